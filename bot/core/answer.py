@@ -1,0 +1,96 @@
+"""An answer to "who spent what?": figures, each of which says what it is. Faces (Slack, terminal, JSON) only render it.
+
+Money in nano-dollars, None where nothing has dollars. Times aware, UTC.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.core.query import Query
+from bot.core.tokens import NO_TOKENS, Tokens
+
+Status = Literal["provisional", "settled", "closed", "adjustment", "mixed"]
+AnswerBasis = Literal["billed", "computed", "unpriced", "mixed"]
+OwnerKind = Literal["person", "agent", "team", "unattributed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who answers for a key. `id`: a Slack user id, an e-mail, `agent:NAME`, `team:NAME` or `unattributed`."""
+
+    id: str
+    name: str
+    kind: OwnerKind
+
+
+UNATTRIBUTED = Owner("unattributed", "unattributed", "unattributed")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """A key as people see it. `id` is the ledger's own."""
+
+    id: str
+    name: str
+    ledger: str
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model by its canonical name, with the names that ledgers gave it."""
+
+    id: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of an answer. Of the dimensions only those in `query.by` are set.
+
+    `reason` is set where money has no key and nobody can be named: it says why. Then owner is unattributed, key None.
+    `model` None with "model" in `query.by`: money that no report has split by model (yet).
+    """
+
+    cost_nano_usd: int | None
+    status: Status
+    basis: AnswerBasis
+    tokens: Tokens = NO_TOKENS
+    requests: int | None = None
+    unpriced_tokens: int = 0
+    owner: Owner | None = None
+    key: KeyRef | None = None
+    model: ModelRef | None = None
+    ledger: str | None = None
+    connection: str | None = None
+    project: str | None = None
+    day: str | None = None
+    hour: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
+
+    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `coverage` is the share of tokens that
+    have dollars. `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
+    """
+
+    query: Query
+    time_zone: str
+    as_of: datetime
+    lines: tuple[Line, ...]
+    total_nano_usd: int
+    status: Status
+    basis: AnswerBasis
+    coverage: float
+    rest_count: int = 0
+    rest_nano_usd: int = 0
+    residual_nano_usd: int = 0
+    adjustments_nano_usd: int = 0
+    byok_nano_usd: int = 0
+    unpriced_tokens: int = 0
+    saved_by_cache_nano_usd: int | None = None
+    fresh_until: dict[str, datetime | None] = field(default_factory=dict)

@@ -1,0 +1,63 @@
+"""Money is an integer of nano-dollars (1e-9 USD); `Decimal` only at the edges, and never a float.
+
+A signed 64-bit integer of nano-dollars holds 9.2 billion dollars, adds exactly in any order, and is what the
+database stores. `None` is money that is not known, which is not the same as no money.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+
+NANO_PER_USD = 1_000_000_000
+MAX_NANO_USD = 2**63 - 1
+_NANO = Decimal(NANO_PER_USD)
+
+
+class MoneyError(ValueError):
+    """An amount that is not a finite number, or is beyond what the books can hold."""
+
+
+def to_nano(usd: Decimal | int) -> int:
+    """Dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
+    if not isinstance(usd, (Decimal, int)):
+        raise MoneyError(f"money comes as Decimal, not {type(usd).__name__}")
+    try:
+        with localcontext() as context:
+            context.prec = 60
+            nano = int((Decimal(usd) * _NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
+    except (InvalidOperation, OverflowError, ValueError) as error:
+        raise MoneyError(f"{usd} is not an amount of money") from error
+    if abs(nano) > MAX_NANO_USD:
+        raise MoneyError(f"{usd} dollars are more than the books can hold")
+    return nano
+
+
+def to_usd(nano_usd: int) -> Decimal:
+    """Nano-dollars to dollars, exact."""
+    return Decimal(nano_usd) / _NANO
+
+
+def exact(nano_usd: int) -> str:
+    """Dollars as a decimal string, exact to the nano-dollar: `12.345678901`. For programs; people get `words`."""
+    sign = "-" if nano_usd < 0 else ""
+    whole, part = divmod(abs(nano_usd), NANO_PER_USD)
+    return f"{sign}{whole}.{part:09d}"
+
+
+def share(total: int, weights: list[int]) -> list[int]:
+    """Splits an integer by weights so that the parts add up to it exactly (largest remainder; ties by position).
+
+    Zero or no weights at all: split evenly. Weights are not negative.
+    """
+    if not weights:
+        raise ValueError("nothing to share among")
+    whole = sum(weights)
+    if whole == 0:
+        weights, whole = [1] * len(weights), len(weights)
+    sign = -1 if total < 0 else 1
+    parts, rests = [], []
+    for position, weight in enumerate(weights):
+        part, rest = divmod(abs(total) * weight, whole)
+        parts.append(part)
+        rests.append((-rest, position))
+    for _, position in sorted(rests)[: abs(total) - sum(parts)]:
+        parts[position] += 1
+    return [sign * part for part in parts]

@@ -1,0 +1,218 @@
+"""What a plugin is, on one page. This is all that a plugin author needs to know.
+
+A **ledger** is a source of spend. It names its `reports`; for each the host asks `poll` for a window of time and gets
+pages. **A page is a statement:** "between `window.start` and `window.end` this report says exactly these rows". So the
+host can tell what is new, what was restated, and what has vanished, by comparing; a plugin keeps no state.
+What a report's figures are worth, how late they are and when to read them again is data (`Report`), not code.
+
+The host owns everything hard: retries, pacing, time-outs, secrets, storage, precedence, isolation.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from bot.core.clock import Clock
+from bot.core.tokens import NO_TOKENS, Tokens
+from bot.plugin.client import GuardedClient, Pace
+
+API = 1  # the number of this contract; a plugin says which it was written for
+
+Basis = Literal["billed", "computed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """Who a plugin is. `slug` is what `outlay connect SLUG` takes; `title` is what people read."""
+
+    slug: str
+    title: str
+    api: int = API
+    version: str = "1.0"
+    docs: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time, UTC, half open: `start` is in it, `end` is not."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """Every so often, read the last `back` again. `every` zero: at each poll."""
+
+    every: timedelta
+    back: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report of a ledger, and what its figures are worth.
+
+    name      stable, part of every bucket's identity.
+    grain     width of its buckets; a whole day or a divisor of an hour. None: a counter, read as it stands.
+    basis     "billed": the ledger's own dollars. "computed": priced from tokens.
+    lag       after a bucket's end, how long until its figure is complete.
+    settles   after a bucket's end, how long the ledger may still restate it.
+    history   how far back it can be read.
+    rereads   the schedule; the first with `every` zero is read at each poll.
+    shape     version of the query's shape. Another group-by is another shape, and replaces the old series.
+    """
+
+    name: str
+    grain: timedelta | None
+    basis: Basis = "billed"
+    lag: timedelta = timedelta(0)
+    settles: timedelta = timedelta(days=3)
+    history: timedelta = timedelta(days=35)
+    rereads: tuple[Reread, ...] = (Reread(timedelta(0), timedelta(hours=3)),)
+    shape: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the ledger bills by. `id` is the ledger's own and never changes; names do, and need not be unique."""
+
+    id: str
+    name: str
+    label: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    email: str = ""
+    disabled: bool = False
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a report says of one bucket.
+
+    `key` is a Key.id, or "" where the ledger names none; then `reason` says why, in words a person reads.
+    `model` is what really ran, in the ledger's spelling; `requested` what was asked for, where that is known and differs.
+    `detail` holds every other dimension the report was grouped by: all of it is identity.
+    `cost_usd` None is a price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream
+    provider with one's own key: never part of `cost_usd`. `requests` None: the ledger does not say.
+    """
+
+    start: datetime
+    key: str = ""
+    model: str = ""
+    cost_usd: Decimal | None = None
+    tokens: Tokens = NO_TOKENS
+    requests: int | None = None
+    byok_usd: Decimal = Decimal(0)
+    requested: str = ""
+    project: str = ""
+    reason: str = ""
+    detail: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A counter as it stood at `at`: dollars since ever. `key` "" is the whole account's counter."""
+
+    key: str
+    at: datetime
+    total_usd: Decimal
+    byok_usd: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A statement: in `window` the report says exactly these rows. `cursor` continues; None: that was all.
+
+    Pages of one poll come in order of time and do not overlap. `complete` False: the ledger cut its answer short, so
+    what is missing from the page proves nothing. `notes` are told to the admins beside the connection.
+    """
+
+    window: Window
+    rows: Sequence[Row] = ()
+    readings: Sequence[Reading] = ()
+    cursor: str | None = None
+    complete: bool = True
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `check` found: whose account it is, and what the credential may read."""
+
+    account_id: str
+    account_title: str
+    credential: str
+    can_read: tuple[str, ...] = ()
+    choices: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the host lends a plugin: a guarded client, a clock, a log, and the keys that the books have met."""
+
+    http: GuardedClient
+    clock: Clock
+    log: logging.Logger
+    known_keys: tuple[Key, ...] = ()
+
+
+class Config(BaseModel):
+    """The base of every plugin's settings: the form in Slack and the options of the command line are made from it.
+
+    SecretStr fields are encrypted and never shown again. `Field(description=…)` is the hint under the field;
+    `json_schema_extra={"advanced": True}` hides it until asked for. An unknown field is refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=Config)
+
+
+class Plugin(Generic[C]):
+    """What all plugins share. Built with a checked config and a context; both live as long as one task."""
+
+    meta: ClassVar[Meta]
+    Config: ClassVar[type[Any]]
+    reading_posts: ClassVar[tuple[str, ...]] = ()  # POST paths that only read, exactly; everything else is GET
+    paces: ClassVar[tuple[Pace, ...]] = ()  # the vendor's published limits
+
+    def __init__(self, config: C, context: Context) -> None:
+        self.config = config
+        self.context = context
+
+    @classmethod
+    def base_url(cls, config: C) -> str:
+        """Where the other side lives, as the vendor prints it."""
+        return str(getattr(config, "base_url", ""))
+
+    @classmethod
+    def headers(cls, config: C) -> dict[str, str]:
+        """What authenticates a request. Only the client sees it."""
+        return {}
+
+    async def check(self) -> Checked:
+        """Before saving: is this the right kind of credential, and whose? Raises BadConfig or NeedsReauth if not."""
+        raise NotImplementedError
+
+
+class Ledger(Plugin[C]):
+    """A source of spend. `reports` come in order of authority: the first that has a whole day counts for it."""
+
+    reports: ClassVar[tuple[Report, ...]]
+    role: ClassVar[Literal["books", "attribution"]] = "books"
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        """One page of a report. Called again with the page's cursor until that is None."""
+        raise NotImplementedError
+
+    async def keys(self) -> Sequence[Key]:
+        """All keys the account has now, with whatever says whose they are."""
+        raise NotImplementedError

@@ -1,0 +1,38 @@
+"""The five things that can go wrong in a plugin, and no others. The host decides what follows from each.
+
+Every message is read by a person: it says what happened and, where one can, what to do. It never holds a secret.
+"""
+
+from datetime import datetime
+
+
+class PluginError(Exception):
+    """What all five are."""
+
+
+class BadConfig(PluginError):
+    """A setting is wrong. `field` names it, so that the error lands on that field of the form."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NeedsReauth(PluginError):
+    """The credential no longer works. The host pauses the connection and tells its admins once."""
+
+
+class RateLimited(PluginError):
+    """The other side asks us to wait. The host asks again at `retry_at` (aware, UTC), not before."""
+
+    def __init__(self, retry_at: datetime, message: str = "rate limited") -> None:
+        super().__init__(message)
+        self.retry_at = retry_at
+
+
+class Transient(PluginError):
+    """It may work later: a time-out, a dropped connection, a 500, a body that was cut off."""
+
+
+class Permanent(PluginError):
+    """It will not work by being tried again: a refused report, an answer nobody can read, a bug."""
