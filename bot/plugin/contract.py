@@ -97,7 +97,7 @@ class Row:
     """What a report says of one bucket.
 
     `key` is a Key.id, or "" where the ledger names none; then `reason` says why, in words a person reads.
-    `model` is what really ran, in the ledger's spelling; `requested` what was asked for, where that is known and differs.
+    `model` is what really ran, in the ledger's spelling; `requested` what was asked for, if that is known and differs.
     `detail` holds every other dimension the report was grouped by: all of it is identity.
     `cost_usd` None is a price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream
     provider with one's own key: never part of `cost_usd`. `requests` None: the ledger does not say.

@@ -1,0 +1,67 @@
+"""What the Slack face asks of the rest of the house: three small interfaces, so that a test or a new service swaps in.
+
+The composition root (`bot.app`) hands in what stands behind them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.core.answer import Answer
+from bot.plugin.forms import FormField
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerForm:
+    """One kind of connection that can be made, and the fields of its form."""
+
+    slug: str
+    title: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
+
+    id: str
+    name: str
+    ledger_title: str
+    account_title: str
+    fingerprint: str
+    can_read: tuple[str, ...]
+
+
+class Asking(Protocol):
+    """Answers questions from the books."""
+
+    async def spend(self, workspace_id: str, text: str, *, me: str) -> Answer:
+        """The answer to a question in words. Raises bot.core.query.QueryError for a word it does not understand."""
+        ...
+
+
+class Connecting(Protocol):
+    """Makes connections."""
+
+    def forms(self) -> tuple[LedgerForm, ...]:
+        """What can be connected, by title."""
+        ...
+
+    async def connect(
+        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
+    ) -> Connected:
+        """Checks with the ledger, encrypts, saves. Raises BadConfig (its `field` is "name" for a name in use), any
+        other PluginError; nothing is saved then."""
+        ...
+
+
+class Admitting(Protocol):
+    """Says who somebody is. Checked when a view opens and again when it is submitted."""
+
+    async def is_admin(self, workspace_id: str, user_id: str) -> bool:
+        """Workspace admins and owners, and OUTLAY_ADMINS. False when Slack cannot be asked: fails closed."""
+        ...
+
+    async def is_guest(self, workspace_id: str, user_id: str) -> bool:
+        """Guests (and strangers from another workspace) see and press nothing. True when Slack cannot be asked."""
+        ...
