@@ -1,6 +1,6 @@
 """The question: a period, filters, groupings, how many rows. Words in any order, the same in Slack and terminal.
 
-`parse` turns words into a `Query` or says which word it did not understand and what would have worked. It never guesses.
+`parse` turns words into a `Query`, or says which word it did not understand and what would have worked; it never guesses.
 """
 
 import re
@@ -31,7 +31,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`start` and `end` are days in the workspace's zone, both in it. Filters: (dimension, pattern); `*` is a wildcard."""
+    """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard."""
 
     start: date
     end: date
