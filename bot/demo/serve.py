@@ -1,0 +1,92 @@
+"""A stand-in lives as a real server on a real loopback port for as long as a `with` block lasts, in the loop we are in.
+
+    async with serving(app) as base_url:
+        ...
+
+Leaving the block stops it at once, whatever sockets are still open: a stand-in owes nobody a long goodbye. So uvicorn's
+own main loop, which watches for signals and rounds its goodbyes up to tenths of a second, is left out.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+from uvicorn import Config, Server
+
+_BACKLOG = 128
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+    """Serves `app`, WebSockets included, and yields its base URL without a slash at the end. Port 0 takes any free one.
+
+    Raises OSError, here and now, if the port is taken.
+    """
+    interruptible = _Interruptible(app)
+    listener = _listen(host, port)
+    try:
+        address = f"[{host}]" if ":" in host else host
+        base_url = f"http://{address}:{listener.getsockname()[1]}"
+        server = await _start(interruptible, listener)
+        try:
+            yield base_url
+        finally:
+            interruptible.closing = True
+            await _stop(server)
+    finally:
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def _start(app: ASGIApp, listener: socket.socket) -> Server:
+    config = Config(app, lifespan="off", log_config=None, log_level="warning", access_log=False, ws="websockets-sansio")
+    config.load()
+    server = Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    return server
+
+
+async def _stop(server: Server) -> None:
+    for listening in server.servers:
+        listening.close()
+    state = server.server_state
+    for connection in list(state.connections):
+        connection.shutdown()  # a WebSocket gets its close frame
+    await asyncio.sleep(0)
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)
+    unfinished = list(state.tasks)
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(*unfinished, return_exceptions=True)
+
+
+class _Interruptible:
+    """The app, except that being cut off while the server stops is no error that uvicorn should write about."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.closing = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (asyncio.CancelledError, WebSocketDisconnect):
+            if not self.closing:
+                raise
