@@ -1,6 +1,7 @@
 """The five things that can go wrong in a plugin, and no others. The host decides what follows from each.
 
 Every message is read by a person: it says what happened and, where one can, what to do. It never holds a secret.
+`status` is the HTTP status behind it, where there was one, so that a plugin can tell a 403 from a 400.
 """
 
 from datetime import datetime
@@ -9,12 +10,16 @@ from datetime import datetime
 class PluginError(Exception):
     """What all five are."""
 
+    def __init__(self, message: str = "", *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 class BadConfig(PluginError):
     """A setting is wrong. `field` names it, so that the error lands on that field of the form."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, field: str, message: str, *, status: int | None = None) -> None:
+        super().__init__(message, status=status)
         self.field = field
 
 
@@ -25,8 +30,8 @@ class NeedsReauth(PluginError):
 class RateLimited(PluginError):
     """The other side asks us to wait. The host asks again at `retry_at` (aware, UTC), not before."""
 
-    def __init__(self, retry_at: datetime, message: str = "rate limited") -> None:
-        super().__init__(message)
+    def __init__(self, retry_at: datetime, message: str = "rate limited", *, status: int | None = None) -> None:
+        super().__init__(message, status=status)
         self.retry_at = retry_at
 
 
