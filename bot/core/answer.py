@@ -74,8 +74,9 @@ class Line:
 class Answer:
     """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
 
-    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `coverage` is the share of tokens that
-    have dollars. `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
+    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last of
+    what is provisional settles, where that is known. `coverage` is the share of tokens that have dollars.
+    `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
     """
 
     query: Query
@@ -94,3 +95,4 @@ class Answer:
     unpriced_tokens: int = 0
     saved_by_cache_nano_usd: int | None = None
     fresh_until: dict[str, datetime | None] = field(default_factory=dict)
+    provisional_until: datetime | None = None

@@ -32,6 +32,17 @@ class Connected:
     can_read: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A connection that stands, as the Home tab and the form that replaces its credential need it."""
+
+    id: str
+    name: str
+    slug: str
+    ledger_title: str
+    state: str = "ok"
+
+
 class Asking(Protocol):
     """Answers questions from the books."""
 
@@ -47,6 +58,10 @@ class Connecting(Protocol):
         """What can be connected, by title."""
         ...
 
+    async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
+        """What is connected in this workspace, by name."""
+        ...
+
     async def connect(
         self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
     ) -> Connected:
@@ -58,8 +73,11 @@ class Connecting(Protocol):
 class Admitting(Protocol):
     """Says who somebody is. Checked when a view opens and again when it is submitted."""
 
-    async def is_admin(self, workspace_id: str, user_id: str) -> bool:
-        """Workspace admins and owners, and OUTLAY_ADMINS. False when Slack cannot be asked: fails closed."""
+    async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
+        """Workspace admins and owners, and OUTLAY_ADMINS. False when Slack cannot be asked: fails closed.
+
+        `fresh`: an answer older than a few seconds will not do, because something is about to be saved.
+        """
         ...
 
     async def is_guest(self, workspace_id: str, user_id: str) -> bool:
