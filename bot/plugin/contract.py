@@ -170,7 +170,7 @@ class Config(BaseModel):
     `json_schema_extra={"advanced": True}` hides it until asked for. An unknown field is refused.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 C = TypeVar("C", bound=Config)

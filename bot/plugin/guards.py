@@ -86,7 +86,7 @@ def address_problem(host: str, address: str, named: Named) -> str | None:
 
 
 def target(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
-    """A plugin's path, tidied, and the URL it stands for. Raises Permanent if it leaves the base or may show prompts."""
+    """The path, tidied, and the URL it stands for. Raises Permanent if it leaves the base or may show prompts."""
     tidy = "/" + path.removeprefix("/")
     plain = _plain(tidy)
     if (
