@@ -1,0 +1,127 @@
+"""Envelope encryption: a secret is sealed with a data key made for it alone, and that key is wrapped by another.
+
+What is sealed is bound to its place. The workspace, the owner and the field are associated data of both encryptions,
+so a row that is copied to another tenant, connection or field does not open there.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Callable
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+
+from bot.vault.blob import VERSION, Sealed, parse, spell
+from bot.vault.errors import DAMAGED, VaultError
+from bot.vault.keys import KeyWrapper
+
+DATA_KEY_BYTES = 32
+NONCE_BYTES = 12
+MAX_SECRET_BYTES = 64 * 1024
+SHOWN_CHARACTERS = 4
+SHOWN_FROM_CHARACTERS = 20  # below this, four characters would be too large a part of the secret
+
+OnSecret = Callable[[str], None]
+
+
+class Vault:
+    """Seals and opens secrets. `source` says in words where the key-encryption key comes from.
+
+    `on_secret` is told each secret that passes, so that the log can be kept clear of it.
+    """
+
+    def __init__(
+        self, wrapper: KeyWrapper, fingerprint_key: bytes, *, source: str = "", on_secret: OnSecret | None = None
+    ) -> None:
+        self._wrapper = wrapper
+        self._fingerprint_key = fingerprint_key
+        self._on_secret = on_secret
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"Vault({self.key_id})"
+
+    @property
+    def key_id(self) -> str:
+        """Under which key this vault seals."""
+        return self._wrapper.id
+
+    async def seal(self, workspace_id: str, owner_id: str, field: str, secret: SecretStr | str) -> bytes:
+        """The secret, encrypted for this one place. Sealing twice gives two different blobs."""
+        text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+        plain = _encode(text)
+        self._tell(text)
+        context = _context(workspace_id, owner_id, field)
+        data_key, nonce = os.urandom(DATA_KEY_BYTES), os.urandom(NONCE_BYTES)
+        ciphertext = AESGCM(data_key).encrypt(nonce, plain, _associated(context))
+        return spell(Sealed(self.key_id, await self._wrapper.wrap(data_key, context), nonce, ciphertext))
+
+    async def open(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> SecretStr:
+        """The secret again. Raises VaultError, with the way out in its text, for any other place, key or byte."""
+        sealed = parse(blob)
+        if sealed.key_id != self.key_id:
+            raise VaultError(
+                f"this secret was sealed under another master key (id {sealed.key_id}; this one is {self.key_id}): "
+                "bring that key back, or connect again with the credential"
+            )
+        context = _context(workspace_id, owner_id, field)
+        data_key = await self._wrapper.unwrap(sealed.wrapped_key, context)
+        try:
+            text = AESGCM(data_key).decrypt(sealed.nonce, sealed.ciphertext, _associated(context)).decode()
+        except (InvalidTag, ValueError):
+            raise VaultError(DAMAGED) from None
+        self._tell(text)
+        return SecretStr(text)
+
+    async def move(
+        self, blob: bytes, owner_id: str, field: str, *, from_workspace_id: str, to_workspace_id: str
+    ) -> bytes:
+        """The same secret sealed for another workspace: how the first install adopts what `local` holds."""
+        return await self.seal(
+            to_workspace_id, owner_id, field, await self.open(from_workspace_id, owner_id, field, blob)
+        )
+
+    def fingerprint(self, secret: str) -> str:
+        """What people are shown instead of a secret: `…c3f9 (5d1e-88a0)`. Without the master key it tells no more."""
+        digest = hmac.digest(self._fingerprint_key, _encode(secret), hashlib.sha256).hex()
+        mark = f"({digest[:4]}-{digest[4:8]})"
+        tail = secret[-SHOWN_CHARACTERS:]
+        shown = len(secret) >= SHOWN_FROM_CHARACTERS and tail.isascii() and tail.isalnum()
+        return f"…{tail} {mark}" if shown else mark
+
+    def _tell(self, secret: str) -> None:
+        if self._on_secret is not None:
+            self._on_secret(secret)
+
+
+def key_id_of(blob: bytes) -> str:
+    """Under which key-encryption key a blob was sealed. Needs no key."""
+    return parse(blob).key_id
+
+
+def _context(workspace_id: str, owner_id: str, field: str) -> dict[str, str]:
+    """The place of a secret. A KMS logs it, so it holds ids and never a name or a secret."""
+    context = {"workspace": workspace_id, "owner": owner_id, "field": field}
+    if not all(context.values()):
+        raise VaultError("a secret needs a workspace, an owner and a field to belong to")
+    return context
+
+
+def _associated(context: dict[str, str]) -> bytes:
+    """version | workspace | owner | field, spelled so that no two places look alike whatever their ids hold."""
+    return json.dumps([VERSION, context["workspace"], context["owner"], context["field"]]).encode()
+
+
+def _encode(secret: str) -> bytes:
+    try:
+        plain = secret.encode()
+    except UnicodeEncodeError:  # its own text and arguments would carry the secret on
+        raise VaultError("this secret holds characters that are not text; copy it again") from None
+    if not plain:
+        raise VaultError("an empty secret cannot be stored; paste the credential")
+    if len(plain) > MAX_SECRET_BYTES:
+        raise VaultError(f"a secret may have {MAX_SECRET_BYTES // 1024} KiB at most; this is not a credential")
+    return plain
