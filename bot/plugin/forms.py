@@ -68,7 +68,7 @@ def secret_fields(plugin: type[Plugin[Any]]) -> frozenset[str]:
 
 
 def build(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> Config:
-    """What people typed, as the plugin's settings. A blank field counts as left out. Raises BadConfig; echoes nothing."""
+    """What people typed, as the plugin's settings; a blank field is left out. Raises BadConfig, echoing nothing."""
     form = {field.name: field for field in fields_of(plugin)}
     for name in values:
         if name not in form:
