@@ -1,0 +1,193 @@
+"""Who works at Brightloom, the invented company: eight developers, three agents, and the keys they spend with.
+
+The keys have the faults that real ones have: two share a name, one has none, one is switched off, and one was deleted
+before anybody looked, though what it spent still stands in the ledger's history.
+"""
+
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Literal
+from uuid import UUID
+
+from bot.demo.catalog import AUTO, DEEPSEEK, GEMINI_FLASH, GLM_FREE, GPT_5, GPT_5_MINI, HAIKU, SONNET, Model
+
+COMPANY_NAME = "Brightloom"
+DOMAIN = "brightloom.example"
+
+Rhythm = Literal["office", "always", "night", "morning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A developer. `user_id` is what OpenRouter calls them."""
+
+    name: str
+    email: str
+    slack_id: str
+    user_id: str
+    utc_offset_hours: int
+    admin: bool = False
+
+    @property
+    def owner_id(self) -> str:
+        """How Outlay names them as an owner."""
+        return self.slack_id
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A program that spends by itself."""
+
+    name: str
+
+    @property
+    def owner_id(self) -> str:
+        """How Outlay names it as an owner."""
+        return f"agent:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace at OpenRouter (no Slack team). The first is the account's default."""
+
+    id: str
+    name: str
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a key asks for, with its share of the requests, and which models then really run. `byok`: on an own key."""
+
+    requested: str
+    percent: int
+    resolved: tuple[tuple[Model, int], ...]
+    byok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyKey:
+    """A key, whose it is, and how it is used.
+
+    `peak` is requests an hour when busy; `prompt_tokens` those of a usual request. `deleted_day` counts days from
+    the start of the story; None is a key that exists. `before_nano_usd` is what it had spent before the story.
+    """
+
+    number: int
+    hash: str
+    name: str
+    label: str
+    owner: Person | Agent
+    creator: Person
+    workspace: Workspace
+    rhythm: Rhythm
+    peak: int
+    prompt_tokens: int
+    routes: tuple[Route, ...]
+    limit_usd: int | None = None
+    disabled: bool = False
+    deleted_day: int | None = None
+    before_nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """The company's people, agents, workspaces and keys."""
+
+    people: tuple[Person, ...]
+    agents: tuple[Agent, ...]
+    workspaces: tuple[Workspace, ...]
+    keys: tuple[CompanyKey, ...]
+
+
+def uuid_of(*words: str | int) -> str:
+    """A UUID that is always the same for the same words."""
+    return str(UUID(bytes=sha256("/".join(map(str, words)).encode()).digest()[:16], version=4))
+
+
+def _person(first: str, last: str, slack_id: str, utc_offset_hours: int, admin: bool = False) -> Person:
+    return Person(
+        f"{first} {last}",
+        f"{first.lower()}@{DOMAIN}",
+        slack_id,
+        f"user_2b{first.lower():0<20}",
+        utc_offset_hours,
+        admin,
+    )
+
+
+PEOPLE = (
+    _person("Alice", "Moreau", "U01ALICE", 1, admin=True),
+    _person("Bruno", "Keller", "U02BRUNO", 1),
+    _person("Chidi", "Okafor", "U03CHIDI", 0),
+    _person("Dana", "Lindqvist", "U04DANA", 1),
+    _person("Emre", "Aydin", "U05EMRE", 3),
+    _person("Fatima", "Haddad", "U06FATIMA", 0),
+    _person("Goran", "Petrov", "U07GORAN", 1),
+    _person("Hana", "Sato", "U08HANA", -5),
+)
+AGENTS = (Agent("agent-ci"), Agent("agent-triage"), Agent("agent-docs"))
+
+_AUTO_MIX = ((GPT_5_MINI, 55), (SONNET, 25), (GEMINI_FLASH, 20))
+
+
+def _only(model: Model, percent: int, byok: bool = False) -> Route:
+    return Route(model.slug, percent, ((model, 100),), byok)
+
+
+def _auto(percent: int) -> Route:
+    return Route(AUTO, percent, _AUTO_MIX)
+
+
+def hire(seed: int, extra_keys: int = 0) -> Staff:
+    """The staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one."""
+    default = Workspace(uuid_of(seed, "workspace", 0), "Default", "default")
+    research = Workspace(uuid_of(seed, "workspace", 1), "Research", "research")
+    alice, bruno, chidi, dana, emre, fatima, goran, hana = PEOPLE
+    ci, triage, docs = AGENTS
+    keys: list[CompanyKey] = []
+
+    def key(
+        name: str,
+        owner: Person | Agent,
+        use: tuple[Rhythm, int, int],
+        routes: tuple[Route, ...],
+        creator: Person | None = None,
+        workspace: Workspace = default,
+    ) -> CompanyKey:
+        rhythm, peak, prompt_tokens = use
+        maker = creator or (owner if isinstance(owner, Person) else alice)
+        number = 41_001 + 7 * len(keys)
+        digest = sha256(f"{seed}/key/{len(keys)}".encode()).hexdigest()
+        label = f"sk-or-v1-{digest[8:11]}...{digest[-3:]}"
+        before = int(digest[16:22], 16) * 4_001  # up to some 67 dollars, to the nano
+        made = CompanyKey(number, digest, name, label, owner, maker, workspace, rhythm, peak, prompt_tokens, routes)
+        keys.append(replace(made, before_nano_usd=before))
+        return keys[-1]
+
+    key("alice-laptop", alice, ("office", 24, 17_000), (_only(SONNET, 70), _auto(30)))
+    key("laptop", bruno, ("office", 18, 14_000), (_only(SONNET, 55), _only(GPT_5_MINI, 45)))
+    key("laptop", chidi, ("office", 30, 6_000), (_auto(60), _only(DEEPSEEK, 40)))
+    key("dana-ide", dana, ("office", 22, 21_000), (_only(SONNET, 85), _only(HAIKU, 15)))
+    key("", emre, ("office", 12, 9_000), (_only(GPT_5, 60), _only(GEMINI_FLASH, 40)))
+    key(
+        "fatima-research",
+        fatima,
+        ("office", 20, 11_000),
+        (_only(GPT_5, 65, byok=True), _only(SONNET, 35)),
+        workspace=research,
+    )
+    key("goran-cli", goran, ("office", 9, 8_000), (_only(HAIKU, 50), _only(GLM_FREE, 50)))
+    key("hana-notebooks", hana, ("office", 16, 12_000), (_only(GPT_5, 40), _auto(60)), workspace=research)
+    keys[-1] = replace(keys[-1], limit_usd=50)
+    key("agent-ci", ci, ("office", 60, 7_000), (_only(HAIKU, 70), _only(SONNET, 30)))
+    key("agent-ci-nightly", ci, ("night", 90, 9_000), (_only(HAIKU, 100),))
+    key("agent-triage", triage, ("always", 35, 3_500), (_only(GPT_5_MINI, 80), _auto(20)), creator=dana)
+    key("agent-docs", docs, ("morning", 45, 16_000), (_only(GEMINI_FLASH, 75), _only(SONNET, 25)), goran, research)
+    key("alice-experiments", alice, ("office", 2, 5_000), (_auto(100),), workspace=research)
+    keys[-1] = replace(keys[-1], disabled=True)
+    key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)))
+    keys[-1] = replace(keys[-1], deleted_day=9)
+    for number in range(extra_keys):
+        key(f"fleet-{number:04d}", ci, ("always", 2, 4_000), (_only(HAIKU, 60), _auto(40)))
+    return Staff(PEOPLE, AGENTS, (default, research), tuple(keys))
