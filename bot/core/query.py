@@ -1,6 +1,7 @@
 """The question: a period, filters, groupings, how many rows. Words in any order, the same in Slack and terminal.
 
-`parse` turns words into a `Query`, or says which word it did not understand and what would have worked; it never guesses.
+`parse` turns words into a `Query`, or says which word it did not understand and what would have worked. It never
+guesses.
 """
 
 import re

@@ -1,0 +1,1 @@
+"""What is done: connecting, polling, delivering; by hand from the command line, or by the clock."""

@@ -1,0 +1,103 @@
+"""One database behind the books, SQLite or PostgreSQL; its URL decides and nothing else changes.
+
+Writers on SQLite begin with BEGIN IMMEDIATE: a deferred transaction that reads first and then writes fails at once when
+another writes, whatever the time-out, or silently loses an update. Readers have an engine of their own and never wait.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Insert, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+BUSY_TIMEOUT_MS = 15_000
+ROWS_A_STATEMENT = 5_000  # past this many rows at once nothing is gained
+
+
+class Database:
+    """Two engines on one database: `write()` for transactions that change something, `read()` for all others."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.dialect = self.url.get_backend_name()
+        if self.dialect == "sqlite":
+            self._writer, self._reader = _sqlite(url, "BEGIN IMMEDIATE"), _sqlite(url, "BEGIN")
+        else:
+            self._writer = self._reader = create_async_engine(url, pool_pre_ping=True)
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The writers' engine; migrations use it."""
+        return self._writer
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A transaction: commits when the block ends well, else nothing of it happened."""
+        async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A consistent view of the books."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Gives all connections back."""
+        await self._writer.dispose()
+        if self._reader is not self._writer:
+            await self._reader.dispose()
+
+
+def _sqlite(url: str, begin: str) -> AsyncEngine:
+    engine = create_async_engine(url)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def on_begin(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def upsert(session: AsyncSession, table: type[SQLModel], *, update: Sequence[str]) -> Insert:
+    """INSERT … ON CONFLICT (primary key) DO UPDATE, in the words of the session's database."""
+    target = table.__table__  # type: ignore[attr-defined]  # SQLModel does not declare what SQLAlchemy adds
+    if session.get_bind().dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    statement = insert(target)
+    keys = [column.name for column in target.primary_key]
+    if not update:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in update}
+    )
+
+
+async def run_many(
+    session: AsyncSession, statement: Insert, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Executes an insert for many rows, as tuples in the order of `columns`: several times faster than as dicts."""
+    if not rows:
+        return
+    connection = await session.connection()
+    values = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+    order = values.positiontup or list(columns)
+    if list(order) != list(columns):
+        places = [list(columns).index(name) for name in order]
+        rows = [tuple(row[place] for place in places) for row in rows]
+    for first in range(0, len(rows), ROWS_A_STATEMENT):
+        await connection.exec_driver_sql(str(values), list(rows[first : first + ROWS_A_STATEMENT]))

@@ -1,0 +1,50 @@
+"""The steps from each released version of the tables to the next. `upgrade` runs them in-process, on start."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from bot.books.database import Database
+
+_ADVISORY_LOCK = 0x0A71A7  # one migration at a time on PostgreSQL, where several replicas may start at once
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config
+
+
+def newest() -> str:
+    """The revision that this version of Outlay works with."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+async def upgrade(database: Database) -> None:
+    """Brings the tables to the newest revision. Does nothing where they are there already."""
+
+    def run(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    if await revision(database) != newest():
+        async with database.engine.begin() as connection:
+            await connection.run_sync(run)
+
+
+async def revision(database: Database) -> str:
+    """The revision that the database is at; '' for an empty one."""
+
+    def look(connection: Connection) -> str:
+        if not inspect(connection).has_table("alembic_version"):
+            return ""
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+
+    async with database.engine.begin() as connection:
+        return await connection.run_sync(look)

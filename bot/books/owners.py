@@ -1,0 +1,128 @@
+"""Who answers for a key: what somebody said, else what the ledger itself says, else nobody. Never a silent guess.
+
+Ownership is read, not written into the figures: a remap moves money between owners and can never create any. It can
+start on a day; what came before stays with whom it was.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.tables import Connection, LedgerKey, Ownership, Person
+from bot.core.answer import UNATTRIBUTED, Owner
+
+AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key named so is an agent's, whoever made it
+
+
+class OwnerError(ValueError):
+    """An owner or a key that cannot be; the message says what would work."""
+
+
+def owner_of_id(owner_id: str) -> Owner:
+    """`agent:NAME`, `team:NAME`, `unattributed`, a Slack user id or an e-mail. Raises OwnerError for anything else."""
+    kind, colon, name = owner_id.partition(":")
+    if owner_id == UNATTRIBUTED.id:
+        return UNATTRIBUTED
+    if colon and kind in ("agent", "team") and name.strip():
+        return Owner(owner_id, name, "agent" if kind == "agent" else "team")
+    if (owner_id[:1] in "UW" and owner_id.isalnum() and owner_id.isupper()) or (
+        "@" in owner_id and " " not in owner_id
+    ):
+        return Owner(owner_id, owner_id, "person")
+    raise OwnerError(
+        f"«{owner_id}» is not an owner: give a Slack user id, an e-mail, agent:NAME, team:NAME or unattributed"
+    )
+
+
+def by_the_ledger(key: LedgerKey, people: Mapping[str, Person]) -> Owner:
+    """What the ledger itself says: a key named like an agent's, else whose e-mail stands on it, else nobody."""
+    if not key.ledger_id:
+        return UNATTRIBUTED
+    name = key.name.lower()
+    if any(fnmatchcase(name, pattern) for pattern in AGENT_PATTERNS):
+        return Owner(f"agent:{key.name}", key.name, "agent")
+    return named(Owner(key.email, key.email, "person"), people) if key.email else UNATTRIBUTED
+
+
+def named(owner: Owner, people: Mapping[str, Person]) -> Owner:
+    """A person by their Slack id and name, where an e-mail or an id is known to be theirs. `people`: by either."""
+    person = people.get(owner.id.lower()) if owner.kind == "person" else None
+    if person is None or not person.slack_user_id:
+        return owner
+    return Owner(person.slack_user_id, person.name or person.email, "person")
+
+
+@dataclass(slots=True)
+class Owners:
+    """The owners of a workspace's keys, by day."""
+
+    _by_ledger: dict[int, Owner] = field(default_factory=dict)
+    _days: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _said: dict[int, list[Owner]] = field(default_factory=lambda: defaultdict(list))
+
+    def of(self, key_id: int, day: int) -> Owner:
+        """Who answered for a key on a day (the second at which it starts)."""
+        place = bisect_right(self._days.get(key_id, ()), day)
+        return self._said[key_id][place - 1] if place else self._by_ledger.get(key_id, UNATTRIBUTED)
+
+    def changes(self, after: int, before: int) -> list[int]:
+        """The days strictly between two moments on which any key changes hands."""
+        return sorted({day for days in self._days.values() for day in days if after < day < before})
+
+
+async def owners_of(session: AsyncSession, workspace_id: str, keys: Iterable[LedgerKey]) -> Owners:
+    """The owners of a workspace's keys."""
+    owners = Owners()
+    ids = []
+    people: dict[str, Person] = {}
+    for person in await session.exec(select(Person).where(Person.workspace_id == workspace_id)):
+        people[person.email.lower()] = people[person.slack_user_id.lower()] = person
+    for key in keys:
+        ids.append(key.id)
+        owners._by_ledger[key.id or 0] = by_the_ledger(key, people)
+    rows = await session.exec(
+        select(Ownership).where(col(Ownership.key_id).in_(ids)).order_by(col(Ownership.key_id), col(Ownership.from_day))
+    )
+    for row in rows:
+        owners._days[row.key_id].append(row.from_day)
+        owners._said[row.key_id].append(named(owner_of_id(row.owner), people))
+    return owners
+
+
+async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[LedgerKey, Connection]]:
+    """All keys of a workspace with their connections, those without a ledger's key included."""
+    rows = await session.exec(
+        select(LedgerKey, Connection)
+        .join(Connection, col(Connection.id) == col(LedgerKey.connection_id))
+        .where(Connection.workspace_id == workspace_id)
+        .order_by(col(Connection.name), col(LedgerKey.name), col(LedgerKey.id))
+    )
+    return list(rows)
+
+
+async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str, from_day: int) -> LedgerKey:
+    """Says who answers for a key, in all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`."""
+    owner = owner_of_id(owner_id)
+    connection, _, bare = key.rpartition(":")
+    found = [
+        row
+        for row, its_connection in await keys_of(session, workspace_id)
+        if row.ledger_id and (row.ledger_id == key or (row.ledger_id == bare and its_connection.name == connection))
+    ]
+    if not found:
+        raise OwnerError(f"no key «{key}» in the books; `outlay owners` lists them")
+    if len(found) > 1:
+        raise OwnerError(f"two connections have a key «{key}»: say CONNECTION:{key}")
+    row = found[0]
+    said = await session.exec(select(Ownership).where(Ownership.key_id == row.id))
+    for before in said:
+        if from_day == 0 or before.from_day == from_day:
+            await session.delete(before)
+    await session.flush()
+    session.add(Ownership(key_id=row.id or 0, from_day=from_day, owner=owner.id))
+    return row

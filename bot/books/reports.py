@@ -1,0 +1,360 @@
+"""How a question is answered: which roll-ups to read, and what their sums mean.
+
+Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), what is left at the edges of a
+local day from hours. Owners and canonical model names are looked up on reading, so that a remap needs no rewriting.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import bindparam, text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.owners import Owners, keys_of, owners_of
+from bot.books.rollups import NEVER
+from bot.books.tables import BILLED, COMPUTED, FIGURES, Connection, Cursor, LedgerKey, Model, Workspace
+from bot.core.answer import UNATTRIBUTED, Answer, AnswerBasis, KeyRef, Line, ModelRef, Owner, Status
+from bot.core.models import canonical
+from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
+from bot.core.query import Query
+from bot.core.tokens import NO_TOKENS, Tokens
+
+_KEYED = {"owner", "key", "project"}
+_TABLES = {  # the dimensions that a roll-up has, besides connection and day
+    frozenset[str](): "spend_day_model",
+    frozenset({"model"}): "spend_day_model",
+    frozenset({"key"}): "spend_day_key",
+    frozenset({"key", "model"}): "spend_day",
+}
+_SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
+
+
+@dataclass(slots=True)
+class Sums:
+    """What is added up for one line. `cost` None while nothing with dollars was added."""
+
+    cost: int | None = None
+    byok: int = 0
+    requests: int | None = None
+    tokens: Tokens = NO_TOKENS
+    unpriced: int = 0
+    bases: set[int] = field(default_factory=set)
+    settles: list[int] = field(default_factory=list)  # the least and the greatest
+
+    def add(self, figures: tuple[Any, ...], bases: Iterable[int], settles: Iterable[int]) -> None:
+        """Adds a row of a roll-up: its figures in the order of FIGURES, and then its unpriced tokens."""
+        cost, byok, requests, *tokens, unpriced = (None if figure is None else int(figure) for figure in figures)
+        if cost is not None:
+            self.cost = (self.cost or 0) + cost
+        self.byok += byok or 0
+        if requests is not None:
+            self.requests = (self.requests or 0) + requests
+        self.tokens = self.tokens.plus(Tokens(*(count or 0 for count in tokens)))
+        self.unpriced += unpriced or 0
+        self.bases.update(bases)
+        both = [*self.settles, *settles]
+        self.settles = [min(both), max(both)]
+
+    def status(self, now: int) -> Status:
+        """Settled once nothing in it may be restated any more."""
+        if not self.settles:
+            return "settled"
+        least, greatest = self.settles
+        return "settled" if greatest <= now else "provisional" if least > now else "mixed"
+
+    def basis(self) -> AnswerBasis:
+        """What the dollars are."""
+        if len(self.bases) > 1:
+            return "mixed"
+        return {BILLED: "billed", COMPUTED: "computed"}.get(next(iter(self.bases), BILLED), "unpriced")  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """What the books know of a workspace: the names behind the numbers."""
+
+    zone: ZoneInfo
+    connections: Mapping[int, Connection]
+    keys: Mapping[int, LedgerKey]
+    owners: Owners
+    models: Mapping[int, Model]
+
+
+async def zone_of(session: AsyncSession, workspace_id: str) -> ZoneInfo:
+    """The workspace's reporting zone; UTC until set."""
+    workspace = await session.get(Workspace, workspace_id)
+    return ZoneInfo(workspace.time_zone if workspace else "UTC")
+
+
+async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now: datetime) -> Answer:
+    """The answer to a question, from one consistent view of the books."""
+    book = await _open(session, workspace_id)
+    wanted = _connections(book, query)
+    lines: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
+    total = Sums()
+    shown: dict[tuple[Any, ...], Line] = {}
+    for row in await _read(session, book, query, wanted):
+        line = _line(book, query, row)
+        if line is None:
+            continue
+        place = _place(line)
+        shown.setdefault(place, line)
+        figures, bases, settles = row.figures, row.bases, row.settles
+        lines[place].add(figures, bases, settles)
+        total.add(figures, bases, settles)
+    seconds = int(now.timestamp())
+    names = _names(book, shown.values())
+    ordered = _ordered(query, [_filled(shown[place], sums, seconds, names) for place, sums in lines.items()])
+    top = query.top or len(ordered)
+    rest = ordered[top:]
+    counted = total.tokens.total
+    return Answer(
+        query=query,
+        time_zone=str(book.zone),
+        as_of=now,
+        lines=tuple(ordered[:top]),
+        total_nano_usd=total.cost or 0,
+        status=total.status(seconds),
+        basis=total.basis(),
+        coverage=1.0 if not counted else (counted - total.unpriced) / counted,
+        rest_count=len(rest),
+        rest_nano_usd=sum(line.cost_nano_usd or 0 for line in rest),
+        byok_nano_usd=total.byok,
+        unpriced_tokens=total.unpriced,
+        fresh_until=await freshness(session, wanted),
+        provisional_until=_provisional_until(total, seconds),
+    )
+
+
+def _provisional_until(total: Sums, now: int) -> datetime | None:
+    """When the last of it settles; None if all has, or if only another report can settle it."""
+    latest = max(total.settles, default=0)
+    return datetime.fromtimestamp(latest, UTC) if now < latest < NEVER else None
+
+
+async def _open(session: AsyncSession, workspace_id: str) -> _Book:
+    keys = await keys_of(session, workspace_id)
+    connections = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
+    models = (await session.exec(select(Model))).all()
+    return _Book(
+        zone=await zone_of(session, workspace_id),
+        connections={row.id or 0: row for row in connections},
+        keys={row.id or 0: row for row, _ in keys},
+        owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
+        models={row.id or 0: row for row in models},
+    )
+
+
+def _matches(value: str, pattern: str) -> bool:
+    return fnmatchcase(value.lower(), pattern.lower())
+
+
+def _connections(book: _Book, query: Query) -> list[Connection]:
+    """The connections that a question is about. One that only attributes is read when asked for by name."""
+    found = []
+    for connection in book.connections.values():
+        by_name = [pattern for name, pattern in query.filters if name == "connection"]
+        by_ledger = [pattern for name, pattern in query.filters if name == "ledger"]
+        if connection.role != "books" and not by_name:
+            continue
+        if all(_matches(connection.name, pattern) for pattern in by_name) and all(
+            _matches(connection.ledger, pattern) for pattern in by_ledger
+        ):
+            found.append(connection)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a roll-up: where it belongs, and its sums."""
+
+    connection_id: int
+    time: int  # the moment by which it is placed in a day, an hour, or an owner's time
+    key_id: int | None
+    model_id: int | None
+    figures: tuple[Any, ...]
+    bases: tuple[int, ...]
+    settles: tuple[int, ...]
+
+
+async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> list[_Row]:
+    if not wanted:
+        return []
+    asked = set(query.by) | {name for name, _ in query.filters}
+    dimensions = frozenset(({"key"} if asked & _KEYED else set()) | ({"model"} if "model" in asked else set()))
+    rows: list[_Row] = []
+    for grain, start, end in _spans(book, query):
+        table = "spend_hour" if grain == "hour" else _TABLES[dimensions]
+        by_time = bool({"day", "hour"} & set(query.by))
+        columns = ["connection_id", *([grain] if by_time else []), *(f"{name}_id" for name in sorted(dimensions))]
+        names = ", ".join(columns)
+        statement = text(
+            f"SELECT {names}, {_SUMS}, MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at) FROM {table} "
+            f"WHERE connection_id IN :connections AND {grain} >= :start AND {grain} < :end GROUP BY {names}"
+        ).bindparams(bindparam("connections", expanding=True))
+        found = await session.execute(
+            statement, {"connections": [row.id for row in wanted], "start": start, "end": end}
+        )
+        for values in found:
+            place = dict(zip(columns, values, strict=False))
+            rows.append(
+                _Row(
+                    place["connection_id"],
+                    place.get(grain, start),
+                    place.get("key_id"),
+                    place.get("model_id"),
+                    tuple(values[len(columns) : -4]),
+                    tuple(values[-4:-2]),
+                    tuple(values[-2:]),
+                )
+            )
+    return rows
+
+
+def _spans(book: _Book, query: Query) -> Iterator[tuple[str, int, int]]:
+    """The question's time as (day or hour roll-up, start, end), cut where a key changes hands."""
+    start, end = _midnight(query.start, book.zone), _midnight(query.end + timedelta(days=1), book.zone)
+    cuts = [start, *(book.owners.changes(start, end) if _about_owners(query) else []), end]
+    aligned = not start % DAY_SECONDS and not end % DAY_SECONDS
+    by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(book.zone) == "UTC"))
+    for low, high in pairwise(cuts):
+        first, last = -(-low // DAY_SECONDS) * DAY_SECONDS, high // DAY_SECONDS * DAY_SECONDS
+        if by_hours or first >= last:
+            yield "hour", low, high
+            continue
+        if low < first:
+            yield "hour", low, first
+        yield "day", first, last
+        if last < high:
+            yield "hour", last, high
+
+
+def _about_owners(query: Query) -> bool:
+    return "owner" in query.by or any(name == "owner" for name, _ in query.filters)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    """The first hour roll-up that starts in a local day. Zones off by half an hour round up, the same on both sides."""
+    seconds = int(datetime.combine(day, time(), zone).timestamp())
+    return -(-seconds // HOUR_SECONDS) * HOUR_SECONDS
+
+
+def _line(book: _Book, query: Query, row: _Row) -> Line | None:
+    """Where a row belongs, by the dimensions asked for; None if a filter leaves it out."""
+    connection = book.connections[row.connection_id]
+    key = book.keys.get(row.key_id) if row.key_id is not None else None
+    owner = book.owners.of(row.key_id, row.time) if row.key_id is not None else UNATTRIBUTED
+    name = book.models[row.model_id].name if row.model_id is not None else ""
+    model = canonical(name) if name else ""
+    for dimension, pattern in query.filters:
+        if not _passes(dimension, pattern, owner, key, model, name):
+            return None
+    by = set(query.by)
+    reason = key.reason if key and by & _KEYED else ""
+    return Line(
+        cost_nano_usd=None,
+        status="settled",
+        basis="billed",
+        owner=owner if "owner" in by else UNATTRIBUTED if reason else None,
+        key=KeyRef(key.ledger_id, key.name or key.label, connection.ledger, connection.name)
+        if key and key.ledger_id and "key" in by
+        else None,
+        model=ModelRef(model, (name,)) if model and "model" in by else None,
+        ledger=connection.ledger if "ledger" in by else None,
+        connection=connection.name if "connection" in by else None,
+        project=(key.project_name or key.project_id if key else "") if "project" in by else None,
+        day=datetime.fromtimestamp(row.time, book.zone).date().isoformat() if "day" in by else None,
+        hour=datetime.fromtimestamp(row.time, UTC).strftime("%Y-%m-%dT%H:00:00Z") if "hour" in by else None,
+        reason=reason,
+    )
+
+
+def _passes(dimension: str, pattern: str, owner: Owner, key: LedgerKey | None, model: str, name: str) -> bool:
+    if dimension == "owner":
+        values = [owner.id, owner.name]
+    elif dimension == "key":
+        values = [key.ledger_id, key.name or key.label] if key and key.ledger_id else []
+    elif dimension == "project":
+        values = [key.project_id, key.project_name] if key else []
+    elif dimension == "model":
+        values = [model, name, model.rpartition("/")[2]]
+    else:
+        return True  # ledgers and connections were chosen before anything was read
+    return any(_matches(value, pattern) for value in values)
+
+
+def _place(line: Line) -> tuple[Any, ...]:
+    """What makes two rows one line."""
+    return (
+        line.owner.id if line.owner else None,
+        (line.key.connection, line.key.id) if line.key else None,
+        line.model.id if line.model else None,
+        line.ledger,
+        line.connection,
+        line.project,
+        line.day,
+        line.hour,
+        line.reason,
+    )
+
+
+def _names(book: _Book, lines: Iterable[Line]) -> dict[str, tuple[str, ...]]:
+    """For each canonical model in the answer, all the names that ledgers gave it."""
+    wanted = {line.model.id for line in lines if line.model}
+    names: dict[str, set[str]] = defaultdict(set)
+    for model in book.models.values():
+        if model.name and (known := canonical(model.name)) in wanted:
+            names[known].add(model.name)
+    return {known: tuple(sorted(found)) for known, found in names.items()}
+
+
+def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, tuple[str, ...]]) -> Line:
+    return Line(
+        cost_nano_usd=sums.cost,
+        status=sums.status(now),
+        basis=sums.basis(),
+        tokens=sums.tokens,
+        requests=sums.requests,
+        unpriced_tokens=sums.unpriced,
+        owner=line.owner,
+        key=line.key,
+        model=ModelRef(line.model.id, names[line.model.id]) if line.model else None,
+        ledger=line.ledger,
+        connection=line.connection,
+        project=line.project,
+        day=line.day,
+        hour=line.hour,
+        reason=line.reason,
+    )
+
+
+def _ordered(query: Query, lines: list[Line]) -> list[Line]:
+    """In order of time where time was asked for, else the biggest first; ties by name, so that an answer is stable."""
+    by_time = "day" in query.by or "hour" in query.by
+    return sorted(
+        lines,
+        key=lambda line: (
+            (line.day or "", line.hour or "") if by_time else ("", ""),
+            -(line.cost_nano_usd or 0),
+            str(_place(line)),
+        ),
+    )
+
+
+async def freshness(session: AsyncSession, connections: Sequence[Connection]) -> dict[str, datetime | None]:
+    """Up to when each connection's ledger has been read."""
+    fresh: dict[str, datetime | None] = {row.name: None for row in connections}
+    names = {row.id: row.name for row in connections}
+    for cursor in (await session.exec(select(Cursor))).all():
+        name = names.get(cursor.connection_id)
+        if name is not None and cursor.watermark is not None:
+            at = datetime.fromtimestamp(cursor.watermark, UTC)
+            fresh[name] = max(fresh[name] or at, at)
+    return fresh

@@ -1,0 +1,279 @@
+"""What the books keep. Identity is in the keys, so that a re-poll cannot count anything twice.
+
+A *series* is a bucket's identity without its time: connection, report, shape, width and every dimension. An *entry* is
+(series, start) and holds the current accepted value. Everything under "roll-ups" is derived and can be rebuilt.
+
+Times are integer seconds since 1970 (UTC), days are the second at which they start; money is integer nano-dollars, NULL
+where it is not known. No dimension is ever NULL: '' stands for none, since NULLs are equal to nothing and would make a
+unique key let the same bucket in twice.
+"""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import declared_attr
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BILLED, COMPUTED, UNPRICED = 1, 2, 3  # what a figure is: the `basis` of entries and roll-ups
+
+
+class Workspace(SQLModel, table=True):
+    """A Slack team: the tenant. Before Slack is installed there is one called `local`."""
+
+    id: str = Field(primary_key=True)
+    name: str = ""
+    time_zone: str = "UTC"
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class Connection(SQLModel, table=True):
+    """One account at one ledger. Disconnecting removes the credential and keeps the row, and so the books."""
+
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "name"),
+        UniqueConstraint("workspace_id", "ledger", "account_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    workspace_id: str = Field(foreign_key="workspace.id")
+    name: str
+    ledger: str
+    role: str
+    account_id: str
+    account_title: str
+    settings: str = "{}"  # JSON: the fields of its form that are not secret
+    fingerprint: str = ""
+    state: str = "ok"  # ok | paused | needs_reauth | failing
+    error: str = ""
+    notes: str = ""
+    created_at: int = Field(sa_type=BigInteger)
+    disconnected_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_poll_at: int | None = Field(default=None, sa_type=BigInteger)
+    next_poll_at: int | None = Field(default=None, sa_type=BigInteger)
+    failures: int = 0  # polls that failed in a row
+    lease_owner: str = ""  # who polls it now
+    lease_until: int = Field(default=0, sa_type=BigInteger)
+
+
+class Secret(SQLModel, table=True):
+    """One sealed field of a connection. See bot.vault."""
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    field: str = Field(primary_key=True)
+    blob: bytes = Field(sa_type=LargeBinary)
+
+
+class Cursor(SQLModel, table=True):
+    """How far a report has been read: complete up to `watermark`; `rereads` says when each re-read was last done."""
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    report: str = Field(primary_key=True)
+    watermark: int | None = Field(default=None, sa_type=BigInteger)
+    rereads: str = "{}"
+    error: str = ""
+
+
+class LedgerKey(SQLModel, table=True):
+    """What the ledger bills by. Where it names none, a row with `ledger_id` '' and the `reason`, one for each scope."""
+
+    __tablename__ = "ledger_key"
+    __table_args__ = (UniqueConstraint("connection_id", "ledger_id", "reason", "scope"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    ledger_id: str
+    reason: str = ""
+    scope: str = ""  # of a row without a key: its project; else ''
+    name: str = ""
+    label: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    email: str = ""
+    disabled: bool = False
+    created_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+    gone_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Model(SQLModel, table=True):
+    """A model by the name that a ledger gave it; '' for money that is not split by model."""
+
+    __table_args__ = (UniqueConstraint("ledger", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ledger: str
+    name: str
+
+
+class Series(SQLModel, table=True):
+    """A bucket's identity without its time."""
+
+    __table_args__ = (
+        UniqueConstraint(
+            "connection_id", "report", "shape", "width_seconds", "key_id", "model_id", "requested", "detail"
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    report: str
+    shape: int
+    width_seconds: int
+    key_id: int = Field(foreign_key="ledger_key.id")
+    model_id: int = Field(foreign_key="model.id")
+    requested: str = ""
+    detail: str = ""  # JSON of every other dimension, sorted
+
+
+class Figures(SQLModel):
+    """What is measured: dollars, requests, and tokens in disjoint classes (reasoning is a part of output)."""
+
+    cost_nano_usd: int | None = Field(default=None, sa_type=BigInteger)
+    byok_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    requests: int | None = Field(default=None, sa_type=BigInteger)
+    input: int = Field(default=0, sa_type=BigInteger)
+    cache_read: int = Field(default=0, sa_type=BigInteger)
+    cache_write_5m: int = Field(default=0, sa_type=BigInteger)
+    cache_write_1h: int = Field(default=0, sa_type=BigInteger)
+    output: int = Field(default=0, sa_type=BigInteger)
+    reasoning: int = Field(default=0, sa_type=BigInteger)
+
+
+FIGURES = tuple(Figures.model_fields)
+
+
+class Entry(Figures, table=True):
+    """The current accepted value of a bucket, as observed at `observed_at`; the newest observation wins."""
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    connection_id: int = Field(primary_key=True)
+    start: int = Field(primary_key=True, sa_type=BigInteger)
+    series_id: int = Field(primary_key=True)
+    basis: int
+    observed_at: int = Field(sa_type=BigInteger)
+
+
+class Coverage(SQLModel, table=True):
+    """Which UTC days a report has spoken of; `final` once it was read whole after the day and the report's lag."""
+
+    connection_id: int = Field(primary_key=True)
+    report: str = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    final: bool = False
+
+
+class Counter(SQLModel, table=True):
+    """A running counter's readings of one UTC day: where it stood first and last, and how far it rose in between."""
+
+    connection_id: int = Field(primary_key=True)
+    key_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    base_at: int = Field(sa_type=BigInteger)
+    read_at: int = Field(sa_type=BigInteger)
+    total_nano_usd: int = Field(sa_type=BigInteger)
+    risen_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    resets: int = 0
+
+
+class _Rollup(Figures):
+    """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated."""
+
+    unpriced_tokens: int = Field(default=0, sa_type=BigInteger)
+    settles_at: int = Field(sa_type=BigInteger)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> dict[str, bool]:  # noqa: N805  a class is what SQLAlchemy hands in
+        return {"sqlite_with_rowid": False}
+
+
+class SpendHour(_Rollup, table=True):
+    """By hour, key, model."""
+
+    __tablename__ = "spend_hour"
+    connection_id: int = Field(primary_key=True)
+    hour: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+
+
+class SpendDay(_Rollup, table=True):
+    """By UTC day, key, model."""
+
+    __tablename__ = "spend_day"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+
+
+class SpendDayKey(_Rollup, table=True):
+    """By UTC day and key: what a question about people or keys reads."""
+
+    __tablename__ = "spend_day_key"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+
+
+class SpendDayModel(_Rollup, table=True):
+    """By UTC day and model: what a question about models, days or totals reads."""
+
+    __tablename__ = "spend_day_model"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+
+
+class Ownership(SQLModel, table=True):
+    """Who answers for a key from a day on (0: from the beginning). History follows the key."""
+
+    key_id: int = Field(primary_key=True, foreign_key="ledger_key.id")
+    from_day: int = Field(primary_key=True, sa_type=BigInteger)
+    owner: str
+
+
+class Person(SQLModel, table=True):
+    """A person whom the ledgers know by e-mail, and Slack by id ('' where nobody there has that e-mail)."""
+
+    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
+    email: str = Field(primary_key=True)
+    slack_user_id: str = ""
+    name: str = ""
+    looked_up_at: int = Field(sa_type=BigInteger)
+
+
+class Tick(SQLModel, table=True):
+    """A scheduled slot, claimed by being inserted: whoever inserts it does the work."""
+
+    job: str = Field(primary_key=True)
+    slot: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class Outbox(SQLModel, table=True):
+    """What has to be said to the outside, written in the transaction of what it tells. `key` makes it once."""
+
+    __table_args__ = (UniqueConstraint("key"), Index("ix_outbox_due", "status", "available_at"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str
+    workspace_id: str = Field(foreign_key="workspace.id")
+    stream: str
+    kind: str
+    payload: str
+    status: str = "waiting"  # waiting | done | dead
+    attempts: int = 0
+    available_at: int = Field(sa_type=BigInteger)
+    lease_until: int = Field(default=0, sa_type=BigInteger)
+    fence: int = 0
+    error: str = ""
+    created_at: int = Field(sa_type=BigInteger)

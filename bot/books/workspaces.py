@@ -1,0 +1,61 @@
+"""The tenant: a Slack team, or `local` before Slack is installed. The first install adopts what `local` holds."""
+
+from datetime import datetime
+
+from sqlalchemy import text, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.tables import Connection, Outbox, Person, Secret, Workspace
+from bot.vault.vault import Vault
+
+LOCAL = "local"
+
+
+class WorkspaceError(ValueError):
+    """Which workspace is meant cannot be told; the message says how to say it."""
+
+
+async def chosen(session: AsyncSession, wanted: str | None) -> str:
+    """The workspace that a command acts on: the one named, else the only one, else `local`."""
+    ids = list((await session.exec(select(Workspace.id))).all())
+    if wanted:
+        if wanted not in ids and wanted != LOCAL:
+            raise WorkspaceError(f"no workspace «{wanted}» in the books; there is: {', '.join(ids) or 'none yet'}")
+        return wanted
+    if len(ids) > 1:
+        raise WorkspaceError(f"several workspaces: say --workspace with one of {', '.join(sorted(ids))}")
+    return ids[0] if ids else LOCAL
+
+
+async def ensure(session: AsyncSession, workspace_id: str, *, now: datetime, name: str = "") -> Workspace:
+    """The workspace's row, made if it is not there yet."""
+    row = await session.get(Workspace, workspace_id)
+    if row is None:
+        row = Workspace(id=workspace_id, name=name, created_at=int(now.timestamp()))
+        session.add(row)
+        await session.flush()
+    return row
+
+
+async def adopt(session: AsyncSession, vault: Vault, workspace_id: str, *, now: datetime, name: str = "") -> None:
+    """Makes a Slack team's workspace. The first one takes over what `local` has, secrets sealed anew for it."""
+    if await session.get(Workspace, workspace_id):
+        return
+    local = await session.get(Workspace, LOCAL)
+    row = await ensure(session, workspace_id, now=now, name=name)
+    if local is None or workspace_id == LOCAL:
+        return
+    row.time_zone, row.created_at = local.time_zone, local.created_at
+    connections = (await session.exec(select(Connection).where(Connection.workspace_id == LOCAL))).all()
+    for connection in connections:
+        secrets = (await session.exec(select(Secret).where(Secret.connection_id == connection.id))).all()
+        for secret in secrets:
+            secret.blob = await vault.move(
+                secret.blob, str(connection.id), secret.field, from_workspace_id=LOCAL, to_workspace_id=workspace_id
+            )
+        connection.workspace_id = workspace_id
+    await session.flush()
+    for table in (Person, Outbox):
+        await session.execute(update(table).where(col(table.workspace_id) == LOCAL).values(workspace_id=workspace_id))
+    await session.execute(text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})

@@ -1,0 +1,222 @@
+"""One poll of one connection: its keys, then what is due of each report, page by page into the books.
+
+Each page is one transaction with its entries, its roll-ups and the cursor, so that a poll that dies anywhere is simply
+done again. One report that is refused does not stop the others; one connection that fails does not stop the rest.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import keys as book_keys
+from bot.books import outbox
+from bot.books.accept import Accepted, BadPageError, accept, move_cursor
+from bot.books.database import Database
+from bot.books.tables import Connection, Cursor
+from bot.core.clock import Clock
+from bot.core.schedule import Due, Terms, due
+from bot.logs import error_id
+from bot.plugin.contract import Key, Ledger, Page, Report, Window
+from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
+from bot.vault.errors import VaultError
+from bot.work.connecting import Connections
+from bot.work.lease import lease
+from bot.work.views import PollResult
+
+MAX_PAGES = 10_000  # of one report in one poll
+MAX_BACKOFF_SECONDS = 900
+MAX_ERROR_CHARACTERS = 300
+Progress = Callable[[str], None]
+log = logging.getLogger("outlay.poll")
+
+
+class Poller:
+    """Polls connections."""
+
+    def __init__(self, database: Database, connections: Connections, clock: Clock, *, poll_seconds: int = 60) -> None:
+        self._database = database
+        self._connections = connections
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+
+    async def poll(
+        self,
+        connection_id: int,
+        *,
+        since: datetime | None = None,
+        wait_seconds: float = 0,
+        progress: Progress = lambda _: None,
+    ) -> PollResult:
+        """Polls once, draining all pages. Raises BusyError if somebody else polls it for longer than we wait."""
+        async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
+            async with self._database.read() as session:
+                row = await session.get(Connection, connection_id)
+            if row is None:
+                raise Permanent("this connection has been removed")
+            result = PollResult(row.name)
+            failure = await self._attempt(row, since, result, progress)
+            await self._conclude(row, result, failure)
+            return result
+
+    async def _attempt(
+        self, row: Connection, since: datetime | None, result: PollResult, progress: Progress
+    ) -> Exception | None:
+        """The poll itself; what went wrong with it as a whole, or None."""
+        try:
+            async with self._connections.opened(row.id or 0) as ledger:
+                try:
+                    await self._read(row, ledger, since, result, progress)
+                finally:
+                    result.requests = ledger.context.http.requests
+        except (PluginError, VaultError, BadPageError) as error:
+            return error
+        except Exception as error:
+            bug = error_id()
+            log.exception("poll failed", extra={"connection": row.name, "error_id": bug})
+            return Permanent(f"the plugin failed in a way it should not ({type(error).__name__}, id {bug} in the log)")
+        return None
+
+    async def _read(
+        self, row: Connection, ledger: Ledger[Any], since: datetime | None, result: PollResult, progress: Progress
+    ) -> None:
+        keys = await ledger.keys()
+        async with self._database.write() as session:
+            await book_keys.remember(session, row.id or 0, keys, self._clock.now())
+        refused = []
+        for report in ledger.reports:
+            try:
+                accepted = await self._report(row, ledger, report, keys, since, progress)
+            except (Permanent, BadPageError, BadConfig) as error:
+                refused.append(f"{report.name}: {error}" if not str(error).startswith(report.name) else str(error))
+                await self._note_refusal(row, report, str(error))
+                continue
+            result.new += accepted.new
+            result.changed += accepted.changed
+            result.same += accepted.same
+        if refused:
+            raise Permanent("; ".join(refused))
+
+    async def _report(
+        self,
+        row: Connection,
+        ledger: Ledger[Any],
+        report: Report,
+        keys: Sequence[Key],
+        since: datetime | None,
+        progress: Progress,
+    ) -> Accepted:
+        """Reads what is due of one report."""
+        total = Accepted()
+        now = self._clock.now()
+        stretch = await self._due(row, report, now, since)
+        if stretch is None:
+            return total
+        window, cursor = Window(stretch.start, stretch.end), None
+        projects = {key.project_id: key.project_name for key in keys if key.project_id}
+        for _ in range(MAX_PAGES):
+            page = await ledger.poll(report.name, window, cursor)
+            last = page.cursor is None
+            async with self._database.write() as session:
+                await _lock(session, row.id or 0)
+                total.add(
+                    await accept(
+                        session, row.id or 0, row.ledger, ledger.reports, report, page,
+                        observed_at=self._clock.now(), projects=projects,
+                    )
+                )  # fmt: skip
+                done = {place: int(now.timestamp()) for place in stretch.rereads} if last else {}
+                await move_cursor(
+                    session, row.id or 0, report.name, watermark=_watermark(page, report, stretch, last), rereads=done
+                )
+            for note in page.notes:
+                log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
+            progress(f"{row.name}: {report.name} read to {page.window.end:%Y-%m-%d %H:%M}")
+            if last:
+                return total
+            cursor = page.cursor
+        raise Permanent(f"more than {MAX_PAGES:,} pages in one poll")
+
+    async def _due(self, row: Connection, report: Report, now: datetime, since: datetime | None) -> Due | None:
+        async with self._database.read() as session:
+            cursor = await session.get(Cursor, (row.id, report.name))
+        rereads = tuple((reread.every, reread.back) for reread in report.rereads)
+        done = {int(place): _time(at) for place, at in json.loads(cursor.rereads).items()} if cursor else {}
+        return due(
+            Terms(report.grain, report.lag, report.history, rereads),
+            now=now,
+            watermark=_time(cursor.watermark) if cursor and cursor.watermark is not None else None,
+            done=done,
+            since=since,
+        )
+
+    async def _note_refusal(self, row: Connection, report: Report, error: str) -> None:
+        async with self._database.write() as session:
+            cursor = await session.get(Cursor, (row.id, report.name)) or Cursor(
+                connection_id=row.id or 0, report=report.name
+            )
+            cursor.error = error[:MAX_ERROR_CHARACTERS]
+            session.add(cursor)
+
+    async def _conclude(self, before: Connection, result: PollResult, failure: Exception | None) -> None:
+        """What the connection says from now on, and when it is polled again."""
+        now = self._clock.now()
+        result.ok, result.error = failure is None, str(failure or "")[:MAX_ERROR_CHARACTERS]
+        async with self._database.write() as session:
+            row = await session.get(Connection, before.id)
+            if row is None or row.disconnected_at is not None or row.fingerprint != before.fingerprint:
+                return  # let go, or given another credential, while it was polled
+            row.last_poll_at = int(now.timestamp())
+            row.failures = 0 if failure is None else row.failures + 1
+            row.error = result.error
+            row.state = "ok" if failure is None else "needs_reauth" if isinstance(failure, NeedsReauth) else "failing"
+            row.next_poll_at = self._next_poll(row, now, failure)
+            session.add(row)
+            if isinstance(failure, NeedsReauth):
+                await outbox.say(
+                    session,
+                    workspace_id=row.workspace_id,
+                    key=f"reauth:{row.id}:{row.fingerprint}",
+                    stream=f"connection:{row.id}",
+                    kind="needs_reauth",
+                    payload={"connection_id": row.id, "name": row.name, "ledger": row.ledger, "since": now.isoformat()},
+                    now=now,
+                )
+        if failure is not None:
+            log.warning("poll failed", extra={"connection": before.name, "error": result.error})
+
+    def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
+        """A refused credential is asked again only once it is replaced; other failures back off."""
+        if isinstance(failure, NeedsReauth):
+            return None
+        wait = self._poll_seconds
+        if failure is not None:
+            wait = min(self._poll_seconds * 2 ** min(row.failures - 1, 10), MAX_BACKOFF_SECONDS)
+            wait = max(wait, self._poll_seconds)
+        at = now + timedelta(seconds=wait)
+        if isinstance(failure, RateLimited):
+            at = max(at, failure.retry_at)
+        return int(at.timestamp())
+
+
+async def _lock(session: AsyncSession, connection_id: int) -> None:
+    """Two workers at one connection come one after the other (on SQLite, BEGIN IMMEDIATE has seen to that)."""
+    await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
+
+
+def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
+    """Up to when the report has now been read, less what it lags behind."""
+    if report.grain is None:
+        return page.window.end
+    if not page.complete:
+        return None
+    read_to = max(page.window.end, stretch.end) if last else page.window.end
+    return read_to if report.grain >= timedelta(days=1) else read_to - report.lag
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,69 @@
+"""What the house tells about connections and polls: plain values, which Slack, the terminal and JSON each render."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.plugin.forms import FormField
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerForm:
+    """One kind of connection that can be made, and the fields of its form."""
+
+    slug: str
+    title: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
+
+    id: str
+    name: str
+    ledger_title: str
+    account_title: str
+    fingerprint: str
+    can_read: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A connection that stands, as the Home tab and the form that replaces its credential need it."""
+
+    id: str
+    name: str
+    slug: str
+    ledger_title: str
+    state: str = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """A connection with its health. `state`: ok, paused, needs_reauth or failing."""
+
+    id: str
+    name: str
+    ledger: str
+    role: str
+    account_id: str
+    account_title: str
+    fingerprint: str
+    state: str
+    fresh_until: datetime | None
+    last_poll: datetime | None
+    next_poll: datetime | None
+    error: str
+
+
+@dataclass(slots=True)
+class PollResult:
+    """What one poll of a connection did. `error` is in words a person can act on; '' when all went well."""
+
+    name: str
+    ok: bool = True
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    requests: int = 0
+    error: str = ""
