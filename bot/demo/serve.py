@@ -5,18 +5,23 @@
 
 Leaving the block stops it at once, whatever sockets are still open: a stand-in owes nobody a long goodbye. So uvicorn's
 own main loop, which watches for signals and rounds its goodbyes up to tenths of a second, is left out.
+
+An app may close the socket under a request, as broken networks do: `await scope["extensions"][HANG_UP]()`.
 """
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 from uvicorn import Config, Server
 
+HANG_UP = "outlay.hang_up"
 _BACKLOG = 128
+_TURNS_TO_CLOSE = 100  # of the loop, until a closed socket is known to be closed; one or two are usual
 
 
 @asynccontextmanager
@@ -30,7 +35,7 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
     try:
         address = f"[{host}]" if ":" in host else host
         base_url = f"http://{address}:{listener.getsockname()[1]}"
-        server = await _start(interruptible, listener)
+        server = interruptible.server = await _start(interruptible, listener)
         try:
             yield base_url
         finally:
@@ -83,10 +88,22 @@ class _Interruptible:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self.closing = False
+        self.server: Server | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[HANG_UP] = partial(self._hang_up, scope)
         try:
             await self._app(scope, receive, send)
         except (asyncio.CancelledError, WebSocketDisconnect):
             if not self.closing:
                 raise
+
+    async def _hang_up(self, scope: Scope) -> None:
+        """Sends what was written so far, then closes the socket of this request."""
+        open_now = self.server.server_state.connections if self.server else set()
+        for connection in [one for one in open_now if getattr(one, "client", None) == scope["client"]]:
+            connection.transport.close()
+            for _ in range(_TURNS_TO_CLOSE):
+                if connection not in open_now:
+                    break
+                await asyncio.sleep(0)

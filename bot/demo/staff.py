@@ -141,7 +141,7 @@ def _auto(percent: int) -> Route:
 
 def hire(seed: int, extra_keys: int = 0) -> Staff:
     """The staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one."""
-    default = Workspace(uuid_of(seed, "workspace", 0), "Default", "default")
+    default = Workspace(uuid_of(seed, "workspace", 0), COMPANY_NAME, "default")
     research = Workspace(uuid_of(seed, "workspace", 1), "Research", "research")
     alice, bruno, chidi, dana, emre, fatima, goran, hana = PEOPLE
     ci, triage, docs = AGENTS
