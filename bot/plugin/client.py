@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import cache
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import httpx
 
@@ -234,7 +234,7 @@ class GuardedClient:
         good = 200 <= response.status_code < 300
         bound = MAX_BODY_BYTES if good else MAX_ERROR_BODY_BYTES
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in cast(httpx.AsyncByteStream, response.stream):  # as it came: httpx would unpack unbounded
             try:
                 body += unpack.decompress(chunk, bound + 1 - len(body)) if unpack else chunk
             except zlib.error:

@@ -88,6 +88,16 @@ def build(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> Config:
     return config
 
 
+def values_of(plugin: type[Plugin[Any]], config: Config) -> dict[str, str]:
+    """The settings as text, as `build` takes them: secrets in plain, so for the vault and not for eyes."""
+    found = {name: getattr(config, name) for name in _settings(plugin)}
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else _text(value)
+        for name, value in found.items()
+        if value is not None
+    }
+
+
 def resolve_reference(value: str, environ: Mapping[str, str], forbidden_files: Collection[Path] = ()) -> str:
     """The secret itself: what `env:NAME` or `file:/path` point to, or the value as typed. Raises ValueError."""
     value = value.strip()

@@ -1,0 +1,242 @@
+"""The kit passes a ledger that keeps its promises, and each broken one fails at the check that is meant for it."""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.plugin import Checked, Config, Key, Page, PluginError, Row, Tokens, Window
+from bot.plugin.conformance import Make, Trial, ledger_conformance
+from tests.plugin.little_ledger import SECRET, LittleLedger, little_trial
+
+TestLittleLedger = ledger_conformance(LittleLedger, make=little_trial)
+
+
+class Floats(LittleLedger):
+    """Money as a float."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        return replace(super().row(row), cost_usd=float(row["usd"]))  # type: ignore[arg-type]
+
+
+class Impossible(LittleLedger):
+    """More reasoning than output."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        return replace(super().row(row), tokens=Tokens(output=1, reasoning=2))
+
+
+class Nameless(LittleLedger):
+    """Money of nobody, and no word why."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        return replace(super().row(row), reason="")
+
+
+class OffGrain(LittleLedger):
+    """Buckets that start when they like."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        return replace(super().row(row), start=super().row(row).start + timedelta(minutes=5))
+
+
+class Doubled(LittleLedger):
+    """Each row twice: the books would keep one of them."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        return replace(page, rows=[*page.rows, *page.rows])
+
+
+class Overlapping(LittleLedger):
+    """Pages that each say the last hour of the one before again."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        if cursor is None or report != "hours":
+            return page
+        return replace(page, window=Window(page.window.start - timedelta(hours=1), page.window.end))
+
+
+class StopsShort(LittleLedger):
+    """Forgets to go on."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        return replace(await super().poll(report, window, cursor), cursor=None)
+
+
+class Remembering(LittleLedger):
+    """Keeps its place in the class and not in the cursor."""
+
+    seen = 0
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        type(self).seen += 1
+        page = await super().poll(report, window, cursor)
+        return replace(page, rows=page.rows[: type(self).seen % 3])
+
+
+class Trusting(LittleLedger):
+    """Takes whatever comes for an answer."""
+
+    def _dict(self, found: Any, *names: str) -> dict[str, Any]:
+        return {name: found.get(name, []) if isinstance(found, dict) else [] for name in names}
+
+
+class Swallowing(LittleLedger):
+    """Makes no spend of an error."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        try:
+            return await super().poll(report, window, cursor)
+        except PluginError:
+            return Page(window)
+
+
+class Chatty(LittleLedger):
+    """Logs what it was given."""
+
+    async def check(self) -> Checked:
+        self.context.log.debug("checking %s", self.config.api_key.get_secret_value())
+        return await super().check()
+
+
+class SecretInUrl(LittleLedger):
+    """Puts the credential where every proxy logs it."""
+
+    async def check(self) -> Checked:
+        await self.context.http.get("/me", {"key": self.config.api_key.get_secret_value()})
+        return await super().check()
+
+
+class PlainConfig(Config):
+    api_key: str
+    base_url: str = "https://little.example/v1"
+
+
+class PlainSecret(LittleLedger):
+    """A credential that is a setting like any other: it would be stored as it is, and shown."""
+
+    Config = PlainConfig
+
+    @classmethod
+    def headers(cls, config: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {config.api_key}"}
+
+
+@asynccontextmanager
+async def plain_trial() -> AsyncIterator[Trial]:
+    async with little_trial() as trial:
+        yield replace(trial, good=PlainConfig(api_key=SECRET), wrong=PlainConfig(api_key="sk-little-wrong"))
+
+
+class Credulous(LittleLedger):
+    """Believes every credential."""
+
+    async def check(self) -> Checked:
+        try:
+            return await super().check()
+        except PluginError:
+            return Checked("org_1", "Ex", "admin key")
+
+
+class OneForAll(LittleLedger):
+    """Two keys of one id."""
+
+    async def keys(self) -> Sequence[Key]:  # type: ignore[override]
+        return [replace(key, id="k") for key in await super().keys()]
+
+
+class Keyless(LittleLedger):
+    """Says whose money it is without an id."""
+
+    async def keys(self) -> Sequence[Key]:  # type: ignore[override]
+        return [replace(key, id="") for key in await super().keys()]
+
+
+class OwnWay(LittleLedger):
+    """Asks with a client of its own, past the guards."""
+
+    async def check(self) -> Checked:
+        return Checked("org_1", "Ex", "admin key")
+
+
+class OtherApi(LittleLedger):
+    """Written for another contract."""
+
+    meta = replace(LittleLedger.meta, api=99)
+
+
+async def failing(plugin: type[LittleLedger], make: Make = little_trial) -> dict[str, str]:
+    """The checks that a plugin fails, with their words."""
+    kit = ledger_conformance(plugin, make=make)()
+    failed: dict[str, str] = {}
+    for name in (name for name in dir(kit) if name.startswith("test_")):
+        try:
+            await getattr(kit, name)()
+        except AssertionError as error:
+            failed[name] = str(error)
+        except PluginError as error:
+            failed[name] = repr(error)
+    return failed
+
+
+async def test_the_little_ledger_keeps_every_promise() -> None:
+    assert await failing(LittleLedger) == {}
+
+
+@pytest.mark.parametrize(
+    ("plugin", "check", "words"),
+    [
+        (Floats, "test_its_rows_are_honest", "its cost is 0.1"),
+        (Impossible, "test_its_rows_are_honest", "more reasoning tokens"),
+        (Nameless, "test_its_rows_are_honest", "neither a key nor a reason"),
+        (Doubled, "test_its_rows_are_honest", "another row is of already"),
+        (OffGrain, "test_a_page_states_its_own_window", "not where a bucket starts"),
+        (Overlapping, "test_pages_cover_the_window_in_order", "before the end of the one before it"),
+        (StopsShort, "test_pages_cover_the_window_in_order", "though what follows was complete"),
+        (Remembering, "test_a_window_read_twice_says_the_same", "says other things twice"),
+        (Remembering, "test_a_poll_goes_on_from_any_cursor", "says other things than in one go"),
+        (Trusting, "test_nonsense_is_an_error_and_not_no_spend", "unexpected"),
+        (Swallowing, "test_a_failing_server_is_transient", "instead of Transient"),
+        (Swallowing, "test_a_long_429_is_handed_to_the_host", "not RateLimited"),
+        (Chatty, "test_its_secret_shows_nowhere", "checking [SECRET]"),
+        (SecretInUrl, "test_its_secret_shows_nowhere", "key=[SECRET]"),
+        (Credulous, "test_a_wrong_credential_is_refused", "does not"),
+        (OneForAll, "test_its_keys_have_ids_of_their_own", "Two keys have one id"),
+        (Keyless, "test_its_keys_have_ids_of_their_own", "no id"),
+        (OwnWay, "test_a_good_credential_tells_the_account", "through the client it was lent"),
+        (OtherApi, "test_its_meta_and_reports_are_sound", "contract 99"),
+    ],
+)
+async def test_a_broken_ledger_fails_at_the_check_meant_for_it(
+    plugin: type[LittleLedger], check: str, words: str
+) -> None:
+    failed = await failing(plugin)
+    assert words in failed.get(check, f"not among the failures: {failed}")
+    assert SECRET not in str(failed)
+
+
+async def test_a_secret_that_is_an_ordinary_setting_fails_the_kit() -> None:
+    failed = await failing(PlainSecret, plain_trial)
+    assert "no field that is a SecretStr" in failed["test_its_form_round_trips"]
+    assert "[SECRET]" in failed["test_its_secret_shows_nowhere"]
+
+
+async def test_a_cursor_that_never_ends_fails_the_kit() -> None:
+    class Endless(LittleLedger):
+        async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+            return replace(await super().poll(report, window, None), cursor="again")
+
+    assert "does not end" in (await failing(Endless))["test_its_rows_are_honest"]
+
+
+async def test_the_kit_leaves_logging_as_it_was() -> None:
+    root = logging.getLogger()
+    before = (root.level, list(root.handlers))
+    await failing(Chatty)
+    assert (root.level, list(root.handlers)) == before
