@@ -188,3 +188,8 @@ def test_a_mounted_secret_of_another_owner_may_be_lent_to_our_group(
     else:
         with pytest.raises(VaultError, match="open to others"):
             open_vault(data_dir=tmp_path, master_key_file=path)
+
+
+def test_a_malformed_key_in_the_environment_is_named(tmp_path: Path) -> None:
+    with pytest.raises(VaultError, match=r"^OUTLAY_MASTER_KEY: a master key is"):
+        open_vault(data_dir=tmp_path, master_key=SecretStr("planted"))
