@@ -1,0 +1,111 @@
+"""The Bolt app, put together: who may call, what is noticed twice, where errors end, and the features.
+
+No global app and no settings read here: the composition root hands everything in.
+"""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartHandler
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from bot.slack import errors
+from bot.slack.client import API_URL, TokenOf, web_client
+from bot.slack.connect import listeners as connect
+from bot.slack.deps import Deps
+from bot.slack.home import listeners as home
+from bot.slack.install import listeners as install
+from bot.slack.spend import listeners as spend
+from bot.slack.tasks import Tasks
+
+LOGGER = "slack_bolt.outlay"
+EVENTS_REMEMBERED_MAX = 2_000
+FEATURES = (connect, spend, home, install)  # connect before spend: it takes `/spend connect` out of `/spend`
+
+
+def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
+    """The app, with every listener on it. Without a signing secret nobody can reach it by HTTP, only by Socket Mode."""
+    log = quiet_logger()
+    with _without_slack_environment():
+        app = AsyncApp(
+            name=LOGGER,
+            logger=log,
+            client=web_client(None, api_url, log),
+            authorize=_authorize(token_of),
+            signing_secret=signing_secret or secrets.token_hex(32),
+            user_facing_authorize_error_message="Outlay is not set up for this workspace.",
+        )
+    app.middleware(_once(OrderedDict()))
+    app.listener_runner.listener_start_handler = _HoldTask(deps.tasks)
+    errors.register(app, deps.log)
+    for feature in FEATURES:
+        feature.register(app, deps)
+    return app
+
+
+def quiet_logger() -> logging.Logger:
+    """The logger for Bolt and the SDK. Never below INFO: at DEBUG both write whole bodies, credentials included."""
+    for name in ("slack_bolt", "slack_sdk"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.INFO))
+    log = logging.getLogger(LOGGER)
+    log.setLevel(max(log.level, logging.INFO))
+    return log
+
+
+def _authorize(token_of: TokenOf) -> Callable[..., Awaitable[Any]]:
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
+        token = await token_of(team_id) if team_id else None
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token) if token else None
+
+    return authorize
+
+
+def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]]:
+    """Slack sends an event again when it is not sure that it arrived; the second time is acknowledged and dropped."""
+
+    async def once(body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+        event_id = body.get("event_id")
+        if isinstance(event_id, str):
+            if event_id in seen:
+                return BoltResponse(status=200, body="")
+            seen[event_id] = None
+            if len(seen) > EVENTS_REMEMBERED_MAX:
+                seen.popitem(last=False)
+        return await next_()
+
+    return once
+
+
+class _HoldTask(AsyncListenerStartHandler):
+    """Bolt runs each listener as a task that nobody holds. Held, it cannot vanish, and a graceful stop waits for it."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.hold(task)
+
+
+@contextmanager
+def _without_slack_environment() -> Iterator[None]:
+    """Bolt reads SLACK_… from the environment on its own: a token to warn about, a client id to start OAuth with.
+
+    Settings are read in one place only, so for the moment of building the app these are out of its sight.
+    """
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -1,0 +1,97 @@
+"""A credential on its way to the ledger: asked once however often the form is submitted, and waited for a while.
+
+A form's task is known by its view. A second submission of the same view joins the first; one that succeeded stays
+known, so that a late repeat changes nothing.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from bot.plugin.errors import BadConfig, RateLimited, Transient
+from bot.slack import words
+from bot.slack.connect.form import Filled
+from bot.slack.deps import Patience
+from bot.slack.errors import explain
+from bot.slack.ports import Connected, Connecting
+from bot.slack.tasks import Tasks
+
+VIEWS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """It was not saved. `field` is where the error belongs, "" for no one field; `text` is mrkdwn."""
+
+    field: str
+    text: str
+
+
+Outcome = Connected | Wrong
+Check = asyncio.Task[Connected]
+
+
+class Checks:
+    """The checks that are under way."""
+
+    def __init__(self, connecting: Connecting, tasks: Tasks, patience: Patience, log: logging.Logger) -> None:
+        self._connecting = connecting
+        self._tasks = tasks
+        self._patience = patience
+        self._log = log
+        self._by_view: OrderedDict[tuple[str, str], Check] = OrderedDict()
+        self._outcomes: WeakKeyDictionary[Check, Outcome] = WeakKeyDictionary()  # an error is put into words once
+
+    def begin(self, workspace_id: str, view_id: str, filled: Filled) -> tuple[Check, bool]:
+        """The check of this form, and whether it is a new one. Raises Busy when too much is under way."""
+        key = (workspace_id, view_id)
+        known = self._by_view.get(key)
+        if known is not None and (not known.done() or _succeeded(known)):
+            return known, False
+        check = self._tasks.start(self._connect(workspace_id, filled), f"connect {filled.slug}")
+        self._by_view[key] = check
+        self._by_view.move_to_end(key)
+        while len(self._by_view) > VIEWS_MAX:
+            self._by_view.popitem(last=False)
+        return check, True
+
+    async def wait(self, check: Check, seconds: float) -> bool:
+        """Whether it has ended, one way or the other, within this time."""
+        await asyncio.wait({check}, timeout=max(seconds, 0))
+        return check.done()
+
+    def outcome(self, check: Check, hide: Collection[str]) -> Outcome:
+        """What came of a check that has ended. `hide` are the secrets of the form."""
+        if check not in self._outcomes:
+            self._outcomes[check] = self._read(check, hide)
+        return self._outcomes[check]
+
+    def _read(self, check: Check, hide: Collection[str]) -> Outcome:
+        if check.cancelled():
+            return Wrong("", "Outlay was stopped before the ledger answered. Try again in a minute.")
+        error = check.exception()
+        if error is None:
+            return check.result()
+        field = error.field if isinstance(error, BadConfig) else ""
+        if isinstance(error, TimeoutError):
+            return Wrong(field, "The ledger did not answer in time. Try again in a few minutes.")
+        text = explain(error, self._log, hide)
+        if isinstance(error, RateLimited):
+            at = words.utc_clock(error.retry_at, error.retry_at)
+            return Wrong(field, f"The ledger asks to be left alone until {at}. Try again after that.")
+        if isinstance(error, Transient):
+            return Wrong(field, f"{text} It may pass: try again in a few minutes.")
+        return Wrong(field, text)
+
+    async def _connect(self, workspace_id: str, filled: Filled) -> Connected:
+        async with asyncio.timeout(self._patience.check_seconds):
+            return await self._connecting.connect(
+                workspace_id, filled.slug, filled.name, filled.values, replace=filled.replace_id is not None
+            )
+
+
+def _succeeded(check: Check) -> bool:
+    return not check.cancelled() and check.exception() is None

@@ -1,0 +1,42 @@
+"""What a listener may ask for. Each feature's `register(app, deps)` gets this and nothing else."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bot.core.clock import Clock
+from bot.slack.ports import Admitting, Asking, Connecting
+from bot.slack.posting import Poster
+from bot.slack.tasks import Tasks
+
+Removed = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a form that is being submitted waits for the ledger.
+
+    Slack wants its answer within three seconds, the question who the person is included. `settle_seconds` lets the
+    "Checking…" view arrive before it is replaced: an acknowledgement and a `views.update` travel different ways.
+    """
+
+    wait_seconds: float = 2.0
+    answer_seconds: float = 2.7
+    settle_seconds: float = 0.3
+    check_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The services behind the Slack face. `removed` is told of a workspace that has thrown the app out."""
+
+    asking: Asking
+    connecting: Connecting
+    admitting: Admitting
+    poster: Poster
+    tasks: Tasks
+    clock: Clock
+    log: logging.Logger
+    admins: tuple[str, ...] = ()
+    patience: Patience = Patience()
+    removed: Removed | None = None

@@ -1,0 +1,107 @@
+"""The one error boundary of the Slack face: whatever goes wrong in a listener ends here, and a person is told.
+
+An error that carries words for people shows them. Anything else shows a short id, and the log has the traceback under
+the same id, once. The body of a request is never logged: it may hold a credential.
+"""
+
+import logging
+import traceback
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.core.query import QueryError
+from bot.logs import error_id
+from bot.plugin.errors import PluginError
+from bot.slack import kit, words
+
+HIDDEN = "…"
+CREDENTIAL_MARK = ":secret:"  # a block whose id holds this is the field of a credential
+SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everywhere would hide the error
+TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
+
+
+class Told(Exception):
+    """An error whose text is for the person: mrkdwn, whole sentences, names in it already made safe."""
+
+
+class Refused(Told):
+    """Somebody may not do that; the text says who may."""
+
+
+def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = ()) -> str:
+    """What to tell the person, as mrkdwn. `hide` are the secrets in play: they show neither there nor in the log."""
+    if isinstance(error, Told):
+        return str(error)
+    if isinstance(error, (QueryError, PluginError)):
+        return words.escape(_without(str(error), hide))
+    found_id = error_id()
+    trace = _without("".join(traceback.format_exception(error)), hide)
+    log.error("error %s in the Slack face\n%s", found_id, trace.rstrip())
+    return f"Something went wrong on our side (id {found_id}). It is in the log."
+
+
+def register(app: AsyncApp, log: logging.Logger) -> None:
+    """Makes this the boundary of the whole app."""
+
+    @app.error
+    async def boundary(
+        error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> BoltResponse | None:
+        text = explain(error, log, _typed(body))
+        if context.ack.response is None and body.get("type") == "view_submission":
+            return _instead_of_the_form(text)
+        try:
+            await _tell(text, body, context, client)
+        except (SlackClientError, aiohttp.ClientError, OSError) as failure:
+            log.warning("could not tell the person about an error: %s", type(failure).__name__)
+        return BoltResponse(status=200, body="") if context.ack.response is None else None
+
+
+async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+    """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
+    view = body.get("view")
+    if context.respond is not None and context.response_url:
+        await context.respond(text=text, blocks=[kit.section(text)], response_type="ephemeral", replace_original=False)
+    elif view and view.get("type") == "modal":
+        await client.views_update(view_id=view["id"], view=error_view(text))
+    elif view and body.get("trigger_id"):
+        await client.views_open(trigger_id=body["trigger_id"], view=error_view(text))
+
+
+def error_view(text: str) -> kit.View:
+    """A modal that only says what happened."""
+    return {
+        "type": "modal",
+        "title": kit.plain("Outlay"),
+        "close": kit.plain("Close"),
+        "blocks": [kit.section(text)],
+    }
+
+
+def _instead_of_the_form(text: str) -> BoltResponse:
+    return BoltResponse(status=200, body={"response_action": "update", "view": error_view(text)})
+
+
+def _typed(body: Mapping[str, Any]) -> set[str]:
+    """What the person typed into a view that is, or could be, a credential."""
+    state = (body.get("view") or {}).get("state") or {}
+    return {
+        value
+        for block_id, block in state.get("values", {}).items()
+        for element in block.values()
+        if isinstance(value := element.get("value"), str)
+        and len(value) >= (SECRET_CHARACTERS_MIN if CREDENTIAL_MARK in block_id else TYPED_CHARACTERS_MIN)
+    }
+
+
+def _without(text: str, hide: Collection[str]) -> str:
+    for secret in sorted(hide, key=len, reverse=True):
+        if len(secret) >= SECRET_CHARACTERS_MIN:
+            text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,1 @@
+"""The app coming to a workspace, and leaving it."""

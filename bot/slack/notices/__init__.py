@@ -1,0 +1,1 @@
+"""What admins are told when a connection needs them."""

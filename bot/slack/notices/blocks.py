@@ -1,0 +1,31 @@
+"""What admins are told by direct message when a connection needs them: once, with the way out as a button."""
+
+from datetime import datetime
+
+from bot.slack import kit, words
+from bot.slack.connect.ids import Action
+from bot.slack.ports import Existing
+from bot.slack.posting import Message, simple
+
+
+def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
+    """The ledger refuses the credential. The button holds the connection's id and nothing else."""
+    ledger, name = words.safe(existing.ledger_title), words.safe(existing.name)
+    finding = f"{ledger} has refused the credential of *{name}* since {words.clock(since, now)}."
+    consequence = "Its figures stand still until there is a new one; what has been read stays."
+    button = kit.button(
+        "New Credential",
+        Action.RECONNECT,
+        existing.id,
+        primary=True,
+        label=f"New credential for {words.name(existing.name)}",
+    )
+    return simple(
+        f"{finding.replace('*', '')} {consequence}", [kit.section(f"{finding} {consequence}"), kit.actions(button)]
+    )
+
+
+def works_again(existing: Existing) -> Message:
+    """The other end of that story."""
+    text = f"{words.safe(existing.ledger_title)} takes the credential of *{words.safe(existing.name)}* again."
+    return simple(text.replace("*", ""), [kit.section(text)])

@@ -1,0 +1,87 @@
+"""Delivers what waits in the outbox to the people it is for. Which words and blocks is said in `blocks`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.books.outbox import Message
+from bot.core.clock import Clock
+from bot.slack import posting
+from bot.slack.notices import blocks
+from bot.slack.ports import Connecting
+from bot.slack.posting import Poster
+from bot.work.clockwork import Undeliverable
+
+USERS_LOOKED_AT_MAX = 1_000  # in the search for an admin, where nobody else is known
+_NOBODY = frozenset({"channel_not_found", "user_not_found", "user_disabled", "is_archived", "cannot_dm_bot"})
+
+
+class Notices:
+    """Direct messages to admins, or the alert channel where no admin is known."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        connecting: Connecting,
+        poster: Poster,
+        clock: Clock,
+        *,
+        alert_channel: str | None = None,
+    ) -> None:
+        self._client = client
+        self._connecting = connecting
+        self._poster = poster
+        self._clock = clock
+        self._alert_channel = alert_channel
+
+    async def deliver(self, message: Message) -> None:
+        """Says one thing. Raises Undeliverable for what will never arrive."""
+        if message.kind != "needs_reauth":
+            raise Undeliverable(f"nobody knows how to say «{message.kind}»")
+        wanted = f"con_{message.payload['connection_id']}"
+        existing = next(
+            (one for one in await self._connecting.connections(message.workspace_id) if one.id == wanted), None
+        )
+        if existing is None or existing.state != "needs_reauth":
+            return  # mended or let go meanwhile: there is nothing to tell any more
+        since = datetime.fromtimestamp(int(message.payload["at"]), UTC)
+        said = blocks.needs_reauth(existing, since, self._clock.now())
+        channel = await self._channel(str(message.payload["to"]))
+        try:
+            await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel))
+        except SlackApiError as error:
+            if (code := str(error.response.get("error"))) in _NOBODY:
+                raise Undeliverable(f"Slack does not deliver to {channel}: {code}") from None
+            raise
+
+    async def look_up(self, workspace_id: str, email: str) -> tuple[str, str] | None:
+        """The Slack user with an e-mail: id and name. None too where the optional scope was not granted."""
+        try:
+            reply = await self._client.users_lookupByEmail(email=email)
+        except SlackApiError as error:
+            if error.response.get("error") in ("users_not_found", "missing_scope"):
+                return None
+            raise
+        user: dict[str, Any] = reply["user"]
+        profile = user.get("profile") or {}
+        return str(user["id"]), str(profile.get("display_name") or user.get("real_name") or user.get("name") or "")
+
+    async def _channel(self, person: str) -> str:
+        person = person or self._alert_channel or await self._some_admin()
+        return person if person.startswith(("C", "G")) else await posting.direct_channel(self._client, person)
+
+    async def _some_admin(self) -> str:
+        """The workspace's primary owner, else any admin: for connections made from the command line."""
+        found, cursor = [], ""
+        for _ in range(USERS_LOOKED_AT_MAX // 200):
+            reply = await self._client.users_list(limit=200, cursor=cursor)
+            users: list[dict[str, Any]] = reply["members"]
+            found += [user for user in users if user.get("is_admin") and not user.get("deleted")]
+            cursor = (reply.get("response_metadata") or {}).get("next_cursor") or ""
+            if not cursor:
+                break
+        if not found:
+            raise Undeliverable("Slack names no admin; set OUTLAY_ADMINS or OUTLAY_ALERT_CHANNEL")
+        return str(max(found, key=lambda user: bool(user.get("is_primary_owner")))["id"])

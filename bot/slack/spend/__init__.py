@@ -1,0 +1,1 @@
+"""Who spent what: `/spend` and its answer."""

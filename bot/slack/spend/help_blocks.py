@@ -1,0 +1,39 @@
+"""All that can be asked, with examples that work."""
+
+from bot.core.query import DIMENSIONS
+from bot.slack import kit, words
+from bot.slack.posting import Message, simple
+
+EXAMPLES = (
+    ("", "this month so far, by owner"),
+    ("7d", "the last seven days, today among them"),
+    ("today by model", "what runs right now"),
+    ("2026-10 by key", "one month, key by key"),
+    ("me by day", "your own days"),
+    ("last month by owner model", "two groupings at once"),
+    ("model:*claude* top 5", "one family of models, its five biggest users"),
+    ("from 2026-10-01 to 2026-10-15", "any stretch of days, both ends in it"),
+)
+
+
+def help_message(*, is_admin: bool) -> Message:
+    """The help, with what only admins can do for admins only."""
+    examples = "\n".join(f"`/spend {query}` – {does}" if query else f"`/spend` – {does}" for query, does in EXAMPLES)
+    grammar = "\n".join(
+        (
+            "*When*: `today`, `yesterday`, `7d`, `mtd`, `last month`, `2026-10`, `from … to …`",
+            f"*By what* (one or two): {', '.join(f'`{dimension}`' for dimension in DIMENSIONS)}",
+            "*Which*: `me`, `@somebody`, `owner:…`, `key:…`, `model:…`, `ledger:…`, `connection:…`, `project:…`; "
+            "`*` stands for anything",
+            "*How many*: `top 5`",
+        )
+    )
+    blocks = [
+        kit.section("*Ask who spent what, on which model.* Words go in any order; only you see the answer."),
+        kit.section(examples),
+        kit.section(grammar),
+    ]
+    if is_admin:
+        blocks.append(kit.section("`/spend connect` – connect a ledger (you see this because you are an admin)"))
+    summary = words.either([f"/spend {query}".strip() for query, _ in EXAMPLES[:4]])
+    return simple(f"Ask who spent what, on which model: {summary}.", blocks)
