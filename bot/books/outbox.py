@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-
 LEASE_SECONDS = 60
 MAX_AT_ONCE = 20
 

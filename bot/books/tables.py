@@ -51,6 +51,7 @@ class Connection(SQLModel, table=True):
     state: str = "ok"  # ok | paused | needs_reauth | failing
     error: str = ""
     notes: str = ""
+    connected_by: str = ""  # the Slack user who is told when it needs them; '' from the command line
     created_at: int = Field(sa_type=BigInteger)
     disconnected_at: int | None = Field(default=None, sa_type=BigInteger)
     last_poll_at: int | None = Field(default=None, sa_type=BigInteger)

@@ -4,43 +4,10 @@ The composition root (`bot.app`) hands in what stands behind them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from bot.core.answer import Answer
-from bot.plugin.forms import FormField
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerForm:
-    """One kind of connection that can be made, and the fields of its form."""
-
-    slug: str
-    title: str
-    fields: tuple[FormField, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    """A connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
-
-    id: str
-    name: str
-    ledger_title: str
-    account_title: str
-    fingerprint: str
-    can_read: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Existing:
-    """A connection that stands, as the Home tab and the form that replaces its credential need it."""
-
-    id: str
-    name: str
-    slug: str
-    ledger_title: str
-    state: str = "ok"
+from bot.work.views import Connected, Existing, LedgerForm
 
 
 class Asking(Protocol):
@@ -63,7 +30,7 @@ class Connecting(Protocol):
         ...
 
     async def connect(
-        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
+        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False, by: str = ""
     ) -> Connected:
         """Checks with the ledger, encrypts, saves. Raises BadConfig (its `field` is "name" for a name in use), any
         other PluginError; nothing is saved then."""
@@ -83,3 +50,6 @@ class Admitting(Protocol):
     async def is_guest(self, workspace_id: str, user_id: str) -> bool:
         """Guests (and strangers from another workspace) see and press nothing. True when Slack cannot be asked."""
         ...
+
+
+__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Existing", "LedgerForm"]

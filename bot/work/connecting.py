@@ -75,13 +75,27 @@ class Connections:
         return [_view(row, fresh[row.name]) for row in rows]
 
     async def connect(
-        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
+        self,
+        workspace_id: str,
+        slug: str,
+        name: str,
+        values: Mapping[str, str],
+        *,
+        replace: bool = False,
+        by: str = "",
     ) -> Connected:
-        """Checks with the ledger, encrypts, saves. Raises a PluginError, and then nothing was saved."""
+        """Checks with the ledger, encrypts, saves. `by`: the Slack user who does it.
+
+        Raises a PluginError, and then nothing was saved: BadConfig("name") for a name in use, BadConfig of the
+        credential for an account that is connected already.
+        """
         plugin = self._plugin(slug)
         name = _checked_name(name)
         async with self._database.read() as session:
-            _refuse_taken_name(await _by_name(session, workspace_id, name), replace)
+            before = await _by_name(session, workspace_id, name)
+        _refuse_taken_name(before, replace)
+        if before is not None and replace:  # what is not said again stays as it was
+            values = {field: str(value) for field, value in json.loads(before.settings).items()} | dict(values)
         config = forms.build(plugin, self._resolved(plugin, values))
         async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer) as ledger:
             checked = await ledger.check()
@@ -97,6 +111,7 @@ class Connections:
             await ensure(session, workspace_id, now=self._clock.now())
             row = await self._place(session, workspace_id, plugin, name, checked, replace)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
+            row.connected_by = by or row.connected_by
             row.state, row.error, row.failures, row.disconnected_at, row.next_poll_at = "ok", "", 0, None, None
             session.add(row)
             await session.flush()

@@ -6,7 +6,7 @@ done again. One report that is refused does not stop the others; one connection 
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,16 @@ log = logging.getLogger("outlay.poll")
 class Poller:
     """Polls connections."""
 
-    def __init__(self, database: Database, connections: Connections, clock: Clock, *, poll_seconds: int = 60) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        clock: Clock,
+        *,
+        poll_seconds: int = 60,
+        admins: Collection[str] = (),
+    ) -> None:
+        self._admins = sorted(admins)
         self._database = database
         self._connections = connections
         self._clock = clock
@@ -50,14 +59,20 @@ class Poller:
         *,
         since: datetime | None = None,
         wait_seconds: float = 0,
+        only_if_due: bool = False,
         progress: Progress = lambda _: None,
-    ) -> PollResult:
-        """Polls once, draining all pages. Raises BusyError if somebody else polls it for longer than we wait."""
+    ) -> PollResult | None:
+        """Polls once, draining all pages. `only_if_due`: does nothing, and gives None, if another replica was first.
+
+        Raises BusyError if somebody else polls it for longer than we wait.
+        """
         async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
             async with self._database.read() as session:
                 row = await session.get(Connection, connection_id)
             if row is None:
                 raise Permanent("this connection has been removed")
+            if only_if_due and row.next_poll_at and row.next_poll_at > self._clock.now().timestamp():
+                return None
             result = PollResult(row.name)
             failure = await self._attempt(row, since, result, progress)
             await self._conclude(row, result, failure)
@@ -177,17 +192,28 @@ class Poller:
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
             if isinstance(failure, NeedsReauth):
-                await outbox.say(
-                    session,
-                    workspace_id=row.workspace_id,
-                    key=f"reauth:{row.id}:{row.fingerprint}",
-                    stream=f"connection:{row.id}",
-                    kind="needs_reauth",
-                    payload={"connection_id": row.id, "name": row.name, "ledger": row.ledger, "since": now.isoformat()},
-                    now=now,
-                )
+                await self._tell_admins(session, row, now)
         if failure is not None:
             log.warning("poll failed", extra={"connection": before.name, "error": result.error})
+
+    async def _tell_admins(self, session: AsyncSession, row: Connection, now: datetime) -> None:
+        """Once for each credential: who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+        for person in sorted({row.connected_by, *self._admins} - {""}) or [""]:
+            await outbox.say(
+                session,
+                workspace_id=row.workspace_id,
+                key=f"reauth:{row.id}:{row.fingerprint}:{person}",
+                stream=f"connection:{row.id}:{person}",
+                kind="needs_reauth",
+                payload={
+                    "connection_id": row.id,
+                    "name": row.name,
+                    "ledger": row.ledger,
+                    "to": person,
+                    "at": int(now.timestamp()),
+                },
+                now=now,
+            )
 
     def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
         """A refused credential is asked again only once it is replaced; other failures back off."""

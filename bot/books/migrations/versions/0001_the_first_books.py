@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("notes", sa.String(), nullable=False),
+        sa.Column("connected_by", sa.String(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disconnected_at", sa.BigInteger(), nullable=True),
         sa.Column("last_poll_at", sa.BigInteger(), nullable=True),

@@ -1,0 +1,242 @@
+"""The composition root: the one place where everything is wired. `House` is what every command needs, `Bot` what `run`
+adds.
+
+Nothing is made at import, and nothing here decides anything.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot import __version__
+from bot.books import migrations, outbox
+from bot.books.database import Database
+from bot.books.workspaces import adopt, chosen, ensure
+from bot.core.clock import Clock, SystemClock
+from bot.core.plain import stamp
+from bot.plugin import loader
+from bot.plugin.loader import Loaded
+from bot.settings import Settings
+from bot.slack import app as slack_app
+from bot.slack import http as slack_http
+from bot.slack.client import one_workspace, web_client
+from bot.slack.deps import Deps
+from bot.slack.notices.delivery import Notices
+from bot.slack.people import SlackPeople
+from bot.slack.posting import Poster
+from bot.slack.socket import Socket
+from bot.slack.tasks import Tasks
+from bot.vault.master import KEY_FILE_NAME, open_vault
+from bot.vault.vault import OnSecret, Vault
+from bot.web.server import listening, web_app
+from bot.work.asking import Asking
+from bot.work.clockwork import Deliveries, People, Polls
+from bot.work.connecting import Connections
+from bot.work.polling import Poller
+from bot.work.timetable import Timetable
+
+DRAIN_SECONDS = 20
+POLL_CHECK_SECONDS = 1.0
+DELIVER_SECONDS = 2.0
+PEOPLE_SECONDS = 60.0
+SLACK_RETRY_SECONDS = 5.0
+log = logging.getLogger("outlay.app")
+
+
+class StartError(Exception):
+    """The bot cannot start; one line says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The books, the vault, the plugins, and the services over them."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    loaded: Loaded
+    connections: Connections
+    poller: Poller
+    asking: Asking
+
+    async def workspace(self) -> str:
+        """The workspace that a command acts on."""
+        async with self.database.read() as session:
+            return await chosen(session, self.settings.workspace)
+
+
+@asynccontextmanager
+async def house(
+    settings: Settings, *, clock: Clock | None = None, on_secret: OnSecret | None = None
+) -> AsyncIterator[House]:
+    """Opens the house: data directory, master key, tables at the newest revision, plugins."""
+    clock = clock or SystemClock()
+    data_dir = settings.prepare_data_dir()
+    vault = open_vault(
+        data_dir=data_dir,
+        master_key=settings.master_key,
+        master_key_file=settings.master_key_file,
+        kms_key=settings.kms_key,
+        on_secret=on_secret,
+    )
+    loaded = loader.load(folder=settings.plugins_dir, packages=True)
+    database = Database(settings.database_url())
+    try:
+        await migrations.upgrade(database)
+        key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
+        connections = Connections(database, vault, loaded.plugins, clock, forbidden_files=key_files)
+        poller = Poller(database, connections, clock, poll_seconds=settings.poll_seconds, admins=settings.admins)
+        yield House(settings, clock, database, vault, loaded, connections, poller, Asking(database, clock))
+    finally:
+        await database.close()
+
+
+class Bot:
+    """The bot while it runs."""
+
+    def __init__(self, home: House) -> None:
+        settings = home.settings
+        if settings.slack_bot_token is None:
+            raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
+        if settings.slack_app_token is None and settings.slack_signing_secret is None:
+            raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
+        self.house = home
+        self.port = 0
+        self._token = settings.slack_bot_token.get_secret_value()
+        self._log = slack_app.quiet_logger()
+        self.tasks = Tasks(log)
+        self._people = SlackPeople(
+            one_workspace(self._token), self._client_for, home.clock, log, admins=settings.admins
+        )
+        deps = Deps(
+            asking=home.asking,
+            connecting=home.connections,
+            admitting=self._people,
+            poster=Poster(home.clock, log),
+            tasks=self.tasks,
+            clock=home.clock,
+            log=log,
+            admins=tuple(sorted(settings.admins)),
+        )
+        signing_secret = settings.slack_signing_secret
+        self._app = slack_app.build(
+            deps,
+            one_workspace(self._token),
+            signing_secret=signing_secret.get_secret_value() if signing_secret else None,
+            api_url=settings.slack_api_url,
+        )
+        self.socket = (
+            Socket(
+                self._app, settings.slack_app_token.get_secret_value(), settings.slack_api_url, home.clock, self._log
+            )
+            if settings.slack_app_token
+            else None
+        )
+        self._notices = Notices(
+            self._client_for(self._token),
+            home.connections,
+            Poster(home.clock, log),
+            home.clock,
+            alert_channel=settings.alert_channel,
+        )
+        self.timetable = Timetable(home.clock)
+        self.polls = Polls(home.database, home.poller, home.clock)
+        self.deliveries = Deliveries(home.database, home.clock, self._notices.deliver)
+        self.people = People(home.database, home.clock, self._notices.look_up)
+
+    def _client_for(self, token: str) -> AsyncWebClient:
+        return web_client(token, self.house.settings.slack_api_url, self._log)
+
+    async def health(self) -> dict[str, object]:
+        """What `/healthz` says: Slack, each connection's last poll, the queue."""
+        async with self.house.database.read() as session:
+            waiting = await outbox.waiting(session)
+        views = await self.house.connections.views(await self.house.workspace())
+        connected = self.socket is None or self.socket.connected()
+        return {
+            "ok": connected,
+            "version": __version__,
+            "slack": {
+                "mode": "socket" if self.socket else "http",
+                "connected": connected,
+                "last_seen": stamp(self.socket.last_seen) if self.socket else None,
+            },
+            "connections": [
+                {
+                    "name": view.name,
+                    "state": view.state,
+                    "last_poll": stamp(view.last_poll),
+                    "fresh_until": stamp(view.fresh_until),
+                }
+                for view in views
+            ],
+            "outbox_waiting": waiting,
+        }
+
+    async def idle(self) -> None:
+        """Waits until nothing is under way: for tests and the demo."""
+        await self.tasks.idle()
+        await self.polls.idle()
+
+    @asynccontextmanager
+    async def running(self, *, clockwork: bool = True) -> AsyncIterator["Bot"]:
+        """Runs while the block lasts, and then stops in good order: no new work, what is under way is finished."""
+        async with AsyncExitStack() as stack:
+            slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app))
+            try:
+                self.port = await stack.enter_async_context(
+                    listening(web_app(self.health, slack), self.house.settings.http_port)
+                )
+            except OSError as error:
+                port = self.house.settings.http_port
+                raise StartError(
+                    f"OUTLAY_HTTP_PORT: port {port} cannot be used ({error.strerror}); name another"
+                ) from None
+            stack.push_async_callback(self.tasks.drain, DRAIN_SECONDS)
+            if clockwork:
+                self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)
+                self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliveries.run)
+                self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
+            await self._join()
+            stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
+            stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)
+            self.timetable.start()
+            if self.socket:
+                stack.push_async_callback(self.socket.stop)
+                await self.socket.start()
+            log.info("running", extra={"port": self.port, "slack": "socket" if self.socket else "http"})
+            yield self
+
+    async def _join(self) -> None:
+        """Learns which workspace the token belongs to. Waits while Slack cannot be reached; a refused token ends it."""
+        client = self._client_for(self._token)
+        while True:
+            try:
+                who = await client.auth_test()
+                break
+            except SlackApiError as error:
+                code = str(error.response.get("error"))
+                if code not in (
+                    "ratelimited",
+                    "fatal_error",
+                    "internal_error",
+                    "service_unavailable",
+                    "request_timeout",
+                ):
+                    raise StartError(
+                        f"SLACK_BOT_TOKEN: Slack refuses it ({code}); copy the xoxb-… token again"
+                    ) from None
+                log.warning("Slack is not ready: %s", code)
+            except (SlackClientError, OSError, TimeoutError) as error:
+                log.warning("Slack cannot be reached yet: %s", type(error).__name__)
+            await asyncio.sleep(SLACK_RETRY_SECONDS)
+        team, name = str(who["team_id"]), str(who.get("team") or "")
+        async with self.house.database.write() as session:
+            await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name)
+            await ensure(session, team, now=self.house.clock.now(), name=name)

@@ -1,0 +1,98 @@
+"""An answer as plain data, for programs: the JSON of `outlay spend` and the same rows flat, for CSV.
+
+Dollars are decimal strings, exact to the nano-dollar. This shape is a contract: other programs read it.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.core.answer import Answer, Line
+from bot.core.money import exact
+from bot.core.tokens import CLASSES
+
+_BY_TEXT = ("ledger", "connection", "project", "day", "hour")
+
+
+def as_plain(answer: Answer) -> dict[str, Any]:
+    """The answer as JSON can say it."""
+    query = answer.query
+    return {
+        "query": {
+            "from": query.start.isoformat(),
+            "to": query.end.isoformat(),
+            "period": query.period,
+            "by": list(query.by),
+            "filters": [{"field": name, "pattern": pattern} for name, pattern in query.filters],
+            "top": query.top,
+        },
+        "time_zone": answer.time_zone,
+        "as_of": stamp(answer.as_of),
+        "rows": [_row(answer, line) for line in answer.lines],
+        "total_usd": exact(answer.total_nano_usd),
+        "residual_usd": exact(answer.residual_nano_usd),
+        "adjustments_usd": exact(answer.adjustments_nano_usd),
+        "byok_usd": exact(answer.byok_nano_usd),
+        "unpriced_tokens": answer.unpriced_tokens,
+        "coverage": round(answer.coverage, 6) if answer.coverage < 1 else 1.0,
+        "saved_by_cache_usd": None if answer.saved_by_cache_nano_usd is None else exact(answer.saved_by_cache_nano_usd),
+        "fresh_until": {name: stamp(at) for name, at in answer.fresh_until.items()},
+        "status": answer.status,
+        "basis": answer.basis,
+        "rest": {"rows": answer.rest_count, "usd": exact(answer.rest_nano_usd)},
+    }
+
+
+def stamp(at: datetime | None) -> str | None:
+    """A time as programs like it: 2026-11-21T14:05:00Z."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _row(answer: Answer, line: Line) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    by = answer.query.by
+    if line.owner and ("owner" in by or line.reason):
+        row["owner"] = {"id": line.owner.id, "name": line.owner.name, "kind": line.owner.kind}
+    if "key" in by or line.reason:
+        key = line.key
+        row["key"] = key and {"id": key.id, "name": key.name, "ledger": key.ledger, "connection": key.connection}
+    if "model" in by:
+        row["model"] = line.model and {"id": line.model.id, "names": list(line.model.names)}
+    row.update({name: getattr(line, name) for name in _BY_TEXT if name in by})
+    if line.reason:
+        row["reason"] = line.reason
+    return row | {
+        "usd": None if line.cost_nano_usd is None else exact(line.cost_nano_usd),
+        "requests": line.requests,
+        "tokens": {name: getattr(line.tokens, name) for name in CLASSES},
+        "unpriced_tokens": line.unpriced_tokens,
+        "status": line.status,
+        "basis": line.basis,
+    }
+
+
+def as_flat(answer: Answer) -> Iterator[dict[str, Any]]:
+    """The rows with one level: `owner_id`, `key_name`, `tokens_input` …; nothing known is an empty text."""
+    for row in as_plain(answer)["rows"]:
+        flat: dict[str, Any] = {}
+        for name, value in row.items():
+            if isinstance(value, dict):
+                flat |= {f"{name}_{part}": " ".join(it) if isinstance(it, list) else it for part, it in value.items()}
+            elif value is None and name in ("owner", "key", "model"):
+                continue
+            else:
+                flat[name] = "" if value is None else value
+        yield flat
+
+
+def flat_columns(answer: Answer) -> list[str]:
+    """The columns of `as_flat` for this question, whether or not a row fills them all."""
+    columns: list[str] = []
+    parts = {"owner": ("id", "name", "kind"), "key": ("id", "name", "ledger", "connection"), "model": ("id", "names")}
+    for name in answer.query.by:
+        columns += [f"{name}_{part}" for part in parts[name]] if name in parts else [name]
+    columns += [f"{name}_{part}" for name in ("owner",) if name not in answer.query.by for part in parts[name]] * any(
+        line.reason for line in answer.lines
+    )
+    tokens = [f"tokens_{name}" for name in CLASSES]
+    return [*columns, "reason", "usd", "requests", *tokens, "unpriced_tokens", "status", "basis"]

@@ -1,0 +1,23 @@
+"""Questions in words, answered from the books. Slack and the terminal both ask here, so both get the same figures."""
+
+from bot.books import reports
+from bot.books.database import Database
+from bot.core.answer import Answer
+from bot.core.clock import Clock
+from bot.core.query import parse
+
+
+class Asking:
+    """Answers questions. Reads only."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def spend(self, workspace_id: str, text: str, *, me: str = "") -> Answer:
+        """The answer to a question. `me`: the asker's owner id. Raises QueryError for a word that is not understood."""
+        now = self._clock.now()
+        async with self._database.read() as session:
+            zone = await reports.zone_of(session, workspace_id)
+            query = parse(text, today=now.astimezone(zone).date(), me=me)
+            return await reports.answer(session, workspace_id, query, now=now)

@@ -1,0 +1,176 @@
+"""What the clock does while the bot runs: polls what is due, delivers what waits, finds out who people are.
+
+Each piece may run on several replicas at once: a poll holds its connection's lease, a delivery its row's, the rest
+claims a slot.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import outbox
+from bot.books.database import Database
+from bot.books.tables import Connection, Person
+from bot.core.clock import Clock
+from bot.work.lease import BusyError
+from bot.work.polling import Poller
+from bot.work.timetable import claim
+
+POLLS_AT_ONCE = 4
+DELIVERY_ATTEMPTS = 20
+DELIVERY_BACKOFF_SECONDS = 300
+DELIVERY_TIMEOUT_SECONDS = 30
+PEOPLE_AT_ONCE = 20
+PEOPLE_AGAIN = timedelta(days=1)
+PEOPLE_PERIOD_SECONDS = 300
+log = logging.getLogger("outlay.clock")
+
+Deliver = Callable[[outbox.Message], Awaitable[None]]
+LookUp = Callable[[str, str], Awaitable[tuple[str, str] | None]]  # workspace, e-mail → Slack id and name
+
+
+class Undeliverable(Exception):
+    """A message that cannot be delivered however often it is tried; the text says why."""
+
+
+class Polls:
+    """Polls every connection when its time has come."""
+
+    def __init__(self, database: Database, poller: Poller, clock: Clock) -> None:
+        self._database = database
+        self._poller = poller
+        self._clock = clock
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(POLLS_AT_ONCE)
+
+    async def start_due(self) -> None:
+        """Starts a poll for each connection that is due and not being polled here."""
+        now = int(self._clock.now().timestamp())
+        async with self._database.read() as session:
+            due = await session.exec(
+                select(Connection.id).where(
+                    col(Connection.disconnected_at).is_(None),
+                    col(Connection.state).not_in(["needs_reauth", "paused"]),
+                    Connection.role != "sink",
+                    or_(col(Connection.next_poll_at).is_(None), col(Connection.next_poll_at) <= now),
+                )
+            )
+            wanted = [connection_id for connection_id in due if connection_id and connection_id not in self._running]
+        for connection_id in wanted:
+            task = asyncio.create_task(self._poll(connection_id), name=f"poll {connection_id}")
+            self._running[connection_id] = task
+            task.add_done_callback(lambda _, key=connection_id: self._running.pop(key, None))  # type: ignore[misc]
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Lets polls under way finish, within this time."""
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=drain_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Waits until no poll runs here."""
+        while self._running:
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def _poll(self, connection_id: int) -> None:
+        async with self._places:
+            try:
+                result = await self._poller.poll(connection_id, only_if_due=True)
+            except BusyError:
+                return  # another replica is at it
+            except Exception:
+                log.exception("poll failed", extra={"connection_id": connection_id})
+                return
+            if result and (result.new or result.changed):
+                log.info("polled", extra={"connection": result.name, "new": result.new, "changed": result.changed})
+
+
+class Deliveries:
+    """Delivers what waits in the outbox. `deliver` raises Undeliverable for what can never work."""
+
+    def __init__(self, database: Database, clock: Clock, deliver: Deliver) -> None:
+        self._database = database
+        self._clock = clock
+        self._deliver = deliver
+
+    async def run(self) -> None:
+        """Delivers what is due now, one after the other."""
+        async with self._database.read() as session:
+            if not await outbox.waiting(session):
+                return
+        async with self._database.write() as session:
+            taken = await outbox.take(session, self._clock.now())
+        for message in taken:
+            await self._one(message)
+
+    async def _one(self, message: outbox.Message) -> None:
+        try:
+            async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
+                await self._deliver(message)
+        except Undeliverable as error:
+            await self._end(message, str(error), dead=True)
+        except Exception as error:  # noqa: BLE001  whatever it is, the row says so and it is tried again, or is dead
+            log.warning("delivery failed", extra={"kind": message.kind, "why": type(error).__name__})
+            await self._end(
+                message, f"{type(error).__name__}: {error}"[:300], dead=message.attempts >= DELIVERY_ATTEMPTS
+            )
+        else:
+            async with self._database.write() as session:
+                await outbox.close(session, message, status="done")
+
+    async def _end(self, message: outbox.Message, error: str, *, dead: bool) -> None:
+        async with self._database.write() as session:
+            if dead:
+                log.error("delivery given up", extra={"kind": message.kind, "why": error})
+                await outbox.close(session, message, status="dead", error=error)
+                return
+            wait = random.uniform(1, min(2.0**message.attempts, DELIVERY_BACKOFF_SECONDS))  # noqa: S311  only jitter
+            again_at = self._clock.now() + timedelta(seconds=wait)
+            await outbox.put_back(session, message, again_at=again_at, error=error)
+
+
+class People:
+    """Finds out which Slack user an e-mail on a key belongs to."""
+
+    def __init__(self, database: Database, clock: Clock, look_up: LookUp) -> None:
+        self._database = database
+        self._clock = clock
+        self._look_up = look_up
+
+    async def run(self) -> None:
+        """Looks up some of those who are not known yet, or not since a day; one replica at a time."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            if not await claim(session, "people", now, PEOPLE_PERIOD_SECONDS):
+                return
+            wanted = await self._wanted(session, now)
+        for workspace_id, email in wanted:
+            found = await self._look_up(workspace_id, email)
+            async with self._database.write() as session:
+                person = await session.get(Person, (workspace_id, email)) or Person(
+                    workspace_id=workspace_id, email=email, looked_up_at=0
+                )
+                person.slack_user_id, person.name = found or ("", "")
+                person.looked_up_at = int(now.timestamp())
+                session.add(person)
+
+    async def _wanted(self, session: AsyncSession, now: datetime) -> list[tuple[str, str]]:
+        rows = await session.execute(
+            text(
+                "SELECT DISTINCT c.workspace_id, k.email FROM ledger_key k JOIN connection c ON c.id = k.connection_id "
+                "LEFT JOIN person p ON p.workspace_id = c.workspace_id AND p.email = k.email "
+                "WHERE k.email <> '' AND c.workspace_id <> 'local' "
+                "AND (p.email IS NULL OR p.looked_up_at < :old) ORDER BY k.email LIMIT :most"
+            ),
+            {"old": int((now - PEOPLE_AGAIN).timestamp()), "most": PEOPLE_AT_ONCE},
+        )
+        return [(row[0], row[1]) for row in rows]

@@ -1,0 +1,109 @@
+"""Is everything well, and if not, how is it mended? One line for each thing that can be wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import col, select
+
+from bot.books import migrations
+from bot.books.database import Database
+from bot.books.tables import Connection, Cursor, Secret
+from bot.plugin.errors import PluginError
+from bot.plugin.loader import Found
+from bot.vault.errors import VaultError
+from bot.vault.vault import Vault
+from bot.work.connecting import Connections
+from bot.work.views import ConnectionView
+
+CHECK_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `mend` says what to do where it is not ok."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str = ""
+
+
+async def database_check(database: Database) -> Check:
+    """Can it be reached, and are its tables those of this version?"""
+    where = database.url.render_as_string(hide_password=True)
+    revision = await migrations.revision(database)
+    if revision == migrations.newest():
+        return Check("database", True, f"{where}, tables {revision}")
+    return Check("database", False, f"{where} has tables {revision or 'none'}", "run `outlay db upgrade`")
+
+
+async def vault_check(database: Database, vault: Vault) -> Check:
+    """Does every secret open under the master key?"""
+    async with database.read() as session:
+        rows = list(
+            await session.exec(
+                select(Secret, Connection).join(Connection, col(Connection.id) == col(Secret.connection_id))
+            )
+        )
+    for secret, connection in rows:
+        try:
+            await vault.open(connection.workspace_id, str(connection.id), secret.field, secret.blob)
+        except VaultError as error:
+            return Check("vault", False, f"{connection.name}: {error}", "bring the master key back, or connect again")
+    return Check("vault", True, f"{len(rows)} secrets open under key {vault.key_id} ({vault.source})")
+
+
+async def connection_checks(
+    database: Database, connections: Connections, views: Iterable[ConnectionView]
+) -> AsyncIterator[Check]:
+    """Each connection, asked now: does its credential work, what does it see, how fresh are its figures?"""
+    for view in views:
+        yield await _connection(database, connections, view)
+
+
+async def _connection(database: Database, connections: Connections, view: ConnectionView) -> Check:
+    name = f"connection {view.name}"
+    connection_id = int(view.id.removeprefix("con_"))
+    try:
+        async with asyncio.timeout(CHECK_SECONDS), connections.opened(connection_id) as ledger:
+            checked = await ledger.check()
+    except TimeoutError:
+        return Check(name, False, f"no answer within {CHECK_SECONDS} s", "check base_url and the network")
+    except (PluginError, VaultError) as error:
+        mend = f"outlay connect {view.ledger} --name {view.name} --replace"
+        return Check(name, False, str(error), f"if the credential is the cause: {mend}")
+    async with database.read() as session:
+        refused = [
+            f"{cursor.report}: {cursor.error}"
+            for cursor in await session.exec(select(Cursor).where(Cursor.connection_id == connection_id))
+            if cursor.error
+        ]
+    fresh = f"read up to {view.fresh_until:%Y-%m-%d %H:%M} UTC" if view.fresh_until else "not polled yet"
+    sees = f"; sees {', '.join(checked.can_read)}" if checked.can_read else ""
+    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{sees}; {fresh}"
+    if refused:
+        return Check(
+            name, False, f"{detail}; refused: {'; '.join(refused)}", "the other reports go on; see docs/ledgers.md"
+        )
+    return Check(name, True, detail)
+
+
+def plugin_checks(found: Iterable[Found]) -> list[Check]:
+    """Each plugin that was found, loaded or not."""
+    return [
+        Check(
+            f"plugin {one.slug}",
+            one.ok,
+            f"{one.kind or 'unknown kind'} {one.version} ({one.source})" if one.ok else (one.error or "does not load"),
+            "" if one.ok else "mend the file or take it away; the rest runs without it",
+        )
+        for one in found
+    ]
+
+
+def as_plain(checks: Iterable[Check]) -> dict[str, Any]:
+    """What `outlay doctor --format json` prints."""
+    rows = [{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in checks]
+    return {"ok": all(row["ok"] for row in rows), "checks": rows}
