@@ -45,7 +45,8 @@ class Activity:
         end = min(_midnight(window.end - timedelta(microseconds=1)) + DAY, today)
         start = first if cursor is None else _from_cursor(cursor, first)
         if start >= end:
-            return Page(Window(window.start, window.start))
+            nothing = min(first, window.end)
+            return Page(Window(nothing, nothing))
         snapshot = self._snapshot
         if cursor is None or snapshot is None or (snapshot.start, snapshot.end) != (first, end):
             snapshot = self._snapshot = await self._read(first, end)
@@ -100,9 +101,7 @@ def _notes(rest: figures.Remainder, parts: Iterable[Table]) -> tuple[str, ...]:
             "the keys' figures stand."
         )
     if clamped := figures.overcounted(parts):
-        notes.append(
-            f"{clamped} rows of OpenRouter's activity count more reasoning than output; the surplus is left out."
-        )
+        notes.append(figures.overcounted_words("activity", clamped))
     return tuple(notes)
 
 

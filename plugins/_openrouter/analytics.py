@@ -63,7 +63,7 @@ class Analytics:
         first = max(_hour_of(window.start), _hour_of(self._context.clock.now() - history))
         start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
         if start >= window.end:
-            return Page(Window(window.start, window.start))
+            return Page(Window(window.end, window.end))
         self._clamped = 0
         while True:  # ends: the hours halve until an answer fits or one hour is left
             end = min(start + hours * HOUR, window.end)
@@ -194,9 +194,7 @@ class Analytics:
                 f"OpenRouter cut its answer for {start:%Y-%m-%d %H:%M} UTC short; the rest shows up without a key."
             )
         if self._clamped:
-            notes.append(
-                f"{self._clamped} rows of analytics count more reasoning than output; the surplus is left out."
-            )
+            notes.append(figures.overcounted_words("analytics", self._clamped))
         return tuple(notes)
 
 

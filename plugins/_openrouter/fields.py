@@ -105,7 +105,7 @@ class Fields:
 
 def _kind(value: object) -> str:
     """What a value is, without showing it."""
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", float: "a binary fraction"}
     return names.get(type(value), "a number")
 
 

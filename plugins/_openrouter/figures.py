@@ -129,6 +129,11 @@ def overcounted(tables: Iterable[Table]) -> int:
     return sum(figures.reasoning > figures.completion for table in tables for figures in table.values())
 
 
+def overcounted_words(report: str, count: int) -> str:
+    """The note that says so."""
+    return f"OpenRouter's {report} counts more reasoning than output in {count} of its rows; the surplus is left out."
+
+
 def rows(
     table: Table, *, key: str = "", project: str = "", reason: str = "", detail: tuple[tuple[str, str], ...] = ()
 ) -> list[Row]:
