@@ -1,0 +1,127 @@
+"""What the stand-in saw: every call of the bot and every answer it gave to an envelope, in order, and bounded.
+
+Whoever waits for the bot waits on the journal's pulse, which beats at each entry: nobody sleeps and looks again.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Json = dict[str, Any]
+
+CALLS_KEPT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of the bot: a Web API method, or `response_url`. `error` is Slack's code, empty when it went well."""
+
+    number: int
+    method: str
+    args: Json = field(repr=False)
+    status: int
+    answer: Json = field(repr=False)
+    at: datetime
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.answer.get("ok"))
+
+    @property
+    def error(self) -> str:
+        return str(self.answer.get("error", ""))
+
+    @property
+    def problems(self) -> list[str]:
+        """Why blocks or a view were refused, in Slack's words."""
+        return list((self.answer.get("response_metadata") or {}).get("messages") or [])
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What the bot answered to one envelope. `ok` False: the person saw that the app failed; `detail` says why."""
+
+    number: int
+    kind: str
+    ok: bool
+    payload: Json | None = None
+    seconds: float = 0.0
+    detail: str = ""
+
+    @property
+    def text(self) -> str:
+        return str((self.payload or {}).get("text", ""))
+
+
+class Pulse:
+    """Something that beats whenever the world changed; `until` waits for a condition, looking again at each beat."""
+
+    def __init__(self) -> None:
+        self._next = asyncio.Event()
+
+    def beat(self) -> None:
+        """Wakes everybody who waits."""
+        waited, self._next = self._next, asyncio.Event()
+        waited.set()
+
+    async def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
+        """Returns as soon as `condition()` holds. Raises TimeoutError, naming `what`, after so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    await self._next.wait()
+        except TimeoutError:
+            raise TimeoutError(f"waited {seconds:g} s for {what}") from None
+
+    async def quiet(self, seconds: float) -> bool:
+        """True if nothing happened for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._next.wait()
+        except TimeoutError:
+            return True
+        return False
+
+
+class Journal:
+    """Calls and acks of the bot, newest last. `number` counts both, and goes on when old entries are dropped."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
+        self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self.acks: deque[Ack] = deque(maxlen=CALLS_KEPT)
+        self.number = 0
+        self.in_flight = 0
+
+    def call(self, method: str, args: Json, status: int, answer: Json, at: datetime, warnings: tuple[str, ...]) -> None:
+        """Writes down one finished request."""
+        self.number += 1
+        self.calls.append(Call(self.number, method, args, status, answer, at, warnings))
+        self.pulse.beat()
+
+    def ack(self, kind: str, *, ok: bool, payload: Json | None = None, seconds: float = 0.0, detail: str = "") -> Ack:
+        """Writes down what became of one envelope."""
+        self.number += 1
+        ack = Ack(self.number, kind, ok, payload, seconds, detail)
+        self.acks.append(ack)
+        self.pulse.beat()
+        return ack
+
+    def of(self, method: str) -> list[Call]:
+        """All calls of one method."""
+        return [call for call in self.calls if call.method == method]
+
+    def between(self, after: int, until: int | None = None) -> list[Call]:
+        """Calls written down after number `after`, up to `until`."""
+        return [call for call in self.calls if call.number > after and (until is None or call.number <= until)]
+
+    def said(self) -> str:
+        """Everything the bot ever sent to Slack, as one string: to search for what must never be in it."""
+        return json.dumps(
+            [[call.method, call.args] for call in self.calls] + [[ack.kind, ack.payload] for ack in self.acks]
+        )
