@@ -1,0 +1,11 @@
+"""Fixtures for every test. Kept small: what only one folder needs lives in that folder."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing here may go through a proxy: every server that a test talks to is on loopback."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)

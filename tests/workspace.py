@@ -1,0 +1,122 @@
+"""The test workspace: a Slack that reads like a chat, around a bot that the caller starts. See `bot.demo.slack_chat`.
+
+    async with test_workspace(start_bot) as slack:
+        reply = await slack.command("/spend 7d", user=ALICE)
+        assert reply.ephemeral and "$412" in reply.words
+
+`start_bot(api_url, bot_token, app_token)` returns an async context manager that runs the bot for as long as it is open.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.demo.serve import serving
+from bot.demo.slack import SCOPES, SlackStandIn
+from bot.demo.slack_chat import ALICE, GENERAL, Chat, Target
+from bot.demo.slack_faults import Faults
+from bot.demo.slack_journal import Call, Journal
+from bot.demo.slack_seen import Home, Modal, Reply
+from bot.demo.slack_socket import SocketMode
+from bot.demo.slack_world import World
+
+__all__ = [
+    "ALICE",
+    "BEN",
+    "BOARD",
+    "BOT",
+    "CHIARA",
+    "DARIO",
+    "FINANCE",
+    "GENERAL",
+    "GONE",
+    "GUEST",
+    "RANDOM",
+    "SCHEMA",
+    "Home",
+    "Modal",
+    "Reply",
+    "Target",
+    "Workspace",
+    "test_workspace",
+]
+
+BEN, CHIARA, DARIO = "U02BEN", "U03CHIARA", "U04DARIO"  # members; ALICE is the admin and owner
+GUEST, GONE, BOT = "U05GUEST", "U06GONE", "U00OUTLAY"
+RANDOM, FINANCE, BOARD = "C02RANDOM", "G03FINANCE", "G04BOARD"  # the bot is in GENERAL and FINANCE only
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT.parent / "shared" / "specs" / "block-kit.schema.json"
+
+StartBot = Callable[[str, str, str], AbstractAsyncContextManager[Any]]
+
+
+class Workspace(Chat):
+    """A chat with a bot in it. `bot` is what the caller's context manager gave.
+
+    Besides the chat: `faults` (bad weather), `world` (people, channels), `journal` (what the bot did), `socket`.
+    """
+
+    bot: Any = None
+
+    @property
+    def faults(self) -> Faults:
+        return self.slack.faults
+
+    @property
+    def journal(self) -> Journal:
+        return self.slack.journal
+
+    @property
+    def socket(self) -> SocketMode:
+        return self.slack.socket
+
+    def calls(self, method: str) -> list[Call]:
+        """Every call of one method so far."""
+        return list(self.slack.journal.of(method))
+
+    async def drop_socket(self) -> None:
+        """Breaks every socket and waits until the bot has opened a new one."""
+        before = self.slack.socket.connections
+        await self.slack.socket.drop()
+        await self.slack.socket.reconnected(before)
+
+
+def schema() -> Path | None:
+    """The published Block Kit schema, where it is at hand; the project's own limits hold without it."""
+    return SCHEMA if SCHEMA.is_file() else None
+
+
+@asynccontextmanager
+async def workspace_around(
+    start_bot: StartBot,
+    *,
+    world: World | None = None,
+    scopes: Iterable[str] = SCOPES,
+    idle: Callable[[], Awaitable[None]] | None = None,
+    socket_mode: bool = True,
+    as_escaped: bool = True,
+    ack_seconds: float | None = None,
+) -> AsyncIterator[Workspace]:
+    """Serves a Slack on loopback, starts the bot against it, and yields the chat once the bot's socket is open.
+
+    With `socket_mode` False nothing is waited for; say `slack.slack.over_http(url, signing_secret)` yourself.
+    """
+    more = {} if ack_seconds is None else {"ack_seconds": ack_seconds}
+    stand_in = SlackStandIn(world, scopes=scopes, schema=schema(), **more)
+    async with serving(stand_in.app) as base_url:
+        stand_in.base_url = base_url
+        slack = Workspace(stand_in, idle=idle, as_escaped=as_escaped)
+        async with start_bot(stand_in.api_url, stand_in.bot_token, stand_in.app_token) as bot:
+            slack.bot = bot
+            try:
+                if socket_mode:
+                    await stand_in.socket.connected()
+                yield slack
+            finally:
+                stand_in.faults.clear()
+
+
+workspace_around.__test__ = False  # pytest takes the name below, imported into a test module, for a test
+test_workspace = workspace_around
