@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from bot.plugin.errors import NeedsReauth, Permanent, PluginError, Transient
 
 MAX_WORDS_CHARACTERS = 200  # how much of a vendor's error message people are shown
+_READ_CHARACTERS = 2_000  # how much of it is looked through for secrets
 MAX_HINT_SECONDS = 86_400.0  # nobody is believed who says to come back later than tomorrow
 _SECRET_MIN_CHARACTERS = 6
 _LOOKS_SECRET = re.compile(
@@ -89,6 +90,8 @@ def vendor_words(body: bytes, secrets: Iterable[str]) -> str:
     except (ValueError, RecursionError):
         return ""
     text = _message(found)
+    if len(text) > _READ_CHARACTERS:  # at a space, so that no half of a secret is left that looks like none
+        text = text[:_READ_CHARACTERS].rpartition(" ")[0]
     for secret in secrets:
         text = text.replace(secret, "…")
     text = " ".join(_LOOKS_SECRET.sub("…", text).split())

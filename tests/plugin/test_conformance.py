@@ -20,7 +20,7 @@ class Floats(LittleLedger):
     """Money as a float."""
 
     def row(self, row: dict[str, Any]) -> Row:
-        return replace(super().row(row), cost_usd=float(row["usd"]))  # type: ignore[arg-type]
+        return replace(super().row(row), cost_usd=float(row["usd"]))
 
 
 class Impossible(LittleLedger):
@@ -147,14 +147,14 @@ class Credulous(LittleLedger):
 class OneForAll(LittleLedger):
     """Two keys of one id."""
 
-    async def keys(self) -> Sequence[Key]:  # type: ignore[override]
+    async def keys(self) -> Sequence[Key]:
         return [replace(key, id="k") for key in await super().keys()]
 
 
 class Keyless(LittleLedger):
     """Says whose money it is without an id."""
 
-    async def keys(self) -> Sequence[Key]:  # type: ignore[override]
+    async def keys(self) -> Sequence[Key]:
         return [replace(key, id="") for key in await super().keys()]
 
 
