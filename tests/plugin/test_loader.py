@@ -58,8 +58,6 @@ def test_a_file_in_a_folder_is_a_plugin(write: Write) -> None:
     assert loaded.plugins["mine"].meta.title == "Mine"
     assert Found("mine", "ledger", "2.1", "folder: mine.py", True) in loaded.found
     assert [found.slug for found in of_folder(loaded)] == ["mine", "notes"], "a file that begins with _ is no plugin"
-        "files that begin with _ are nobody's plugin"
-    )
 
 
 def test_two_folders_may_hold_files_of_one_name(tmp_path: Path) -> None:
