@@ -38,7 +38,9 @@ def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = (
     """What to tell the person, as mrkdwn. `hide` are the secrets in play: they show neither there nor in the log."""
     if isinstance(error, Told):
         return str(error)
-    if isinstance(error, (QueryError, PluginError)):
+    if isinstance(error, QueryError):
+        return words.misunderstood(error)
+    if isinstance(error, PluginError):
         return words.escape(_without(str(error), hide))
     found_id = error_id()
     trace = _without("".join(traceback.format_exception(error)), hide)

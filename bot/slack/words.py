@@ -12,9 +12,11 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from bot.core.answer import AnswerBasis, Owner, Status
 from bot.core.money import to_usd
-from bot.core.query import Query
+from bot.core.query import Query, QueryError
 
 NAME_CHARACTERS_MAX = 60
+MESSAGE_CHARACTERS_MAX = 400
+HINT_CHARACTERS_MAX = 120
 CONNECTIONS_MAX = 4  # named in the freshness sentence before it says "and 3 more"
 NOT_PRICED = "not priced"
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
@@ -176,6 +178,14 @@ def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
     if len(said) > CONNECTIONS_MAX:
         said = [*said[:CONNECTIONS_MAX], f"{len(said) - CONNECTIONS_MAX} more read since"]
     return " · ".join(said)
+
+
+def misunderstood(error: QueryError) -> str:
+    """A question that was not understood: which word, and what would have worked. As mrkdwn."""
+    said = escape(name(str(error), MESSAGE_CHARACTERS_MAX))
+    shown = [f"`/spend {escape(name(hint.replace('`', ''), HINT_CHARACTERS_MAX))}`" for hint in error.hint.split(", ")]
+    tried = f" Try {either(shown)}." if error.hint else ""
+    return f"{said}{tried} `/spend help` shows all that can be asked."
 
 
 def either(options: Sequence[str]) -> str:

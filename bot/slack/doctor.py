@@ -1,0 +1,35 @@
+"""Does Slack take the token, and was every scope granted that the manifest asks for?"""
+
+import aiohttp
+from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.slack.app import quiet_logger
+from bot.slack.client import web_client
+from bot.work.doctor import Check
+
+REQUIRED_SCOPES = ("chat:write", "commands", "im:write", "users:read")
+OPTIONAL_SCOPES = ("users:read.email",)
+
+
+async def slack_check(token: SecretStr | None, api_url: str) -> Check:
+    """One line about Slack. Without a token there is nothing to check: the command line works all the same."""
+    if token is None:
+        return Check("slack", True, "not set up here (SLACK_BOT_TOKEN); `outlay run` needs it")
+    try:
+        reply = await web_client(token.get_secret_value(), api_url, quiet_logger()).auth_test()
+    except SlackApiError as error:
+        code = error.response.get("error")
+        return Check(
+            "slack", False, f"Slack refuses the token: {code}", "copy the xoxb-… token again (SLACK_BOT_TOKEN)"
+        )
+    except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        return Check("slack", False, f"Slack cannot be reached: {type(error).__name__}", "check the network")
+    header = {name.lower(): value for name, value in reply.headers.items()}.get("x-oauth-scopes", "")
+    granted = {scope.strip() for scope in str(header).split(",") if scope.strip()}
+    missing = [scope for scope in REQUIRED_SCOPES if granted and scope not in granted]
+    where = f"workspace {reply.get('team')} ({reply.get('team_id')})"
+    if missing:
+        return Check("slack", False, f"{where} lacks {', '.join(missing)}", "install the app again from manifest.yml")
+    absent = [scope for scope in OPTIONAL_SCOPES if granted and scope not in granted]
+    return Check("slack", True, where + (f"; without the optional {', '.join(absent)}" if absent else ""))

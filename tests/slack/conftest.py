@@ -1,0 +1,89 @@
+"""A bot with a real Bolt app on a real socket, in the test workspace, with fakes behind it."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from bot.core.clock import SystemClock
+from bot.slack import app as slack_app
+from bot.slack.client import one_workspace, web_client
+from bot.slack.deps import Deps, Patience
+from bot.slack.people import SlackPeople
+from bot.slack.posting import Poster
+from bot.slack.socket import Socket
+from bot.slack.tasks import Tasks
+from tests.slack.fakes import FakeAsking, FakeConnecting
+from tests.workspace import Workspace, test_workspace
+
+LOG = logging.getLogger("bot.slack")
+QUICK = Patience(settle_seconds=0)
+
+
+@dataclass
+class Bot:
+    """The bot under test and what stands behind it."""
+
+    asking: FakeAsking
+    connecting: FakeConnecting
+    people: SlackPeople
+    tasks: Tasks
+    socket: Socket
+    removed: list[str]
+
+
+@asynccontextmanager
+async def running(
+    api_url: str, bot_token: str, app_token: str, connecting: FakeConnecting, patience: Patience, admins: tuple[str, ...]
+) -> AsyncIterator[Bot]:
+    """The bot, for as long as this is open."""
+    clock, tasks, removed = SystemClock(), Tasks(LOG), list[str]()
+    token_of = one_workspace(bot_token)
+    people = SlackPeople(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
+
+    async def gone(workspace_id: str) -> None:
+        removed.append(workspace_id)
+
+    asking = FakeAsking()
+    deps = Deps(asking, connecting, people, Poster(clock, LOG), tasks, clock, LOG, admins, patience, gone)
+    app = slack_app.build(deps, token_of, api_url=api_url)
+    socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
+    await socket.start()
+    try:
+        yield Bot(asking, connecting, people, tasks, socket, removed)
+    finally:
+        await socket.stop()
+        await tasks.drain(2)
+
+
+Start = Callable[..., AbstractAsyncContextManager[Workspace]]
+
+
+@pytest.fixture
+def start() -> Start:
+    """Opens a workspace with the bot in it; `async with start(…) as slack:`."""
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        connecting: FakeConnecting | None = None,
+        patience: Patience = QUICK,
+        admins: tuple[str, ...] = (),
+    ) -> AsyncIterator[Workspace]:
+        behind = connecting or FakeConnecting()
+        async with test_workspace(
+            lambda api_url, bot, app: running(api_url.rstrip("/"), bot, app, behind, patience, admins)
+        ) as slack:
+            slack.idle = slack.bot.tasks.idle
+            yield slack
+
+    return opened
+
+
+@pytest.fixture
+async def slack(start: Start) -> AsyncIterator[Workspace]:
+    """A workspace with the bot in it, one ledger to connect, and books that have an answer."""
+    async with start() as opened:
+        yield opened

@@ -1,0 +1,116 @@
+"""What stands behind the Slack face in these tests: books that answer as told, a ledger that says yes or no as told."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from bot.core.answer import Answer, KeyRef, Line, ModelRef, Owner
+from bot.core.query import parse
+from bot.core.tokens import Tokens
+from bot.plugin.forms import FormField
+from bot.slack.ports import Connected, Existing, LedgerForm
+
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+TODAY = date(2026, 11, 21)
+DOLLAR = 1_000_000_000
+
+SECRET_FIELD = FormField("key", "Management key", "Settings → Management keys.", "secret", True)
+OPENROUTER = LedgerForm(
+    "openrouter",
+    "OpenRouter",
+    (SECRET_FIELD, FormField("base_url", "Base URL", "", "url", False, "https://openrouter.ai/api/v1", advanced=True)),
+)
+LITELLM = LedgerForm(
+    "litellm",
+    "LiteLLM",
+    (
+        FormField("base_url", "Base URL", "Its root.", "url", True),
+        FormField("key", "Master key", "", "secret", True),
+        FormField("role", "Role", "", "choice", False, "attribution", (("books", "Books"), ("attribution", "Attribution"))),
+        FormField("hourly", "By the hour", "", "bool", False, "true", advanced=True),
+        FormField("days", "Days", "", "number", False, "35", advanced=True),
+    ),
+)
+SAVED = Connected("c1", "openrouter", "OpenRouter", "Acme Inc.", "7f3a…c2", ("activity", "keys"))
+
+
+def owner_line(name: str, usd: float | None, **more: Any) -> Line:
+    """A line of an answer by owner."""
+    nano = None if usd is None else round(usd * DOLLAR)
+    basis = "unpriced" if usd is None else "billed"
+    line = Line(nano, "settled", basis, Tokens(input=1_000, output=200), 3, owner=Owner(name, name, "person"))
+    return replace(line, **more)
+
+
+def key_line(name: str, key_id: str, usd: float, **more: Any) -> Line:
+    """A line of an answer by key."""
+    line = Line(round(usd * DOLLAR), "settled", "billed", key=KeyRef(key_id, name, "openrouter", "main"))
+    return replace(line, **more)
+
+
+def model_line(name: str, usd: float) -> Line:
+    """A line of an answer by model."""
+    return Line(round(usd * DOLLAR), "settled", "billed", Tokens(output=5), model=ModelRef(name, (name,)))
+
+
+def answer_of(*lines: Line, words: str = "", **more: Any) -> Answer:
+    """An answer to these words, with these lines."""
+    total = sum(line.cost_nano_usd or 0 for line in lines)
+    found = Answer(
+        query=parse(words, today=TODAY, me="U02BEN"),
+        time_zone="UTC",
+        as_of=NOW,
+        lines=lines,
+        total_nano_usd=total,
+        status="provisional",
+        basis="billed",
+        coverage=1.0,
+        fresh_until={"main": NOW},
+    )
+    return replace(found, **more)
+
+
+class FakeAsking:
+    """Answers every question that can be understood with the same answer."""
+
+    def __init__(self) -> None:
+        self.answer = answer_of(owner_line("dev@example.com", 400), owner_line("agent-ci", 12.4))
+        self.error: Exception | None = None
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def spend(self, workspace_id: str, text: str, *, me: str) -> Answer:
+        self.asked.append((workspace_id, text, me))
+        if self.error:
+            raise self.error
+        return replace(self.answer, query=parse(text, today=TODAY, me=me))
+
+
+class FakeConnecting:
+    """A ledger that says what it is told to say, when `gate` is open."""
+
+    def __init__(self, *ledgers: LedgerForm) -> None:
+        self.ledgers = ledgers or (OPENROUTER,)
+        self.outcomes: deque[Connected | BaseException] = deque()
+        self.existing: list[Existing] = []
+        self.calls: list[tuple[str, str, str, dict[str, str], bool]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def forms(self) -> tuple[LedgerForm, ...]:
+        return self.ledgers
+
+    async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
+        return tuple(self.existing)
+
+    async def connect(
+        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
+    ) -> Connected:
+        self.calls.append((workspace_id, slug, name, dict(values), replace))
+        await self.gate.wait()
+        outcome = self.outcomes.popleft() if self.outcomes else SAVED
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome

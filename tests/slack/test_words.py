@@ -1,0 +1,165 @@
+"""Figures in English."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.core.answer import Owner
+from bot.core.query import QueryError, parse
+from bot.slack import words
+
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("nano_usd", "said"),
+    [
+        (None, "not priced"),
+        (0, "$0"),
+        (1, "less than $0.0001"),
+        (50_000, "$0.0001"),
+        (400_000, "$0.0004"),
+        (4_000_000, "$0.004"),
+        (9_600_000, "$0.01"),
+        (12_400_000_000, "$12.40"),
+        (999_994_000_000, "$999.99"),
+        (999_995_000_000, "$1,000"),
+        (1_240_000_000_000, "$1,240"),
+        (999_999_500_000_000, "$1M"),
+        (1_200_000_000_000_000, "$1.2M"),
+        (9_200_000_000_000_000_000, "$9.2B"),
+        (-12_400_000_000, "−$12.40"),
+        (-1, "less than $0.0001 in credit"),
+    ],
+)
+def test_money_reads_as_people_write_it(nano_usd: int | None, said: str) -> None:
+    assert words.money(nano_usd) == said
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_money_that_is_there_is_never_called_nothing(nano_usd: int) -> None:
+    said = words.money(nano_usd)
+
+    assert (said == "$0") == (nano_usd == 0)
+    assert "E" not in said
+    assert len(said) <= 28
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 tokens"),
+        (1, "1 token"),
+        (9_999, "9,999 tokens"),
+        (10_000, "10k tokens"),
+        (12_345, "12.3k tokens"),
+        (999_960, "1M tokens"),
+        (1_200_000, "1.2M tokens"),
+        (3_000_000_000, "3B tokens"),
+    ],
+)
+def test_tokens_are_counted_shortly(count: int, said: str) -> None:
+    assert words.tokens(count) == said
+
+
+def test_a_share_is_neither_nothing_nor_all_unless_it_is() -> None:
+    assert [words.percent(part, 1_000) for part in (0, 1, 15, 320, 999, 1_000)] == [
+        "0 %",
+        "under 1 %",
+        "2 %",
+        "32 %",
+        "99 %",
+        "100 %",
+    ]
+    assert words.percent(5, 0) == ""
+    assert words.percent(-5, 10) == ""
+
+
+def test_coverage_is_rounded_down() -> None:
+    assert words.coverage(0.998, 10) == "99.8 % of tokens priced"
+    assert words.coverage(0.99999, 1) == "99.9 % of tokens priced"
+    assert words.coverage(1.0, 1) == "99.9 % of tokens priced"
+    assert words.coverage(1.0, 0) == "all tokens priced"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "this month so far"),
+        ("today", "today"),
+        ("7d", "in the last 7 days"),
+        ("last month", "last month (October 2026)"),
+        ("2026-10", "in October 2026"),
+        ("2026-10-03", "on 3 Oct 2026"),
+        ("from 2026-10-01 to 2026-10-15", "from 1 Oct to 15 Oct 2026"),
+    ],
+)
+def test_a_period_is_said_in_words(text: str, said: str) -> None:
+    assert words.period(parse(text, today=date(2026, 11, 21))) == said
+
+
+def test_a_moment_is_in_the_readers_zone_with_utc_where_slack_cannot_say() -> None:
+    assert words.clock(NOW, NOW) == f"<!date^{int(NOW.timestamp())}^{{time}}|14:05 UTC>"
+    two_days_ago = NOW - timedelta(days=2)
+    stamp = int(two_days_ago.timestamp())
+    assert words.clock(two_days_ago, NOW) == f"<!date^{stamp}^{{date_short_pretty}} {{time}}|19 Nov 14:05 UTC>"
+
+
+def test_what_can_still_move_says_until_when() -> None:
+    until = datetime(2026, 11, 24, tzinfo=UTC)
+    stamp = int(until.timestamp())
+
+    assert words.status("provisional", until, NOW) == f"provisional until <!date^{stamp}^{{date_short}}|24 Nov>"
+    assert words.status("provisional", None, NOW) == "provisional"
+    assert words.status("settled", None, NOW) == "settled"
+
+
+def test_freshness_names_who_lags_most_first_and_says_who_was_never_read() -> None:
+    said = words.freshness({"b": NOW, "a": NOW - timedelta(minutes=9), "c": None}, NOW)
+
+    assert [part.split(" read")[0].split(" not")[0] for part in said.split(" · ")] == ["c", "a", "b"]
+    assert said.startswith("c not read yet")
+    assert words.freshness({str(n): NOW for n in range(9)}, NOW).endswith("5 more read since")
+
+
+def test_a_name_is_one_plain_line() -> None:
+    assert words.name("a\nb\t\x00c") == "a b c"
+    assert words.name("\u202eevil\u2066") == "evil"
+    assert words.name("\ud800") == "(no name)"
+    assert words.name("x" * 200) == "x" * 59 + "…"
+    assert words.name("claude_sonnet-4") == "claude_sonnet-4"
+
+
+@given(st.text())
+def test_no_name_mentions_links_or_formats(text: str) -> None:
+    safe = words.safe(text)
+
+    assert "<" not in safe
+    assert ">" not in safe
+    assert "\n" not in safe
+    for mark in "*~`":
+        assert safe.count(mark) == safe.count(f"\u2060{mark}\u2060")
+    safe.encode()
+
+
+def test_only_a_person_without_a_name_is_left_to_slack_to_name() -> None:
+    assert words.slack_user(Owner("U02BEN34", "U02BEN34", "person")) == "U02BEN34"
+    assert words.slack_user(Owner("U02BEN34", "Ben", "person")) is None
+    assert words.slack_user(Owner("U02BEN34", "", "team")) is None
+    assert words.slack_user(Owner("!channel", "!channel", "person")) is None
+
+
+def test_a_misunderstood_word_comes_with_what_would_have_worked() -> None:
+    several = words.misunderstood(QueryError("x", "I do not understand `x`.", "7d, mtd, me"))
+
+    assert several.startswith("I do not understand `x`. Try `/spend 7d`, `/spend mtd` or `/spend me`.")
+    assert words.misunderstood(QueryError("x", "`<!here>`", "")).startswith("`&lt;!here&gt;` `/spend help`")
+
+
+def test_one_and_many() -> None:
+    assert words.counted(1, "key") == "1 key"
+    assert words.counted(1_240, "key") == "1,240 keys"
+    assert words.either(["a", "b", "c"]) == "a, b or c"
+    assert words.either(["a"]) == "a"

@@ -1,0 +1,53 @@
+"""Whether Slack would take it: the project's own limits always, the published schema where it is at hand."""
+
+import json
+import re
+from typing import Any
+
+from bot.demo.slack_limits import Surface, check_blocks, check_view
+from bot.demo.slack_schema import BlockKitSchema
+from bot.slack import kit
+from bot.slack.posting import Message, fits
+from tests.workspace import schema
+
+_SCHEMA = BlockKitSchema(path) if (path := schema()) else None
+# What Slack itself turns into a mention or a link; the bot writes dates, and people whose id is all it knows.
+_LIVE = re.compile(r"<(?!!date\^\d+\^[^<>|]*\|[^<>|]*>|@[UW][A-Z0-9]+>)")
+
+
+def assert_message(message: Message) -> None:
+    """Every form of the message is valid, within the budget, and mentions nobody."""
+    assert message.text
+    assert not _LIVE.search(message.text), message.text
+    for form, blocks in message.forms:
+        assert fits(blocks), form
+        assert_blocks(blocks, "message")
+
+
+def assert_blocks(blocks: list[kit.Block], surface: Surface) -> None:
+    """The blocks are valid on this surface, and mention nobody."""
+    problems = [*check_blocks(blocks, surface), *(_SCHEMA.check_blocks(blocks) if _SCHEMA else [])]
+    assert not problems, problems
+    for text in mrkdwn_texts(blocks):
+        assert not _LIVE.search(text), text
+
+
+def assert_view(view: kit.View) -> None:
+    """The view is valid, and nothing of it is an unserialisable object."""
+    problems = [*check_view(view), *(_SCHEMA.check_view(view) if _SCHEMA else [])]
+    assert not problems, problems
+    json.dumps(view)
+    for text in mrkdwn_texts(view["blocks"]):
+        assert not _LIVE.search(text), text
+
+
+def mrkdwn_texts(node: Any) -> list[str]:
+    """Every text that Slack formats. Each must be verbatim, so that nothing becomes a link by itself."""
+    if isinstance(node, list):
+        return [text for part in node for text in mrkdwn_texts(part)]
+    if not isinstance(node, dict):
+        return []
+    if node.get("type") == "mrkdwn":
+        assert node.get("verbatim") is True, node
+        return [node["text"]]
+    return [text for part in node.values() for text in mrkdwn_texts(part)]
