@@ -1,5 +1,4 @@
-"""The composition root: the one place where everything is wired. `House` is what every command needs, `Bot` what `run`
-adds.
+"""The composition root of the bot: the one place where Slack, the clock, the outbox and the books are wired together.
 
 Nothing is made at import, and nothing here decides anything.
 """
@@ -8,20 +7,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import __version__
-from bot.books import migrations, outbox
-from bot.books.database import Database
-from bot.books.workspaces import adopt, chosen, ensure
-from bot.core.clock import Clock, SystemClock
+from bot.books import outbox
+from bot.books.workspaces import adopt
 from bot.core.plain import stamp
-from bot.plugin import loader
-from bot.plugin.loader import Loaded
-from bot.settings import Settings
+from bot.house import House, StartError
 from bot.slack import app as slack_app
 from bot.slack import http as slack_http
 from bot.slack.client import one_workspace, web_client
@@ -29,15 +23,10 @@ from bot.slack.deps import Deps
 from bot.slack.notices.delivery import Notices
 from bot.slack.people import SlackPeople
 from bot.slack.posting import Poster
-from bot.slack.socket import Socket
+from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Tasks
-from bot.vault.master import KEY_FILE_NAME, open_vault
-from bot.vault.vault import OnSecret, Vault
 from bot.web.server import listening, web_app
-from bot.work.asking import Asking
 from bot.work.clockwork import Deliveries, People, Polls
-from bot.work.connecting import Connections
-from bot.work.polling import Poller
 from bot.work.timetable import Timetable
 
 DRAIN_SECONDS = 20
@@ -45,56 +34,8 @@ POLL_CHECK_SECONDS = 1.0
 DELIVER_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
 SLACK_RETRY_SECONDS = 5.0
+_PASSING = frozenset({"ratelimited", "fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 log = logging.getLogger("outlay.app")
-
-
-class StartError(Exception):
-    """The bot cannot start; one line says why and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """The books, the vault, the plugins, and the services over them."""
-
-    settings: Settings
-    clock: Clock
-    database: Database
-    vault: Vault
-    loaded: Loaded
-    connections: Connections
-    poller: Poller
-    asking: Asking
-
-    async def workspace(self) -> str:
-        """The workspace that a command acts on."""
-        async with self.database.read() as session:
-            return await chosen(session, self.settings.workspace)
-
-
-@asynccontextmanager
-async def house(
-    settings: Settings, *, clock: Clock | None = None, on_secret: OnSecret | None = None
-) -> AsyncIterator[House]:
-    """Opens the house: data directory, master key, tables at the newest revision, plugins."""
-    clock = clock or SystemClock()
-    data_dir = settings.prepare_data_dir()
-    vault = open_vault(
-        data_dir=data_dir,
-        master_key=settings.master_key,
-        master_key_file=settings.master_key_file,
-        kms_key=settings.kms_key,
-        on_secret=on_secret,
-    )
-    loaded = loader.load(folder=settings.plugins_dir, packages=True)
-    database = Database(settings.database_url())
-    try:
-        await migrations.upgrade(database)
-        key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
-        connections = Connections(database, vault, loaded.plugins, clock, forbidden_files=key_files)
-        poller = Poller(database, connections, clock, poll_seconds=settings.poll_seconds, admins=settings.admins)
-        yield House(settings, clock, database, vault, loaded, connections, poller, Asking(database, clock))
-    finally:
-        await database.close()
 
 
 class Bot:
@@ -209,7 +150,10 @@ class Bot:
             self.timetable.start()
             if self.socket:
                 stack.push_async_callback(self.socket.stop)
-                await self.socket.start()
+                try:
+                    await self.socket.start()
+                except SocketRefused as error:
+                    raise StartError(str(error)) from None
             log.info("running", extra={"port": self.port, "slack": "socket" if self.socket else "http"})
             yield self
 
@@ -222,13 +166,7 @@ class Bot:
                 break
             except SlackApiError as error:
                 code = str(error.response.get("error"))
-                if code not in (
-                    "ratelimited",
-                    "fatal_error",
-                    "internal_error",
-                    "service_unavailable",
-                    "request_timeout",
-                ):
+                if code not in _PASSING:
                     raise StartError(
                         f"SLACK_BOT_TOKEN: Slack refuses it ({code}); copy the xoxb-… token again"
                     ) from None
@@ -239,4 +177,3 @@ class Bot:
         team, name = str(who["team_id"]), str(who.get("team") or "")
         async with self.house.database.write() as session:
             await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name)
-            await ensure(session, team, now=self.house.clock.now(), name=name)

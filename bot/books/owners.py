@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.tables import Connection, LedgerKey, Ownership, Person
-from bot.core.answer import UNATTRIBUTED, Owner
+from bot.core.answer import UNATTRIBUTED, KeyRef, Owner
 
 AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key named so is an agent's, whoever made it
 
@@ -126,3 +126,15 @@ async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str,
     await session.flush()
     session.add(Ownership(key_id=row.id or 0, from_day=from_day, owner=owner.id))
     return row
+
+
+async def owners_now(session: AsyncSession, workspace_id: str, now: int) -> list[tuple[Owner, list[KeyRef]]]:
+    """Who answers for which keys today; those without an owner last."""
+    rows = [(row, connection) for row, connection in await keys_of(session, workspace_id) if row.ledger_id]
+    owners = await owners_of(session, workspace_id, [row for row, _ in rows])
+    found: dict[str, tuple[Owner, list[KeyRef]]] = {}
+    for row, connection in rows:
+        owner = owners.of(row.id or 0, now)
+        key = KeyRef(row.ledger_id, row.name or row.label, connection.ledger, connection.name)
+        found.setdefault(owner.id, (owner, []))[1].append(key)
+    return sorted(found.values(), key=lambda pair: (pair[0].kind == "unattributed", pair[0].kind, pair[0].name))

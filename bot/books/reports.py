@@ -220,7 +220,7 @@ async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[C
 
 def _spans(book: _Book, query: Query) -> Iterator[tuple[str, int, int]]:
     """The question's time as (day or hour roll-up, start, end), cut where a key changes hands."""
-    start, end = _midnight(query.start, book.zone), _midnight(query.end + timedelta(days=1), book.zone)
+    start, end = midnight(query.start, book.zone), midnight(query.end + timedelta(days=1), book.zone)
     cuts = [start, *(book.owners.changes(start, end) if _about_owners(query) else []), end]
     aligned = not start % DAY_SECONDS and not end % DAY_SECONDS
     by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(book.zone) == "UTC"))
@@ -240,7 +240,7 @@ def _about_owners(query: Query) -> bool:
     return "owner" in query.by or any(name == "owner" for name, _ in query.filters)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> int:
+def midnight(day: date, zone: ZoneInfo) -> int:
     """The first hour roll-up that starts in a local day. Zones off by half an hour round up, the same on both sides."""
     seconds = int(datetime.combine(day, time(), zone).timestamp())
     return -(-seconds // HOUR_SECONDS) * HOUR_SECONDS

@@ -46,7 +46,7 @@ def due(
         return Due(now, now, everything)
     whole_days = terms.grain >= timedelta(days=1)
     end = _floor(now - terms.lag, DAY_SECONDS) if whole_days else now
-    oldest = now - terms.history
+    oldest = (_floor(now, DAY_SECONDS) if whole_days else now) - terms.history
     if since is not None or watermark is None:
         start, places = max(since or now - FIRST_READ, oldest), everything
     else:
@@ -58,14 +58,8 @@ def due(
         back = max((terms.rereads[place][1] for place in places), default=timedelta(0))
         start = max(min(end - back, watermark), oldest)
     start = _floor(start, DAY_SECONDS if whole_days else int(max(terms.grain.total_seconds(), 3600)))
-    if start < oldest and since is None:
-        start = _ceil(oldest, DAY_SECONDS) if whole_days else start
     return Due(start, end, places) if start < end else None
 
 
 def _floor(at: datetime, seconds: int) -> datetime:
     return at - timedelta(seconds=at.timestamp() % seconds)
-
-
-def _ceil(at: datetime, seconds: int) -> datetime:
-    return _floor(at + timedelta(seconds=seconds, microseconds=-1), seconds)

@@ -89,7 +89,7 @@ class Connections:
         Raises a PluginError, and then nothing was saved: BadConfig("name") for a name in use, BadConfig of the
         credential for an account that is connected already.
         """
-        plugin = self._plugin(slug)
+        plugin = self.plugin(slug)
         name = _checked_name(name)
         async with self._database.read() as session:
             before = await _by_name(session, workspace_id, name)
@@ -140,7 +140,7 @@ class Connections:
                 raise Permanent("this connection has been removed")
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == connection_id))).all()
             known = await book_keys.known(session, connection_id)
-        plugin = self._plugin(row.ledger)
+        plugin = self.plugin(row.ledger)
         values = {name: str(value) for name, value in json.loads(row.settings).items() if value is not None}
         for secret in secrets:
             opened = await self._vault.open(row.workspace_id, str(row.id), secret.field, secret.blob)
@@ -149,11 +149,8 @@ class Connections:
         async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known) as ledger:
             yield cast(Ledger[Any], ledger)
 
-    def ledger(self, slug: str) -> type[Ledger[Any]]:
-        """A ledger's plugin. Raises BadConfig if none is loaded by that name."""
-        return cast(type[Ledger[Any]], self._plugin(slug))
-
-    def _plugin(self, slug: str) -> type[Plugin[Any]]:
+    def plugin(self, slug: str) -> type[Plugin[Any]]:
+        """A plugin by its slug. Raises BadConfig if none is loaded so."""
         if slug not in self._plugins:
             raise BadConfig("ledger", f"no plugin «{slug}» is loaded; there is: {', '.join(sorted(self._plugins))}")
         return self._plugins[slug]

@@ -34,7 +34,7 @@ async def database_check(database: Database) -> Check:
     """Can it be reached, and are its tables those of this version?"""
     where = database.url.render_as_string(hide_password=True)
     revision = await migrations.revision(database)
-    if revision == migrations.newest():
+    if revision == migrations.NEWEST:
         return Check("database", True, f"{where}, tables {revision}")
     return Check("database", False, f"{where} has tables {revision or 'none'}", "run `outlay db upgrade`")
 

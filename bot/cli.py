@@ -1,0 +1,91 @@
+"""The commands, as words: each is done in `bot.commands`, what people and programs read is made in `bot.terminal`.
+
+Exit 0: done. 1: something is wrong with the world or was refused, one line each on stderr, never a traceback. 2: wrong
+usage. Heavy imports wait until a command needs them, so that `outlay --help` answers at once.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+
+Command = Callable[[argparse.Namespace], Awaitable[int]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script. Returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    from bot import commands
+    from bot.commands.errors import explain
+
+    try:
+        return asyncio.run(commands.run(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has enough
+        return 0
+    except Exception as error:  # noqa: BLE001  the boundary: what it is is said in one line
+        sys.stderr.write(explain(error) + "\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="outlay", description="Who spent what, on which model: read from the ledgers that providers already keep."
+    )
+    parser.add_argument("--workspace", help="the workspace to act on, where there are several", default=None)
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, what: str, *, formats: Sequence[str] = ()) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".")
+        command.add_argument("--workspace", help=argparse.SUPPRESS, default=argparse.SUPPRESS)
+        if formats:
+            command.add_argument("--format", choices=formats, default=formats[0])
+        return command
+
+    demo = add("demo", "the whole story on loopback: no account, no network")
+    demo.add_argument("--serve", action="store_true", help="stay, so that you can type /spend … yourself")
+    add("run", "run the bot: Socket Mode with SLACK_APP_TOKEN, else HTTP with SLACK_SIGNING_SECRET")
+    add("doctor", "is everything well, and how is it mended if not?", formats=("text", "json"))
+
+    connect = add("connect", "connect a ledger: check with it, encrypt the credential, save")
+    connect.add_argument("ledger", metavar="LEDGER", help="which kind, such as openrouter; `outlay plugins` lists them")
+    connect.add_argument("--name", required=True, help="what to call the connection")
+    connect.add_argument("--set", metavar="FIELD=VALUE", action="append", default=[], help="a field of its form")
+    secret = connect.add_mutually_exclusive_group()
+    secret.add_argument("--secret-env", metavar="VAR", help="read the credential from this environment variable")
+    secret.add_argument("--secret-stdin", action="store_true", help="read the credential from standard input")
+    connect.add_argument("--replace", action="store_true", help="rotate the credential of the connection of this name")
+    add("connections", "list what is connected, with its health", formats=("text", "json"))
+    disconnect = add("disconnect", "remove a credential and keep the books")
+    disconnect.add_argument("name", metavar="NAME")
+
+    poll = add("poll", "read the ledgers now, once, all pages", formats=("text", "json"))
+    poll.add_argument("names", metavar="NAME", nargs="*", help="only these connections")
+    poll.add_argument("--since", metavar="DATE", help="from this UTC day on (YYYY-MM-DD)")
+    spend = add("spend", "who spent what? the same words as /spend in Slack", formats=("text", "json", "csv"))
+    spend.add_argument(
+        "query", metavar="QUERY", nargs="*", help="such as: 7d by model, mtd by key top 5, yesterday by hour"
+    )
+
+    own = add("own", "say who answers for a key")
+    own.add_argument("key", metavar="KEY", help="the ledger's id, or CONNECTION:id where two have it")
+    own.add_argument("owner", metavar="OWNER", help="a Slack user id, an e-mail, agent:NAME, team:NAME, unattributed")
+    own.add_argument("--from", dest="start", metavar="DATE", help="from this day on (YYYY-MM-DD), not in all history")
+    add("owners", "list who answers for which keys", formats=("text", "json"))
+
+    vault = add("vault", "the master key").add_subparsers(dest="action", metavar="ACTION", required=True)
+    vault.add_parser("new-key", help="print a fresh master key")
+    database = add("db", "the database").add_subparsers(dest="action", metavar="ACTION", required=True)
+    database.add_parser("upgrade", help="bring the tables to this version (also done on start)")
+    add("plugins", "list what is loaded, from where, and what failed", formats=("text", "json"))
+    return parser
+
+
+def _version() -> str:
+    from bot import __version__
+
+    return f"outlay {__version__}"

@@ -1,0 +1,302 @@
+"""One function a command: opens the house, calls a service, hands the result to `bot.terminal` to be written."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from asyncio import Event, get_running_loop
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+
+from bot import logs
+from bot import settings as bot_settings
+from bot.commands.errors import UsageError, explain
+from bot.core.plain import as_flat, as_plain, flat_columns, stamp
+from bot.house import House, house
+from bot.plugin import forms
+from bot.plugin.errors import BadConfig
+from bot.terminal import out, text
+from bot.work.lease import BusyError
+from bot.work.views import ConnectionView, PollResult
+
+WAIT_FOR_POLL_SECONDS = 60
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    """Runs a command; gives its exit code."""
+    name = str(arguments.command)
+    if name == "vault":
+        from bot.vault.local import new_key
+
+        out.line(new_key())
+        return 0
+    if name == "demo":
+        from bot.demo.story import demo
+
+        return await demo(serve=arguments.serve)
+    environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
+    settings = bot_settings.load(environ)
+    redactor = logs.set_up(settings.log_level or ("INFO" if name == "run" else "WARNING"))
+    for secret in settings.secrets():
+        redactor.keep(secret)
+    try:
+        async with house(settings, on_secret=redactor.add) as home:
+            return await _COMMANDS[name](home, arguments)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+async def _run(home: House, _: argparse.Namespace) -> int:
+    from bot.app import Bot
+
+    stop = Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        get_running_loop().add_signal_handler(sign, stop.set)
+    async with Bot(home).running() as bot:
+        sys.stderr.write(f"Outlay is running; health at http://127.0.0.1:{bot.port}/healthz\n")
+        await stop.wait()
+        logging.getLogger("outlay.app").info("stopping: what is under way is finished first")
+    return 0
+
+
+async def _doctor(home: House, arguments: argparse.Namespace) -> int:
+    from bot.slack.doctor import slack_check
+    from bot.work import doctor
+
+    checks = [
+        doctor.Check("settings", True, f"data in {home.settings.data_dir}"),
+        await doctor.database_check(home.database),
+        await doctor.vault_check(home.database, home.vault),
+        await slack_check(home.settings.slack_bot_token, home.settings.slack_api_url),
+    ]
+    views = await home.connections.views(await home.workspace())
+    checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
+    checks += doctor.plugin_checks(home.loaded.found)
+    found = doctor.as_plain(checks)
+    if arguments.format == "json":
+        out.document(found)
+    else:
+        text.checks(checks)
+    return 0 if found["ok"] else 1
+
+
+async def _connect(home: House, arguments: argparse.Namespace) -> int:
+    values = {}
+    for setting in arguments.set:
+        field, equals, value = setting.partition("=")
+        if not equals or not field:
+            raise UsageError(f"--set takes FIELD=VALUE, not «{setting}»")
+        values[field] = value
+    plugin = home.connections.plugin(arguments.ledger)
+    secrets = [field.name for field in forms.fields_of(plugin) if field.kind == "secret"]
+    if arguments.secret_env or arguments.secret_stdin:
+        if not secrets:
+            raise BadConfig("secret", f"{plugin.meta.title} has no credential to give")
+        values[secrets[0]] = _secret(arguments)
+    done = await home.connections.connect(
+        await home.workspace(), arguments.ledger, arguments.name, values, replace=arguments.replace
+    )
+    out.line(f"connected {done.name}: {done.ledger_title}, {done.account_title or 'its account'}")
+    out.line(f"id {done.id}")
+    out.line(f"fingerprint {done.fingerprint}")
+    return 0
+
+
+def _secret(arguments: argparse.Namespace) -> str:
+    if arguments.secret_env:
+        found = os.environ.get(arguments.secret_env, "").strip()
+        if not found:
+            raise BadConfig("--secret-env", f"{arguments.secret_env} is not set, or empty")
+        return found
+    found = sys.stdin.readline().strip()
+    if not found:
+        raise BadConfig("--secret-stdin", "nothing came in on standard input")
+    return found
+
+
+async def _connections(home: House, arguments: argparse.Namespace) -> int:
+    views = await home.connections.views(await home.workspace())
+    if arguments.format == "text":
+        text.connections(views)
+        return 0
+    out.document(
+        [
+            {
+                "id": view.id,
+                "name": view.name,
+                "ledger": view.ledger,
+                "role": view.role,
+                "account": {"id": view.account_id, "title": view.account_title},
+                "fingerprint": view.fingerprint,
+                "state": view.state,
+                "fresh_until": stamp(view.fresh_until),
+                "last_poll": stamp(view.last_poll),
+                "next_poll": stamp(view.next_poll),
+                "error": view.error or None,
+            }
+            for view in views
+        ]
+    )
+    return 0
+
+
+async def _disconnect(home: House, arguments: argparse.Namespace) -> int:
+    await home.connections.disconnect(await home.workspace(), arguments.name)
+    out.line(f"disconnected {arguments.name}: its credential is gone, its books stay")
+    return 0
+
+
+async def _poll(home: House, arguments: argparse.Namespace) -> int:
+    since = _day(arguments.since) if arguments.since else None
+    views = [view for view in await home.connections.views(await home.workspace()) if view.role != "sink"]
+    unknown = sorted(set(arguments.names) - {view.name for view in views})
+    if unknown:
+        raise BadConfig("name", f"nothing is connected as «{unknown[0]}»; there is: {_names(views)}")
+    results = []
+    for view in views:
+        if arguments.names and view.name not in arguments.names:
+            continue
+        connection_id = int(view.id.removeprefix("con_"))
+        try:
+            result = await home.poller.poll(
+                connection_id, since=since, wait_seconds=WAIT_FOR_POLL_SECONDS, progress=out.progress
+            )
+        except BusyError as error:
+            result = PollResult(view.name, ok=False, error=str(error))
+        if result:
+            results.append(result)
+    if arguments.format == "json":
+        out.document(
+            {
+                "connections": [
+                    {
+                        "name": one.name,
+                        "ok": one.ok,
+                        "new": one.new,
+                        "changed": one.changed,
+                        "same": one.same,
+                        "requests": one.requests,
+                        "error": one.error or None,
+                    }
+                    for one in results
+                ]
+            }
+        )
+    else:
+        text.polls(results)
+    for one in results:
+        if not one.ok:
+            sys.stderr.write(f"{one.name}: {logs.one_line(one.error)}\n")
+    return 0 if all(one.ok for one in results) else 1
+
+
+async def _spend(home: House, arguments: argparse.Namespace) -> int:
+    answer = await home.asking.spend(await home.workspace(), " ".join(arguments.query))
+    if arguments.format == "json":
+        out.document(as_plain(answer))
+    elif arguments.format == "csv":
+        out.table(flat_columns(answer), as_flat(answer))
+    else:
+        text.spend(answer)
+    return 0
+
+
+async def _own(home: House, arguments: argparse.Namespace) -> int:
+    from bot.books.owners import own, owner_of_id
+    from bot.books.reports import midnight, zone_of
+
+    owner = owner_of_id(arguments.owner)
+    workspace = await home.workspace()
+    async with home.database.write() as session:
+        start = midnight(_date(arguments.start), await zone_of(session, workspace)) if arguments.start else 0
+        key = await own(session, workspace, arguments.key, owner.id, start)
+    out.line(f"{key.name or key.ledger_id} belongs to {owner.id}" + (f" from {arguments.start}" if start else ""))
+    return 0
+
+
+async def _owners(home: House, arguments: argparse.Namespace) -> int:
+    from bot.books.owners import owners_now
+
+    async with home.database.read() as session:
+        found = await owners_now(session, await home.workspace(), int(home.clock.now().timestamp()))
+    if arguments.format == "json":
+        out.document(
+            [
+                {
+                    "id": owner.id,
+                    "name": owner.name,
+                    "kind": owner.kind,
+                    "keys": [
+                        {"id": key.id, "name": key.name, "ledger": key.ledger, "connection": key.connection}
+                        for key in keys
+                    ],
+                }
+                for owner, keys in found
+            ]
+        )
+    else:
+        text.owners(found)
+    return 0
+
+
+async def _db(home: House, _: argparse.Namespace) -> int:
+    from bot.books import migrations
+
+    out.line(f"the tables are at {await migrations.revision(home.database)}, the newest")
+    return 0
+
+
+async def _plugins(home: House, arguments: argparse.Namespace) -> int:
+    found = home.loaded.found
+    if arguments.format == "json":
+        out.document(
+            [
+                {
+                    "slug": one.slug,
+                    "kind": one.kind,
+                    "version": one.version,
+                    "source": one.source,
+                    "ok": one.ok,
+                    "error": one.error,
+                }
+                for one in found
+            ]
+        )
+    else:
+        text.plugins(found)
+    return 0 if all(one.ok for one in found) else 1
+
+
+def _names(views: list[ConnectionView]) -> str:
+    return ", ".join(view.name for view in views) or "nothing yet"
+
+
+def _date(word: str) -> date:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise UsageError(f"«{word}» is not a day: YYYY-MM-DD, such as 2026-10-01") from None
+
+
+def _day(word: str) -> datetime:
+    day = _date(word)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+_COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
+    "run": _run,
+    "doctor": _doctor,
+    "connect": _connect,
+    "connections": _connections,
+    "disconnect": _disconnect,
+    "poll": _poll,
+    "spend": _spend,
+    "own": _own,
+    "owners": _owners,
+    "db": _db,
+    "plugins": _plugins,
+}
+
+__all__ = ["explain", "run"]

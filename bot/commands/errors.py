@@ -1,0 +1,47 @@
+"""What went wrong, in one line that a person can act on. A traceback goes to the log only, at DEBUG."""
+
+import logging
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from bot.books.owners import OwnerError
+from bot.books.workspaces import WorkspaceError
+from bot.core.query import QueryError
+from bot.house import StartError
+from bot.logs import error_id, fold, one_line
+from bot.plugin.errors import BadConfig, PluginError
+from bot.settings import SettingsError
+from bot.vault.errors import VaultError
+from bot.work.lease import BusyError
+
+log = logging.getLogger("outlay.cli")
+_FOR_PEOPLE = (
+    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PluginError, BusyError,
+)  # fmt: skip
+
+
+class UsageError(Exception):
+    """The words of a command are off in a way that argparse cannot see; exit 2."""
+
+
+def explain(error: Exception) -> str:
+    """One line."""
+    log.debug("failed", exc_info=error)
+    if isinstance(error, QueryError):
+        return (
+            one_line(f"{error} Try: {error.hint}" if error.hint else str(error))
+            .replace("`", "«", 1)
+            .replace("`", "»", 1)
+        )
+    if isinstance(error, BadConfig):
+        return one_line(f"{error.field}: {error}")
+    if isinstance(error, _FOR_PEOPLE):
+        return one_line(str(error))
+    if isinstance(error, DBAPIError):
+        return one_line(f"the database does not do it: {error.orig}")
+    if isinstance(error, (OSError, sqlite3.Error)):
+        return one_line(str(error))
+    bug = error_id()
+    log.error("bug %s: %s", bug, fold(error))
+    return f"something went wrong in Outlay itself ({type(error).__name__}); the log has it under the id {bug}"

@@ -1,0 +1,127 @@
+"""What people read in the terminal. The words are those of Slack; only the table is another."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from bot.core.answer import Answer, KeyRef, Line, Owner
+from bot.core.plain import stamp
+from bot.plugin.loader import Found
+from bot.slack import words
+from bot.terminal import out
+from bot.work.doctor import Check
+from bot.work.views import ConnectionView, PollResult
+
+_TITLES = {"owner": "Who", "key": "Key", "model": "Model", "ledger": "Ledger", "connection": "Connection"}
+
+
+def _table(*columns: str, right: Sequence[str] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def spend(answer: Answer) -> None:
+    """The answer to a question."""
+    console = out.console()
+    console.print(
+        Text(f"{words.money(answer.total_nano_usd)} {words.period(answer.query)}", style="bold"), soft_wrap=True
+    )
+    if answer.lines:
+        titles = [_TITLES.get(name, name.capitalize()) for name in answer.query.by]
+        table = _table(*titles, "Spend (USD)", "Tokens", "Requests", "Is", right=("Spend (USD)", "Tokens", "Requests"))
+        for line in answer.lines:
+            table.add_row(
+                *(Text(_cell(line, name)) for name in answer.query.by),
+                words.money(line.cost_nano_usd),
+                words.tokens(line.tokens.total),
+                "" if line.requests is None else f"{line.requests:,}",
+                f"{line.basis}, {line.status}",
+            )
+        console.print(table)
+    if answer.rest_count:
+        console.print(f"and {answer.rest_count:,} more: {words.money(answer.rest_nano_usd)}")
+    console.print(Text(" · ".join(_footing(answer)), style="dim"), soft_wrap=True)
+
+
+def _cell(line: Line, name: str) -> str:
+    if name == "owner":
+        owner = line.owner.name if line.owner else ""
+        return f"{owner} ({line.reason})" if line.reason else owner
+    if name == "key":
+        if line.key is None:
+            return f"no key ({line.reason})" if line.reason else "no key"
+        return line.key.name or line.key.id
+    if name == "model":
+        return line.model.id if line.model else "not split by model yet"
+    return str(getattr(line, name) or "none")
+
+
+def _footing(answer: Answer) -> list[str]:
+    parts = [
+        words.basis(answer.basis),
+        words.status(answer.status, answer.provisional_until, answer.as_of),
+        words.coverage(answer.coverage, answer.unpriced_tokens),
+    ]
+    if answer.byok_nano_usd:
+        parts.append(f"{words.money(answer.byok_nano_usd)} more paid upstream with own keys")
+    if answer.residual_nano_usd:
+        parts.append(f"{words.money(answer.residual_nano_usd)} of it no usage explains")
+    fresh = [f"{name} read up to {stamp(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
+    return [part for part in (*parts, *fresh, f"days in {answer.time_zone}") if part]
+
+
+def connections(views: Sequence[ConnectionView]) -> None:
+    """What is connected."""
+    if not views:
+        out.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin")
+        return
+    table = _table("Name", "Ledger", "Account", "Credential", "State", "Read up to", "Next poll", "Error")
+    for view in views:
+        table.add_row(
+            view.name, view.ledger, Text(view.account_title or view.account_id), view.fingerprint, view.state,
+            stamp(view.fresh_until) or "never", stamp(view.next_poll) or "", Text(view.error),
+        )  # fmt: skip
+    out.console().print(table)
+
+
+def polls(results: Sequence[PollResult]) -> None:
+    """What a poll did."""
+    out.progress_done()
+    if not results:
+        out.line("Nothing to poll: outlay connect openrouter --name main --secret-stdin")
+    for one in results:
+        said = "ok" if one.ok else "failed"
+        out.line(
+            f"{one.name}: {said}, {one.new:,} new, {one.changed:,} changed, {one.same:,} the same, "
+            f"{words.counted(one.requests, 'request')}"
+        )
+
+
+def owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
+    """Who answers for which keys."""
+    table = _table("Who", "Kind", "Keys")
+    for owner, keys in found:
+        table.add_row(
+            Text(owner.name), owner.kind, Text(", ".join(f"{key.name or 'no name'} ({key.id})" for key in keys))
+        )
+    out.console().print(table)
+
+
+def checks(found: Sequence[Check]) -> None:
+    """What the doctor says: one line each, and how to mend it."""
+    for check in found:
+        out.line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+        if not check.ok and check.mend:
+            out.line(f"     mend: {check.mend}")
+
+
+def plugins(found: Sequence[Found]) -> None:
+    """What is loaded, and what failed."""
+    table = _table("Plugin", "Kind", "Version", "From", "State")
+    for one in found:
+        table.add_row(one.slug, one.kind or "", one.version, one.source, "loaded" if one.ok else Text(one.error or ""))
+    out.console().print(table)
