@@ -185,8 +185,10 @@ class Chat:
     @property
     def names(self) -> dict[str, str]:
         """What ids are called, for whoever draws messages."""
-        people = {person.id: person.name for person in self.world.people.values()}
-        return people | {channel.id: channel.name for channel in self.world.channels.values()}
+        names = {person.id: person.name for person in self.world.people.values()}
+        for channel in self.world.channels.values():
+            names[channel.id] = f"@{names[channel.user]}" if channel.user else channel.name
+        return names
 
     # When the bot is done
 

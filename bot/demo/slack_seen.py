@@ -1,9 +1,12 @@
 """What a person sees in the stand-in's workspace: the reply to what they did, a modal, the Home tab.
 
-`words` is all of it as plain text, the way the demo prints it: for `assert "$412" in reply.words`.
+`screen` is what the demo would print. `words` is the same without layout, one space between words and no line broken
+by its length: for `assert "OpenRouter spend is $412 today" in reply.words`.
 """
 
 import io
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -17,7 +20,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-WORDS_WIDTH = 120
+SCREEN_WIDTH = 100
+_UNBROKEN_WIDTH = 5_000
+_BOXES = re.compile(r"[─-╿]+")
 
 
 class Modal:
@@ -55,11 +60,18 @@ class Modal:
     def closed(self) -> bool:
         return self.surface not in self._chat.world.stacks.get(self.user, [])
 
+    def draw(self, console: Console) -> None:
+        """Prints it; secrets are dots."""
+        names = self._chat.names
+        render_modal(self.view, console=console, errors=self.errors, values=self.surface.values, names=names)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
     @property
     def words(self) -> str:
-        console, out = _console()
-        render_modal(self.view, console=console, errors=self.errors, values=self.surface.values, names=self._chat.names)
-        return out.getvalue()
+        return _words(self.draw)
 
     async def submit(self, values: Json | None = None, *, user: str | None = None, wait: bool = True) -> "Reply":
         """See `Chat.submit`."""
@@ -106,11 +118,17 @@ class Home:
     def calls(self) -> list[Call]:
         return self.reply.calls
 
+    def draw(self, console: Console) -> None:
+        """Prints it."""
+        render_home(self.view, console=console, names=self._chat.names)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
     @property
     def words(self) -> str:
-        console, out = _console()
-        render_home(self.view, console=console, names=self._chat.names)
-        return out.getvalue()
+        return _words(self.draw)
 
     async def click(self, action_id: str, **how: Any) -> "Reply":
         """See `Chat.click`."""
@@ -195,15 +213,22 @@ class Reply:
         """No modal is left on this person's screen."""
         return self.modal is None
 
+    def draw(self, console: Console) -> None:
+        """Prints all messages of the reply, then the modal."""
+        names = self._chat.names
+        for message in self.messages:
+            where, private = names[message.channel], message.ephemeral
+            render_message(message.blocks, message.text, console=console, where=where, ephemeral=private, names=names)
+        if self.modal:
+            self.modal.draw(console)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
     @property
     def words(self) -> str:
-        """All messages of the reply, then the modal, as plain text."""
-        console, out = _console()
-        for message in self.messages:
-            where, names = self._chat.world.channels[message.channel].name, self._chat.names
-            private = message.ephemeral
-            render_message(message.blocks, message.text, console=console, where=where, ephemeral=private, names=names)
-        return out.getvalue() + (self.modal.words if self.modal else "")
+        return _words(self.draw)
 
     async def click(self, action_id: str, **how: Any) -> "Reply":
         """Presses a button of the last message; see `Chat.click`."""
@@ -224,6 +249,12 @@ class Reply:
         return self.user in self._chat.world.channels[message.channel].members
 
 
-def _console() -> tuple[Console, io.StringIO]:
+def _screen(draw: Callable[[Console], None], width: int = SCREEN_WIDTH) -> str:
     out = io.StringIO()
-    return Console(file=out, width=WORDS_WIDTH, force_terminal=False, color_system=None), out
+    draw(Console(file=out, width=width, force_terminal=False, color_system=None))
+    return out.getvalue()
+
+
+def _words(draw: Callable[[Console], None]) -> str:
+    lines = (" ".join(line.split()) for line in _BOXES.sub(" ", _screen(draw, _UNBROKEN_WIDTH)).splitlines())
+    return "\n".join(line for line in lines if line)
