@@ -124,6 +124,14 @@ async def test_a_post_that_is_not_listed_is_not_sent() -> None:
     assert vendor.asked == []
 
 
+async def test_a_url_of_endless_length_is_not_sent() -> None:
+    vendor = Vendor(ok())
+    async with make(vendor) as http:
+        with pytest.raises(Permanent, match="longer URL"):
+            await http.get("/keys", {"id": "x" * 10_000})
+    assert vendor.asked == []
+
+
 async def test_a_prompt_is_not_asked_for_even_by_a_listed_post() -> None:
     vendor = Vendor(ok())
     async with make(vendor, reading_posts=("/v1/request/query",)) as http:

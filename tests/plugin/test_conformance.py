@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from bot.plugin import Checked, Config, Key, Page, PluginError, Row, Tokens, Window
-from bot.plugin.conformance import Make, Trial, ledger_conformance
-from tests.plugin.little_ledger import SECRET, LittleLedger, little_trial
+from bot.plugin import Checked, Config, Key, Page, PluginError, Report, Row, Tokens, Window
+from bot.plugin.conformance import Make, Trial, coverage_problem, ledger_conformance, row_problem
+from tests.plugin.little_ledger import HOUR, NOW, SECRET, LittleLedger, little_trial
 
 TestLittleLedger = ledger_conformance(LittleLedger, make=little_trial)
 
@@ -85,6 +86,22 @@ class Trusting(LittleLedger):
 
     def _dict(self, found: Any, *names: str) -> dict[str, Any]:
         return {name: found.get(name, []) if isinstance(found, dict) else [] for name in names}
+
+
+class Clairvoyant(LittleLedger):
+    """Reads its counters tomorrow."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        return replace(page, readings=[replace(found, at=found.at + timedelta(days=1)) for found in page.readings])
+
+
+class Stuttering(LittleLedger):
+    """Reads each counter twice."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        return replace(page, readings=[*page.readings, *page.readings])
 
 
 class Swallowing(LittleLedger):
@@ -202,6 +219,8 @@ async def test_the_little_ledger_keeps_every_promise() -> None:
         (Remembering, "test_a_window_read_twice_says_the_same", "says other things twice"),
         (Remembering, "test_a_poll_goes_on_from_any_cursor", "says other things than in one go"),
         (Trusting, "test_nonsense_is_an_error_and_not_no_spend", "unexpected"),
+        (Clairvoyant, "test_its_readings_are_honest", "from the future"),
+        (Stuttering, "test_its_readings_are_honest", "one counter twice"),
         (Swallowing, "test_a_failing_server_is_transient", "instead of Transient"),
         (Swallowing, "test_a_long_429_is_handed_to_the_host", "not RateLimited"),
         (Chatty, "test_its_secret_shows_nowhere", "checking [SECRET]"),
@@ -240,3 +259,55 @@ async def test_the_kit_leaves_logging_as_it_was() -> None:
     before = (root.level, list(root.handlers))
     await failing(Chatty)
     assert (root.level, list(root.handlers)) == before
+
+
+ROW = Row(NOW, "k", cost_usd=Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (ROW, None),
+        (replace(ROW, cost_usd=None), None),
+        (replace(ROW, key="", reason="web searches"), None),
+        (replace(ROW, cost_usd=1.0), "its cost is 1.0"),
+        (replace(ROW, cost_usd=Decimal("NaN")), "its cost is"),
+        (replace(ROW, cost_usd=Decimal("1e12")), "its cost is"),
+        (replace(ROW, byok_usd=None), "its byok_usd is None"),
+        (replace(ROW, tokens=(1, 2)), "not Tokens"),
+        (replace(ROW, tokens=Tokens(input=Decimal(3))), "whole numbers"),
+        (replace(ROW, tokens=Tokens(output=-1)), "negative"),
+        (replace(ROW, requests="7"), "its requests are '7'"),
+        (replace(ROW, requests=-7), "its requests are -7"),
+    ],
+)
+def test_what_is_wrong_with_a_row(row: Row, words: str | None) -> None:
+    problem = row_problem(row)
+    assert problem is None if words is None else words in (problem or "")
+
+
+def hours(*spans: tuple[int, int]) -> list[Page]:
+    """Pages from one hour to another, counted back from now."""
+    return [Page(Window(NOW - begin * HOUR, NOW - end * HOUR)) for begin, end in spans]
+
+
+@pytest.mark.parametrize(
+    ("pages", "words"),
+    [
+        (hours((10, 5)), None),
+        (hours((10, 7), (7, 7), (7, 5)), None),
+        (hours((8, 5)), None),  # two hours are older than the report's history
+        (hours((10, 6)), None),  # the last one is not complete yet
+        (hours((11, 5)), "before the"),
+        (hours((10, 4)), "after the"),
+        (hours((10, 7), (8, 5)), "before the end of the one before it"),
+        (hours((10, 7), (6, 5)), "nothing is said of"),
+        (hours((10, 7), (7, 8), (8, 5)), "before it begins"),
+        (hours((7, 5)), "reaches further back"),
+        (hours((10, 8)), "was complete by then"),
+    ],
+)
+def test_what_pages_leave_out(pages: list[Page], words: str | None) -> None:
+    report = Report("hours", HOUR, lag=6 * HOUR, history=8 * HOUR)
+    problem = coverage_problem(report, pages, Window(NOW - 10 * HOUR, NOW - 5 * HOUR), NOW)
+    assert problem is None if words is None else words in (problem or "")
