@@ -13,6 +13,7 @@ from bot import logs
 from bot import settings as bot_settings
 from bot.commands.errors import UsageError, explain
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
+from bot.core.query import QueryError
 from bot.house import House, house
 from bot.plugin import forms
 from bot.plugin.errors import BadConfig
@@ -43,8 +44,8 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with house(settings, on_secret=redactor.add) as home:
             return await _COMMANDS[name](home, arguments)
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
+    except (UsageError, QueryError) as error:
+        sys.stderr.write(explain(error) + "\n")
         return 2
 
 

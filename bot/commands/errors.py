@@ -16,13 +16,16 @@ from bot.vault.errors import VaultError
 from bot.work.lease import BusyError
 
 log = logging.getLogger("outlay.cli")
-_FOR_PEOPLE = (
-    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PluginError, BusyError,
-)  # fmt: skip
 
 
 class UsageError(Exception):
     """The words of a command are off in a way that argparse cannot see; exit 2."""
+
+
+_FOR_PEOPLE = (
+    UsageError,
+    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PluginError, BusyError,
+)  # fmt: skip
 
 
 def explain(error: Exception) -> str:

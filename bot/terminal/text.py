@@ -1,5 +1,6 @@
 """What people read in the terminal. The words are those of Slack; only the table is another."""
 
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -14,6 +15,8 @@ from bot.terminal import out
 from bot.work.doctor import Check
 from bot.work.views import ConnectionView, PollResult
 
+_SLACK_TOKEN = re.compile(r"<![^|>]*\|([^>]*)>")  # Slack shows a date in the reader's zone; here its fallback is read
+_STATUS = {"mixed": "partly provisional"}
 _TITLES = {"owner": "Who", "key": "Key", "model": "Model", "ledger": "Ledger", "connection": "Connection"}
 
 
@@ -26,6 +29,9 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 def spend(answer: Answer) -> None:
     """The answer to a question."""
+    if not answer.fresh_until:
+        out.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin, then outlay poll")
+        return
     console = out.console()
     console.print(
         Text(f"{words.money(answer.total_nano_usd)} {words.period(answer.query)}", style="bold"), soft_wrap=True
@@ -39,7 +45,7 @@ def spend(answer: Answer) -> None:
                 words.money(line.cost_nano_usd),
                 words.tokens(line.tokens.total),
                 "" if line.requests is None else f"{line.requests:,}",
-                f"{line.basis}, {line.status}",
+                f"{line.basis}, {_STATUS.get(line.status, line.status)}",
             )
         console.print(table)
     if answer.rest_count:
@@ -63,7 +69,7 @@ def _cell(line: Line, name: str) -> str:
 def _footing(answer: Answer) -> list[str]:
     parts = [
         words.basis(answer.basis),
-        words.status(answer.status, answer.provisional_until, answer.as_of),
+        _SLACK_TOKEN.sub(r"\1", words.status(answer.status, answer.provisional_until, answer.as_of)),
         words.coverage(answer.coverage, answer.unpriced_tokens),
     ]
     if answer.byok_nano_usd:
