@@ -22,6 +22,7 @@ from bot.demo.spending import AMOUNTS, DAY, HOUR, MINUTE, Runaway, Spend, hour_o
 from bot.demo.staff import CompanyKey, Staff, hire
 
 Grain = Literal["minute", "hour"]
+_REMEMBERED_HOURS = 4_096  # of one key and model, by the minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Company:
         self._restatements: list[Restatement] = []
         self._hours: dict[tuple[int, datetime], tuple[Spend, ...]] = {}
         self._days: dict[tuple[int, datetime], tuple[Spend, ...]] = {}
+        self._minutes: dict[Spend, list[Spend]] = {}
 
     @property
     def keys(self) -> tuple[CompanyKey, ...]:
@@ -112,6 +114,8 @@ class Company:
 
     def day(self, key: CompanyKey, day: datetime) -> tuple[Spend, ...]:
         """A whole UTC day of a key, one Spend for each model and way of asking."""
+        if day < self.start:
+            return ()
         known = self._days.get((key.number, day))
         if known is None:
             hours = (spend for hour in range(24) for spend in self._hour(key, day + hour * HOUR))
@@ -149,7 +153,7 @@ class Company:
             if grain == "hour" and whole:
                 yield spend
                 continue
-            minutes = [minute for minute in minutes_of(self.seed, spend) if first <= minute.start < last]
+            minutes = [minute for minute in self._minutes_of(spend) if first <= minute.start < last]
             yield from minutes if grain == "minute" else merged(minutes, hour)
         for away in self._away(key):
             if grain == "hour":
@@ -161,7 +165,7 @@ class Company:
                 minute += MINUTE
 
     def _away(self, key: CompanyKey) -> list[Runaway]:
-        return [away for away in self.runaways if away.key == key]
+        return [away for away in self.runaways if away.key is key]
 
     def _hour(self, key: CompanyKey, hour: datetime) -> tuple[Spend, ...]:
         known = self._hours.get((key.number, hour))
@@ -170,6 +174,14 @@ class Company:
             gone = deleted is not None and hour >= deleted
             spends = () if gone else hour_of(self.seed, key, hour, (hour - self.start) // HOUR)
             known = self._hours[key.number, hour] = tuple(self._restated(spends) if self._restatements else spends)
+        return known
+
+    def _minutes_of(self, spend: Spend) -> list[Spend]:
+        known = self._minutes.get(spend)
+        if known is None:
+            if len(self._minutes) >= _REMEMBERED_HOURS:
+                self._minutes.clear()
+            known = self._minutes[spend] = minutes_of(self.seed, spend)
         return known
 
     def _restated(self, spends: Iterator[Spend] | tuple[()]) -> Iterator[Spend]:

@@ -44,7 +44,7 @@ class Spend(NamedTuple):
     """What one key spent in one slot on one model.
 
     `prompt_tokens` include the cached ones, `completion_tokens` the reasoning. `byok_nano_usd` was paid to the
-    upstream provider with an own key; it is no part of `cost_nano_usd`.
+    upstream provider with an own key; it is no part of `cost_nano_usd`. `host` is only told by `by_host`.
     """
 
     start: datetime
@@ -58,6 +58,7 @@ class Spend(NamedTuple):
     reasoning_tokens: int = 0
     cost_nano_usd: int = 0
     byok_nano_usd: int = 0
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,27 @@ def hour_of(seed: int, key: CompanyKey, hour: datetime, story_hour: int) -> Iter
 
 
 def minutes_of(seed: int, spend: Spend) -> list[Spend]:
-    """An hour's spend by the minute. Each class of tokens is split by itself, so that a part stays within its whole."""
+    """An hour's spend by the minute."""
     dice = Random(f"{seed}/{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.requested}/{spend.model.slug}")
     weights = [0] * 60
     for minute in dice.choices(range(60), k=max(1, spend.requests)):
         weights[minute] += 1
     busy = [minute for minute in range(60) if weights[minute]]
+    parts = _parts(spend, [weights[minute] for minute in busy])
+    return [part._replace(start=spend.start + minute * MINUTE) for minute, part in zip(busy, parts, strict=True)]
+
+
+def by_host(spend: Spend) -> list[Spend]:
+    """A spend by the providers that served it."""
+    if len(spend.model.hosts) == 1:
+        return [spend._replace(host=spend.model.hosts[0][0])]
+    parts = _parts(spend, [percent for _, percent in spend.model.hosts])
+    named = (part._replace(host=host) for (host, _), part in zip(spend.model.hosts, parts, strict=True))
+    return [part for part in named if any(getattr(part, name) for name in AMOUNTS)]
+
+
+def _parts(spend: Spend, weights: list[int]) -> list[Spend]:
+    """Splits every figure exactly, each class of tokens by itself, so that cached stay within prompt tokens."""
     classes = (
         spend.requests,
         spend.prompt_tokens - spend.cached_tokens,
@@ -125,10 +141,9 @@ def minutes_of(seed: int, spend: Spend) -> list[Spend]:
         spend.cost_nano_usd,
         spend.byok_nano_usd,
     )
-    columns = [share(amount, [weights[minute] for minute in busy]) for amount in classes]
     return [
         Spend(
-            spend.start + minute * MINUTE,
+            spend.start,
             spend.key,
             spend.requested,
             spend.model,
@@ -140,8 +155,8 @@ def minutes_of(seed: int, spend: Spend) -> list[Spend]:
             cost,
             byok,
         )
-        for minute, (requests, uncached, cached, visible, reasoning, cost, byok) in zip(
-            busy, zip(*columns, strict=True), strict=True
+        for requests, uncached, cached, visible, reasoning, cost, byok in zip(
+            *(share(amount, weights) for amount in classes), strict=True
         )
     ]
 
@@ -155,8 +170,8 @@ def merged(spends: Iterable[Spend], slot: datetime) -> list[Spend]:
         if sofar is None:
             groups[identity] = spend._replace(start=slot)
         else:
-            amounts = (mine + more for mine, more in zip(sofar[4:], spend[4:], strict=True))
-            groups[identity] = Spend(slot, spend.key, spend.requested, spend.model, *amounts)
+            sums = {name: getattr(sofar, name) + getattr(spend, name) for name in AMOUNTS}
+            groups[identity] = sofar._replace(**sums)
     return list(groups.values())
 
 

@@ -65,7 +65,7 @@ class Route:
     byok: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompanyKey:
     """A key, whose it is, and how it is used.
 

@@ -30,7 +30,7 @@ def figures(company: Company, start: datetime, end: datetime, slot: int) -> Figu
     sums: Figures = {}
     for spend in company.spends(start, end, grain):
         group = (spend.key.hash, spend.requested, spend.model.slug, spend.start.isoformat()[:slot])
-        sums[group] = tuple(map(add, sums.get(group, (0,) * len(AMOUNTS)), spend[-len(AMOUNTS) :]))
+        sums[group] = tuple(map(add, sums.get(group, (0,) * len(AMOUNTS)), [getattr(spend, name) for name in AMOUNTS]))
     return sums
 
 
