@@ -22,8 +22,9 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 MIN_SECRET_CHARACTERS = 8  # a shorter one would be found in ordinary words
-MAX_KNOWN_SECRETS = 2_000
+MAX_KNOWN_SECRETS = 500
 MAX_LINE_CHARACTERS = 16_000
+MAX_READ_CHARACTERS = 64_000  # of one text, in search of shapes; well past what a line shows
 MAX_FRAMES = 12
 MAX_CAUSES = 5
 MAX_GROUPED = 5
@@ -60,7 +61,10 @@ _SHAPES = [
         (r"(?i)\b(basic) +[A-Za-z0-9+/=-]{16,}", rf"\1 {REDACTED}"),
         (r"(?<=://)([^\s/:@]*):[^\s/@]+@", rf"\1:{REDACTED}@"),
         (r"(?i)([?&](?:ticket|code|token|access_token|key|api_key|secret|client_secret)=)[^&\s\"']+", rf"\1{REDACTED}"),
-        (r"\binput_value=.*?(?=, input_type=)", f"input_value={REDACTED}"),  # pydantic quotes what it refuses, cut
+        (
+            r"\binput_value=.{0,200}?(?=, input_type=)",
+            f"input_value={REDACTED}",
+        ),  # pydantic quotes what it refuses, cut
     )
 ]
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -93,7 +97,7 @@ class Redactor:
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, REDACTED)
-        return redact_shapes(text)
+        return redact_shapes(cut(text, MAX_READ_CHARACTERS))
 
     def _learn(self, secret: str, into: dict[str, set[str]]) -> None:
         secret = secret.strip()
@@ -213,10 +217,10 @@ def one_line(text: str) -> str:
     return " | ".join(part.strip() for part in text.splitlines() if part.strip()).translate(_CONTROL)
 
 
-def cut(text: str) -> str:
-    """At most MAX_LINE_CHARACTERS, and it says what is missing."""
-    missing = len(text) - MAX_LINE_CHARACTERS
-    return text if missing <= 0 else f"{text[:MAX_LINE_CHARACTERS]}… ({missing} more characters)"
+def cut(text: str, limit: int = MAX_LINE_CHARACTERS) -> str:
+    """The beginning of a text, and how much is missing."""
+    missing = len(text) - limit
+    return text if missing <= 0 else f"{text[:limit]}… ({missing} more characters)"
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import threading
+import time
 import urllib.parse
 import warnings
 from collections.abc import Iterator
@@ -262,6 +263,13 @@ def test_a_long_line_is_cut_after_it_is_redacted() -> None:
     logging.getLogger("bot").info("x" * (MAX_LINE_CHARACTERS - 60) + PLAIN + "y" * 1000)
     assert PLAIN[:8] not in log.text
     assert log.lines[0].endswith("more characters)")
+
+
+@pytest.mark.parametrize("piece", ["sk-", "://", "://a:", "input_value=", "bearer ", "?code=", "xoxb-", "a" * 40 + "@"])
+def test_a_hostile_body_costs_little(piece: str) -> None:
+    started = time.process_time()
+    Redactor().redact(piece * (5_000_000 // len(piece)))
+    assert time.process_time() - started < 5  # a shape that looks back and forth would take minutes
 
 
 def test_an_exception_reads_from_the_inside_out_with_its_cause() -> None:
