@@ -3,6 +3,7 @@
 import stat
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -201,6 +202,7 @@ def test_an_unknown_name_is_refused_with_a_guess_and_without_its_value(name: str
     assert (f"did you mean {meant}?" if meant else "docs/settings.md") in text
 
 
+@hypothesis.settings(deadline=None)
 @given(st.sampled_from(NAMES), st.text(st.characters(exclude_categories=["Cs"]), max_size=80))
 def test_any_text_is_taken_or_refused_in_one_line_that_names_the_setting(name: str, value: str) -> None:
     text = ""

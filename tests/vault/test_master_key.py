@@ -137,17 +137,17 @@ def test_the_log_hears_of_the_master_key_too(tmp_path: Path) -> None:
 
 
 def _start(data_dir: Path, barrier: Barrier, found: "multiprocessing.Queue[str]") -> None:
-    barrier.wait(30)
+    barrier.wait(60)
     found.put(open_vault(data_dir=data_dir).key_id)
 
 
 def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    barrier, found = spawn.Barrier(3), spawn.Queue()
-    starters = [spawn.Process(target=_start, args=(tmp_path / "data", barrier, found)) for _ in range(3)]
+    barrier, found = spawn.Barrier(2), spawn.Queue()
+    starters = [spawn.Process(target=_start, args=(tmp_path / "data", barrier, found)) for _ in range(2)]
     for starter in starters:
         starter.start()
-    ids = {found.get(timeout=30) for _ in starters}
+    ids = {found.get(timeout=60) for _ in starters}
     for starter in starters:
         starter.join(30)
     assert ids == {open_vault(data_dir=tmp_path / "data").key_id}

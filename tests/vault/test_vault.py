@@ -5,7 +5,7 @@ import base64
 from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -24,6 +24,7 @@ PLACES = st.tuples(*[st.text(min_size=1, max_size=30)] * 3)
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300)
 
 
+@settings(deadline=None)
 @given(place=PLACES, secret=SECRETS)
 def test_what_is_sealed_opens_in_its_place(place: tuple[str, str, str], secret: str) -> None:
     async def there_and_back() -> str:
@@ -33,6 +34,7 @@ def test_what_is_sealed_opens_in_its_place(place: tuple[str, str, str], secret: 
     assert asyncio.run(there_and_back()) == secret
 
 
+@settings(deadline=None)
 @given(place=PLACES, other=PLACES)
 def test_another_place_does_not_open_it(place: tuple[str, str, str], other: tuple[str, str, str]) -> None:
     async def elsewhere() -> None:
@@ -124,6 +126,7 @@ async def test_an_id_that_the_blob_cannot_hold_is_refused() -> None:
         await Vault(careless, b"f" * 32).seal("T1", "7", "key", SECRET)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_refused_in_our_own_words(junk: bytes) -> None:
     with pytest.raises(VaultError):
