@@ -7,7 +7,7 @@ the maker's name. What a variant costs differently (`:free`, `:thinking`) stays 
 import re
 from functools import lru_cache
 
-_DATE = re.compile(r"[-@_](20\d{2}-?[01]\d-?[0-3]\d)(?=$|:)")
+_DATE = re.compile(r"(?<=.)(?:[-@_]20\d{2}-?[01]\d-?[0-3]\d)+\Z")
 _CLAUDE = re.compile(r"^claude-(?:(\d+)(?:[.-](\d{1,2}))?-)?([a-z]+)(?:-(\d+)(?:[.-](\d{1,2}))?)?$")
 _MAKERS = (
     (re.compile(r"^claude"), "anthropic"),
@@ -25,10 +25,10 @@ _MAKERS = (
 @lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
     """The name for reading. A name that nothing is known of comes back in lower case, as it was."""
-    base, colon, variant = name.strip().lower().partition(":")
-    maker, slash, model = base.rpartition("/")
-    model = _DATE.sub("", model)
-    if match := _CLAUDE.match(model):
+    base, colon, variant = " ".join(name.lower().split()).partition(":")
+    maker, slash, model = base.strip(" /").rpartition("/")
+    model = _DATE.sub("", model).strip()
+    if (match := _CLAUDE.match(model)) and not (match[1] and match[4]):
         major, minor = (match[1], match[2]) if match[1] else (match[4], match[5])
         version = f"{major}.{minor}" if minor else major
         model = f"claude-{match[3]}" + (f"-{version}" if version else "")

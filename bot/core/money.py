@@ -4,11 +4,12 @@ A signed 64-bit integer of nano-dollars holds 9.2 billion dollars, adds exactly 
 database stores. `None` is money that is not known, which is not the same as no money.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 NANO_PER_USD = 1_000_000_000
 MAX_NANO_USD = 2**63 - 1
 _NANO = Decimal(NANO_PER_USD)
+_MAX_USD = Decimal(MAX_NANO_USD) / _NANO
 
 
 class MoneyError(ValueError):
@@ -19,15 +20,14 @@ def to_nano(usd: Decimal | int) -> int:
     """Dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
     if not isinstance(usd, (Decimal, int)):
         raise MoneyError(f"money comes as Decimal, not {type(usd).__name__}")
-    try:
-        with localcontext() as context:
-            context.prec = 60
-            nano = int((Decimal(usd) * _NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
-    except (InvalidOperation, OverflowError, ValueError) as error:
-        raise MoneyError(f"{usd} is not an amount of money") from error
-    if abs(nano) > MAX_NANO_USD:
-        raise MoneyError(f"{usd} dollars are more than the books can hold")
-    return nano
+    amount = Decimal(usd)
+    if not amount.is_finite():
+        raise MoneyError(f"{usd} is not an amount of money")
+    if amount.copy_abs() > _MAX_USD:  # before anything is worked out: 1e999999 has a million digits
+        raise MoneyError(f"{amount:.3e} dollars are more than the books can hold")
+    with localcontext() as context:
+        context.prec = 60
+        return int((amount * _NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
 
 
 def to_usd(nano_usd: int) -> Decimal:

@@ -51,7 +51,9 @@ def due(
         start, places = max(since or now - FIRST_READ, oldest), everything
     else:
         places = tuple(
-            place for place, (every, _) in enumerate(terms.rereads) if place not in done or now - done[place] >= every
+            place
+            for place, (every, _) in enumerate(terms.rereads)
+            if place not in done or done[place] > now or now - done[place] >= every  # the clock may have gone back
         )
         if not places and not (whole_days and watermark < end):
             return None
