@@ -4,6 +4,7 @@ The ledger's rows name no key. So the account's own answer is the control total,
 that were deleted too, and what the account has beyond all of them becomes rows without a key.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -83,7 +84,8 @@ class Activity:
             if key_id and error.status in _GONE:
                 return {}
             raise
-        return figures.tally((slot, found) for slot, found in shapes.activity(body) if start <= slot.start < end)
+        lines = await asyncio.to_thread(shapes.activity, body)  # a month of a large account takes a while
+        return figures.tally((slot, found) for slot, found in lines if start <= slot.start < end)
 
 
 def _worth_asking(found: shapes.AccountKey, start: datetime) -> bool:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from bot.core.money import MoneyError, to_nano
 from bot.plugin import Permanent
 
 MAX_COUNT = 2**63 - 1
+SURE_DIGITS = 18  # a count of so many digits is below MAX_COUNT
+MAX_USD = 9_000_000_000  # what the books can hold
 MAX_DIGITS = 30  # a number longer than this is not looked at any closer
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
@@ -60,20 +61,21 @@ class Fields:
         if self.values[field] is None:
             return None
         amount = self._number(field)
-        try:
-            to_nano(amount)
-        except MoneyError:
-            raise self.problem(field, "is more money than there is") from None
         if amount < 0:
             raise self.problem(field, f"is negative ({amount})")
+        if amount > MAX_USD:
+            raise self.problem(field, "is more money than there is")
         return amount
 
     def count(self, field: str) -> int | None:
         """A whole number from zero on, None for null. The field must be there."""
         if field not in self.values:
             raise self.problem(field, "is missing")
-        if self.values[field] is None:
+        value = self.values[field]
+        if value is None:
             return None
+        if isinstance(value, str) and len(value) <= SURE_DIGITS and value.isdecimal():  # most are, and there are many
+            return int(value)
         number = self._number(field)
         if number < 0:
             raise self.problem(field, f"is negative ({number})")
@@ -90,7 +92,7 @@ class Fields:
 
     def _number(self, field: str) -> Decimal:
         value = self.values[field]
-        if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
             raise self.problem(field, f"is {_kind(value)}, not a number")
         try:
             number = Decimal(value)

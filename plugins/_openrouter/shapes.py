@@ -120,20 +120,22 @@ def analytics(body: Any, asked: Sequence[str], limit: int) -> Analytics:
     """POST /analytics/query by hour, for these metrics. As many rows as the limit count as truncated too."""
     data = one(body, "analytics")
     items = many(data.values, "analytics")
+    counts = [name for name in asked if not name.endswith("_usage")]
+    dollars = [name for name in asked if name.endswith("_usage")]
     metadata = data.values.get("metadata")
     said = isinstance(metadata, dict) and Fields("analytics", metadata).flag("truncated")
     warnings = data.values.get("warnings")
     words = tuple(str(word) for word in warnings) if isinstance(warnings, list) else ()
-    return Analytics([_line(item, asked) for item in items], said or len(items) >= limit, words)
+    return Analytics([_line(item, counts, dollars) for item in items], said or len(items) >= limit, words)
 
 
-def _line(item: Fields, asked: Sequence[str]) -> Line:
+def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> Line:
     column = next((name for name in item.values if name.endswith("__hour")), "date__hour")
     hour = item.moment(column)
-    if hour != hour.replace(minute=0, second=0, microsecond=0):
+    if hour.minute or hour.second or hour.microsecond:
         raise item.problem(column, "is not a full hour")
-    counts = {name: item.count(name) for name in asked if not name.endswith("_usage")}
-    dollars = {name: item.usd(name) for name in asked if name.endswith("_usage")}
+    counts = {name: item.count(name) for name in counted}
+    dollars = {name: item.usd(name) for name in paid}
     byok_usd = dollars.get("byok_usage") or Decimal(0)
     cost_usd = dollars.get("credits_usage")
     whole_usd = dollars.get("total_usage")

@@ -78,6 +78,8 @@ class Vendor:
         path = request.url.path.removeprefix("/api/v1")
         body = json.loads(request.content) if request.content else {}
         self.asked.append((path, body | dict(request.url.params)))
+        if request.headers.get("authorization") != f"Bearer {SECRET}":
+            return httpx.Response(401, json={"error": {"code": 401, "message": "User not found."}})
         if path in self.faults:
             status, answer = self.faults[path]
             return httpx.Response(status, text=answer if isinstance(answer, str) else dumps(answer))

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins._openrouter.figures import Figures, Slot, Table, overcounted, remainder, rows, tally
@@ -38,6 +38,7 @@ def total(*parts: Table) -> Figures:
     return found
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(tables, max_size=3), tables)
 def test_keys_and_remainder_are_the_account_exactly(keys: list[Table], keyless: Table) -> None:
     whole = tally(line for table in [*keys, keyless] for line in table.items())
@@ -48,6 +49,7 @@ def test_keys_and_remainder_are_the_account_exactly(keys: list[Table], keyless: 
     assert sum((row.cost_usd or Decimal(0) for row in booked), Decimal(0)) == total(whole).cost_usd
 
 
+@settings(max_examples=40, deadline=None)
 @given(tables, st.lists(tables, max_size=3))
 def test_what_is_left_is_never_negative_nor_more_than_the_account(whole: Table, keys: list[Table]) -> None:
     rest = remainder(whole, keys)
