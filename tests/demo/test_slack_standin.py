@@ -216,6 +216,19 @@ async def test_a_stale_hash_is_a_conflict_and_an_external_id_finds_its_view(slac
     assert "first" in reply.words
 
 
+async def test_what_was_typed_stays_over_an_update_while_its_ids_do(slack: Workspace) -> None:
+    modal = (await slack.command("/form")).modal
+    assert modal is not None
+    await modal.submit({"name": "wrong"})
+    client, view_id = slack.bot.app.client, modal.surface.id
+    await client.views_update(view_id=view_id, view=form("the same field"))
+    assert "wrong" in modal.words
+    other = form()
+    other["blocks"][0]["block_id"] = "fresh"
+    await client.views_update(view_id=view_id, view=other)
+    assert "wrong" not in modal.words
+
+
 async def test_closing_tells_an_app_that_asked(slack: Workspace) -> None:
     closed: list[str] = []
 
