@@ -51,6 +51,7 @@ class Company:
         self.seed = seed
         self.staff: Staff = hire(seed, extra_keys)
         self.start = _floor(now, DAY) - days * DAY
+        self._deletion = self.start + days * 3 // 10 * DAY
         self.runaways: list[Runaway] = []
         self._restatements: list[Restatement] = []
         self._hours: dict[tuple[int, datetime], tuple[Spend, ...]] = {}
@@ -68,7 +69,7 @@ class Company:
 
     def deleted_at(self, key: CompanyKey) -> datetime | None:
         """When the key was deleted; None if it exists."""
-        return None if key.deleted_day is None else self.start + key.deleted_day * DAY
+        return self._deletion if key.deleted else None
 
     def runaway(
         self,

@@ -65,7 +65,7 @@ def answer(query: Query, company: Company, faults: OpenRouterFaults, now: dateti
 
 def is_deleted(key: CompanyKey, faults: OpenRouterFaults) -> bool:
     """Whether the key is no longer listed."""
-    return key.deleted_day is not None or key.hash in faults.deleted
+    return key.deleted or key.hash in faults.deleted
 
 
 def is_forgotten(key: CompanyKey, faults: OpenRouterFaults) -> bool:

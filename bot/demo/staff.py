@@ -69,8 +69,8 @@ class Route:
 class CompanyKey:
     """A key, whose it is, and how it is used.
 
-    `peak` is requests an hour when busy; `prompt_tokens` those of a usual request. `deleted_day` counts days from
-    the start of the story; None is a key that exists. `before_nano_usd` is what it had spent before the story.
+    `peak` is requests an hour when busy; `prompt_tokens` those of a usual request. A key that is `deleted` was so early
+    in the story. `before_nano_usd` is what it had spent before the story.
     """
 
     number: int
@@ -86,7 +86,7 @@ class CompanyKey:
     routes: tuple[Route, ...]
     limit_usd: int | None = None
     disabled: bool = False
-    deleted_day: int | None = None
+    deleted: bool = False
     before_nano_usd: int = 0
 
 
@@ -187,7 +187,7 @@ def hire(seed: int, extra_keys: int = 0) -> Staff:
     key("alice-experiments", alice, ("office", 2, 5_000), (_auto(100),), workspace=research)
     keys[-1] = replace(keys[-1], disabled=True)
     key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)))
-    keys[-1] = replace(keys[-1], deleted_day=9)
+    keys[-1] = replace(keys[-1], deleted=True)
     for number in range(extra_keys):
         key(f"fleet-{number:04d}", ci, ("always", 2, 4_000), (_only(HAIKU, 60), _auto(40)))
     return Staff(PEOPLE, AGENTS, (default, research), tuple(keys))
