@@ -7,7 +7,7 @@ the maker's name. What a variant costs differently (`:free`, `:thinking`) stays 
 import re
 from functools import lru_cache
 
-_DATE = re.compile(r"(?<=.)(?:[-@_]20\d{2}-?[01]\d-?[0-3]\d)+\Z")
+_DATE = re.compile(r"(?<=.)(?:\s*[-@_]20\d{2}-?[01]\d-?[0-3]\d)+\Z")
 _CLAUDE = re.compile(r"^claude-(?:(\d+)(?:[.-](\d{1,2}))?-)?([a-z]+)(?:-(\d+)(?:[.-](\d{1,2}))?)?$")
 _MAKERS = (
     (re.compile(r"^claude"), "anthropic"),
