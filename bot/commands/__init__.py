@@ -36,6 +36,7 @@ async def run(arguments: argparse.Namespace) -> int:
         from bot.demo.story import demo
 
         return await demo(serve=arguments.serve)
+    os.umask(0o077)  # the database, its journal and the key file are for their owner alone
     environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
     settings = bot_settings.load(environ)
     redactor = logs.set_up(settings.log_level or ("INFO" if name == "run" else "WARNING"))
@@ -45,8 +46,11 @@ async def run(arguments: argparse.Namespace) -> int:
         async with house(settings, on_secret=redactor.add) as home:
             return await _COMMANDS[name](home, arguments)
     except (UsageError, QueryError) as error:
-        sys.stderr.write(explain(error) + "\n")
+        sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 2
+    except Exception as error:  # noqa: BLE001  the boundary of `bot.cli` would say the same, but it does not know the secrets
+        sys.stderr.write(redactor.redact(explain(error)) + "\n")
+        return 1
 
 
 async def _run(home: House, _: argparse.Namespace) -> int:
