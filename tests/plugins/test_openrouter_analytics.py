@@ -75,6 +75,23 @@ async def test_namesakes_and_the_nameless_are_asked_by_their_hashes() -> None:
     assert_no_bucket_twice(page.rows)
 
 
+async def test_a_nameless_key_may_go_by_its_label_and_is_told_once() -> None:
+    uses = [Use(TODAY, CI, usd=Decimal(4)), Use(TODAY, "", usd=Decimal(16))]
+    vendor = Vendor(uses, {CI: ""}, shows_labels=True)
+    async with ledger(vendor) as plugin:
+        (page,) = await drain(plugin, "analytics", TODAY, NOW)
+    assert by_key(page.rows) == {CI: 4, "": 16}
+    assert vendor.count("/analytics/query") == 1
+
+
+async def test_an_hour_beyond_the_end_is_the_next_pages() -> None:
+    uses = [Use(TODAY - back * HOUR, ALICE) for back in range(100)]
+    async with ledger(Vendor(uses, {ALICE: "alice"}, generous=True)) as plugin:
+        rows = rows_of(await drain(plugin, "analytics", TODAY - 4 * DAY, TODAY))
+    assert len(rows) == 96
+    assert_no_bucket_twice(rows)
+
+
 async def test_a_key_that_no_longer_exists_is_named() -> None:
     uses = [Use(TODAY, GONE), Use(TODAY, CI, usd=Decimal(3))]
     vendor = Vendor(uses, deleted={GONE: "old-prototype", CI: "older"})
@@ -176,6 +193,7 @@ async def test_a_truncated_answer_is_asked_again_for_half_the_time() -> None:
     async with ledger(vendor) as plugin:
         pages = await drain(plugin, "analytics", TODAY - 2 * DAY, TODAY)
     assert all(page.complete for page in pages)
+    assert pages[0].window.end - pages[0].window.start == 6 * HOUR  # 48, 24, 12 were too many
     assert len(rows_of(pages)) == 240
     assert_no_bucket_twice(rows_of(pages))
 
