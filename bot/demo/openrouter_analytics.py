@@ -39,8 +39,7 @@ _COSTS: dict[str, Callable[[Spend], int]] = {
 
 def answer(query: Query, company: Company, faults: OpenRouterFaults, now: datetime) -> Json:
     """The response body: rows, metadata, warnings."""
-    warnings: list[Json] = []
-    keys = [key for key in company.keys if _key_passes(key, query, company, faults, warnings)]
+    keys, warnings = _chosen(query, company, faults)
     grain: Grain = "minute" if query.granularity == "minute" else "hour"
     known_end = min(query.end, now - faults.analytics_lag)
     by_provider = "provider" in (*query.dimensions, *(field for field, *_ in query.filters))
@@ -73,21 +72,18 @@ def is_forgotten(key: CompanyKey, faults: OpenRouterFaults) -> bool:
     return faults.forgets_deleted and is_deleted(key, faults)
 
 
-def _key_passes(
-    key: CompanyKey, query: Query, company: Company, faults: OpenRouterFaults, warnings: list[Json]
-) -> bool:
-    """The filters on api_key_id. Adds a warning, once, for each hash that means nothing."""
-    known = {one.hash: str(one.number) for one in company.keys if not is_forgotten(one, faults)}
-    passes = True
+def _chosen(query: Query, company: Company, faults: OpenRouterFaults) -> tuple[list[CompanyKey], list[Json]]:
+    """The keys that pass the filters on api_key_id, and a warning for each hash that means nothing."""
+    known = {key.hash: str(key.number) for key in company.keys if not is_forgotten(key, faults)}
+    keys, warnings = list(company.keys), dict[str, None]()
     for field, operator, values in query.filters:
-        if field == "api_key_id":
-            numbers = {known.get(value, "") if _HASH.fullmatch(value) else value for value in values}
-            for value in values:
-                warning = f"Could not resolve api_key_id hash: {value[:12]}..."
-                if _HASH.fullmatch(value) and value not in known and warning not in warnings:
-                    warnings.append(warning)
-            passes = passes and (str(key.number) in numbers) == (operator in ("eq", "in"))
-    return passes
+        if field != "api_key_id":
+            continue
+        numbers = {known.get(value, "") if _HASH.fullmatch(value) else value for value in values}
+        keys = [key for key in keys if (str(key.number) in numbers) == (operator in ("eq", "in"))]
+        unknown = [value for value in values if _HASH.fullmatch(value) and value not in known]
+        warnings |= dict.fromkeys(f"Could not resolve api_key_id hash: {value[:12]}..." for value in unknown)
+    return keys, list(warnings)
 
 
 def _passes(spend: Spend, query: Query, faults: OpenRouterFaults) -> bool:

@@ -4,7 +4,7 @@ The keys have the faults that real ones have: two share a name, one has none, on
 before anybody looked, though what it spent still stands in the ledger's history.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
 from uuid import UUID
@@ -154,16 +154,29 @@ def hire(seed: int, extra_keys: int = 0) -> Staff:
         routes: tuple[Route, ...],
         creator: Person | None = None,
         workspace: Workspace = default,
-    ) -> CompanyKey:
-        rhythm, peak, prompt_tokens = use
-        maker = creator or (owner if isinstance(owner, Person) else alice)
-        number = 41_001 + 7 * len(keys)
+        limit_usd: int | None = None,
+        disabled: bool = False,
+        deleted: bool = False,
+    ) -> None:
         digest = sha256(f"{seed}/key/{len(keys)}".encode()).hexdigest()
-        label = f"sk-or-v1-{digest[8:11]}...{digest[-3:]}"
-        before = int(digest[16:22], 16) * 4_001  # up to some 67 dollars, to the nano
-        made = CompanyKey(number, digest, name, label, owner, maker, workspace, rhythm, peak, prompt_tokens, routes)
-        keys.append(replace(made, before_nano_usd=before))
-        return keys[-1]
+        made = CompanyKey(
+            number=41_001 + 7 * len(keys),
+            hash=digest,
+            name=name,
+            label=f"sk-or-v1-{digest[8:11]}...{digest[-3:]}",
+            owner=owner,
+            creator=creator or (owner if isinstance(owner, Person) else alice),
+            workspace=workspace,
+            rhythm=use[0],
+            peak=use[1],
+            prompt_tokens=use[2],
+            routes=routes,
+            limit_usd=limit_usd,
+            disabled=disabled,
+            deleted=deleted,
+            before_nano_usd=int(digest[16:22], 16) * 4_001,  # up to some 67 dollars, to the nano
+        )
+        keys.append(made)
 
     key("alice-laptop", alice, ("office", 24, 17_000), (_only(SONNET, 70), _auto(30)))
     key("laptop", bruno, ("office", 18, 14_000), (_only(SONNET, 55), _only(GPT_5_MINI, 45)))
@@ -178,16 +191,13 @@ def hire(seed: int, extra_keys: int = 0) -> Staff:
         workspace=research,
     )
     key("goran-cli", goran, ("office", 9, 8_000), (_only(HAIKU, 50), _only(GLM_FREE, 50)))
-    key("hana-notebooks", hana, ("office", 16, 12_000), (_only(GPT_5, 40), _auto(60)), workspace=research)
-    keys[-1] = replace(keys[-1], limit_usd=50)
+    key("hana-notebooks", hana, ("office", 16, 12_000), (_only(GPT_5, 40), _auto(60)), workspace=research, limit_usd=50)
     key("agent-ci", ci, ("office", 60, 7_000), (_only(HAIKU, 70), _only(SONNET, 30)))
     key("agent-ci-nightly", ci, ("night", 90, 9_000), (_only(HAIKU, 100),))
     key("agent-triage", triage, ("always", 35, 3_500), (_only(GPT_5_MINI, 80), _auto(20)), creator=dana)
     key("agent-docs", docs, ("morning", 45, 16_000), (_only(GEMINI_FLASH, 75), _only(SONNET, 25)), goran, research)
-    key("alice-experiments", alice, ("office", 2, 5_000), (_auto(100),), workspace=research)
-    keys[-1] = replace(keys[-1], disabled=True)
-    key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)))
-    keys[-1] = replace(keys[-1], deleted=True)
+    key("alice-experiments", alice, ("office", 2, 5_000), (_auto(100),), workspace=research, disabled=True)
+    key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)), deleted=True)
     for number in range(extra_keys):
         key(f"fleet-{number:04d}", ci, ("always", 2, 4_000), (_only(HAIKU, 60), _auto(40)))
     return Staff(PEOPLE, AGENTS, (default, research), tuple(keys))
