@@ -37,6 +37,7 @@ METRICS = (
 BY_KEY_AND_MODEL = ("api_key_id", "model")
 BY_MODEL = ("model",)
 KEYLESS = "used without a key, or by a key without a name that no longer exists"
+NOBODYS = "used by a key that no longer exists, or without a key"
 NOT_ASKED = "used in an hour with more keys than OpenRouter could be asked for one by one"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _REFUSED = (403, 404)
@@ -128,7 +129,7 @@ class Analytics:
                 of_keys |= sort_by_key(found.lines, group).of_keys
         rest = figures.remainder(_table(whole.lines), [table for _, table in of_keys.values()])
         rows = [row for key, table in of_keys.values() for row in _rows_of(key, table)]
-        rows += figures.rows(rest.left, reason=NOT_ASKED if waiting else f"{KEYLESS}, or by one renamed just now")
+        rows += figures.rows(rest.left, reason=NOT_ASKED if waiting else NOBODYS)
         return _Part(rows, complete and not waiting)
 
     async def _of_key(self, key: Key, start: datetime, end: datetime) -> tuple[Table, bool]:
