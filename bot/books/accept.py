@@ -11,31 +11,28 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
+from math import ceil
+from typing import NamedTuple
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import rollups
+from bot.books import counters, rollups, statements
+from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
+from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
 from bot.books.database import run_many, upsert
 from bot.books.interning import Interner, SeriesIdentity
-from bot.books.tables import BILLED, COMPUTED, FIGURES, UNPRICED, Counter, Coverage, Cursor, Entry
+from bot.books.tables import BILLED, COMPUTED, FIGURES, UNPRICED, Coverage, Cursor, Entry
 from bot.core.money import MoneyError, to_nano
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, is_final, is_whole_day
 from bot.plugin.contract import Page, Report, Row
 
-MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future before its clock is not believed
-MAX_ROWS_A_PAGE = 500_000
 ROWS_BETWEEN_BREATHS = 1_000
 
 Figures = tuple[int | None, ...]
+Place = tuple[int, int]  # the start of a bucket, its series
 _ENTRY_COLUMNS = ("connection_id", "start", "series_id", "basis", "observed_at", *FIGURES)
-_ZERO: Figures = (0, 0, 0, 0, 0, 0, 0, 0, 0)
-_NO_DOLLARS = Decimal(0)
-
-
-class BadPageError(ValueError):
-    """A page that cannot be believed. Nothing of it is kept; the message says which row and why."""
+_COST, _BYOK, _REQUESTS = (FIGURES.index(name) for name in ("cost_nano_usd", "byok_nano_usd", "requests"))
 
 
 @dataclass(slots=True)
@@ -53,6 +50,21 @@ class Accepted:
         self.changed += other.changed
         self.same += other.same
         self.vanished += other.vanished
+
+
+class _Held(NamedTuple):
+    """What the books hold of a bucket."""
+
+    another_shape: bool
+    observed_at: int
+    basis: int
+    figures: Figures
+
+    def nothing(self) -> Figures:
+        """What it becomes when it vanishes: zero, except for what was never known, which stays unknown."""
+        return tuple(
+            None if figure is None and place in (_COST, _REQUESTS) else 0 for place, figure in enumerate(self.figures)
+        )
 
 
 @dataclass(slots=True)
@@ -91,38 +103,17 @@ async def accept(
     dirty = _Dirty()
     accepted = Accepted()
     if report.grain is not None:
-        _believe(report, page, observed_at)
+        believe(report, page, observed_at)
         accepted = await _entries(session, interner, connection_id, report, page, now, dirty)
         await _cover(session, connection_id, report, page, now, dirty)
     if page.readings:
-        await _read_counters(session, interner, connection_id, page, dirty)
+        believe_readings(report, page.readings, observed_at)
+        for at in await counters.read(session, interner, connection_id, page.readings):
+            dirty.hour(at)
     blank = await interner.model("", ledger="")
     for day, hours in sorted(dirty.days.items()):
         await rollups.derive(session, connection_id, reports, day=day, hours=hours, blank_model_id=blank)
     return accepted
-
-
-def _believe(report: Report, page: Page, now: datetime) -> None:
-    """Refuses a page that contradicts itself or the calendar."""
-    if len(page.rows) > MAX_ROWS_A_PAGE:
-        raise BadPageError(f"{report.name}: {len(page.rows):,} rows in one page, more than {MAX_ROWS_A_PAGE:,}")
-    grain = int((report.grain or timedelta(0)).total_seconds())
-    start, end, latest = page.window.start, page.window.end, now + MAX_AHEAD
-    if is_whole_day(report) and (start.timestamp() % DAY_SECONDS or end.timestamp() % DAY_SECONDS):
-        raise BadPageError(f"{report.name}: a page of whole days has a window from {start} to {end}")
-    for row in page.rows:
-        if not start <= row.start < end:
-            raise BadPageError(f"{report.name}: a bucket at {row.start} is outside its page ({start} to {end})")
-        if row.start > latest:
-            raise BadPageError(f"{report.name}: a bucket at {row.start} is in the future")
-        if row.start.timestamp() % min(grain, DAY_SECONDS):
-            raise BadPageError(f"{report.name}: a bucket at {row.start} does not start on its grain")
-        if problem := row.tokens.problem():
-            raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
-        if (row.requests or 0) < 0 or (row.cost_usd or 0) < 0 or row.byok_usd < 0:
-            raise BadPageError(f"{report.name}: a negative figure at {row.start}, {row.model or 'no model'}")
-        if not row.key and not row.reason:
-            raise BadPageError(f"{report.name}: a row without a key and without a reason at {row.start}")
 
 
 async def _entries(
@@ -134,37 +125,52 @@ async def _entries(
     now: int,
     dirty: _Dirty,
 ) -> Accepted:
+    span = _span(page)
     observed = await _observed(interner, report, page.rows)
-    held = await _held(session, connection_id, report, page)
+    held = await _held(session, connection_id, report, span)
+    newer = await statements.newer(session, connection_id, report.name, span, now)
     accepted = Accepted()
     writes: list[tuple[int | None, ...]] = []
+
+    def write(place: Place, basis: int, figures: Figures) -> None:
+        writes.append((connection_id, *place, basis, now, *figures))
+        dirty.hour(place[0])
+
     for count, (place, (basis, figures)) in enumerate(observed.items()):
         if not count % ROWS_BETWEEN_BREATHS:
             await asyncio.sleep(0)
         before = held.pop(place, None)
-        if before is None:
-            accepted.new += 1
-        elif before[0] > now or before[1:] == (basis, figures):
+        if _outdated(place, before, newer, now) or (before and (before.basis, before.figures) == (basis, figures)):
             accepted.same += 1
             continue
-        else:
+        accepted.new += before is None
+        accepted.changed += before is not None
+        write(place, basis, figures)
+    told = {start for start, _ in observed}
+    for place, before in held.items():
+        if before.figures == before.nothing() or _outdated(place, before, newer, now):
+            continue
+        if page.complete or (before.another_shape and place[0] in told):
+            accepted.vanished += 1
             accepted.changed += 1
-        writes.append((connection_id, *place, basis, now, *figures))
-        dirty.hour(place[0])
-    if page.complete:
-        for place, (observed_before, basis, figures) in held.items():
-            if figures != _ZERO and observed_before <= now:
-                accepted.vanished += 1
-                accepted.changed += 1
-                writes.append((connection_id, *place, basis, now, *_ZERO))
-                dirty.hour(place[0])
+            write(place, before.basis, before.nothing())
     await run_many(session, upsert(session, Entry, update=_ENTRY_COLUMNS[3:]), _ENTRY_COLUMNS, writes)
+    if page.complete:
+        await statements.note(session, connection_id, report.name, span, now)
     return accepted
 
 
-async def _observed(
-    interner: Interner, report: Report, rows: Sequence[Row]
-) -> dict[tuple[int, int], tuple[int, Figures]]:
+def _outdated(place: Place, before: _Held | None, newer: Sequence[statements.Stretch], now: int) -> bool:
+    """Do the books know something newer of this bucket?"""
+    return (before is not None and before.observed_at > now) or any(low <= place[0] < high for low, high in newer)
+
+
+def _span(page: Page) -> statements.Stretch:
+    """The page's window in seconds: a bucket starts within these if and only if it starts within the window."""
+    return ceil(page.window.start.timestamp()), ceil(page.window.end.timestamp())
+
+
+async def _observed(interner: Interner, report: Report, rows: Sequence[Row]) -> dict[Place, tuple[int, Figures]]:
     """The page's rows by their place in the books: (start, series) → basis and figures."""
     width = int((report.grain or timedelta(0)).total_seconds())
     identities = [
@@ -176,7 +182,8 @@ async def _observed(
     ]  # fmt: skip
     await interner.know(identities)
     starts: dict[datetime, int] = {}
-    observed: dict[tuple[int, int], tuple[int, Figures]] = {}
+    observed: dict[Place, tuple[int, Figures]] = {}
+    dollars = 0
     for count, (row, identity) in enumerate(zip(rows, identities, strict=True)):
         if not count % ROWS_BETWEEN_BREATHS:
             await asyncio.sleep(0)  # somebody may be waiting for an answer in Slack meanwhile
@@ -187,45 +194,54 @@ async def _observed(
         if place in observed:
             raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
         observed[place] = _figures(report, row)
+        figures = observed[place][1]
+        dollars += (figures[_COST] or 0) + (figures[_BYOK] or 0)
+    if dollars > MAX_SUM_A_PAGE:
+        raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
     return observed
 
 
 def _figures(report: Report, row: Row) -> tuple[int, Figures]:
     try:
         cost = None if row.cost_usd is None else to_nano(row.cost_usd)
-        byok = to_nano(row.byok_usd) if row.byok_usd is not _NO_DOLLARS else 0
+        byok = to_nano(row.byok_usd) if row.byok_usd else 0
     except MoneyError as error:
         raise BadPageError(f"{report.name}: {error} ({row.model or 'no model'}, {row.start})") from error
+    if (cost or 0) < 0 or byok < 0:
+        raise BadPageError(f"{report.name}: a negative figure at {row.start}, {row.model or 'no model'}")
     basis = UNPRICED if cost is None else BILLED if report.basis == "billed" else COMPUTED
     return basis, (cost, byok, row.requests, *row.tokens)
 
 
 async def _held(
-    session: AsyncSession, connection_id: int, report: Report, page: Page
-) -> dict[tuple[int, int], tuple[int, int, Figures]]:
-    """What the books hold for the page's window, of any shape of the report: an old shape's buckets vanish."""
+    session: AsyncSession, connection_id: int, report: Report, span: statements.Stretch
+) -> dict[Place, _Held]:
+    """What the books hold for a span, of any shape of the report: an old shape's buckets vanish."""
     rows = await session.execute(
         text(
-            f"SELECT e.start, e.series_id, e.observed_at, e.basis, {', '.join(f'e.{name}' for name in FIGURES)} "
-            "FROM entry e JOIN series s ON s.id = e.series_id "
+            "SELECT e.start, e.series_id, s.shape <> :shape OR s.width_seconds <> :width, e.observed_at, e.basis, "
+            f"{', '.join(f'e.{name}' for name in FIGURES)} FROM entry e JOIN series s ON s.id = e.series_id "
             "WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report"
         ),
         {
             "connection": connection_id,
-            "start": int(page.window.start.timestamp()),
-            "end": int(page.window.end.timestamp()),
+            "start": span[0],
+            "end": span[1],
             "report": report.name,
+            "shape": report.shape,
+            "width": int((report.grain or timedelta(0)).total_seconds()),
         },
     )
-    return {(row[0], row[1]): (row[2], row[3], tuple(row[4:])) for row in rows}
+    return {(row[0], row[1]): _Held(bool(row[2]), row[3], row[4], tuple(row[5:])) for row in rows}
 
 
 async def _cover(
     session: AsyncSession, connection_id: int, report: Report, page: Page, now: int, dirty: _Dirty
 ) -> None:
     """Notes which days the report has spoken of; a day on which another report counts from now on is derived whole."""
-    first = int(page.window.start.timestamp()) // DAY_SECONDS * DAY_SECONDS
-    days = range(first, int(page.window.end.timestamp()), DAY_SECONDS)
+    start, end = _span(page)
+    first = start // DAY_SECONDS * DAY_SECONDS
+    days = range(first, end, DAY_SECONDS) if start < end else range(first, first, DAY_SECONDS)
     known = {
         row.day: bool(row.final)
         for row in await session.execute(
@@ -244,31 +260,6 @@ async def _cover(
             dirty.day(day)
     columns = ("connection_id", "report", "day", "final")
     await run_many(session, upsert(session, Coverage, update=("final",)), columns, rows)
-
-
-async def _read_counters(
-    session: AsyncSession, interner: Interner, connection_id: int, page: Page, dirty: _Dirty
-) -> None:
-    """Moves the counters of the day on. A counter that fell was reset: what it shows now is what it rose since."""
-    rows = []
-    for reading in page.readings:
-        at = int(reading.at.timestamp())
-        day = at // DAY_SECONDS * DAY_SECONDS
-        key_id = await interner.key(reading.key, reason="" if reading.key else "the account as a whole")
-        total = to_nano(reading.total_usd)
-        before = await session.get(Counter, (connection_id, key_id, day))
-        if before is None:
-            rows.append((connection_id, key_id, day, at, at, total, 0, 0))
-        elif at > before.read_at and total != before.total_nano_usd:
-            fell = total < before.total_nano_usd
-            rise = total if fell else total - before.total_nano_usd
-            risen, resets = before.risen_nano_usd + rise, before.resets + fell
-            rows.append((connection_id, key_id, day, before.base_at, at, total, risen, resets))
-            dirty.hour(at)
-    columns = (
-        "connection_id", "key_id", "day", "base_at", "read_at", "total_nano_usd", "risen_nano_usd", "resets",
-    )  # fmt: skip
-    await run_many(session, upsert(session, Counter, update=columns[4:]), columns, rows)
 
 
 async def move_cursor(

@@ -169,6 +169,16 @@ class Coverage(SQLModel, table=True):
     final: bool = False
 
 
+class Statement(SQLModel, table=True):
+    """When a report last said, and fully, what there is between `start` and `until`: an older view changes nothing."""
+
+    connection_id: int = Field(primary_key=True)
+    report: str = Field(primary_key=True)
+    start: int = Field(primary_key=True, sa_type=BigInteger)
+    until: int = Field(primary_key=True, sa_type=BigInteger)
+    observed_at: int = Field(sa_type=BigInteger)
+
+
 class Counter(SQLModel, table=True):
     """A running counter's readings of one UTC day: where it stood first and last, and how far it rose in between."""
 

@@ -138,6 +138,15 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "statement",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("report", sa.String(), nullable=False),
+        sa.Column("start", sa.BigInteger(), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("observed_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "report", "start", "until", name=op.f("pk_statement")),
+    )
+    op.create_table(
         "tick",
         sa.Column("job", sa.String(), nullable=False),
         sa.Column("slot", sa.BigInteger(), nullable=False),

@@ -1,0 +1,163 @@
+"""What the tests of the books share: a small ledger, its reports, and books that one can write pages into."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from sqlalchemy import text
+
+from bot.books.accept import Accepted, accept
+from bot.books.database import Database
+from bot.books.reports import answer
+from bot.books.tables import FIGURES, Connection, Workspace
+from bot.core.answer import Answer
+from bot.core.query import parse
+from bot.core.tokens import NO_TOKENS, Tokens
+from bot.plugin.contract import Page, Reading, Report, Reread, Row, Window
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
+NOW = MONDAY + 2 * DAY + 10 * HOUR
+HOURS = Report("hours", HOUR, lag=timedelta(minutes=10))
+BILL = Report("bill", DAY, lag=timedelta(minutes=30))
+COUNTER = Report("counter", None, rereads=(Reread(timedelta(0), timedelta(0)),))
+REPORTS = (BILL, HOURS, COUNTER)
+ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
+MEASURED = tuple(name for name in FIGURES if name != "reasoning")
+BOOKKEEPING = ("cursor", "statement")
+_FILES = count()
+
+
+def examples(modest: int) -> settings:
+    """How many examples: few by default, fifty times as many with HYPOTHESIS_PROFILE=thorough."""
+    thorough = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+    return settings(
+        max_examples=modest * 50 if thorough else modest,
+        deadline=None,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+
+
+def database_at(path: Path) -> Database:
+    return Database(f"sqlite+aiosqlite:///{path}")
+
+
+async def furnish(database: Database) -> None:
+    """A workspace with the connection `main`, and another tenant beside it."""
+    async with database.write() as session:
+        for workspace, name in (("T1", "main"), ("T2", "theirs")):
+            session.add(Workspace(id=workspace, created_at=0))
+            await session.flush()
+            await connection(session, workspace, name)
+
+
+async def connection(session: Any, workspace: str, name: str, *, role: str = "books", ledger: str = "little") -> int:
+    """A connection's row; its id."""
+    row = Connection(
+        workspace_id=workspace, name=name, ledger=ledger, role=role, account_id=name, account_title=name, created_at=0
+    )
+    session.add(row)
+    await session.flush()
+    return row.id or 0
+
+
+class Books:
+    """Books that pages go into and answers come out of."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.database = database_at(path)
+
+    @classmethod
+    @asynccontextmanager
+    async def copied(cls, template: Path, folder: Path) -> AsyncIterator["Books"]:
+        """Books that begin as the template, in a file of their own."""
+        path = folder / f"{next(_FILES)}.db"
+        shutil.copyfile(template, path)
+        books = cls(path)
+        try:
+            yield books
+        finally:
+            await books.database.close()
+            path.unlink()
+
+    async def take(
+        self,
+        page: Page,
+        report: Report = HOURS,
+        *,
+        at: datetime = NOW,
+        connection_id: int = 1,
+        ledger: str = "little",
+        reports: Sequence[Report] = REPORTS,
+    ) -> Accepted:
+        """Takes a page in, in a transaction of its own."""
+        async with self.database.write() as session:
+            return await accept(session, connection_id, ledger, reports, report, page, observed_at=at)
+
+    async def say(self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any) -> Accepted:
+        """Takes in a page of these rows."""
+        return await self.take(Page(Window(start, end), list(rows)), **how)
+
+    async def read(self, key: str, usd: str, at: datetime) -> Accepted:
+        """Reads a counter."""
+        return await self.take(Page(Window(at, at), readings=[Reading(key, at, Decimal(usd))]), COUNTER, at=at)
+
+    async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        async with self.database.read() as session:
+            return [tuple(row) for row in await session.execute(text(sql), values)]
+
+    async def dump(self, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table."""
+        names = await self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        return {
+            name: sorted(await self.rows(f"SELECT * FROM {name}"), key=repr) for (name,) in names if name not in without
+        }
+
+    async def figures(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What the books say, without when they learnt it."""
+        names = f"connection_id, start, series_id, basis, {', '.join(FIGURES)}"
+        entries = await self.rows(f"SELECT {names} FROM entry ORDER BY {names}")
+        return {"entry": entries} | {
+            table: sorted(await self.rows(f"SELECT * FROM {table}"), key=repr) for table in ROLLUPS
+        }
+
+    async def total(self, *, connection_id: int = 1) -> int | None:
+        """All that counts, in nano-dollars."""
+        sql = "SELECT SUM(cost_nano_usd) FROM spend_day_model WHERE connection_id = :id"
+        return (await self.rows(sql, id=connection_id))[0][0]
+
+    async def sums(self, table: str) -> tuple[Any, ...]:
+        """The sums of a roll-up."""
+        names = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
+        return (await self.rows(f"SELECT {names} FROM {table}"))[0]
+
+    async def agree(self) -> None:
+        """Every level of the roll-ups has the same sums."""
+        first, *others = [await self.sums(table) for table in ROLLUPS]
+        assert others == [first] * len(others)
+
+    async def ask(
+        self, words: str = "", *, now: datetime = NOW, workspace: str = "T1", today: date | None = None
+    ) -> Answer:
+        async with self.database.read() as session:
+            return await answer(session, workspace, parse(words, today=today or now.date()), now=now)
+
+
+def row(start: datetime, usd: str | None = "1", key: str = "k1", model: str = "m1", **more: Any) -> Row:
+    """A row of a report, with as little as it takes."""
+    return Row(start=start, key=key, model=model, cost_usd=None if usd is None else Decimal(usd), **more)
+
+
+def tokens(total: int) -> Tokens:
+    """Tokens of all classes that make this total."""
+    part, rest = divmod(total, 5)
+    return Tokens(part + rest, part, part, part, part, part // 2) if total else NO_TOKENS
