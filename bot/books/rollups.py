@@ -20,6 +20,7 @@ _SUMS = ", ".join(f"SUM({{}}{name})" for name in FIGURES)
 _COLUMNS = ", ".join(FIGURES)
 _MEASURED = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "output")
 _TOKENS = " + ".join(f"e.{name}" for name in _MEASURED)
+_OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
 _ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in FIGURES if name != "reasoning")
 
 _HOURS_FROM_ENTRIES = text(
@@ -142,7 +143,10 @@ async def _spread_bill(
     for key_id, model_id, basis, *figures in await session.execute(_BILL, {**span, "report": bill.name}):
         shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
         sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
-        for hour, parts in over_hours(sums, shape):
+        sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # shared out apart, so that no hour
+        for hour, split in over_hours(sums, shape):  # reasons more than it puts out
+            parts = [*split]
+            parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
             tokens = sum(parts[FIGURES.index(name)] or 0 for name in _MEASURED)
             unpriced = tokens if basis == UNPRICED else 0
             rows.append(
