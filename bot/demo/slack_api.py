@@ -170,16 +170,7 @@ class Api:
         done = self._perform(method, args, token, base_url)[0] if fault.performed else {"ok": False}
         answer = {**done, "error": fault.error, "performed": fault.performed}
         self._journal.call(method, args, 0, {**answer, "ok": False}, self._world.clock.now(), ())
-        if fault.kind == "hang":
-            self._journal.in_flight -= 1  # whoever waits for the bot need not wait for this
-            try:
-                async with asyncio.timeout(HANG_SECONDS):
-                    await self._faults.released.wait()
-            except TimeoutError:
-                pass  # a minute of silence is what was asked for
-            finally:
-                self._journal.in_flight += 1
-        return BrokenResponse()
+        return await silence(fault, self._faults, self._journal)
 
     def _perform(self, name: str, args: Json, token: str, base_url: str) -> tuple[Json, list[str]]:
         request = Request(self._world, args, frozenset(), self._inspector, base_url)
@@ -212,6 +203,20 @@ class Api:
             answer = answer | {"warning": ",".join(warnings)}
         self._journal.call(method, args, status, answer, self._world.clock.now(), tuple(warnings))
         return JSONResponse(answer, status, headers)
+
+
+async def silence(fault: Fault, faults: Faults, journal: Journal) -> Response:
+    """Never an answer: at once for `lose`; for `hang` when released, or after a minute."""
+    if fault.kind == "hang":
+        journal.in_flight -= 1  # whoever waits for the bot need not wait for this
+        try:
+            async with asyncio.timeout(HANG_SECONDS):
+                await faults.released.wait()
+        except TimeoutError:
+            pass  # a minute of silence is what was asked for
+        finally:
+            journal.in_flight += 1
+    return BrokenResponse()
 
 
 class BrokenResponse(Response):

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from bot.demo.slack_api import Inspector, Method, Request, arguments
+from bot.demo.slack_api import Inspector, Method, Request, arguments, silence
 from bot.demo.slack_faults import Faults
 from bot.demo.slack_journal import Journal
 from bot.demo.slack_payloads import message_payload
@@ -99,19 +99,27 @@ class ResponseUrls:
 
     async def endpoint(self, http: HttpRequest) -> Response:
         args = await arguments(http)
-        status, answer, warnings = self._answer(http.path_params["name"], args)
-        headers = {"Retry-After": str(answer["retry_after"])} if "retry_after" in answer else None
-        self._journal.call("response_url", args, status, answer, self._world.clock.now(), tuple(warnings))
-        if answer["ok"]:
-            return PlainTextResponse("ok")
-        return JSONResponse({"ok": False, "error": answer["error"]}, status, headers)
+        self._journal.in_flight += 1
+        try:
+            return await self._weather(http.path_params["name"], args)
+        finally:
+            self._journal.in_flight -= 1
+            self._journal.pulse.beat()
 
-    def _answer(self, name: str, args: Json) -> tuple[int, Json, list[str]]:
+    async def _weather(self, name: str, args: Json) -> Response:
         fault = self._faults.take("response_url")
-        if fault is not None:
-            status = {"rate_limit": 429, "refuse": 400}.get(fault.kind, 500)
-            more = {"retry_after": fault.retry_after_seconds} if status == 429 else {}
-            return status, {"ok": False, "error": fault.error, **more}, []
+        if fault is None:
+            return self._answered(args, *self._perform(name, args))
+        if fault.kind in ("hang", "lose"):
+            if fault.performed:
+                self._perform(name, args)
+            self._write_down(args, 0, {"ok": False, "error": fault.error, "performed": fault.performed}, [])
+            return await silence(fault, self._faults, self._journal)
+        status = {"rate_limit": 429, "refuse": 400}.get(fault.kind, 500)
+        headers = {"Retry-After": str(fault.retry_after_seconds)} if status == 429 else None
+        return self._answered(args, status, {"ok": False, "error": fault.error}, [], headers)
+
+    def _perform(self, name: str, args: Json) -> tuple[int, Json, list[str]]:
         try:
             url = self._world.use_response_url(name)
         except Refused as refusal:
@@ -120,6 +128,17 @@ class ResponseUrls:
             return 200, {"ok": True}, self.say(url, args)
         except Refused as refusal:
             return 400, {"ok": False, "error": refusal.error, **refusal.more}, []
+
+    def _answered(
+        self, args: Json, status: int, answer: Json, warnings: list[str], headers: dict[str, str] | None = None
+    ) -> Response:
+        self._write_down(args, status, answer, warnings)
+        if answer["ok"]:
+            return PlainTextResponse("ok")
+        return JSONResponse({"ok": False, "error": answer["error"]}, status, headers)
+
+    def _write_down(self, args: Json, status: int, answer: Json, warnings: list[str]) -> None:
+        self._journal.call("response_url", args, status, answer, self._world.clock.now(), tuple(warnings))
 
     def say(self, url: ResponseUrl, args: Json) -> list[str]:
         """Does what an answer asks for: a new message (private unless `in_channel`), a replacement, a deletion."""

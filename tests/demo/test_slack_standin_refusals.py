@@ -152,6 +152,20 @@ async def test_500_and_a_lost_answer(slack: Workspace) -> None:
     assert [message.text for message in slack.messages()] == ["written"]
 
 
+@pytest.mark.parametrize("performed", [True, False])
+async def test_a_response_url_has_its_weather_too(slack: Workspace, performed: bool) -> None:
+    url = (await slack.command("/hello")).payload["response_url"]
+    slack.faults.lose("response_url", performed=performed)
+    slack.faults.rate_limit("response_url", retry_after_seconds=7)
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.HTTPError):
+            await client.post(url, json={"text": "lost"})
+        limited = await client.post(url, json={"text": "limited"})
+    assert (limited.status_code, limited.headers["Retry-After"]) == (429, "7")
+    texts = [message.text for message in slack.messages(GENERAL, user=ALICE)]
+    assert texts == ["hello ", "lost"] if performed else ["hello "]
+
+
 async def test_a_call_that_hangs_until_released(slack: Workspace) -> None:
     slack.faults.hang("chat.postMessage")
     call = asyncio.create_task(slack.bot.app.client.chat_postMessage(channel=GENERAL, text="x"))
