@@ -25,7 +25,7 @@ from bot.slack.people import SlackPeople
 from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Tasks
-from bot.web.server import listening, web_app
+from bot.web.server import EVERYWHERE, listening, web_app
 from bot.work.clockwork import Deliveries, People, Polls
 from bot.work.timetable import Timetable
 
@@ -125,14 +125,24 @@ class Bot:
         await self.tasks.idle()
         await self.polls.idle()
 
+    async def tick(self) -> None:
+        """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
+        await self.polls.start_due()
+        await self.idle()
+        await self.people.run()
+        await self.deliveries.run()
+
     @asynccontextmanager
-    async def running(self, *, clockwork: bool = True) -> AsyncIterator["Bot"]:
-        """Runs while the block lasts, and then stops in good order: no new work, what is under way is finished."""
+    async def running(self, *, clockwork: bool = True, host: str = EVERYWHERE) -> AsyncIterator["Bot"]:
+        """Runs while the block lasts, and then stops in good order: no new work, what is under way is finished.
+
+        `host` is where health is served.
+        """
         async with AsyncExitStack() as stack:
             slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app))
             try:
                 self.port = await stack.enter_async_context(
-                    listening(web_app(self.health, slack), self.house.settings.http_port)
+                    listening(web_app(self.health, slack), self.house.settings.http_port, host)
                 )
             except OSError as error:
                 port = self.house.settings.http_port

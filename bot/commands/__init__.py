@@ -67,18 +67,10 @@ async def _run(home: House, _: argparse.Namespace) -> int:
 
 
 async def _doctor(home: House, arguments: argparse.Namespace) -> int:
-    from bot.slack.doctor import slack_check
+    from bot.checkup import checkup
     from bot.work import doctor
 
-    checks = [
-        doctor.Check("settings", True, f"data in {home.settings.data_dir}"),
-        await doctor.database_check(home.database),
-        await doctor.vault_check(home.database, home.vault),
-        await slack_check(home.settings.slack_bot_token, home.settings.slack_api_url),
-    ]
-    views = await home.connections.views(await home.workspace())
-    checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
-    checks += doctor.plugin_checks(home.loaded.found)
+    checks = await checkup(home)
     found = doctor.as_plain(checks)
     if arguments.format == "json":
         out.document(found)

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 GOODBYE_SECONDS = 5
+EVERYWHERE = "0.0.0.0"  # noqa: S104  a container's health check comes from outside it
 Health = Callable[[], Awaitable[dict[str, object]]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -39,12 +40,12 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: Starlette, port: int) -> AsyncIterator[int]:
+async def listening(app: Starlette, port: int, host: str = EVERYWHERE) -> AsyncIterator[int]:
     """Serves while the block lasts, and gives the port (0 took any free one). Raises OSError if it is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("0.0.0.0", port))  # noqa: S104  a container's health check comes from outside it
+        listener.bind((host, port))
     except OSError:
         listener.close()
         raise

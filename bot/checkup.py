@@ -1,0 +1,19 @@
+"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections, plugins."""
+
+from bot.house import House
+from bot.slack.doctor import slack_check
+from bot.work import doctor
+from bot.work.doctor import Check
+
+
+async def checkup(home: House) -> list[Check]:
+    """Looks at all of it now; each connection is asked anew."""
+    checks = [
+        Check("settings", True, f"data in {home.settings.data_dir}"),
+        await doctor.database_check(home.database),
+        await doctor.vault_check(home.database, home.vault),
+        await slack_check(home.settings.slack_bot_token, home.settings.slack_api_url),
+    ]
+    views = await home.connections.views(await home.workspace())
+    checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
+    return checks + doctor.plugin_checks(home.loaded.found)
