@@ -14,6 +14,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.listener.async_listener_completion_handler import AsyncListenerCompletionHandler
 from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartHandler
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
@@ -46,6 +47,7 @@ def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, a
         )
     app.middleware(_once(OrderedDict()))
     app.listener_runner.listener_start_handler = _HoldTask(deps.tasks)
+    app.listener_runner.listener_completion_handler = _KeepAck()
     errors.register(app, deps.log)
     for feature in FEATURES:
         feature.register(app, deps)
@@ -96,6 +98,16 @@ class _HoldTask(AsyncListenerStartHandler):
         task = asyncio.current_task()
         if task is not None:
             self._tasks.hold(task)
+
+
+class _KeepAck(AsyncListenerCompletionHandler):
+    """Bolt forgets an acknowledgement when the listener fails within milliseconds of giving it, and the person is told
+    that the app did not respond. The error boundary has noted it; here it is put back."""
+
+    async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
+        given = request.context.get(errors.GIVEN_ACK)
+        if given is not None and request.context.ack.response is None:
+            request.context.ack.response = given
 
 
 @contextmanager

@@ -19,8 +19,10 @@ from bot.core.query import QueryError
 from bot.logs import error_id
 from bot.plugin.errors import PluginError
 from bot.slack import kit, words
+from bot.slack.posting import BlocksRefused, NotDelivered, privately
 
 HIDDEN = "…"
+GIVEN_ACK = "outlay_given_ack"  # where the boundary notes in a request's context that it was acknowledged before
 CREDENTIAL_MARK = ":secret:"  # a block whose id holds this is the field of a credential
 SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everywhere would hide the error
 TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
@@ -55,12 +57,13 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
     async def boundary(
         error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> BoltResponse | None:
+        context[GIVEN_ACK] = context.ack.response
         text = explain(error, log, _typed(body))
         if context.ack.response is None and body.get("type") == "view_submission":
             return _instead_of_the_form(text)
         try:
             await _tell(text, body, context, client)
-        except (SlackClientError, aiohttp.ClientError, OSError) as failure:
+        except (SlackClientError, aiohttp.ClientError, OSError, BlocksRefused, NotDelivered) as failure:
             log.warning("could not tell the person about an error: %s", type(failure).__name__)
         return BoltResponse(status=200, body="") if context.ack.response is None else None
 
@@ -69,7 +72,7 @@ async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, c
     """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
     view = body.get("view")
     if context.respond is not None and context.response_url:
-        await context.respond(text=text, blocks=[kit.section(text)], response_type="ephemeral", replace_original=False)
+        await privately(context.respond)(text, [kit.section(text)])
     elif view and view.get("type") == "modal":
         await client.views_update(view_id=view["id"], view=error_view(text))
     elif view and body.get("trigger_id"):

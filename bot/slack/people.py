@@ -58,19 +58,6 @@ class SlackPeople:
         person = await self._person(workspace_id, user_id, REMEMBERED_SECONDS)
         return person is None or person.is_guest
 
-    async def by_email(self, workspace_id: str, email: str) -> str | None:
-        """The Slack user with this address; None too where the optional scope `users:read.email` was not granted."""
-        client = await self._client(workspace_id)
-        if client is None:
-            return None
-        try:
-            reply = await client.users_lookupByEmail(email=email)
-        except SlackApiError as error:
-            if error.response.get("error") in ("users_not_found", "missing_scope"):
-                return None
-            raise
-        return str(reply["user"]["id"])
-
     def forget(self, workspace_id: str) -> None:
         """Forgets everybody of a workspace, for it has removed the app."""
         for key in [key for key in self._known if key[0] == workspace_id]:

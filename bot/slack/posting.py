@@ -140,7 +140,7 @@ def _refusal(status: int, body: str) -> str:
             parsed = json.loads(code)
         except ValueError:
             parsed = {}
-        code = "ok" if parsed.get("ok") is True else str(parsed.get("error", ""))
+        code = "ok" if parsed.get("ok") is True else str(parsed.get("error", "unreadable"))
     if status == 200 and code in ("ok", ""):
         return ""
     return code if _CODE.fullmatch(code) else f"http_{status}"

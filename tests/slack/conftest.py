@@ -36,7 +36,12 @@ class Bot:
 
 @asynccontextmanager
 async def running(
-    api_url: str, bot_token: str, app_token: str, connecting: FakeConnecting, patience: Patience, admins: tuple[str, ...]
+    api_url: str,
+    bot_token: str,
+    app_token: str,
+    connecting: FakeConnecting,
+    patience: Patience,
+    admins: tuple[str, ...],
 ) -> AsyncIterator[Bot]:
     """The bot, for as long as this is open."""
     clock, tasks, removed = SystemClock(), Tasks(LOG), list[str]()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -29,7 +29,9 @@ LITELLM = LedgerForm(
     (
         FormField("base_url", "Base URL", "Its root.", "url", True),
         FormField("key", "Master key", "", "secret", True),
-        FormField("role", "Role", "", "choice", False, "attribution", (("books", "Books"), ("attribution", "Attribution"))),
+        FormField(
+            "role", "Role", "", "choice", False, "attribution", (("books", "Books"), ("attribution", "Attribution"))
+        ),
         FormField("hourly", "By the hour", "", "bool", False, "true", advanced=True),
         FormField("days", "Days", "", "number", False, "35", advanced=True),
     ),
@@ -114,3 +116,10 @@ class FakeConnecting:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 5) -> None:
+    """Returns as soon as `condition()` holds. Raises TimeoutError if it does not come to hold."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 (what is waited for has no event to wait on)
+            await asyncio.sleep(0)

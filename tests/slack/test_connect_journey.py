@@ -12,7 +12,7 @@ from bot.slack.deps import Patience
 from bot.slack.notices.blocks import needs_reauth
 from bot.slack.ports import Existing
 from tests.slack.conftest import Start
-from tests.slack.fakes import LITELLM, OPENROUTER, SAVED, FakeConnecting
+from tests.slack.fakes import LITELLM, OPENROUTER, SAVED, FakeConnecting, eventually
 from tests.workspace import ALICE, BEN, GUEST, Modal, Workspace
 
 SECRET = "sk-or-v1-planted-0123456789abcdef"
@@ -149,9 +149,7 @@ async def test_submitted_twice_it_is_asked_once(start: Start) -> None:
 
         first = asyncio.create_task(modal.submit({"Management key": SECRET}, wait=False))
         second = asyncio.create_task(modal.submit({"Management key": SECRET}, wait=False))
-        async with asyncio.timeout(2):
-            while len(slack.bot.tasks) < 3:  # both listeners and the one check
-                await asyncio.sleep(0)
+        await eventually(lambda: len(slack.bot.tasks) == 3)  # both listeners and the one check
         slack.bot.connecting.gate.set()
         replies = await asyncio.gather(first, second)
         await slack.settle()
@@ -202,6 +200,13 @@ async def test_when_slack_does_not_say_who_it_is_nothing_opens(slack: Workspace)
     reply = await slack.command("/spend connect", user=ALICE)
 
     assert reply.modal is None
+
+
+async def test_a_ledger_that_there_is_not_is_named_with_those_there_are(slack: Workspace) -> None:
+    reply = await slack.command("/spend connect opnrouter", user=ALICE)
+
+    assert reply.modal is None
+    assert reply.text == "There is no ledger `opnrouter`. Try `/spend connect openrouter`."
 
 
 async def test_with_several_ledgers_choosing_one_draws_its_form(start: Start) -> None:

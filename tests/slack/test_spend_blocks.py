@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
@@ -182,7 +182,9 @@ def test_nothing_read_yet_is_not_nothing_spent() -> None:
 
 
 def test_a_zone_that_is_not_utc_is_named() -> None:
-    assert "days in Europe/Berlin" in small_print(blocks.answer(answer_of(owner_line("a", 1), time_zone="Europe/Berlin")))
+    assert "days in Europe/Berlin" in small_print(
+        blocks.answer(answer_of(owner_line("a", 1), time_zone="Europe/Berlin"))
+    )
 
 
 def test_help_shows_only_what_works_and_only_what_one_may() -> None:
@@ -244,6 +246,7 @@ def lines(draw: st.DrawFn) -> Line:
     )
 
 
+@settings(deadline=None, max_examples=40)  # three forms against the whole schema
 @given(
     found=st.lists(lines(), max_size=14),
     by=st.sampled_from(["owner", "key model", "project ledger", "connection", "day key", "owner hour"]),

@@ -26,7 +26,13 @@ class Connect:
             raise Refused(blocks.who_may(self._deps.admins))
 
     async def first_form(self, workspace_id: str, slug: str = "") -> kit.View:
-        """An empty form, for the ledger asked for or the first there is."""
+        """An empty form, for the ledger asked for or the first there is. Raises Told for one that there is not."""
+        slugs = [ledger.slug for ledger in self._ledgers()]
+        if slug and slug not in slugs:
+            raise Told(
+                f"There is no ledger `{words.safe(slug)}`. "
+                f"Try {words.either([f'`/spend connect {known}`' for known in slugs[:10]])}."
+            )
         return blocks.form_view(await self._empty(workspace_id, slug), self._ledgers())
 
     async def renewal_form(self, workspace_id: str, connection_id: str) -> kit.View:

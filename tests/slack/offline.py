@@ -1,0 +1,30 @@
+"""The app without any Slack: for what can be asked of it without a socket."""
+
+import logging
+
+from slack_bolt.async_app import AsyncApp
+
+from bot.core.clock import SystemClock
+from bot.slack.app import build
+from bot.slack.client import one_workspace
+from bot.slack.deps import Deps
+from bot.slack.posting import Poster
+from bot.slack.tasks import Tasks
+from tests.slack.fakes import FakeAsking, FakeConnecting
+
+
+class NoAdmins:
+    """A workspace of members, none of them an admin; asking takes no time."""
+
+    async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
+        return False
+
+    async def is_guest(self, workspace_id: str, user_id: str) -> bool:
+        return False
+
+
+def an_app() -> AsyncApp:
+    """The app, talking to nobody."""
+    clock, log = SystemClock(), logging.getLogger("bot.slack")
+    deps = Deps(FakeAsking(), FakeConnecting(), NoAdmins(), Poster(clock, log), Tasks(log), clock, log)
+    return build(deps, one_workspace("xoxb"))

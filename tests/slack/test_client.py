@@ -1,0 +1,59 @@
+"""What the client tries again, and what never."""
+
+import logging
+from collections.abc import AsyncIterator
+
+import pytest
+from slack_sdk.errors import SlackApiError
+
+from bot.demo.serve import serving
+from bot.demo.slack import SlackStandIn
+from bot.slack.client import one_workspace, web_client
+from tests.workspace import BEN, GENERAL
+
+LOG = logging.getLogger("bot.slack")
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackStandIn]:
+    stand_in = SlackStandIn()
+    async with serving(stand_in.app) as url:
+        stand_in.base_url = url
+        yield stand_in
+
+
+@pytest.mark.parametrize("tail", ["", "/"])
+async def test_the_last_slash_of_the_address_does_not_matter(slack: SlackStandIn, tail: str) -> None:
+    client = web_client(slack.bot_token, slack.api_url.rstrip("/") + tail, LOG)
+
+    assert (await client.auth_test())["ok"]
+
+
+async def test_a_message_is_never_sent_again_by_the_client(slack: SlackStandIn) -> None:
+    client = web_client(slack.bot_token, slack.api_url, LOG)
+    slack.faults.lose("chat.postMessage", performed=True)
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 (whichever way a broken connection shows)
+        await client.chat_postMessage(channel=GENERAL, text="once")
+    slack.faults.rate_limit("chat.postMessage", retry_after_seconds=0)
+    with pytest.raises(SlackApiError):
+        await client.chat_postMessage(channel=GENERAL, text="once")
+
+    assert len(slack.world.messages) == 1
+    assert len(slack.journal.of("chat.postMessage")) == 2
+
+
+async def test_a_question_is_asked_again_when_slack_says_wait_a_little(slack: SlackStandIn) -> None:
+    client = web_client(slack.bot_token, slack.api_url, LOG)
+    slack.faults.rate_limit("users.info", retry_after_seconds=0)
+
+    assert (await client.users_info(user=BEN))["ok"]
+    slack.faults.rate_limit("users.info", retry_after_seconds=3_600)
+    with pytest.raises(SlackApiError):
+        await client.users_info(user=BEN)
+
+
+async def test_one_workspaces_token_is_not_anothers() -> None:
+    assert await one_workspace("xoxb", "T1")("T1") == "xoxb"
+    assert await one_workspace("xoxb", "T1")("T2") is None
+    assert await one_workspace("xoxb")("T2") == "xoxb"
