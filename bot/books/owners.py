@@ -30,10 +30,10 @@ def owner_of_id(owner_id: str) -> Owner:
         return UNATTRIBUTED
     if colon and kind in ("agent", "team") and name.strip():
         return Owner(owner_id, name, "agent" if kind == "agent" else "team")
-    if (owner_id[:1] in "UW" and owner_id.isalnum() and owner_id.isupper()) or (
-        "@" in owner_id and " " not in owner_id
-    ):
+    if owner_id[:1] in "UW" and owner_id.isalnum() and owner_id.isupper():
         return Owner(owner_id, owner_id, "person")
+    if "@" in owner_id and " " not in owner_id:
+        return _by_email(owner_id)
     raise OwnerError(
         f"«{owner_id}» is not an owner: give a Slack user id, an e-mail, agent:NAME, team:NAME or unattributed"
     )
@@ -46,7 +46,12 @@ def by_the_ledger(key: LedgerKey, people: Mapping[str, Person]) -> Owner:
     name = key.name.lower()
     if any(fnmatchcase(name, pattern) for pattern in AGENT_PATTERNS):
         return Owner(f"agent:{key.name}", key.name, "agent")
-    return named(Owner(key.email, key.email, "person"), people) if key.email else UNATTRIBUTED
+    return named(_by_email(key.email), people) if key.email else UNATTRIBUTED
+
+
+def _by_email(email: str) -> Owner:
+    """A person is one, however their e-mail is written."""
+    return Owner(email.lower(), email.lower(), "person")
 
 
 def named(owner: Owner, people: Mapping[str, Person]) -> Owner:

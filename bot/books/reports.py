@@ -100,17 +100,19 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
     lines: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
     total = Sums()
     shown: dict[tuple[Any, ...], Line] = {}
+    names: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
     for row in await _read(session, book, query, wanted):
         line = _line(book, query, row)
         if line is None:
             continue
         place = _place(line)
         shown.setdefault(place, line)
+        if line.model:
+            names[line.model.id].update(line.model.names)
         figures, bases, settles = row.figures, row.bases, row.settles
         lines[place].add(figures, bases, settles)
         total.add(figures, bases, settles)
     seconds = int(now.timestamp())
-    names = _names(book, shown.values())
     ordered = _ordered(query, [_filled(shown[place], sums, seconds, names) for place, sums in lines.items()])
     top = query.top or len(ordered)
     rest = ordered[top:]
@@ -153,7 +155,8 @@ async def _open(session: AsyncSession, workspace_id: str) -> _Book:
 
 
 def _matches(value: str, pattern: str) -> bool:
-    return fnmatchcase(value.lower(), pattern.lower())
+    """`*` is the only wildcard: brackets and question marks in a key's name are themselves."""
+    return fnmatchcase(value.lower(), pattern.lower().replace("[", "[[]").replace("?", "[?]"))
 
 
 def _connections(book: _Book, query: Query) -> list[Connection]:
@@ -305,17 +308,7 @@ def _place(line: Line) -> tuple[Any, ...]:
     )
 
 
-def _names(book: _Book, lines: Iterable[Line]) -> dict[str, tuple[str, ...]]:
-    """For each canonical model in the answer, all the names that ledgers gave it."""
-    wanted = {line.model.id for line in lines if line.model}
-    names: dict[str, set[str]] = defaultdict(set)
-    for model in book.models.values():
-        if model.name and (known := canonical(model.name)) in wanted:
-            names[known].add(model.name)
-    return {known: tuple(sorted(found)) for known, found in names.items()}
-
-
-def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, tuple[str, ...]]) -> Line:
+def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, set[str]]) -> Line:
     return Line(
         cost_nano_usd=sums.cost,
         status=sums.status(now),
@@ -325,7 +318,7 @@ def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, tuple[str, ...
         unpriced_tokens=sums.unpriced,
         owner=line.owner,
         key=line.key,
-        model=ModelRef(line.model.id, names[line.model.id]) if line.model else None,
+        model=ModelRef(line.model.id, tuple(sorted(names[line.model.id]))) if line.model else None,
         ledger=line.ledger,
         connection=line.connection,
         project=line.project,

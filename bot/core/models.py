@@ -27,7 +27,7 @@ def canonical(name: str) -> str:
     """The name for reading. A name that nothing is known of comes back in lower case, as it was."""
     base, colon, variant = " ".join(name.lower().split()).partition(":")
     maker, slash, model = base.strip(" /").rpartition("/")
-    model = _DATE.sub("", model).strip()
+    model = _DATE.sub("", model.strip())
     if (match := _CLAUDE.match(model)) and not (match[1] and match[4]):
         major, minor = (match[1], match[2]) if match[1] else (match[4], match[5])
         version = f"{major}.{minor}" if minor else major
