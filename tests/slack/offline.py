@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 
 from bot.core.clock import SystemClock
 from bot.slack.app import build
-from bot.slack.client import one_workspace
+from bot.slack.client import TokenOf, one_workspace
 from bot.slack.deps import Deps
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
@@ -23,8 +23,8 @@ class NoAdmins:
         return False
 
 
-def an_app() -> AsyncApp:
+def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it keeps nothing)
     """The app, talking to nobody."""
     clock, log = SystemClock(), logging.getLogger("bot.slack")
     deps = Deps(FakeAsking(), FakeConnecting(), NoAdmins(), Poster(clock, log), Tasks(log), clock, log)
-    return build(deps, one_workspace("xoxb"))
+    return build(deps, token_of)

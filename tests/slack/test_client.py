@@ -4,11 +4,16 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
+from bot.core.clock import SystemClock
 from bot.demo.serve import serving
 from bot.demo.slack import SlackStandIn
+from bot.slack import kit
 from bot.slack.client import one_workspace, web_client
+from bot.slack.posting import Message, Poster, direct_channel, to_channel
+from tests.slack.offline import an_app
 from tests.workspace import BEN, GENERAL
 
 LOG = logging.getLogger("bot.slack")
@@ -57,3 +62,26 @@ async def test_one_workspaces_token_is_not_anothers() -> None:
     assert await one_workspace("xoxb", "T1")("T1") == "xoxb"
     assert await one_workspace("xoxb", "T1")("T2") is None
     assert await one_workspace("xoxb")("T2") == "xoxb"
+
+
+async def test_a_message_whose_blocks_are_refused_goes_out_in_a_plainer_form(slack: SlackStandIn) -> None:
+    client = web_client(slack.bot_token, slack.api_url, LOG)
+    slack.faults.refuse("chat.postMessage", "invalid_blocks")
+    message = Message("$5", (("rich", [kit.section("rich")]), ("plain", [kit.section("plain")])))
+
+    channel = await direct_channel(client, BEN)
+    sent = await Poster(SystemClock(), LOG).post("T1", message, to_channel(client, channel))
+
+    assert slack.world.messages[sent].blocks[0]["text"]["text"] == "plain"
+    slack.faults.refuse("chat.postMessage", "is_archived")
+    with pytest.raises(SlackApiError):
+        await Poster(SystemClock(), LOG).post("T1", message, to_channel(client, channel))
+
+
+async def test_another_workspace_is_answered_by_nobody() -> None:
+    body = {"type": "event_callback", "team_id": "T2", "event": {"type": "app_home_opened", "user": "U1"}}
+    app = an_app(one_workspace("xoxb", "T1"))
+
+    response = await app.async_dispatch(AsyncBoltRequest(body=body, mode="socket_mode"))
+
+    assert "Outlay is not set up for this workspace." in response.body

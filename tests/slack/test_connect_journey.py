@@ -316,3 +316,24 @@ async def test_a_notice_about_a_connection_that_is_gone_says_so(slack: Workspace
 def fill(modal: Modal, block_id: str, action_id: str, value: str) -> None:
     """Types into a field, and presses nothing."""
     modal.surface.values[block_id, action_id] = {"type": "plain_text_input", "value": value}
+
+
+async def test_a_ledger_that_never_answers_is_given_up(start: Start) -> None:
+    async with start(patience=Patience(check_seconds=0.02, settle_seconds=0)) as slack:
+        slack.bot.connecting.gate.clear()
+
+        reply = await (await form(slack)).submit({"Management key": SECRET})
+
+        assert reply.errors == {
+            "connect:secret:openrouter:key": "The ledger did not answer in time. Try again in a few minutes."
+        }
+
+
+async def test_when_two_clicks_cross_the_later_one_counts(slack: Workspace) -> None:
+    modal = await form(slack)
+    slack.faults.refuse("views.update", "hash_conflict")
+
+    await modal.click("connect:advanced")
+
+    assert modal.title == "Connect a Ledger"
+    assert len(slack.calls("views.update")) == 1
