@@ -95,6 +95,7 @@ def test_ten_are_shown_and_the_rest_is_folded_into_one_row_that_keeps_the_sum() 
     shown = table(blocks.answer(answer_of(*lines)))
 
     assert len(shown) == 12
+    assert dict(blocks.answer(answer_of(*lines)).forms)["data_table"][1]["page_size"] == 11
     assert shown[-1][:2] == ["5 more", "$40.00"]
 
 

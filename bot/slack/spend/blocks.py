@@ -116,7 +116,8 @@ def _data_table(found: Answer, shown: list[Row]) -> kit.Block:
     return {
         "type": "data_table",
         "caption": _caption(found),
-        "page_size": PAGE_SIZE,
+        # A second page with nothing on it but "4 more" would hide that there is more.
+        "page_size": PAGE_SIZE + 1 if len(shown) == PAGE_SIZE + 1 else PAGE_SIZE,
         "row_header_column_index": 0,
         "rows": [[_text(title) for title in columns], *(_cells(found, row, columns) for row in shown)],
     }
