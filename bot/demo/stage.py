@@ -1,0 +1,182 @@
+"""The stage of the demo: stand-ins on loopback, and a real house with a real bot between them, for one `with` block.
+
+    async with stage() as on_stage:
+        reply = await on_stage.chat.command("/spend", user="U04DANA")
+
+Nothing of the user's is touched: settings come from a mapping made here, books and key file lie in a folder that goes
+away with the block, and SLACK_…, OUTLAY_… and proxies of the environment are out of sight meanwhile.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+
+from bot import logs
+from bot import settings as bot_settings
+from bot.app import Bot
+from bot.core.answer import Answer
+from bot.core.clock import ShiftedClock
+from bot.demo import staff
+from bot.demo.company import Company
+from bot.demo.linear import PATH as LINEAR_PATH
+from bot.demo.linear import linear_app
+from bot.demo.openrouter import ROOT, OpenRouterStandin, openrouter_app, standin
+from bot.demo.serve import serving
+from bot.demo.slack import SlackStandIn
+from bot.demo.slack_chat import Chat
+from bot.demo.slack_people import Person
+from bot.demo.slack_world import World
+from bot.house import House, house
+from bot.settings import Settings
+from bot.work.views import ConnectionView
+
+LOOPBACK = "127.0.0.1"
+BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of today, UTC
+CATCH_UP_SECONDS = 45.0
+LOOK_AGAIN_SECONDS = 0.1
+LOG_FILE = "outlay.log"
+_USERS_OWN = ("SLACK_", "OUTLAY_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class NotHeld(Exception):
+    """Something did not come out as it should; the text says what, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the books are. `days`: different UTC days with entries."""
+
+    entries: int
+    days: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that plays."""
+
+    clock: ShiftedClock
+    company: Company
+    slack: SlackStandIn
+    chat: Chat
+    openrouter: OpenRouterStandin
+    openrouter_url: str
+    linear_url: str
+    home: House
+    bot: Bot
+    folder: Path
+
+    def user(self, name: str) -> str:
+        """A person's Slack id by first name. Raises LookupError if nobody is called so."""
+        for person in self.slack.world.people.values():
+            if person.name == name.lower() and not person.is_bot:
+                return person.id
+        raise LookupError(name)
+
+    async def ask(self, words: str) -> Answer:
+        """What the books answer, as figures."""
+        return await self.home.asking.spend(await self.home.workspace(), words)
+
+    async def connections(self) -> list[ConnectionView]:
+        """What is connected."""
+        return await self.home.connections.views(await self.home.workspace())
+
+    async def progress(self) -> Progress:
+        """Counted in the books themselves, and at the ledger's door."""
+        async with self.home.database.read() as session:
+            row = (await session.execute(text("SELECT COUNT(*), COUNT(DISTINCT start / 86400) FROM entry"))).one()
+        return Progress(int(row[0]), int(row[1]), len(self.openrouter.journal.asked))
+
+    def move_to(self, hour: int, minute: int) -> None:
+        """Moves the clock on to a few seconds after this time of today; never back."""
+        midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = midnight + timedelta(hours=hour, minutes=minute, seconds=BEGINS.seconds % 60)
+        self.clock.advance(max(wanted - self.clock.now(), timedelta(0)))
+
+    async def catch_up(self) -> None:
+        """Lets the bot's own clockwork do what is due by now. Raises NotHeld if the ledger is not read by then."""
+        wanted = self.clock.now().replace(microsecond=0)
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while True:
+                    await self.bot.tick()
+                    views = await self.connections()
+                    if all(view.last_poll and view.last_poll >= wanted for view in views):
+                        break
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise NotHeld(f"the ledger was not read within {CATCH_UP_SECONDS:g} s") from None
+        for view in views:
+            if view.state != "ok":
+                raise NotHeld(f"the connection {view.name} is {view.state}: {view.error}")
+
+
+@asynccontextmanager
+async def stage() -> AsyncIterator[Stage]:
+    """Opens the stage shortly after two of today, UTC."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_without_the_users_own())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-demo-")))
+        redactor = logs.set_up("INFO", stream=stack.enter_context((folder / LOG_FILE).open("w", encoding="utf-8")))
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        clock = ShiftedClock(midnight + BEGINS)
+        company = Company(now=clock.now())
+        openrouter = openrouter_app(company, clock)
+        openrouter_url = await stack.enter_async_context(serving(openrouter)) + ROOT
+        linear_url = await stack.enter_async_context(serving(linear_app(clock))) + LINEAR_PATH
+        slack = SlackStandIn(World(_people(company), team_name=staff.COMPANY_NAME, clock=clock))
+        slack.base_url = await stack.enter_async_context(serving(slack.app))
+        settings = _settings(slack, folder / "data")
+        for secret in settings.secrets():
+            redactor.keep(secret)
+        home = await stack.enter_async_context(house(settings, clock=clock, on_secret=redactor.add))
+        bot = await stack.enter_async_context(Bot(home).running(host=LOOPBACK))
+        await slack.socket.connected()
+        chat = Chat(slack, idle=bot.tasks.idle)
+        yield Stage(
+            clock, company, slack, chat, standin(openrouter), openrouter_url, linear_url, home, bot, folder
+        )  # fmt: skip
+
+
+def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
+    return bot_settings.load(
+        {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "OUTLAY_DATA_DIR": str(data_dir),
+            "OUTLAY_HTTP_PORT": "0",
+        }
+    )
+
+
+def _people(company: Company) -> list[Person]:
+    """The company's developers as members of its Slack."""
+    return [
+        Person(
+            one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin
+        )
+        for one in company.staff.people
+    ]  # fmt: skip
+
+
+@contextmanager
+def _without_the_users_own() -> Iterator[None]:
+    """Whoever tries the demo may have a real bot's settings, or a proxy that knows nothing of loopback."""
+    hidden = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name.startswith(_USERS_OWN) or name.lower() in _PROXIES
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -1,0 +1,85 @@
+"""The story that `outlay demo` tells: one evening at an invented company, played by the real bot on loopback.
+
+What is simulated is said on the first line. The scenes are in `story_scenes`, the sum at the end in `story_sums`, and
+what `--serve` adds in `story_serve`.
+"""
+
+import asyncio
+import signal
+import sys
+
+from bot import logs
+from bot.demo.narrator import Narrator
+
+STOPPED = 130  # as the shell has it for Ctrl-C
+SIMULATED = "Simulated: Slack, OpenRouter, Linear (stand-ins on 127.0.0.1) and the company."
+REAL = "Real: the bot, its books, its sockets, its HTTP. No account; nothing leaves this\nmachine."
+
+
+class _Telling:
+    """Whether the story has been told; then Ctrl-C is an ordinary goodbye."""
+
+    told = False
+
+
+async def demo(*, serve: bool) -> int:
+    """Tells the story, and with `serve` lets the audience play on. Gives the exit code."""
+    tell, telling = Narrator(), _Telling()
+    tell.line(SIMULATED, "bold")
+    tell.line(REAL)
+    task = asyncio.create_task(_tell(tell, telling, serve))
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        tell.line()
+        tell.line("Stopped; nothing is left behind.")
+        return 0 if telling.told else STOPPED
+
+
+async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
+    # These take a second to load; the first line should not wait for them.
+    from bot.demo import story_scenes as scenes
+    from bot.demo import story_serve, story_sums
+    from bot.demo.stage import NotHeld, stage
+
+    try:
+        async with stage() as on:
+            tell.scene("An admin connects OpenRouter")
+            await scenes.connect(on, tell)
+            tell.scene("The bot reads what was")
+            await scenes.back_fill(on, tell)
+            tell.scene("Who spent what, on which model")
+            await scenes.ask(on, tell)
+            tell.scene("An agent runs away")
+            await scenes.run_away(on, tell)
+            tell.scene("Is the house in order?")
+            await scenes.examine(on, tell)
+            tell.scene("Do the books hold?")
+            await story_sums.compare(on, tell)
+            _what_next(tell, serve)
+            telling.told = True
+            if serve:
+                await story_serve.serve(on, tell)
+    except NotHeld as error:
+        tell.flush()
+        sys.stderr.write(f"the demo did not hold: {logs.one_line(str(error))}\n")
+        return 1
+    except BrokenPipeError:
+        raise  # whoever read us has enough
+    except Exception as error:  # noqa: BLE001  its log goes away with the stage, so all that is known is said here
+        tell.flush()
+        sys.stderr.write(f"the demo broke off: {logs.cut(logs.one_line(logs.redact_shapes(logs.fold(error))))}\n")
+        return 1
+    return 0
+
+
+def _what_next(tell: Narrator, serve: bool) -> None:
+    tell.line("What next", "bold")
+    if not serve:
+        tell.line("  ./run demo --serve   the same, and then you type /spend … yourself")
+    tell.line("  ./run start          the real bot, in your own Slack: the README says how,")
+    tell.line("                       under «Connect it to your Slack»")
+    tell.line()

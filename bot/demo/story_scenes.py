@@ -1,0 +1,194 @@
+"""The scenes of the demo, in order. Every figure in them is asked of the bot or counted; none is written here.
+
+A scene drives the stand-ins as people would and prints what they see. What ought to hold is looked at on the way, and
+NotHeld says what did not.
+"""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+
+from bot.checkup import checkup
+from bot.demo.catalog import AUTO
+from bot.demo.linear import API_KEY as LINEAR_KEY
+from bot.demo.narrator import Narrator
+from bot.demo.openrouter import INFERENCE_KEY, MANAGEMENT_KEY
+from bot.demo.slack_seen import Modal, Reply
+from bot.demo.stage import NotHeld, Stage
+from bot.slack import words
+from bot.terminal import text as terminal
+
+CONNECTING_SECONDS = 2.4  # longer than the bot lets Slack wait, so that "Checking…" is seen
+PROGRESS_LOOK_SECONDS = 0.25
+RUNS_AWAY = "agent-triage"
+USD_PER_HOUR = 84
+MINUTES_BETWEEN_LOOKS = 5
+LOOKS = 4
+ONLY_AUTO = "alice-experiments"
+
+
+async def connect(on: Stage, tell: Narrator) -> None:
+    """The admin connects OpenRouter: first with the wrong kind of key, then with the right one."""
+    people, agents, keys = len(on.company.staff.people), len(on.company.staff.agents), len(on.company.keys)
+    tell.say(
+        f"{_clock(on)}. {on.slack.world.team_name} has {people} developers, {agents} agents and {keys} keys at "
+        "OpenRouter, and nobody knows who spends what. Alice, an admin, has just installed Outlay."
+    )
+    form = _modal(await _type(on, tell, "alice", "/spend connect"))
+    tell.shows(form, gap=True)
+    tell.say(
+        "She opens Advanced, where the stand-in's address goes (with the real OpenRouter there is nothing to do "
+        "there), and pastes the first key she finds."
+    )
+    await form.click("connect:advanced")
+    refused = await form.submit({"Base URL": on.openrouter_url, "Management key": INFERENCE_KEY})
+    tell.shows(form, gap=True)
+    if len(refused.errors) != 1 or await on.connections():
+        raise NotHeld("an inference key was not refused on its field")
+    tell.say(
+        "The error stands on the very field, it says which kind of key this is, and nothing was saved. Now the right "
+        f"key. The stand-in takes {CONNECTING_SECONDS:g} s on purpose; the bot does not let Slack wait that long."
+    )
+    on.openrouter.faults.slow("/key", CONNECTING_SECONDS)
+    waiting = await form.submit({"Management key": MANAGEMENT_KEY}, wait=False)
+    waiting.end()
+    tell.shows(form, gap=True)
+    await on.chat.settle()
+    tell.shows(form, gap=True)
+    if form.title != "Connected":
+        raise NotHeld(f"the management key was not taken: {form.words}")
+    await on.chat.close(form)
+
+
+async def back_fill(on: Stage, tell: Narrator) -> None:
+    """The bot reads what the ledger still has."""
+    tell.say("Nobody has to ask for it: the bot polls. The first time it reads as far back as the ledger remembers.")
+    began = on.clock.monotonic()
+    reading = asyncio.create_task(on.catch_up())
+    try:
+        while not reading.done():
+            await asyncio.wait({reading}, timeout=PROGRESS_LOOK_SECONDS)
+            tell.progress(await _so_far(on))
+    finally:
+        tell.progress_done()
+        reading.cancel()
+    await reading
+    tell.line(f"  {await _so_far(on)}, in {on.clock.monotonic() - began:.1f} s")
+    tell.line()
+    tell.say("From now on a minute's poll reads only what may have changed.")
+
+
+async def ask(on: Stage, tell: Narrator) -> None:
+    """A developer asks; openrouter/auto shows what really ran; a typo is answered with what would have worked."""
+    on.move_to(2, 5)
+    await on.catch_up()
+    tell.say(f"{_clock(on)}. Dana wants to know where the month's money went. Only she sees the answer.")
+    tell.shows(await _type(on, tell, "dana", "/spend"))
+    period = "" if on.clock.now().day > 2 else "31d "
+    tell.shows(await _type(on, tell, "dana", f"/spend {period}by model"))
+    await _say_what_auto_became(on, tell)
+    tell.shows(await _type(on, tell, "dana", f"/spend 31d key:{ONLY_AUTO} by model"))
+    tell.say("Chidi types in a hurry. Outlay never guesses what was meant; it shows what would have worked.")
+    tell.shows(await _type(on, tell, "chidi", "/spend by modle"))
+
+
+async def run_away(on: Stage, tell: Narrator) -> None:
+    """An agent loops from 02:10 on; the bot's polls show it, each within a poll."""
+    on.move_to(2, 10)
+    await on.catch_up()
+    tell.say(f"{_clock(on)}. Everybody sleeps. Before:")
+    tell.shows(await _type(on, tell, "alice", "/spend today by key"))
+    usual_nano_usd = await _usual_day(on)
+    away = on.company.runaway(on.company.key(RUNS_AWAY), on.clock.now(), USD_PER_HOUR)
+    tell.say(
+        f"Now {RUNS_AWAY} is caught in a loop: the same prompt over and over, to {away.model.title}. The clock jumps "
+        f"{MINUTES_BETWEEN_LOOKS} minutes at a time; each time the bot polls by itself."
+    )
+    before = await _today(on)
+    for look in range(1, LOOKS + 1):
+        on.move_to(2, 10 + look * MINUTES_BETWEEN_LOOKS)
+        await on.catch_up()
+        after = await _today(on)
+        tell.line(f"  {_clock(on)}   {RUNS_AWAY}: {words.money(after)} today, {words.money(after - before)} more")
+        if after <= before:
+            raise NotHeld("the runaway agent did not show in the poll that followed")
+        before = after
+    tell.line()
+    tell.shows(await _type(on, tell, "alice", "/spend today by key"))
+    tell.shows(await _type(on, tell, "alice", f"/spend today key:{RUNS_AWAY} by model"))
+    tell.say(
+        f"What the bot makes of it today: whoever asks sees it within one poll. {words.money(before)} by "
+        f"{_clock(on)}, where the dearest whole day of {RUNS_AWAY} in the week before cost "
+        f"{words.money(usual_nano_usd)}. It does not yet raise its voice by itself: the detector that alerts comes "
+        "with a later version."
+    )
+
+
+async def examine(on: Stage, tell: Narrator) -> None:
+    """What the doctor says of this very house."""
+    tell.typed("terminal", "outlay doctor")
+    checks = await checkup(on.home)
+    terminal.checks(checks)
+    tell.line()
+    if sick := [check.name for check in checks if not check.ok]:
+        raise NotHeld(f"the doctor is not content with: {', '.join(sick)}")
+    workspace = await _linear_answers(on)
+    tell.say(
+        f"The Linear stand-in answers too: {workspace}. Filing an incident there comes with a later version; today "
+        "nothing talks to it but this line."
+    )
+
+
+async def _type(on: Stage, tell: Narrator, who: str, line: str) -> Reply:
+    tell.typed(who, line)
+    return await on.chat.command(line, user=on.user(who))
+
+
+def _modal(reply: Reply) -> Modal:
+    if reply.modal is None:
+        raise NotHeld(f"no modal opened; the bot said: {reply.text or 'nothing'}")
+    return reply.modal
+
+
+async def _so_far(on: Stage) -> str:
+    far = await on.progress()
+    return (
+        f"{words.counted(far.entries, 'entry', 'entries')} over {words.counted(far.days, 'day')} "
+        f"from {words.counted(far.requests, 'request')}"
+    )
+
+
+async def _say_what_auto_became(on: Stage, tell: Narrator) -> None:
+    requests = on.company.truth(on.company.start, on.clock.now(), by=("requested",), of="requests")
+    percent = words.percent(requests[AUTO,], sum(requests.values()))
+    answer = await on.ask("31d by model")
+    if any(line.model is None or AUTO in (line.model.id, *line.model.names) for line in answer.lines):
+        raise NotHeld(f"a row of the answer by model does not say which model ran behind {AUTO}")
+    tell.say(
+        f"{percent} of the requests asked for {AUTO} and let OpenRouter choose. No row is called so: each names the "
+        "model that really ran, with no proxy in between. The next key never asks for anything else:"
+    )
+
+
+async def _today(on: Stage) -> int:
+    return (await on.ask(f"today key:{RUNS_AWAY}")).total_nano_usd
+
+
+async def _usual_day(on: Stage) -> int:
+    """The dearest of its last seven whole days."""
+    yesterday = on.clock.now().date() - timedelta(days=1)
+    answer = await on.ask(f"from {yesterday - timedelta(days=6)} to {yesterday} key:{RUNS_AWAY} by day")
+    return max((line.cost_nano_usd or 0 for line in answer.lines), default=0)
+
+
+async def _linear_answers(on: Stage) -> str:
+    asked = {"query": "query { organization { name } teams { nodes { name } } }"}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        reply = await client.post(on.linear_url, json=asked, headers={"Authorization": LINEAR_KEY})
+    data = reply.raise_for_status().json()["data"]
+    return f"workspace {data['organization']['name']}, team {data['teams']['nodes'][0]['name']}"
+
+
+def _clock(on: Stage) -> str:
+    return f"{on.clock.now():%H:%M} UTC"
