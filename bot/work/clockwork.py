@@ -15,7 +15,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import outbox
-from bot.books.database import Database
+from bot.books.database import Database, execute
 from bot.books.tables import Connection, Person
 from bot.core.clock import Clock
 from bot.work.lease import BusyError
@@ -61,8 +61,10 @@ class Polls:
                     or_(col(Connection.next_poll_at).is_(None), col(Connection.next_poll_at) <= now),
                 )
             )
-            wanted = [connection_id for connection_id in due if connection_id and connection_id not in self._running]
+            wanted = [connection_id for connection_id in due if connection_id]
         for connection_id in wanted:
+            if connection_id in self._running:  # looked at only now: another call may have started it meanwhile
+                continue
             task = asyncio.create_task(self._poll(connection_id), name=f"poll {connection_id}")
             self._running[connection_id] = task
             task.add_done_callback(lambda _, key=connection_id: self._running.pop(key, None))  # type: ignore[misc]
@@ -90,6 +92,8 @@ class Polls:
             except Exception:
                 log.exception("poll failed", extra={"connection_id": connection_id})
                 return
+            if result and not result.ok:
+                log.warning("poll failed", extra={"connection": result.name, "error": result.error})
             if result and (result.new or result.changed):
                 log.info("polled", extra={"connection": result.name, "new": result.new, "changed": result.changed})
 
@@ -164,7 +168,8 @@ class People:
                 session.add(person)
 
     async def _wanted(self, session: AsyncSession, now: datetime) -> list[tuple[str, str]]:
-        rows = await session.execute(
+        rows = await execute(
+            session,
             text(
                 "SELECT DISTINCT c.workspace_id, k.email FROM ledger_key k JOIN connection c ON c.id = k.connection_id "
                 "LEFT JOIN person p ON p.workspace_id = c.workspace_id AND p.email = k.email "

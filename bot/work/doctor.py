@@ -52,7 +52,8 @@ async def vault_check(database: Database, vault: Vault) -> Check:
             await vault.open(connection.workspace_id, str(connection.id), secret.field, secret.blob)
         except VaultError as error:
             return Check("vault", False, f"{connection.name}: {error}", "bring the master key back, or connect again")
-    return Check("vault", True, f"{len(rows)} secrets open under key {vault.key_id} ({vault.source})")
+    opened = "1 secret opens" if len(rows) == 1 else f"{len(rows):,} secrets open"
+    return Check("vault", True, f"{opened} under key {vault.key_id} ({vault.source})")
 
 
 async def connection_checks(
@@ -81,7 +82,7 @@ async def _connection(database: Database, connections: Connections, view: Connec
             if cursor.error
         ]
     fresh = f"read up to {view.fresh_until:%Y-%m-%d %H:%M} UTC" if view.fresh_until else "not polled yet"
-    sees = f"; sees {', '.join(checked.can_read)}" if checked.can_read else ""
+    sees = f"; sees {'; '.join(checked.can_read)}" if checked.can_read else ""
     detail = f"{checked.credential} of {checked.account_title or checked.account_id}{sees}; {fresh}"
     if refused:
         return Check(

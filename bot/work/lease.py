@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from sqlalchemy import text
 
-from bot.books.database import Database
+from bot.books.database import Database, execute
 from bot.core.clock import Clock
 
 LEASE_SECONDS = 30
@@ -44,7 +44,8 @@ async def lease(database: Database, clock: Clock, connection_id: int, *, wait_se
 async def _take(database: Database, clock: Clock, connection_id: int, owner: str) -> bool:
     now = int(clock.now().timestamp())
     async with database.write() as session:
-        taken = await session.execute(
+        taken = await execute(
+            session,
             text(
                 "UPDATE connection SET lease_owner = :owner, lease_until = :until "
                 "WHERE id = :id AND (lease_until <= :now OR lease_until > :absurd OR lease_owner = :owner)"
@@ -73,7 +74,8 @@ async def _renew(
 
 async def _give_back(database: Database, connection_id: int, owner: str) -> None:
     async with database.write() as session:
-        await session.execute(
+        await execute(
+            session,
             text("UPDATE connection SET lease_owner = '', lease_until = 0 WHERE id = :id AND lease_owner = :owner"),
             {"id": connection_id, "owner": owner},
         )

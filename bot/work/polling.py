@@ -193,8 +193,6 @@ class Poller:
             session.add(row)
             if isinstance(failure, NeedsReauth):
                 await self._tell_admins(session, row, now)
-        if failure is not None:
-            log.warning("poll failed", extra={"connection": before.name, "error": result.error})
 
     async def _tell_admins(self, session: AsyncSession, row: Connection, now: datetime) -> None:
         """Once for each credential: who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""

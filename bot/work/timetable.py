@@ -14,6 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
 from bot.core.clock import Clock
 
 MAX_AT_ONCE = 8
@@ -27,10 +28,13 @@ log = logging.getLogger("outlay.clock")
 async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
     """Claims the slot of a job that `now` falls into; the claim commits with the caller's results. False: taken."""
     slot = int(now.timestamp()) // period_seconds
-    inserted = await session.execute(
-        text("INSERT INTO tick (job, slot) VALUES (:job, :slot) ON CONFLICT DO NOTHING"), {"job": job, "slot": slot}
+    inserted = await execute(
+        session,
+        text("INSERT INTO tick (job, slot) VALUES (:job, :slot) ON CONFLICT DO NOTHING"),
+        {"job": job, "slot": slot},
     )
-    await session.execute(
+    await execute(
+        session,
         text("DELETE FROM tick WHERE job = :job AND slot < :old"),
         {"job": job, "old": slot - max(1, int(TICKS_KEPT.total_seconds()) // period_seconds)},
     )
