@@ -3,7 +3,7 @@
 Dollars are decimal strings, exact to the nano-dollar. This shape is a contract: other programs read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from bot.core.money import exact
 from bot.core.tokens import CLASSES
 
 _BY_TEXT = ("ledger", "connection", "project", "day", "hour")
+_PARTS = {"owner": ("id", "name", "kind"), "key": ("id", "name", "ledger", "connection"), "model": ("id", "names")}
 
 
 def as_plain(answer: Answer) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         },
         "time_zone": answer.time_zone,
         "as_of": stamp(answer.as_of),
-        "rows": [_row(answer, line) for line in answer.lines],
+        "rows": [as_row(line, answer.query.by) for line in answer.lines],
         "total_usd": exact(answer.total_nano_usd),
         "residual_usd": exact(answer.residual_nano_usd),
         "adjustments_usd": exact(answer.adjustments_nano_usd),
@@ -48,9 +49,9 @@ def stamp(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _row(answer: Answer, line: Line) -> dict[str, Any]:
+def as_row(line: Line, by: Sequence[str]) -> dict[str, Any]:
+    """One row, with a field for each dimension of `by`."""
     row: dict[str, Any] = {}
-    by = answer.query.by
     if line.owner and ("owner" in by or line.reason):
         row["owner"] = {"id": line.owner.id, "name": line.owner.name, "kind": line.owner.kind}
     if "key" in by or line.reason:
@@ -61,6 +62,8 @@ def _row(answer: Answer, line: Line) -> dict[str, Any]:
     row.update({name: getattr(line, name) for name in _BY_TEXT if name in by})
     if line.reason:
         row["reason"] = line.reason
+    if line.adjusts:
+        row["adjusts"] = line.adjusts
     return row | {
         "usd": None if line.cost_nano_usd is None else exact(line.cost_nano_usd),
         "requests": line.requests,
@@ -73,26 +76,32 @@ def _row(answer: Answer, line: Line) -> dict[str, Any]:
 
 def as_flat(answer: Answer) -> Iterator[dict[str, Any]]:
     """The rows with one level: `owner_id`, `key_name`, `tokens_input` …; nothing known is an empty text."""
-    for row in as_plain(answer)["rows"]:
-        flat: dict[str, Any] = {}
-        for name, value in row.items():
-            if isinstance(value, dict):
-                flat |= {f"{name}_{part}": " ".join(it) if isinstance(it, list) else it for part, it in value.items()}
-            elif value is None and name in ("owner", "key", "model"):
-                continue
-            else:
-                flat[name] = "" if value is None else value
-        yield flat
+    return map(flattened, as_plain(answer)["rows"])
+
+
+def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with one level."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}_{part}": " ".join(it) if isinstance(it, list) else it for part, it in value.items()}
+        elif value is not None or name not in _PARTS:
+            flat[name] = "" if value is None else value
+    return flat
 
 
 def flat_columns(answer: Answer) -> list[str]:
     """The columns of `as_flat` for this question, whether or not a row fills them all."""
+    by = list(answer.query.by)
+    if "owner" not in by and any(line.reason for line in answer.lines):
+        by.append("owner")
+    return columns_of(by)
+
+
+def columns_of(by: Sequence[str]) -> list[str]:
+    """The columns of a flattened row."""
     columns: list[str] = []
-    parts = {"owner": ("id", "name", "kind"), "key": ("id", "name", "ledger", "connection"), "model": ("id", "names")}
-    for name in answer.query.by:
-        columns += [f"{name}_{part}" for part in parts[name]] if name in parts else [name]
-    columns += [f"{name}_{part}" for name in ("owner",) if name not in answer.query.by for part in parts[name]] * any(
-        line.reason for line in answer.lines
-    )
+    for name in by:
+        columns += [f"{name}_{part}" for part in _PARTS[name]] if name in _PARTS else [name]
     tokens = [f"tokens_{name}" for name in CLASSES]
     return [*columns, "reason", "usd", "requests", *tokens, "unpriced_tokens", "status", "basis"]

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"-\d+(\.\d+)?")
 CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -30,8 +33,27 @@ def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
         writer.writerow([_inert(row.get(name, "")) for name in columns])
 
 
+async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]]) -> None:
+    """`table`, of rows that come in one by one and are never all in memory."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    async for row in rows:
+        writer.writerow([_inert(row.get(name, "")) for name in columns])
+
+
+async def stream_array(items: AsyncIterable[Any]) -> None:
+    """One JSON array, an item a line, of items that come in one by one."""
+    before = "[\n"
+    async for item in items:
+        sys.stdout.write(before + json.dumps(item, ensure_ascii=False))
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+
+
 def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "@", "\t") else cell
+    if not isinstance(cell, str) or cell[:1] not in _FORMULA_STARTS or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
 
 
 def progress(text: str) -> None:
