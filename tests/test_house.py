@@ -1,4 +1,4 @@
-"""The habits of the house that no linter holds: how long a file is, what may stand in it, tables that match their steps."""
+"""The habits of the house that no linter holds: how long a file is, what may stand in it, tables as their steps say."""
 
 import ast
 import re
