@@ -13,7 +13,7 @@ from bot.plugin.contract import Key
 async def remember(session: AsyncSession, connection_id: int, keys: Sequence[Key], now: datetime) -> None:
     """Takes the ledger's list of keys: new ones, other names, and which are no longer there. Writes only changes."""
     held = {row.ledger_id: row for row in await _rows(session, connection_id)}
-    for key in keys:
+    for key in {key.id: key for key in keys if key.id}.values():  # two pages may both list one that just moved
         row = held.pop(key.id, None) or LedgerKey(connection_id=connection_id, ledger_id=key.id)
         said = {
             "name": key.name,

@@ -113,11 +113,10 @@ async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[Ledger
 async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str, from_day: int) -> LedgerKey:
     """Says who answers for a key, in all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`."""
     owner = owner_of_id(owner_id)
-    connection, _, bare = key.rpartition(":")
     found = [
         row
-        for row, its_connection in await keys_of(session, workspace_id)
-        if row.ledger_id and (row.ledger_id == key or (row.ledger_id == bare and its_connection.name == connection))
+        for row, connection in await keys_of(session, workspace_id)
+        if row.ledger_id and key in (row.ledger_id, f"{connection.name}:{row.ledger_id}")
     ]
     if not found:
         raise OwnerError(f"no key «{key}» in the books; `outlay owners` lists them")

@@ -2,8 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
-from sqlalchemy import text
 
 from bot.books.accept import Accepted, accept
 from bot.books.database import Database
@@ -30,7 +30,6 @@ BILL = Report("bill", DAY, lag=timedelta(minutes=30))
 COUNTER = Report("counter", None, rereads=(Reread(timedelta(0), timedelta(0)),))
 REPORTS = (BILL, HOURS, COUNTER)
 ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
-MEASURED = tuple(name for name in FIGURES if name != "reasoning")
 BOOKKEEPING = ("cursor", "statement")
 _FILES = count()
 
@@ -112,15 +111,16 @@ class Books:
         return await self.take(Page(Window(at, at), readings=[Reading(key, at, Decimal(usd))]), COUNTER, at=at)
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        async with self.database.read() as session:
-            return [tuple(row) for row in await session.execute(text(sql), values)]
+        """What is in the file, looked at from outside."""
+        with closing(sqlite3.connect(self.path)) as outside:
+            return outside.execute(sql, values).fetchall()
 
     async def dump(self, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table."""
-        names = await self.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-        return {
-            name: sorted(await self.rows(f"SELECT * FROM {name}"), key=repr) for (name,) in names if name not in without
-        }
+        with closing(sqlite3.connect(self.path)) as outside:
+            tables = outside.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+            kept = [name for (name,) in tables if name not in without]
+            return {name: sorted(outside.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in kept}
 
     async def figures(self) -> dict[str, list[tuple[Any, ...]]]:
         """What the books say, without when they learnt it."""

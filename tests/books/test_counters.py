@@ -99,7 +99,7 @@ async def test_a_counter_that_stands_still_or_is_read_out_of_order_writes_nothin
     assert await books.dump() == before
 
 
-@examples(15)
+@examples(8)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.randoms(use_true_random=False))
 async def test_readings_in_one_page_come_in_any_order(empty_books, tmp_path, totals, random) -> None:  # type: ignore[no-untyped-def]
     readings = [Reading("k1", TODAY + place * HOUR, Decimal(usd)) for place, usd in enumerate(totals)]

@@ -120,7 +120,7 @@ async def held(books: Books) -> dict[tuple[Any, ...], list[int | None]]:
 WORLDS = st.lists(deliveries(), min_size=1, max_size=6, unique_by=lambda one: one.at)
 
 
-@examples(60)
+@examples(30)
 @given(world=WORLDS, random=st.randoms(use_true_random=False))
 async def test_in_any_order_and_more_than_once_the_same_counts(
     world: list[Delivery], random: Any, empty_books: Path, tmp_path: Path
@@ -137,7 +137,7 @@ async def test_in_any_order_and_more_than_once_the_same_counts(
             assert await books.rows(f"SELECT * FROM {table} WHERE {broken}") == []
 
 
-@examples(20)
+@examples(10)
 @given(world=WORLDS)
 async def test_each_page_once_more_changes_no_figure(world: list[Delivery], empty_books: Path, tmp_path: Path) -> None:
     async with Books.copied(empty_books, tmp_path) as books:
