@@ -13,6 +13,7 @@ from bot.demo.company import Company
 from bot.demo.openrouter import MANAGEMENT_KEY, ROOT, OpenRouterStandin, openrouter_app, standin
 from bot.demo.openrouter_faults import OpenRouterFaults
 from bot.demo.serve import serving
+from bot.demo.slack import SlackStandIn
 
 START_SECONDS = 10
 
@@ -94,3 +95,12 @@ def connecting(at: Served, *more: str, name: str = "main", key: str = "KEY") -> 
     """The words that connect a ledger whose credential is in the variable `key`."""
     where = f"base_url={at.base_url}"
     return ["connect", "openrouter", "--name", name, "--secret-env", key, "--set", where, *more]
+
+
+@contextmanager
+def slack(*scopes: str) -> Iterator[SlackStandIn]:
+    """A Slack beside the test, whose bot token has these scopes."""
+    stand_in = SlackStandIn(scopes=scopes)
+    with doors() as (door, url):
+        door.app, stand_in.base_url = stand_in.app, url
+        yield stand_in

@@ -66,7 +66,7 @@ class Terminal:
         with ExitStack() as stack:
             stack.enter_context(_environment(self.environ | environ))
             stack.enter_context(_logging_as_it_was())
-            stack.enter_context(mock.patch("bot.house.SystemClock", lambda: self.clock))
+            stack.enter_context(mock.patch("bot.house.SystemClock", return_value=self.clock))
             stack.enter_context(mock.patch.object(sys, "stdin", io.StringIO(typed)))
             stack.enter_context(redirect_stdout(out))
             stack.enter_context(redirect_stderr(err))
