@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bot.books import migrations
 from bot.books.database import Database
+from bot.books.prices import PriceList
 from bot.books.workspaces import chosen
 from bot.core.clock import Clock, SystemClock
 from bot.plugin import loader
@@ -64,7 +65,14 @@ async def house(
         await migrations.upgrade(database)
         key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
         connections = Connections(database, vault, loaded.plugins, clock, forbidden_files=key_files)
-        poller = Poller(database, connections, clock, poll_seconds=settings.poll_seconds, admins=settings.admins)
+        poller = Poller(
+            database,
+            connections,
+            clock,
+            poll_seconds=settings.poll_seconds,
+            admins=settings.admins,
+            prices=PriceList.read(data_dir),
+        )
         yield House(settings, clock, database, vault, loaded, connections, poller, Asking(database, clock))
     finally:
         await database.close()

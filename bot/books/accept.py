@@ -17,22 +17,25 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import counters, rollups, statements
+from bot.books import adjustments, closing, counters, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
-from bot.books.database import run_many, upsert
+from bot.books.database import execute, run_many, upsert
 from bot.books.interning import Interner, SeriesIdentity
-from bot.books.tables import BILLED, COMPUTED, FIGURES, UNPRICED, Coverage, Cursor, Entry
-from bot.core.money import MoneyError, to_nano
+from bot.books.prices import PriceList
+from bot.books.rollups import Books
+from bot.books.tables import FIGURES, Coverage, Cursor, Entry
+from bot.books.valuing import Figures, Valued, valued
+from bot.core import months
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, is_final, is_whole_day
 from bot.plugin.contract import Page, Report, Row
 
 ROWS_BETWEEN_BREATHS = 1_000
 
-Figures = tuple[int | None, ...]
 Place = tuple[int, int]  # the start of a bucket, its series
-_ENTRY_COLUMNS = ("connection_id", "start", "series_id", "basis", "observed_at", *FIGURES)
-_COST, _BYOK, _REQUESTS = (FIGURES.index(name) for name in ("cost_nano_usd", "byok_nano_usd", "requests"))
+_ENTRY_COLUMNS = ("connection_id", "start", "series_id", "basis", "observed_at", "price_version", *FIGURES)
+_COST, _BYOK = FIGURES.index("cost_nano_usd"), FIGURES.index("byok_nano_usd")
+_MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests", "saved_nano_usd")]
 
 
 @dataclass(slots=True)
@@ -60,10 +63,14 @@ class _Held(NamedTuple):
     basis: int
     figures: Figures
 
+    def says(self, value: Valued) -> bool:
+        """Is it the same? Another price list that comes to the same dollars is."""
+        return self.basis == value.basis and self.figures == value.figures
+
     def nothing(self) -> Figures:
         """What it becomes when it vanishes: zero, except for what was never known, which stays unknown."""
         return tuple(
-            None if figure is None and place in (_COST, _REQUESTS) else 0 for place, figure in enumerate(self.figures)
+            None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(self.figures)
         )
 
 
@@ -92,6 +99,7 @@ async def accept(
     *,
     observed_at: datetime,
     projects: Mapping[str, str] | None = None,
+    prices: PriceList | None = None,
 ) -> Accepted:
     """Takes a page into the books. Raises BadPageError, and then nothing of it was written.
 
@@ -104,21 +112,49 @@ async def accept(
     accepted = Accepted()
     if report.grain is not None:
         believe(report, page, observed_at)
-        accepted = await _entries(session, interner, connection_id, report, page, now, dirty)
+        observed = await _observed(interner, ledger, report, page.rows, prices)
+        accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
         await _cover(session, connection_id, report, page, now, dirty)
     if page.readings:
         believe_readings(report, page.readings, observed_at)
-        for at in await counters.read(session, interner, connection_id, page.readings):
+        told_until = await _told_until(session, connection_id, reports)
+        for at in await counters.read(session, interner, connection_id, page.readings, told_until):
             dirty.hour(at)
-    blank = await interner.model("", ledger="")
-    for day, hours in sorted(dirty.days.items()):
-        await rollups.derive(session, connection_id, reports, day=day, hours=hours, blank_model_id=blank)
+    if dirty.days:
+        books = Books(connection_id, reports, await interner.model("", ledger=""))
+        await _follow(session, books, dirty, now)
     return accepted
+
+
+async def _told_until(session: AsyncSession, connection_id: int, reports: Sequence[Report]) -> int:
+    """Up to when a report with buckets finer than a day has told of everything; 0 if none has."""
+    finer = {report.name for report in reports if report.grain is not None and not is_whole_day(report)}
+    rows = await execute(
+        session,
+        text("SELECT report, watermark FROM cursor WHERE connection_id = :connection"),
+        {"connection": connection_id},
+    )
+    return max((row.watermark or 0 for row in rows if row.report in finer), default=0)
+
+
+async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) -> None:
+    """Derives what the changes touched: open days anew; of closed days only the difference, which counts now."""
+    closed = await closing.closed_months(session, books.connection_id)
+    for day in sorted(dirty.days):
+        month = months.start_of(day)
+        if month in closed and await adjustments.book(session, books, day=day, month=month, now=now):
+            dirty.hour(now)
+    for day, hours in sorted(dirty.days.items()):
+        if months.start_of(day) not in closed:
+            await rollups.derive(session, books, day=day, hours=hours)
+            tomorrow = day + DAY_SECONDS
+            if tomorrow <= now and tomorrow not in dirty.days and (hours is None or tomorrow - HOUR_SECONDS in hours):
+                await rollups.derive(session, books, day=tomorrow, hours={tomorrow})  # its surplus looks back an hour
 
 
 async def _entries(
     session: AsyncSession,
-    interner: Interner,
+    observed: Mapping[Place, Valued],
     connection_id: int,
     report: Report,
     page: Page,
@@ -126,26 +162,25 @@ async def _entries(
     dirty: _Dirty,
 ) -> Accepted:
     span = _span(page)
-    observed = await _observed(interner, report, page.rows)
     held = await _held(session, connection_id, report, span)
     newer = await statements.newer(session, connection_id, report.name, span, now)
     accepted = Accepted()
-    writes: list[tuple[int | None, ...]] = []
+    writes: list[tuple[int | str | None, ...]] = []
 
-    def write(place: Place, basis: int, figures: Figures) -> None:
-        writes.append((connection_id, *place, basis, now, *figures))
+    def write(place: Place, basis: int, figures: Figures, price_version: str = "") -> None:
+        writes.append((connection_id, *place, basis, now, price_version, *figures))
         dirty.hour(place[0])
 
-    for count, (place, (basis, figures)) in enumerate(observed.items()):
+    for count, (place, value) in enumerate(observed.items()):
         if not count % ROWS_BETWEEN_BREATHS:
             await asyncio.sleep(0)
         before = held.pop(place, None)
-        if _outdated(place, before, newer, now) or (before and (before.basis, before.figures) == (basis, figures)):
+        if _outdated(place, before, newer, now) or (before and before.says(value)):
             accepted.same += 1
             continue
         accepted.new += before is None
         accepted.changed += before is not None
-        write(place, basis, figures)
+        write(place, value.basis, value.figures, value.price_version)
     told = {start for start, _ in observed}
     for place, before in held.items():
         if before.figures == before.nothing() or _outdated(place, before, newer, now):
@@ -170,8 +205,10 @@ def _span(page: Page) -> statements.Stretch:
     return ceil(page.window.start.timestamp()), ceil(page.window.end.timestamp())
 
 
-async def _observed(interner: Interner, report: Report, rows: Sequence[Row]) -> dict[Place, tuple[int, Figures]]:
-    """The page's rows by their place in the books: (start, series) → basis and figures."""
+async def _observed(
+    interner: Interner, ledger: str, report: Report, rows: Sequence[Row], prices: PriceList | None
+) -> dict[Place, Valued]:
+    """The page's rows by their place in the books: (start, series)."""
     width = int((report.grain or timedelta(0)).total_seconds())
     identities = [
         SeriesIdentity(
@@ -182,7 +219,7 @@ async def _observed(interner: Interner, report: Report, rows: Sequence[Row]) -> 
     ]  # fmt: skip
     await interner.know(identities)
     starts: dict[datetime, int] = {}
-    observed: dict[Place, tuple[int, Figures]] = {}
+    observed: dict[Place, Valued] = {}
     dollars = 0
     for count, (row, identity) in enumerate(zip(rows, identities, strict=True)):
         if not count % ROWS_BETWEEN_BREATHS:
@@ -193,31 +230,20 @@ async def _observed(interner: Interner, report: Report, rows: Sequence[Row]) -> 
         place = (start, interner.series[identity])
         if place in observed:
             raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
-        observed[place] = _figures(report, row)
-        figures = observed[place][1]
+        value = observed[place] = valued(report, ledger, row, prices)
+        figures = value.figures
         dollars += (figures[_COST] or 0) + (figures[_BYOK] or 0)
     if dollars > MAX_SUM_A_PAGE:
         raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
     return observed
 
 
-def _figures(report: Report, row: Row) -> tuple[int, Figures]:
-    try:
-        cost = None if row.cost_usd is None else to_nano(row.cost_usd)
-        byok = to_nano(row.byok_usd) if row.byok_usd else 0
-    except MoneyError as error:
-        raise BadPageError(f"{report.name}: {error} ({row.model or 'no model'}, {row.start})") from error
-    if (cost or 0) < 0 or byok < 0:
-        raise BadPageError(f"{report.name}: a negative figure at {row.start}, {row.model or 'no model'}")
-    basis = UNPRICED if cost is None else BILLED if report.basis == "billed" else COMPUTED
-    return basis, (cost, byok, row.requests, *row.tokens)
-
-
 async def _held(
     session: AsyncSession, connection_id: int, report: Report, span: statements.Stretch
 ) -> dict[Place, _Held]:
     """What the books hold for a span, of any shape of the report: an old shape's buckets vanish."""
-    rows = await session.execute(
+    rows = await execute(
+        session,
         text(
             "SELECT e.start, e.series_id, s.shape <> :shape OR s.width_seconds <> :width, e.observed_at, e.basis, "
             f"{', '.join(f'e.{name}' for name in FIGURES)} FROM entry e JOIN series s ON s.id = e.series_id "
@@ -244,7 +270,8 @@ async def _cover(
     days = range(first, end, DAY_SECONDS) if start < end else range(first, first, DAY_SECONDS)
     known = {
         row.day: bool(row.final)
-        for row in await session.execute(
+        for row in await execute(
+            session,
             text(
                 "SELECT day, final FROM coverage WHERE connection_id = :connection AND report = :report "
                 "AND day >= :first AND day < :end"

@@ -1,60 +1,64 @@
-"""Counters that a ledger keeps running: deltas come from consecutive readings; a fall is a reset, not negative spend.
+"""Counters that a ledger keeps running: what one rose beyond its reports is money spent that no report tells of yet.
 
-Of each UTC day the books keep where a counter stood first and last and how far it rose in between. What it shows after
-a reset is what it rose since.
+Of each counter the books keep how it stands, and how it stood at its base: the last reading that the reports have
+caught up with. A fall is a reset, not negative spend: what rose before it stays, and counting starts again from there.
+What a counter shows right after a fall is not taken for spend: it may as well be a correction.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books.database import run_many, upsert
+from bot.books.database import execute, run_many, upsert
 from bot.books.interning import Interner
 from bot.books.tables import Counter
 from bot.core.money import to_nano
-from bot.core.precedence import DAY_SECONDS
 from bot.plugin.contract import Reading
 
 ACCOUNT = "the account as a whole"
-_COLUMNS = ("connection_id", "key_id", "day", "base_at", "read_at", "total_nano_usd", "risen_nano_usd", "resets")
+_COLUMNS = (
+    "connection_id", "key_id", "base_at", "base_nano_usd", "next_at", "next_nano_usd", "read_at", "total_nano_usd",
+    "before_reset_nano_usd", "resets",
+)  # fmt: skip
 
 
-async def read(session: AsyncSession, interner: Interner, connection_id: int, readings: Sequence[Reading]) -> list[int]:
-    """Moves the counters on. The moments at which one has risen; a counter that stands still is not written."""
-    held = await _held(session, connection_id, readings)
-    changed: dict[tuple[int, int], tuple[int, ...]] = {}
-    risen_at = []
+async def read(
+    session: AsyncSession, interner: Interner, connection_id: int, readings: Sequence[Reading], told_until: int
+) -> list[int]:
+    """Moves the counters on; the moments whose roll-ups that touches. A counter that stands still is not written.
+
+    `told_until`: up to when (seconds) a report with buckets has told of everything; 0 if none has.
+    """
+    held = {
+        row[0]: tuple(row[1:])
+        for row in await execute(
+            session,
+            text(f"SELECT {', '.join(_COLUMNS[1:])} FROM counter WHERE connection_id = :connection"),
+            {"connection": connection_id},
+        )
+    }
+    changed: dict[int, tuple[int, ...]] = {}
+    touched: set[int] = set()
     for reading in sorted(readings, key=lambda reading: reading.at):
         at, total = int(reading.at.timestamp()), to_nano(reading.total_usd)
-        day = at // DAY_SECONDS * DAY_SECONDS
         key_id = await interner.key(reading.key, reason="" if reading.key else ACCOUNT)
-        place = (key_id, day)
-        if place not in held:
-            held[place] = changed[place] = (at, at, total, 0, 0)
+        if key_id not in held:
+            held[key_id] = changed[key_id] = (at, total, at, total, at, total, 0, 0)
             continue
-        base_at, read_at, before, risen, resets = held[place]
-        if at <= read_at or total == before:
+        base_at, base, next_at, next_, read_at, before, kept, resets = held[key_id]
+        if at <= read_at:
             continue
-        fell = total < before
-        held[place] = changed[place] = (base_at, at, total, risen + total - (0 if fell else before), resets + fell)
-        risen_at.append(at)
-    rows = [(connection_id, *place, *values) for place, values in changed.items()]
-    await run_many(session, upsert(session, Counter, update=_COLUMNS[4:]), _COLUMNS, rows)
-    return risen_at
-
-
-async def _held(
-    session: AsyncSession, connection_id: int, readings: Sequence[Reading]
-) -> dict[tuple[int, int], tuple[int, ...]]:
-    """The counters of the days of these readings: by key and day."""
-    first = min(reading.at for reading in readings) - timedelta(days=1)
-    rows = await session.execute(
-        text(
-            "SELECT key_id, day, base_at, read_at, total_nano_usd, risen_nano_usd, resets FROM counter "
-            "WHERE connection_id = :connection AND day >= :first"
-        ),
-        {"connection": connection_id, "first": int(first.timestamp())},
-    )
-    return {(row[0], row[1]): tuple(row[2:]) for row in rows}
+        if total < before:
+            kept += before - base
+            base, next_at, next_, resets = total, at, total, resets + 1
+        elif told_until >= next_at:
+            base_at, base, next_at, next_, kept = next_at, next_, at, total, 0
+        moved = (base_at, base, next_at, next_, at, total, kept, resets)
+        if total == before and (base, kept) == (held[key_id][1], held[key_id][6]):
+            continue  # it stands where it stood: there is nothing to tell
+        held[key_id] = changed[key_id] = moved
+        touched |= {read_at, at}
+    rows = [(connection_id, key_id, *values) for key_id, values in changed.items()]
+    await run_many(session, upsert(session, Counter, update=_COLUMNS[2:]), _COLUMNS, rows)
+    return sorted(touched)

@@ -4,11 +4,11 @@ Writers on SQLite begin with BEGIN IMMEDIATE: a deferred transaction that reads 
 another writes, whatever the time-out, or silently loses an update. Readers have an engine of their own and never wait.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Insert, event
+from sqlalchemy import CursorResult, Executable, Insert, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
@@ -69,6 +69,14 @@ def _sqlite(url: str, begin: str) -> AsyncEngine:
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+async def execute(
+    session: AsyncSession, statement: Executable, values: Mapping[str, Any] | None = None
+) -> CursorResult[*tuple[Any, ...]]:
+    """Executes SQL in the session's transaction, past the ORM: rows come back as plain tuples with names."""
+    connection = await session.connection()
+    return await connection.execute(statement, values)
 
 
 def upsert(session: AsyncSession, table: type[SQLModel], *, update: Sequence[str]) -> Insert:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
 from bot.books.tables import LedgerKey, Model, Series
 
 
@@ -43,7 +44,8 @@ class Interner:
     async def key(self, ledger_id: str, *, reason: str = "", scope: str = "") -> int:
         """The id of a key; or, without one, of the row that stands for "no key, for this reason"."""
         if self._keys is None:
-            rows = await self._session.execute(
+            rows = await execute(
+                self._session,
                 text("SELECT ledger_id, reason, scope, id FROM ledger_key WHERE connection_id = :connection"),
                 {"connection": self._connection_id},
             )
@@ -85,7 +87,8 @@ class Interner:
         reports = {identity.report for identity in wanted}
         held: dict[tuple[object, ...], int] = {}
         for report in reports:
-            rows = await self._session.execute(
+            rows = await execute(
+                self._session,
                 text(
                     "SELECT report, shape, width_seconds, key_id, model_id, requested, detail, id FROM series "
                     "WHERE connection_id = :connection AND report = :report"

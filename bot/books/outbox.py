@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
+
 LEASE_SECONDS = 60
 MAX_AT_ONCE = 20
 
@@ -41,7 +43,8 @@ async def say(
 ) -> None:
     """Writes a message, unless one with this key is there already."""
     at = int(now.timestamp())
-    await session.execute(
+    await execute(
+        session,
         text(
             "INSERT INTO outbox (key, workspace_id, stream, kind, payload, status, attempts, available_at, "
             "lease_until, fence, error, created_at) VALUES (:key, :workspace, :stream, :kind, :payload, 'waiting', 0, "
@@ -62,7 +65,8 @@ async def take(session: AsyncSession, now: datetime) -> Sequence[Message]:
     """Leases the due heads of all streams: within a stream the order is kept."""
     at = int(now.timestamp())
     rows = (
-        await session.execute(
+        await execute(
+            session,
             text(
                 "SELECT o.id, o.workspace_id, o.kind, o.payload, o.attempts, o.fence FROM outbox o "
                 "WHERE o.status = 'waiting' AND o.available_at <= :at AND o.lease_until <= :at AND NOT EXISTS "
@@ -74,7 +78,8 @@ async def take(session: AsyncSession, now: datetime) -> Sequence[Message]:
     ).all()
     taken = []
     for row in rows:
-        leased = await session.execute(
+        leased = await execute(
+            session,
             text(
                 "UPDATE outbox SET lease_until = :until, fence = fence + 1, attempts = attempts + 1 "
                 "WHERE id = :id AND fence = :fence AND status = 'waiting'"
@@ -98,7 +103,8 @@ async def put_back(session: AsyncSession, message: Message, *, again_at: datetim
 
 
 async def _end(session: AsyncSession, message: Message, change: str, value: str | int, error: str) -> bool:
-    ended = await session.execute(
+    ended = await execute(
+        session,
         text(f"UPDATE outbox SET {change}, lease_until = 0, error = :error WHERE id = :id AND fence = :fence"),
         {"id": message.id, "fence": message.fence, "value": value, "error": error},
     )
@@ -107,4 +113,4 @@ async def _end(session: AsyncSession, message: Message, change: str, value: str 
 
 async def waiting(session: AsyncSession) -> int:
     """How many messages have not been delivered yet."""
-    return int((await session.execute(text("SELECT COUNT(*) FROM outbox WHERE status = 'waiting'"))).scalar() or 0)
+    return int((await execute(session, text("SELECT COUNT(*) FROM outbox WHERE status = 'waiting'"))).scalar() or 0)

@@ -5,8 +5,8 @@ local day from hours. Owners and canonical model names are looked up on reading,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -17,14 +17,16 @@ from sqlalchemy import bindparam, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
 from bot.books.owners import Owners, keys_of, owners_of
 from bot.books.rollups import NEVER
-from bot.books.tables import BILLED, COMPUTED, FIGURES, Connection, Cursor, LedgerKey, Model, Workspace
-from bot.core.answer import UNATTRIBUTED, Answer, AnswerBasis, KeyRef, Line, ModelRef, Owner, Status
+from bot.books.sums import Extent, Sums
+from bot.books.tables import FIGURES, ClosedMonth, Connection, Cursor, LedgerKey, Model, Workspace
+from bot.core import months
+from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.models import canonical
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.query import Query
-from bot.core.tokens import NO_TOKENS, Tokens
 
 _KEYED = {"owner", "key", "project"}
 _TABLES = {  # the dimensions that a roll-up has, besides connection and day
@@ -34,46 +36,7 @@ _TABLES = {  # the dimensions that a roll-up has, besides connection and day
     frozenset({"key", "model"}): "spend_day",
 }
 _SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
-
-
-@dataclass(slots=True)
-class Sums:
-    """What is added up for one line. `cost` None while nothing with dollars was added."""
-
-    cost: int | None = None
-    byok: int = 0
-    requests: int | None = None
-    tokens: Tokens = NO_TOKENS
-    unpriced: int = 0
-    bases: set[int] = field(default_factory=set)
-    settles: list[int] = field(default_factory=list)  # the least and the greatest
-
-    def add(self, figures: tuple[Any, ...], bases: Iterable[int], settles: Iterable[int]) -> None:
-        """Adds a row of a roll-up: its figures in the order of FIGURES, and then its unpriced tokens."""
-        cost, byok, requests, *tokens, unpriced = (None if figure is None else int(figure) for figure in figures)
-        if cost is not None:
-            self.cost = (self.cost or 0) + cost
-        self.byok += byok or 0
-        if requests is not None:
-            self.requests = (self.requests or 0) + requests
-        self.tokens = self.tokens.plus(Tokens(*(count or 0 for count in tokens)))
-        self.unpriced += unpriced or 0
-        self.bases.update(bases)
-        both = [*self.settles, *settles]
-        self.settles = [min(both), max(both)]
-
-    def status(self, now: int) -> Status:
-        """Settled once nothing in it may be restated any more."""
-        if not self.settles:
-            return "settled"
-        least, greatest = self.settles
-        return "settled" if greatest <= now else "provisional" if least > now else "mixed"
-
-    def basis(self) -> AnswerBasis:
-        """What the dollars are."""
-        if len(self.bases) > 1:
-            return "mixed"
-        return {BILLED: "billed", COMPUTED: "computed"}.get(next(iter(self.bases), BILLED), "unpriced")  # type: ignore[return-value]
+_EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), MIN({0}), MAX({0}), adjusts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +48,7 @@ class _Book:
     keys: Mapping[int, LedgerKey]
     owners: Owners
     models: Mapping[int, Model]
+    closed: frozenset[int]
 
 
 async def zone_of(session: AsyncSession, workspace_id: str) -> ZoneInfo:
@@ -109,11 +73,10 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         shown.setdefault(place, line)
         if line.model:
             names[line.model.id].update(line.model.names)
-        figures, bases, settles = row.figures, row.bases, row.settles
-        lines[place].add(figures, bases, settles)
-        total.add(figures, bases, settles)
+        lines[place].add(row.figures, row.extent)
+        total.add(row.figures, row.extent)
     seconds = int(now.timestamp())
-    ordered = _ordered(query, [_filled(shown[place], sums, seconds, names) for place, sums in lines.items()])
+    ordered = _ordered(query, [_filled(book, shown[place], sums, seconds, names) for place, sums in lines.items()])
     top = query.top or len(ordered)
     rest = ordered[top:]
     counted = total.tokens.total
@@ -123,13 +86,15 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         as_of=now,
         lines=tuple(ordered[:top]),
         total_nano_usd=total.cost or 0,
-        status=total.status(seconds),
+        status=total.status(seconds, book.closed),
         basis=total.basis(),
         coverage=1.0 if not counted else (counted - total.unpriced) / counted,
         rest_count=len(rest),
         rest_nano_usd=sum(line.cost_nano_usd or 0 for line in rest),
+        adjustments_nano_usd=await _adjusted(session, book, query, wanted),
         byok_nano_usd=total.byok,
         unpriced_tokens=total.unpriced,
+        saved_by_cache_nano_usd=total.saved,
         fresh_until=await freshness(session, wanted),
         provisional_until=_provisional_until(total, seconds),
     )
@@ -137,7 +102,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
 
 def _provisional_until(total: Sums, now: int) -> datetime | None:
     """When the last of it settles; None if all has, or if only another report can settle it."""
-    latest = max(total.settles, default=0)
+    latest = total.settles_at
     return datetime.fromtimestamp(latest, UTC) if now < latest < NEVER else None
 
 
@@ -151,6 +116,7 @@ async def _open(session: AsyncSession, workspace_id: str) -> _Book:
         keys={row.id or 0: row for row, _ in keys},
         owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
         models={row.id or 0: row for row in models},
+        closed=frozenset(await session.exec(select(ClosedMonth.month).where(ClosedMonth.workspace_id == workspace_id))),
     )
 
 
@@ -183,8 +149,7 @@ class _Row:
     key_id: int | None
     model_id: int | None
     figures: tuple[Any, ...]
-    bases: tuple[int, ...]
-    settles: tuple[int, ...]
+    extent: Extent
 
 
 async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> list[_Row]:
@@ -199,11 +164,11 @@ async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[C
         columns = ["connection_id", *([grain] if by_time else []), *(f"{name}_id" for name in sorted(dimensions))]
         names = ", ".join(columns)
         statement = text(
-            f"SELECT {names}, {_SUMS}, MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at) FROM {table} "
-            f"WHERE connection_id IN :connections AND {grain} >= :start AND {grain} < :end GROUP BY {names}"
+            f"SELECT {names}, {_SUMS}, {_EXTENT.format(grain)} FROM {table} "
+            f"WHERE connection_id IN :connections AND {grain} >= :start AND {grain} < :end GROUP BY {names}, adjusts"
         ).bindparams(bindparam("connections", expanding=True))
-        found = await session.execute(
-            statement, {"connections": [row.id for row in wanted], "start": start, "end": end}
+        found = await execute(
+            session, statement, {"connections": [row.id for row in wanted], "start": start, "end": end}
         )
         for values in found:
             place = dict(zip(columns, values, strict=False))
@@ -213,9 +178,8 @@ async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[C
                     place.get(grain, start),
                     place.get("key_id"),
                     place.get("model_id"),
-                    tuple(values[len(columns) : -4]),
-                    tuple(values[-4:-2]),
-                    tuple(values[-2:]),
+                    tuple(values[len(columns) : -7]),
+                    Extent((values[-7], values[-6]), (values[-5], values[-4]), (values[-3], values[-2]), values[-1]),
                 )
             )
     return rows
@@ -276,6 +240,7 @@ def _line(book: _Book, query: Query, row: _Row) -> Line | None:
         day=datetime.fromtimestamp(row.time, book.zone).date().isoformat() if "day" in by else None,
         hour=datetime.fromtimestamp(row.time, UTC).strftime("%Y-%m-%dT%H:00:00Z") if "hour" in by else None,
         reason=reason,
+        adjusts=months.name(row.extent.adjusts) if row.extent.adjusts else "",
     )
 
 
@@ -305,13 +270,14 @@ def _place(line: Line) -> tuple[Any, ...]:
         line.day,
         line.hour,
         line.reason,
+        line.adjusts,
     )
 
 
-def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, set[str]]) -> Line:
+def _filled(book: _Book, line: Line, sums: Sums, now: int, names: Mapping[str, set[str]]) -> Line:
     return Line(
         cost_nano_usd=sums.cost,
-        status=sums.status(now),
+        status=sums.status(now, book.closed),
         basis=sums.basis(),
         tokens=sums.tokens,
         requests=sums.requests,
@@ -325,6 +291,7 @@ def _filled(line: Line, sums: Sums, now: int, names: Mapping[str, set[str]]) -> 
         day=line.day,
         hour=line.hour,
         reason=line.reason,
+        adjusts=line.adjusts,
     )
 
 
@@ -339,6 +306,31 @@ def _ordered(query: Query, lines: list[Line]) -> list[Line]:
             str(_place(line)),
         ),
     )
+
+
+async def _adjusted(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> int:
+    """What later entries say about the period asked for, wherever they count."""
+    if not wanted or not book.closed:
+        return 0
+    rows = await execute(
+        session,
+        text(
+            f"SELECT connection_id, key_id, model_id, {_SUMS}, MIN(day), month FROM adjustment "
+            "WHERE connection_id IN :connections AND day >= :start AND day < :end "
+            "GROUP BY connection_id, key_id, model_id, month"
+        ).bindparams(bindparam("connections", expanding=True)),
+        {
+            "connections": [row.id for row in wanted],
+            "start": midnight(query.start, book.zone),
+            "end": midnight(query.end + timedelta(days=1), book.zone),
+        },
+    )
+    total = 0
+    for connection_id, key_id, model_id, *figures, day, month in rows:
+        extent = Extent((0, 0), (0, 0), (day, day), month)
+        if _line(book, query, _Row(connection_id, day, key_id, model_id, tuple(figures), extent)):
+            total += int(figures[0] or 0)
+    return total
 
 
 async def freshness(session: AsyncSession, connections: Sequence[Connection]) -> dict[str, datetime | None]:

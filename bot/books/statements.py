@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books.database import run_many, upsert
+from bot.books.database import execute, run_many, upsert
 from bot.books.tables import Statement
 
 Stretch = tuple[int, int]
@@ -19,7 +19,8 @@ _COLUMNS = ("connection_id", "report", "start", "until", "observed_at")
 
 async def newer(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> Sequence[Stretch]:
     """The stretches of a span that were read after `at`."""
-    rows = await session.execute(
+    rows = await execute(
+        session,
         text(
             "SELECT start, until FROM statement WHERE connection_id = :connection AND report = :report "
             "AND start < :end AND until > :start AND observed_at > :at"
@@ -33,7 +34,8 @@ async def note(session: AsyncSession, connection_id: int, report: str, span: Str
     """Notes that a span was read whole at a time. Writes nothing where that is known, or something newer."""
     start, until = span
     place = {"connection": connection_id, "report": report, "start": start, "until": until, "at": at}
-    known = await session.execute(
+    known = await execute(
+        session,
         text(
             "SELECT 1 FROM statement WHERE connection_id = :connection AND report = :report "
             "AND start <= :start AND until >= :until AND observed_at >= :at LIMIT 1"
@@ -42,7 +44,8 @@ async def note(session: AsyncSession, connection_id: int, report: str, span: Str
     )
     if start >= until or known.first():
         return
-    await session.execute(
+    await execute(
+        session,
         text(
             "DELETE FROM statement WHERE connection_id = :connection AND report = :report "
             "AND start >= :start AND until <= :until AND observed_at <= :at"

@@ -28,6 +28,7 @@ class Workspace(SQLModel, table=True):
     id: str = Field(primary_key=True)
     name: str = ""
     time_zone: str = "UTC"
+    close_day: int = 5  # of the month: when the month before closes by itself; 0 never
     created_at: int = Field(sa_type=BigInteger)
 
 
@@ -143,6 +144,7 @@ class Figures(SQLModel):
     cache_write_1h: int = Field(default=0, sa_type=BigInteger)
     output: int = Field(default=0, sa_type=BigInteger)
     reasoning: int = Field(default=0, sa_type=BigInteger)
+    saved_nano_usd: int | None = Field(default=None, sa_type=BigInteger)  # by caching, at list price
 
 
 FIGURES = tuple(Figures.model_fields)
@@ -158,6 +160,7 @@ class Entry(Figures, table=True):
     series_id: int = Field(primary_key=True)
     basis: int
     observed_at: int = Field(sa_type=BigInteger)
+    price_version: str = ""  # of computed dollars: which list they were computed from
 
 
 class Coverage(SQLModel, table=True):
@@ -180,20 +183,28 @@ class Statement(SQLModel, table=True):
 
 
 class Counter(SQLModel, table=True):
-    """A running counter's readings of one UTC day: where it stood first and last, and how far it rose in between."""
+    """A running counter of a key: how it stands now, and how it stood when the reports had told of all before.
+
+    The base moves on, by way of a reading in between, once a report with buckets has been read past that reading.
+    """
 
     connection_id: int = Field(primary_key=True)
     key_id: int = Field(primary_key=True)
-    day: int = Field(primary_key=True, sa_type=BigInteger)
     base_at: int = Field(sa_type=BigInteger)
+    base_nano_usd: int = Field(sa_type=BigInteger)
+    next_at: int = Field(sa_type=BigInteger)
+    next_nano_usd: int = Field(sa_type=BigInteger)
     read_at: int = Field(sa_type=BigInteger)
     total_nano_usd: int = Field(sa_type=BigInteger)
-    risen_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    before_reset_nano_usd: int = Field(default=0, sa_type=BigInteger)  # what it rose since its base, before it fell
     resets: int = 0
 
 
 class _Rollup(Figures):
-    """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated."""
+    """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated.
+
+    `adjusts` is 0, or the start of the closed month that this money corrects: it counts when it was observed.
+    """
 
     unpriced_tokens: int = Field(default=0, sa_type=BigInteger)
     settles_at: int = Field(sa_type=BigInteger)
@@ -212,6 +223,7 @@ class SpendHour(_Rollup, table=True):
     key_id: int = Field(primary_key=True)
     model_id: int = Field(primary_key=True)
     basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
 class SpendDay(_Rollup, table=True):
@@ -223,6 +235,7 @@ class SpendDay(_Rollup, table=True):
     key_id: int = Field(primary_key=True)
     model_id: int = Field(primary_key=True)
     basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
 class SpendDayKey(_Rollup, table=True):
@@ -233,6 +246,7 @@ class SpendDayKey(_Rollup, table=True):
     day: int = Field(primary_key=True, sa_type=BigInteger)
     key_id: int = Field(primary_key=True)
     basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
 class SpendDayModel(_Rollup, table=True):
@@ -243,6 +257,46 @@ class SpendDayModel(_Rollup, table=True):
     day: int = Field(primary_key=True, sa_type=BigInteger)
     model_id: int = Field(primary_key=True)
     basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
+
+
+class ClosedMonth(SQLModel, table=True):
+    """A month that is frozen: its day roll-ups move no more, and `hash` is over them."""
+
+    __tablename__ = "closed_month"
+    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
+    month: int = Field(primary_key=True, sa_type=BigInteger)  # the second at which it starts, UTC
+    closed_at: int = Field(sa_type=BigInteger)
+    forced: bool = False
+    hash: str
+
+
+class Adjustment(Figures, table=True):
+    """What a ledger said of a closed day later: the signed difference, counted in the hour in which it was observed."""
+
+    __table_args__ = (Index("ix_adjustment_day", "connection_id", "day"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    month: int = Field(sa_type=BigInteger)  # the closed month that it names
+    day: int = Field(sa_type=BigInteger)  # the closed day that it corrects
+    hour: int = Field(sa_type=BigInteger)  # in which it counts
+    key_id: int
+    model_id: int
+    basis: int
+    unpriced_tokens: int = Field(default=0, sa_type=BigInteger)
+
+
+class AuditRun(SQLModel, table=True):
+    """The result of one audit; `differences` is a JSON list of what did not agree, in words."""
+
+    __tablename__ = "audit_run"
+    id: int | None = Field(default=None, primary_key=True)
+    workspace_id: str = Field(foreign_key="workspace.id")
+    at: int = Field(sa_type=BigInteger)
+    ok: bool
+    checked: int
+    differences: str = "[]"
 
 
 class Ownership(SQLModel, table=True):

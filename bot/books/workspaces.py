@@ -6,6 +6,7 @@ from sqlalchemy import text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
 from bot.books.tables import Connection, Outbox, Person, Secret, Workspace
 from bot.vault.vault import Vault
 
@@ -57,5 +58,5 @@ async def adopt(session: AsyncSession, vault: Vault, workspace_id: str, *, now: 
         connection.workspace_id = workspace_id
     await session.flush()
     for table in (Person, Outbox):
-        await session.execute(update(table).where(col(table.workspace_id) == LOCAL).values(workspace_id=workspace_id))
-    await session.execute(text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})
+        await execute(session, update(table).where(col(table.workspace_id) == LOCAL).values(workspace_id=workspace_id))
+    await execute(session, text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})

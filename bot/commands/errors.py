@@ -5,7 +5,9 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
+from bot.books.closing import NotClosable
 from bot.books.owners import OwnerError
+from bot.books.prices import PricesError
 from bot.books.workspaces import WorkspaceError
 from bot.core.query import QueryError
 from bot.house import StartError
@@ -24,7 +26,9 @@ class UsageError(Exception):
 
 _FOR_PEOPLE = (
     UsageError,
-    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PluginError, BusyError,
+    NotClosable,
+    PricesError,
+    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PricesError, PluginError, BusyError,
 )  # fmt: skip
 
 

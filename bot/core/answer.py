@@ -49,6 +49,7 @@ class ModelRef:
 class Line:
     """One row of an answer. Of the dimensions only those in `query.by` are set.
 
+    `adjusts` names the closed month that this money corrects; it counts on the day when it was observed.
     `reason` is set where money has no key and nobody can be named: it says why. Then owner is unattributed, key None.
     `model` None with "model" in `query.by`: money that no report has split by model (yet).
     """
@@ -68,6 +69,7 @@ class Line:
     day: str | None = None
     hour: str | None = None
     reason: str = ""
+    adjusts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

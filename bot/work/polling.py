@@ -4,6 +4,7 @@ Each page is one transaction with its entries, its roll-ups and the cursor, so t
 done again. One report that is refused does not stop the others; one connection that fails does not stop the rest.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -17,6 +18,7 @@ from bot.books import keys as book_keys
 from bot.books import outbox
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
 from bot.books.database import Database
+from bot.books.prices import PriceList
 from bot.books.tables import Connection, Cursor
 from bot.core.clock import Clock
 from bot.core.schedule import Due, Terms, due
@@ -46,7 +48,9 @@ class Poller:
         *,
         poll_seconds: int = 60,
         admins: Collection[str] = (),
+        prices: PriceList | None = None,
     ) -> None:
+        self._prices = prices
         self._admins = sorted(admins)
         self._database = database
         self._connections = connections
@@ -82,6 +86,8 @@ class Poller:
         self, row: Connection, since: datetime | None, result: PollResult, progress: Progress
     ) -> Exception | None:
         """The poll itself; what went wrong with it as a whole, or None."""
+        if self._prices:
+            await asyncio.to_thread(self._prices.load)
         try:
             async with self._connections.opened(row.id or 0) as ledger:
                 try:
@@ -141,7 +147,7 @@ class Poller:
                 total.add(
                     await accept(
                         session, row.id or 0, row.ledger, ledger.reports, report, page,
-                        observed_at=self._clock.now(), projects=projects,
+                        observed_at=self._clock.now(), projects=projects, prices=self._prices,
                     )
                 )  # fmt: skip
                 done = {place: int(now.timestamp()) for place in stretch.rereads} if last else {}

@@ -19,7 +19,7 @@ from bot.books.reports import answer
 from bot.books.tables import FIGURES, Connection, Workspace
 from bot.core.answer import Answer
 from bot.core.query import parse
-from bot.core.tokens import NO_TOKENS, Tokens
+from bot.core.tokens import CLASSES, NO_TOKENS, Tokens
 from bot.plugin.contract import Page, Reading, Report, Reread, Row, Window
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -30,6 +30,7 @@ BILL = Report("bill", DAY, lag=timedelta(minutes=30))
 COUNTER = Report("counter", None, rereads=(Reread(timedelta(0), timedelta(0)),))
 REPORTS = (BILL, HOURS, COUNTER)
 ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
+MEASURED = ("cost_nano_usd", "byok_nano_usd", "requests", *CLASSES, "reasoning")
 BOOKKEEPING = ("cursor", "statement")
 _FILES = count()
 
@@ -137,7 +138,7 @@ class Books:
 
     async def sums(self, table: str) -> tuple[Any, ...]:
         """The sums of a roll-up."""
-        names = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
+        names = ", ".join(f"SUM({name})" for name in (*MEASURED, "unpriced_tokens"))
         return (await self.rows(f"SELECT {names} FROM {table}"))[0]
 
     async def agree(self) -> None:

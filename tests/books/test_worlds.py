@@ -10,11 +10,11 @@ from typing import Any
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from bot.books.tables import BILLED, FIGURES, UNPRICED
+from bot.books.tables import BILLED, UNPRICED
 from bot.core.money import to_nano
 from bot.core.tokens import Tokens
 from bot.plugin.contract import Page, Report, Row, Window
-from tests.books.little_books import BILL, DAY, HOUR, HOURS, MONDAY, REPORTS, ROLLUPS, Books, examples, row
+from tests.books.little_books import BILL, DAY, HOUR, HOURS, MEASURED, MONDAY, REPORTS, ROLLUPS, Books, examples, row
 
 DAYS = 3
 BUSY_HOURS = (0, 5, 23)  # of each day: few buckets, so that pages speak of the same ones
@@ -100,7 +100,7 @@ def add(sums: dict[tuple[Any, ...], list[int | None]], day: datetime, found: Row
         return
     unpriced = found.tokens.total if cost is None else 0
     place = (int(day.timestamp()), found.key, found.model, UNPRICED if cost is None else BILLED)
-    before = sums.get(place, [None] * (len(FIGURES) + 1))
+    before = sums.get(place, [None] * (len(MEASURED) + 1))
     sums[place] = [plus(*both) for both in zip(before, [*figures, unpriced], strict=True)]
 
 
@@ -109,7 +109,7 @@ def plus(one: int | None, other: int | None) -> int | None:
 
 
 async def held(books: Books) -> dict[tuple[Any, ...], list[int | None]]:
-    sums = ", ".join(f"r.{name}" for name in (*FIGURES, "unpriced_tokens"))
+    sums = ", ".join(f"r.{name}" for name in (*MEASURED, "unpriced_tokens"))
     rows = await books.rows(
         f"SELECT r.day, k.ledger_id, m.name, r.basis, {sums} FROM spend_day r "
         "JOIN ledger_key k ON k.id = r.key_id JOIN model m ON m.id = r.model_id"

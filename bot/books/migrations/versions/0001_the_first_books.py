@@ -12,13 +12,15 @@ def upgrade() -> None:
         "counter",
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("key_id", sa.Integer(), nullable=False),
-        sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("base_at", sa.BigInteger(), nullable=False),
+        sa.Column("base_nano_usd", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("read_at", sa.BigInteger(), nullable=False),
         sa.Column("total_nano_usd", sa.BigInteger(), nullable=False),
-        sa.Column("risen_nano_usd", sa.BigInteger(), nullable=False),
+        sa.Column("before_reset_nano_usd", sa.BigInteger(), nullable=False),
         sa.Column("resets", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "key_id", "day", name=op.f("pk_counter")),
+        sa.PrimaryKeyConstraint("connection_id", "key_id", name=op.f("pk_counter")),
     )
     op.create_table(
         "coverage",
@@ -39,11 +41,13 @@ def upgrade() -> None:
         sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
         sa.Column("output", sa.BigInteger(), nullable=False),
         sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("start", sa.BigInteger(), nullable=False),
         sa.Column("series_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Integer(), nullable=False),
         sa.Column("observed_at", sa.BigInteger(), nullable=False),
+        sa.Column("price_version", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("connection_id", "start", "series_id", name=op.f("pk_entry")),
         sqlite_with_rowid=False,
     )
@@ -66,6 +70,7 @@ def upgrade() -> None:
         sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
         sa.Column("output", sa.BigInteger(), nullable=False),
         sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("settles_at", sa.BigInteger(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -73,7 +78,10 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Integer(), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "day", "key_id", "model_id", "basis", name=op.f("pk_spend_day")),
+        sa.Column("adjusts", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "day", "key_id", "model_id", "basis", "adjusts", name=op.f("pk_spend_day")
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -87,13 +95,15 @@ def upgrade() -> None:
         sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
         sa.Column("output", sa.BigInteger(), nullable=False),
         sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("settles_at", sa.BigInteger(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("key_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "day", "key_id", "basis", name=op.f("pk_spend_day_key")),
+        sa.Column("adjusts", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "day", "key_id", "basis", "adjusts", name=op.f("pk_spend_day_key")),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -107,13 +117,17 @@ def upgrade() -> None:
         sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
         sa.Column("output", sa.BigInteger(), nullable=False),
         sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("settles_at", sa.BigInteger(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
         sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "day", "model_id", "basis", name=op.f("pk_spend_day_model")),
+        sa.Column("adjusts", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "day", "model_id", "basis", "adjusts", name=op.f("pk_spend_day_model")
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -127,6 +141,7 @@ def upgrade() -> None:
         sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
         sa.Column("output", sa.BigInteger(), nullable=False),
         sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
         sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
         sa.Column("settles_at", sa.BigInteger(), nullable=False),
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -134,7 +149,10 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Integer(), nullable=False),
         sa.Column("model_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "hour", "key_id", "model_id", "basis", name=op.f("pk_spend_hour")),
+        sa.Column("adjusts", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "connection_id", "hour", "key_id", "model_id", "basis", "adjusts", name=op.f("pk_spend_hour")
+        ),
         sqlite_with_rowid=False,
     )
     op.create_table(
@@ -157,8 +175,32 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("time_zone", sa.String(), nullable=False),
+        sa.Column("close_day", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspace")),
+    )
+    op.create_table(
+        "audit_run",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("ok", sa.Boolean(), nullable=False),
+        sa.Column("checked", sa.Integer(), nullable=False),
+        sa.Column("differences", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_audit_run_workspace_id_workspace")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_run")),
+    )
+    op.create_table(
+        "closed_month",
+        sa.Column("workspace_id", sa.String(), nullable=False),
+        sa.Column("month", sa.BigInteger(), nullable=False),
+        sa.Column("closed_at", sa.BigInteger(), nullable=False),
+        sa.Column("forced", sa.Boolean(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["workspace_id"], ["workspace.id"], name=op.f("fk_closed_month_workspace_id_workspace")
+        ),
+        sa.PrimaryKeyConstraint("workspace_id", "month", name=op.f("pk_closed_month")),
     )
     op.create_table(
         "connection",
@@ -221,6 +263,35 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_person_workspace_id_workspace")),
         sa.PrimaryKeyConstraint("workspace_id", "email", name=op.f("pk_person")),
     )
+    op.create_table(
+        "adjustment",
+        sa.Column("cost_nano_usd", sa.BigInteger(), nullable=True),
+        sa.Column("byok_nano_usd", sa.BigInteger(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=True),
+        sa.Column("input", sa.BigInteger(), nullable=False),
+        sa.Column("cache_read", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_5m", sa.BigInteger(), nullable=False),
+        sa.Column("cache_write_1h", sa.BigInteger(), nullable=False),
+        sa.Column("output", sa.BigInteger(), nullable=False),
+        sa.Column("reasoning", sa.BigInteger(), nullable=False),
+        sa.Column("saved_nano_usd", sa.BigInteger(), nullable=True),
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("month", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("hour", sa.BigInteger(), nullable=False),
+        sa.Column("key_id", sa.Integer(), nullable=False),
+        sa.Column("model_id", sa.Integer(), nullable=False),
+        sa.Column("basis", sa.Integer(), nullable=False),
+        sa.Column("unpriced_tokens", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["connection_id"], ["connection.id"], name=op.f("fk_adjustment_connection_id_connection")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_adjustment")),
+    )
+    with op.batch_alter_table("adjustment", schema=None) as batch_op:
+        batch_op.create_index("ix_adjustment_day", ["connection_id", "day"], unique=False)
+
     op.create_table(
         "cursor",
         sa.Column("connection_id", sa.Integer(), nullable=False),
@@ -310,14 +381,21 @@ def downgrade() -> None:
     op.drop_table("secret")
     op.drop_table("ledger_key")
     op.drop_table("cursor")
+    with op.batch_alter_table("adjustment", schema=None) as batch_op:
+        batch_op.drop_index("ix_adjustment_day")
+
+    op.drop_table("adjustment")
     op.drop_table("person")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index("ix_outbox_due")
 
     op.drop_table("outbox")
     op.drop_table("connection")
+    op.drop_table("closed_month")
+    op.drop_table("audit_run")
     op.drop_table("workspace")
     op.drop_table("tick")
+    op.drop_table("statement")
     op.drop_table("spend_hour")
     op.drop_table("spend_day_model")
     op.drop_table("spend_day_key")

@@ -1,0 +1,180 @@
+"""The audit: every roll-up and every closed month derived once more, and compared with what stands in the books.
+
+Open days are derived from the entries into a scratch table, a day at a time, so memory does not grow with the books.
+A closed day must be what was frozen plus its adjustments, and the hash over a closed month must still be its hash.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import adjustments, rollups
+from bot.books.closing import month_hash
+from bot.books.database import Database, execute
+from bot.books.rollups import FOLDS, HOURS, SCRATCH, Books
+from bot.books.tables import FIGURES, AuditRun, ClosedMonth, Connection, Model
+from bot.core import months
+from bot.core.precedence import DAY_SECONDS
+from bot.plugin.contract import Report
+
+MAX_DIFFERENCES = 100
+_MEASURES = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
+_HOUR_ROWS = f"hour, key_id, model_id, basis, adjusts, {_MEASURES}"
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was compared, and what did not agree, in words."""
+
+    checked: int = 0
+    differences: list[str] = field(default_factory=list)
+    closed: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.differences
+
+    def differ(self, words: str) -> None:
+        """Notes a difference; past MAX_DIFFERENCES only that there are more."""
+        if len(self.differences) < MAX_DIFFERENCES:
+            self.differences.append(words)
+        elif len(self.differences) == MAX_DIFFERENCES:
+            self.differences.append("and more")
+
+    def as_plain(self) -> dict[str, Any]:
+        """What `outlay audit --format json` prints."""
+        return {"ok": self.ok, "checked": self.checked, "differences": self.differences, "closed": self.closed}
+
+
+async def audit(
+    database: Database, workspace_id: str, reports: Mapping[str, Sequence[Report]], *, now: datetime
+) -> Audit:
+    """Audits a workspace and notes the result in the books. One transaction a day of a connection, so polls go on."""
+    found = Audit()
+    async with database.read() as session:
+        connections = list(
+            await session.exec(
+                select(Connection).where(Connection.workspace_id == workspace_id, Connection.role != "sink")
+            )
+        )
+        closed = list(
+            await session.exec(
+                select(ClosedMonth).where(ClosedMonth.workspace_id == workspace_id).order_by(col(ClosedMonth.month))
+            )
+        )
+    for connection in connections:
+        if connection.ledger not in reports:
+            found.differ(
+                f"{connection.name}: the plugin {connection.ledger} is not loaded, so its books cannot be read"
+            )
+            continue
+        await _connection(database, connection, reports[connection.ledger], {row.month for row in closed}, found)
+    for row in closed:
+        async with database.read() as session:
+            same = await month_hash(session, workspace_id, row.month) == row.hash
+        found.checked += 1
+        found.closed.append({"month": months.name(row.month), "hash": row.hash, "ok": same})
+        if not same:
+            found.differ(f"{months.name(row.month)} was closed, and its figures have moved since")
+    async with database.write() as session:
+        session.add(
+            AuditRun(
+                workspace_id=workspace_id,
+                at=int(now.timestamp()),
+                ok=found.ok,
+                checked=found.checked,
+                differences=json.dumps(found.differences),
+            )
+        )
+    return found
+
+
+async def last(session: AsyncSession, workspace_id: str) -> AuditRun | None:
+    """The newest audit of a workspace."""
+    statement = select(AuditRun).where(AuditRun.workspace_id == workspace_id).order_by(col(AuditRun.id).desc()).limit(1)
+    return (await session.exec(statement)).first()
+
+
+async def _connection(
+    database: Database, connection: Connection, reports: Sequence[Report], closed: set[int], found: Audit
+) -> None:
+    async with database.read() as session:
+        days = [
+            row[0]
+            for row in await execute(
+                session,
+                text(
+                    "SELECT DISTINCT day FROM coverage WHERE connection_id = :id "
+                    "UNION SELECT DISTINCT day FROM spend_day WHERE connection_id = :id ORDER BY 1"
+                ),
+                {"id": connection.id},
+            )
+        ]
+        blank = (await session.exec(select(Model.id).where(Model.ledger == "", Model.name == ""))).first()
+    books = Books(connection.id or 0, reports, blank or 0)
+    for day in days:
+        async with database.write() as session:
+            await session.exec(select(Connection.id).where(Connection.id == connection.id).with_for_update())
+            if months.start_of(day) in closed:
+                await _closed_day(session, connection, books, day, found)
+            else:
+                await _open_day(session, connection, books, day, found)
+
+
+async def _open_day(session: AsyncSession, connection: Connection, books: Books, day: int, found: Audit) -> None:
+    span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
+    await rollups.scratch(session)
+    await rollups.compute(session, books, day=day)
+    where = "WHERE connection_id = :connection AND hour >= :day AND hour < :day_end"
+    fresh, held = f"SELECT {_HOUR_ROWS} FROM {SCRATCH} {where}", f"SELECT {_HOUR_ROWS} FROM {HOURS} {where}"
+    await _compare(session, connection, day, "hours", fresh, held, span, found)
+    for target, source, dimensions in FOLDS:
+        names = f"{dimensions}, basis, adjusts, {_MEASURES}"
+        derived = rollups.fold(target, source, dimensions).partition("SELECT ")[2]
+        derived = f"SELECT {names} FROM (SELECT {_named(derived, dimensions)}) AS derived"
+        held = f"SELECT {names} FROM {target} WHERE connection_id = :connection AND day = :day"
+        await _compare(session, connection, day, target, derived, held, span, found)
+
+
+def _named(select_list: str, dimensions: str) -> str:
+    """The select of a fold with names for its sums, so that it can be compared column by column."""
+    columns, _, rest = select_list.partition(" FROM ")
+    for name in (*FIGURES, "unpriced_tokens"):
+        columns = columns.replace(f"SUM({name})", f"CAST(SUM({name}) AS BIGINT) AS {name}")
+    return columns.replace("MAX(settles_at)", "MAX(settles_at) AS settles_at") + " FROM " + rest
+
+
+async def _compare(
+    session: AsyncSession,
+    connection: Connection,
+    day: int,
+    what: str,
+    fresh: str,
+    held: str,
+    span: Mapping[str, int],
+    found: Audit,
+) -> None:
+    found.checked += 1
+    for one, other, words in ((fresh, held, "is missing in"), (held, fresh, "should not be in")):
+        rows = (await execute(session, text(f"{one} EXCEPT {other} LIMIT 5"), span)).all()
+        for row in rows:
+            found.differ(f"{connection.name}, {_day(day)}: a line of {what} {words} the roll-up: {tuple(row)[:6]}")
+
+
+async def _closed_day(session: AsyncSession, connection: Connection, books: Books, day: int, found: Audit) -> None:
+    found.checked += 1
+    for place, delta in (await adjustments.difference(session, books, day)).items():
+        found.differ(
+            f"{connection.name}, {_day(day)} (closed): what was frozen and its adjustments are not what the entries "
+            f"say: key {place[0]}, model {place[1]}, off by {delta[0] or 0} nano-dollars"
+        )
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -1,0 +1,193 @@
+"""Closing a month: its day roll-ups are frozen, and a hash over them says so for ever.
+
+From then on `accept` books what comes for such a day as an adjustment (see `adjustments`). A month closes once it is
+over and settled, or when somebody insists; closing it again changes nothing and gives the same hash.
+"""
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.database import execute
+from bot.books.tables import FIGURES, ClosedMonth, Connection
+from bot.core import months
+from bot.core.precedence import DAY_SECONDS, is_whole_day
+from bot.plugin.contract import Report
+
+_LINES = f"""
+    SELECT c.name, c.ledger, c.account_id, d.day, k.ledger_id, k.reason, k.scope, m.name AS model, d.basis, d.adjusts,
+           {", ".join(f"d.{name}" for name in FIGURES)}, d.unpriced_tokens
+    FROM spend_day d JOIN connection c ON c.id = d.connection_id
+    JOIN ledger_key k ON k.id = d.key_id JOIN model m ON m.id = d.model_id
+    WHERE c.workspace_id = :workspace AND d.day >= :start AND d.day < :end
+    ORDER BY c.ledger, c.account_id, d.day, k.ledger_id, k.reason, k.scope, m.ledger, m.name, d.basis, d.adjusts
+    """
+
+
+class NotClosable(Exception):
+    """The month cannot be closed yet; the message says why and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A closed month. `new`: it was closed just now."""
+
+    month: int
+    hash: str
+    closed_at: datetime
+    total_nano_usd: int
+    new: bool
+
+
+async def closed_months(session: AsyncSession, connection_id: int) -> frozenset[int]:
+    """The closed months of the workspace that a connection belongs to."""
+    rows = await execute(
+        session,
+        text(
+            "SELECT m.month FROM closed_month m JOIN connection c ON c.workspace_id = m.workspace_id WHERE c.id = :id"
+        ),
+        {"id": connection_id},
+    )
+    return frozenset(row[0] for row in rows)
+
+
+async def close(
+    session: AsyncSession,
+    workspace_id: str,
+    month: int,
+    *,
+    now: datetime,
+    reports: Mapping[str, Sequence[Report]],
+    force: bool = False,
+) -> Closed:
+    """Freezes a month. Raises NotClosable for one that is not over, and, unless forced, for one that is not settled.
+
+    `reports`: of each ledger. The connections are locked first, so that no poll writes into the month meanwhile.
+    """
+    held = await session.get(ClosedMonth, (workspace_id, month))
+    if held is None:
+        connections = list(
+            await session.exec(select(Connection).where(Connection.workspace_id == workspace_id).with_for_update())
+        )
+        if now.timestamp() < months.end_of(month):
+            raise NotClosable(
+                f"{months.name(month)} is not over: it can be closed from {_day(months.end_of(month))} on"
+            )
+        if not force:
+            open_ends = [end async for end in _unsettled(session, connections, month, now, reports)]
+            if open_ends:
+                raise NotClosable(
+                    f"{months.name(month)} is not settled: {'; '.join(open_ends)} (--force closes it anyway)"
+                )
+        held = ClosedMonth(
+            workspace_id=workspace_id,
+            month=month,
+            closed_at=int(now.timestamp()),
+            forced=force,
+            hash=await month_hash(session, workspace_id, month),
+        )
+        session.add(held)
+        await session.flush()
+        new = True
+    else:
+        new = False
+    closed_at = datetime.fromtimestamp(held.closed_at, UTC)
+    return Closed(month, held.hash, closed_at, await _total(session, workspace_id, month), new)
+
+
+async def month_hash(session: AsyncSession, workspace_id: str, month: int) -> str:
+    """SHA-256 over every line of the month's day roll-ups, by ledger, account, day, key, model and basis."""
+    digest = hashlib.sha256()
+    connection = await session.connection()
+    stream = await connection.stream(text(_LINES), _span(workspace_id, month))
+    async for row in stream:
+        digest.update(json.dumps([*row[1:]], ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
+    return digest.hexdigest()
+
+
+async def _unsettled(
+    session: AsyncSession,
+    connections: Iterable[Connection],
+    month: int,
+    now: datetime,
+    reports: Mapping[str, Sequence[Report]],
+) -> AsyncIterator[str]:
+    for connection in connections:
+        if connection.disconnected_at is not None or connection.role != "books":
+            continue
+        first = max(month, connection.created_at // DAY_SECONDS * DAY_SECONDS)
+        row = (
+            await execute(
+                session,
+                text(
+                    "SELECT MIN(day) AS first, MAX(settles_at) AS settles FROM spend_day "
+                    "WHERE connection_id = :id AND day >= :start AND day < :end AND adjusts = 0"
+                ),
+                {"id": connection.id, "start": month, "end": months.end_of(month)},
+            )
+        ).one()
+        if row.settles is not None and row.settles > now.timestamp():
+            yield f"{connection.name} may still be restated" + _until(row.settles)
+            continue
+        needed = [report for report in reports.get(connection.ledger, ()) if report.grain is not None]
+        if not needed or first >= months.end_of(month):
+            continue
+        read_to = (
+            await execute(
+                session, text("SELECT MAX(watermark) FROM cursor WHERE connection_id = :id"), {"id": connection.id}
+            )
+        ).scalar()
+        if read_to is None or read_to < months.end_of(month):
+            yield f"{connection.name} has been read only up to {_day(read_to) if read_to else 'nowhere'}"
+        elif missing := await _days_without_bill(session, connection, needed, month, now):
+            yield f"{connection.name} has no final bill yet for {missing} of its days"
+
+
+async def _days_without_bill(
+    session: AsyncSession, connection: Connection, reports: Sequence[Report], month: int, now: datetime
+) -> int:
+    """Days of the month with spend that only a passing report told of, though a bill of them can still be read."""
+    bills = [report for report in reports if is_whole_day(report)]
+    if not bills:
+        return 0
+    reach = int((now - max(bill.history for bill in bills)).timestamp())
+    found = await execute(
+        session,
+        text(
+            "SELECT COUNT(DISTINCT d.day) FROM spend_day d WHERE d.connection_id = :id AND d.adjusts = 0 "
+            "AND d.day >= :start AND d.day < :end AND NOT EXISTS (SELECT 1 FROM coverage v "
+            "WHERE v.connection_id = d.connection_id AND v.day = d.day AND v.final)"
+        ),
+        {"id": connection.id, "start": max(month, reach), "end": months.end_of(month)},
+    )
+    return int(found.scalar() or 0)
+
+
+async def _total(session: AsyncSession, workspace_id: str, month: int) -> int:
+    found = await execute(
+        session,
+        text(
+            "SELECT SUM(d.cost_nano_usd) FROM spend_day_model d JOIN connection c ON c.id = d.connection_id "
+            "WHERE c.workspace_id = :workspace AND c.role = 'books' AND d.day >= :start AND d.day < :end"
+        ),
+        _span(workspace_id, month),
+    )
+    return int(found.scalar() or 0)
+
+
+def _span(workspace_id: str, month: int) -> dict[str, object]:
+    return {"workspace": workspace_id, "start": month, "end": months.end_of(month)}
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _until(settles_at: int) -> str:
+    return f" until {_day(settles_at)}" if settles_at < 4_102_444_800 else ""

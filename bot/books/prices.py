@@ -1,0 +1,137 @@
+"""The price list: what an operator wrote in `prices.toml`, else the bundled list of genai-prices by day of use.
+
+Nothing is fetched: the list comes with the package, pinned. What neither knows has no price. A bucket adds up many
+requests, so it is never priced with a tier that goes by the size of one: unit prices are taken below all tiers.
+
+    [[price]]                       # prices.toml, in the data directory; dollars for a million tokens
+    model = "acme/model-x"          # the canonical name or the ledger's own; * is a wildcard
+    from = 2026-01-01               # holds from this day of use on
+    input = "1.25"
+    output = "10"
+"""
+
+import importlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bot.core.models import canonical
+from bot.core.money import NANO_PER_USD
+from bot.core.prices import MILLION, UnitPrices
+from bot.core.tokens import CLASSES
+
+FILE_NAME = "prices.toml"
+PROBE_TOKENS = 1_000  # below the smallest tier of any model
+MAX_REMEMBERED = 20_000
+_PROBES: dict[str, dict[str, int]] = {
+    "input": {"input_tokens": PROBE_TOKENS},
+    "cache_read": {"input_tokens": PROBE_TOKENS, "cache_read_tokens": PROBE_TOKENS},
+    "cache_write_5m": {"input_tokens": PROBE_TOKENS, "cache_write_tokens": PROBE_TOKENS},
+    "cache_write_1h": {
+        "input_tokens": PROBE_TOKENS,
+        "cache_write_tokens": PROBE_TOKENS,
+        "cache_write_1h_tokens": PROBE_TOKENS,
+    },
+    "output": {"output_tokens": PROBE_TOKENS},
+}
+
+
+class PricesError(ValueError):
+    """The operator's file cannot be used; one line says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    pattern: str
+    start: date
+    prices: UnitPrices
+
+    def holds(self, names: Sequence[str], day: date) -> bool:
+        return self.start <= day and any(fnmatchcase(name, self.pattern) for name in names)
+
+
+class PriceList:
+    """Unit prices by ledger, model and day of use."""
+
+    def __init__(self, overrides: Sequence[_Override] = ()) -> None:
+        self._overrides = sorted(overrides, key=lambda override: override.start, reverse=True)
+        self.unit = lru_cache(maxsize=MAX_REMEMBERED)(self._unit)
+
+    @classmethod
+    def read(cls, data_dir: Path) -> "PriceList":
+        """The price list with the operator's file, if there is one. Raises PricesError."""
+        path = data_dir / FILE_NAME
+        try:
+            found = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError) as error:
+            raise PricesError(f"{FILE_NAME}: {error}") from None
+        prices = found.get("price", [])
+        if set(found) - {"price"} or not isinstance(prices, list):
+            raise PricesError(f"{FILE_NAME}: wants [[price]] tables and nothing else")
+        return cls([_override(place, price) for place, price in enumerate(prices, 1)])
+
+    @staticmethod
+    def load() -> None:
+        """Loads the bundled list, which takes a second: off the loop, before it is needed on it."""
+        importlib.import_module("genai_prices").calc_price  # noqa: B018
+
+    def _unit(self, ledger: str, model: str, day: date) -> UnitPrices | None:
+        """What a model costs on a day of use; None if nobody knows."""
+        names = (model.lower(), canonical(model))
+        for override in self._overrides:
+            if override.holds(names, day):
+                return override.prices
+        return _listed(ledger, model, day) or _listed("", names[1], day)
+
+
+def _listed(ledger: str, model: str, day: date) -> UnitPrices | None:
+    """From the bundled list. `ledger` is the seller where the list knows it as one; else the model's maker is."""
+    from genai_prices import Usage, calc_price  # takes a second to load, and most polls never need it
+
+    maker, _, bare = model.rpartition("/")
+    seller = ledger if ledger in ("openrouter", "openai", "anthropic") else _SELLERS.get(maker, maker) or None
+    reference = model if ledger == "openrouter" else bare
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    found: dict[str, int | None] = {}
+    for name, probe in _PROBES.items():
+        try:
+            cost = calc_price(Usage(**probe), reference, provider_id=seller, genai_request_timestamp=at).total_price
+        except LookupError:
+            return None
+        found[name] = int(cost * NANO_PER_USD * MILLION / PROBE_TOKENS)
+    return UnitPrices(**found, version=f"genai-prices {version('genai-prices')}")
+
+
+_SELLERS: Mapping[str, str] = {"mistralai": "mistral", "moonshotai": "moonshot", "meta-llama": "", "qwen": ""}
+
+
+def _override(place: int, price: Any) -> _Override:
+    where = f"{FILE_NAME}, price {place}"
+    if not isinstance(price, dict) or not isinstance(price.get("model"), str) or not price["model"]:
+        raise PricesError(f'{where}: wants a model, such as model = "acme/model-x"')
+    if unknown := sorted(set(price) - {"model", "from", *CLASSES}):
+        raise PricesError(f"{where}: {unknown[0]} is not known; there are model, from, {', '.join(CLASSES)}")
+    start = price.get("from", date.min)
+    if not isinstance(start, date) or isinstance(start, datetime):
+        raise PricesError(f"{where}: from wants a day without quotes, such as 2026-01-01")
+    units = {name: _nano_per_million(where, name, price[name]) if name in price else None for name in CLASSES}
+    return _Override(price["model"].lower(), start, UnitPrices(**units, version=FILE_NAME))
+
+
+def _nano_per_million(where: str, name: str, value: Any) -> int:
+    try:
+        usd = Decimal(str(value))
+        if not usd.is_finite() or not 0 <= usd < 1_000_000:
+            raise InvalidOperation
+    except InvalidOperation:
+        raise PricesError(f'{where}: {name} wants dollars for a million tokens, such as "1.25"') from None
+    return int((usd * NANO_PER_USD).to_integral_value())
