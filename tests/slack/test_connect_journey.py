@@ -37,7 +37,7 @@ async def test_a_right_key_is_saved_and_the_view_says_what_comes_next(slack: Wor
     ]
     assert reply.modal is not None
     assert reply.modal.title == "Connected"
-    for shown in ("Acme Inc.", "7f3a…c2", "activity, keys", "/spend"):
+    for shown in ("Acme Inc.", "7f3a…c2", "• activity", "• keys", "/spend"):
         assert shown in reply.modal.words
 
 

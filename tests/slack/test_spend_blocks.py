@@ -124,7 +124,8 @@ def test_two_groupings_leave_out_the_share_so_that_five_columns_are_enough() -> 
 
 
 def test_keys_of_one_name_can_be_told_apart() -> None:
-    lines = key_line("ci", "key-000111", 2), key_line("ci", "key-000222", 1), key_line("web", "key-000333", 1)
+    long = f"{'0' * 61}222"
+    lines = key_line("ci", "key-000111", 2), key_line("ci", long, 1), key_line("web", "key-000333", 1)
     shown = table(blocks.answer(answer_of(*lines, words="by key")))
 
     assert [row[0] for row in shown[1:]] == ["ci (…000111)", "ci (…000222)", "web"]

@@ -59,11 +59,10 @@ def checking_view(ledger_title: str) -> kit.View:
 
 def done_view(connected: Connected) -> kit.View:
     """It is saved: whose account, what it may read, and what comes next."""
-    reads = ", ".join(words.safe(what) for what in connected.can_read)
+    reads = "\n".join(f"• {words.safe(what)}" for what in connected.can_read)
     facts = [
         f"*Account*\n{words.safe(connected.account_title)}",
         f"*Fingerprint*\n`{words.safe(connected.fingerprint)}`",
-        *([f"*Can read*\n{reads}"] if reads else []),
     ]
     return _showing(
         Shown.DONE,
@@ -71,6 +70,7 @@ def done_view(connected: Connected) -> kit.View:
         [
             kit.section(done_text(connected)),
             kit.fields(facts),
+            *([kit.section(f"*Can read*\n{reads}")] if reads else []),
             kit.context("The first figures come in about a minute: try `/spend`."),
         ],
     )

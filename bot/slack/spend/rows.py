@@ -107,7 +107,7 @@ def _label(line: Line, dimension: str, same_name: frozenset[str]) -> Label:
         if line.key is None:
             return Label("no key")
         title = words.name(line.key.name or line.key.id)
-        return Label(f"{title} (…{words.name(line.key.id)[-6:]})" if line.key.name in same_name else title)
+        return Label(f"{title} (…{words.name(line.key.id[-6:])})" if line.key.name in same_name else title)
     if dimension == "model":
         return Label(words.name(line.model.id) if line.model else "not split by model")
     if dimension == "hour":
