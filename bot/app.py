@@ -33,6 +33,7 @@ DRAIN_SECONDS = 20
 POLL_CHECK_SECONDS = 1.0
 DELIVER_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
+BOOKS_SECONDS = 300.0
 SLACK_RETRY_SECONDS = 5.0
 _PASSING = frozenset({"ratelimited", "fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 log = logging.getLogger("outlay.app")
@@ -154,6 +155,9 @@ class Bot:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliveries.run)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
+                books = self.house.bookkeeping
+                self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
+                self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             await self._join()
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)

@@ -1,4 +1,6 @@
-"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections, plugins."""
+"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections, the last
+audit, plugins.
+"""
 
 from bot.house import House
 from bot.slack.doctor import slack_check
@@ -14,6 +16,8 @@ async def checkup(home: House) -> list[Check]:
         await doctor.vault_check(home.database, home.vault),
         await slack_check(home.settings.slack_bot_token, home.settings.slack_api_url),
     ]
-    views = await home.connections.views(await home.workspace())
+    workspace = await home.workspace()
+    views = await home.connections.views(workspace)
     checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
+    checks.append(await doctor.audit_check(home.database, workspace))
     return checks + doctor.plugin_checks(home.loaded.found)

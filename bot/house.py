@@ -18,6 +18,7 @@ from bot.settings import Settings
 from bot.vault.master import KEY_FILE_NAME, open_vault
 from bot.vault.vault import OnSecret, Vault
 from bot.work.asking import Asking
+from bot.work.bookkeeping import Bookkeeping
 from bot.work.connecting import Connections
 from bot.work.polling import Poller
 
@@ -38,6 +39,7 @@ class House:
     connections: Connections
     poller: Poller
     asking: Asking
+    bookkeeping: Bookkeeping
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -73,6 +75,8 @@ async def house(
             admins=settings.admins,
             prices=PriceList.read(data_dir),
         )
-        yield House(settings, clock, database, vault, loaded, connections, poller, Asking(database, clock))
+        bookkeeping = Bookkeeping(database, loaded.ledgers(), clock)
+        asking = Asking(database, clock)
+        yield House(settings, clock, database, vault, loaded, connections, poller, asking, bookkeeping)
     finally:
         await database.close()

@@ -34,13 +34,13 @@ _ERROR_ALPHABET = "bcdfghjkmnpqrstvwxyz23456789"  # nothing that looks like some
 OURS = ("bot", "plugins", "outlay")
 FLOORS = {
     # At DEBUG these print what they send and receive, a pasted key included.
-    "slack_bolt": logging.INFO,
     "slack_sdk": logging.INFO,
     "aiohttp": logging.INFO,
     "websockets": logging.INFO,
     "uvicorn": logging.INFO,
     "asyncio": logging.INFO,
-    # These do so, or write a line for each thing they do, at INFO already.
+    # These do so, or write a line for each thing they do, at INFO already: Bolt the body of a request badly signed.
+    "slack_bolt": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
     "aiosqlite": logging.WARNING,

@@ -9,6 +9,7 @@ from bot.books.closing import NotClosable
 from bot.books.owners import OwnerError
 from bot.books.prices import PricesError
 from bot.books.workspaces import WorkspaceError
+from bot.core.months import MonthError
 from bot.core.query import QueryError
 from bot.house import StartError
 from bot.logs import error_id, fold, one_line
@@ -26,6 +27,7 @@ class UsageError(Exception):
 
 _FOR_PEOPLE = (
     UsageError,
+    MonthError,
     NotClosable,
     PricesError,
     SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PricesError, PluginError, BusyError,

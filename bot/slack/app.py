@@ -55,12 +55,12 @@ def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, a
 
 
 def quiet_logger() -> logging.Logger:
-    """The logger for Bolt and the SDK. Never below INFO: at DEBUG both write whole bodies, credentials included."""
+    """The logger for Bolt and the SDK. Never below WARNING: below it both can write whole bodies, keys included."""
     for name in ("slack_bolt", "slack_sdk"):
         logger = logging.getLogger(name)
-        logger.setLevel(max(logger.level, logging.INFO))
+        logger.setLevel(max(logger.level, logging.WARNING))
     log = logging.getLogger(LOGGER)
-    log.setLevel(max(log.level, logging.INFO))
+    log.setLevel(max(log.level, logging.WARNING))
     return log
 
 

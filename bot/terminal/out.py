@@ -38,7 +38,7 @@ async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     async for row in rows:
-        writer.writerow([_inert(row.get(name, "")) for name in columns])
+        writer.writerow([cell and _inert(cell) for cell in map(row.get, columns)])
 
 
 async def stream_array(items: AsyncIterable[Any]) -> None:

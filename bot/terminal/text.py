@@ -32,6 +32,9 @@ def spend(answer: Answer) -> None:
     if not answer.fresh_until:
         out.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin, then outlay poll")
         return
+    if not any(answer.fresh_until.values()):
+        out.line("Nothing has been read yet: outlay poll")
+        return
     console = out.console()
     console.print(
         Text(f"{words.money(answer.total_nano_usd)} {words.period(answer.query)}", style="bold"), soft_wrap=True

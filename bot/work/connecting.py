@@ -272,6 +272,7 @@ def _view(row: Connection, fresh_until: datetime | None) -> ConnectionView:
         last_poll=_time(row.last_poll_at),
         next_poll=_time(row.next_poll_at),
         error=row.error,
+        notes=row.notes,
     )
 
 

@@ -1,13 +1,15 @@
 """Is everything well, and if not, how is it mended? One line for each thing that can be wrong."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import col, select
 
-from bot.books import migrations
+from bot.books import audit, migrations
 from bot.books.database import Database
 from bot.books.tables import Connection, Cursor, Secret
 from bot.plugin.errors import PluginError
@@ -83,12 +85,28 @@ async def _connection(database: Database, connections: Connections, view: Connec
         ]
     fresh = f"read up to {view.fresh_until:%Y-%m-%d %H:%M} UTC" if view.fresh_until else "not polled yet"
     sees = f"; sees {'; '.join(checked.can_read)}" if checked.can_read else ""
-    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{sees}; {fresh}"
+    noted = f"; noted: {view.notes}" if view.notes else ""
+    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{sees}; {fresh}{noted}"
     if refused:
         return Check(
             name, False, f"{detail}; refused: {'; '.join(refused)}", "the other reports go on; see docs/ledgers.md"
         )
     return Check(name, True, detail)
+
+
+async def audit_check(database: Database, workspace_id: str) -> Check:
+    """What the last audit said."""
+    async with database.read() as session:
+        run = await audit.last(session, workspace_id)
+    if run is None:
+        return Check("audit", True, "not run yet; the bot audits every night, `outlay audit` now")
+    when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    if run.ok:
+        return Check("audit", True, f"{when}: {run.checked:,} comparisons agree")
+    first = next(iter(json.loads(run.differences)), "")
+    return Check(
+        "audit", False, f"{when}: {first}", "run `outlay audit`; if it stays, keep a copy of the books and report it"
+    )
 
 
 def plugin_checks(found: Iterable[Found]) -> list[Check]:

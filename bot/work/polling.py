@@ -33,6 +33,7 @@ from bot.work.views import PollResult
 MAX_PAGES = 10_000  # of one report in one poll
 MAX_BACKOFF_SECONDS = 900
 MAX_ERROR_CHARACTERS = 300
+MAX_NOTES, MAX_NOTES_CHARACTERS = 5, 600
 Progress = Callable[[str], None]
 log = logging.getLogger("outlay.poll")
 
@@ -111,7 +112,7 @@ class Poller:
         refused = []
         for report in ledger.reports:
             try:
-                accepted = await self._report(row, ledger, report, keys, since, progress)
+                accepted = await self._report(row, ledger, report, keys, since, result, progress)
             except (Permanent, BadPageError, BadConfig) as error:
                 refused.append(f"{report.name}: {error}" if not str(error).startswith(report.name) else str(error))
                 await self._note_refusal(row, report, str(error))
@@ -129,6 +130,7 @@ class Poller:
         report: Report,
         keys: Sequence[Key],
         since: datetime | None,
+        result: PollResult,
         progress: Progress,
     ) -> Accepted:
         """Reads what is due of one report."""
@@ -156,6 +158,8 @@ class Poller:
                 )
             for note in page.notes:
                 log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
+                if note not in result.notes and len(result.notes) < MAX_NOTES:
+                    result.notes.append(note)
             progress(f"{row.name}: {report.name} read to {page.window.end:%Y-%m-%d %H:%M}")
             if last:
                 return total
@@ -191,22 +195,25 @@ class Poller:
             row = await session.get(Connection, before.id)
             if row is None or row.disconnected_at is not None or row.fingerprint != before.fingerprint:
                 return  # let go, or given another credential, while it was polled
+            known = row.state == "needs_reauth"
             row.last_poll_at = int(now.timestamp())
             row.failures = 0 if failure is None else row.failures + 1
             row.error = result.error
+            if result.notes:
+                row.notes = "; ".join(result.notes)[:MAX_NOTES_CHARACTERS]
             row.state = "ok" if failure is None else "needs_reauth" if isinstance(failure, NeedsReauth) else "failing"
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
-            if isinstance(failure, NeedsReauth):
+            if isinstance(failure, NeedsReauth) and not known:
                 await self._tell_admins(session, row, now)
 
     async def _tell_admins(self, session: AsyncSession, row: Connection, now: datetime) -> None:
-        """Once for each credential: who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+        """Once each time: who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
         for person in sorted({row.connected_by, *self._admins} - {""}) or [""]:
             await outbox.say(
                 session,
                 workspace_id=row.workspace_id,
-                key=f"reauth:{row.id}:{row.fingerprint}:{person}",
+                key=f"reauth:{row.id}:{int(now.timestamp())}:{person}",
                 stream=f"connection:{row.id}:{person}",
                 kind="needs_reauth",
                 payload={
@@ -240,9 +247,7 @@ async def _lock(session: AsyncSession, connection_id: int) -> None:
 
 def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
     """Up to when the report has now been read, less what it lags behind."""
-    if report.grain is None:
-        return page.window.end
-    if not page.complete:
+    if report.grain is None or not page.complete:
         return None
     read_to = max(page.window.end, stretch.end) if last else page.window.end
     return read_to if report.grain >= timedelta(days=1) else read_to - report.lag

@@ -1,6 +1,6 @@
 """What the house tells about connections and polls: plain values, which Slack, the terminal and JSON each render."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.plugin.forms import FormField
@@ -54,6 +54,7 @@ class ConnectionView:
     last_poll: datetime | None
     next_poll: datetime | None
     error: str
+    notes: str = ""
 
 
 @dataclass(slots=True)
@@ -67,3 +68,4 @@ class PollResult:
     same: int = 0
     requests: int = 0
     error: str = ""
+    notes: list[str] = field(default_factory=list)

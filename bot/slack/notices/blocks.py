@@ -29,3 +29,11 @@ def works_again(existing: Existing) -> Message:
     """The other end of that story."""
     text = f"{words.safe(existing.ledger_title)} takes the credential of *{words.safe(existing.name)}* again."
     return simple(text.replace("*", ""), [kit.section(text)])
+
+
+def audit_failed(differences: list[str], count: int) -> Message:
+    """The nightly audit found figures that do not follow from the entries."""
+    finding = f"Outlay's own audit found {words.counted(count, 'difference')} in the books."
+    listed = "\n".join(f"• {words.safe(one, 200)}" for one in differences)
+    advice = "Run `outlay audit` for all of them. Keep a copy of the database before anything else."
+    return simple(f"{finding} {advice}", [kit.section(finding), kit.section(listed), kit.section(advice)])

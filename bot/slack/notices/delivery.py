@@ -38,16 +38,9 @@ class Notices:
 
     async def deliver(self, message: Message) -> None:
         """Says one thing. Raises Undeliverable for what will never arrive."""
-        if message.kind != "needs_reauth":
-            raise Undeliverable(f"nobody knows how to say «{message.kind}»")
-        wanted = f"con_{message.payload['connection_id']}"
-        existing = next(
-            (one for one in await self._connecting.connections(message.workspace_id) if one.id == wanted), None
-        )
-        if existing is None or existing.state != "needs_reauth":
+        said = await self._said(message)
+        if said is None:
             return  # mended or let go meanwhile: there is nothing to tell any more
-        since = datetime.fromtimestamp(int(message.payload["at"]), UTC)
-        said = blocks.needs_reauth(existing, since, self._clock.now())
         channel = await self._channel(str(message.payload["to"]))
         try:
             await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel))
@@ -55,6 +48,20 @@ class Notices:
             if (code := str(error.response.get("error"))) in _NOBODY:
                 raise Undeliverable(f"Slack does not deliver to {channel}: {code}") from None
             raise
+
+    async def _said(self, message: Message) -> posting.Message | None:
+        """The words for a message; None if it has become untrue."""
+        if message.kind == "audit_failed":
+            return blocks.audit_failed(list(message.payload["differences"]), int(message.payload["count"]))
+        if message.kind != "needs_reauth":
+            raise Undeliverable(f"nobody knows how to say «{message.kind}»")
+        wanted = f"con_{message.payload['connection_id']}"
+        standing = await self._connecting.connections(message.workspace_id)
+        existing = next((one for one in standing if one.id == wanted), None)
+        if existing is None or existing.state != "needs_reauth":
+            return None
+        since = datetime.fromtimestamp(int(message.payload["at"]), UTC)
+        return blocks.needs_reauth(existing, since, self._clock.now())
 
     async def look_up(self, workspace_id: str, email: str) -> tuple[str, str] | None:
         """The Slack user with an e-mail: id and name. None too where the optional scope was not granted."""

@@ -1,0 +1,107 @@
+"""What keeps the books honest: months are closed, everything is audited, and both happen by themselves on their day."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlmodel import select
+
+from bot.books import audit as auditing
+from bot.books import closing, outbox
+from bot.books.closing import Closed, NotClosable
+from bot.books.database import Database
+from bot.books.tables import ClosedMonth, Workspace
+from bot.books.workspaces import ensure
+from bot.core import months
+from bot.core.clock import Clock
+from bot.plugin.contract import Ledger, Report
+from bot.plugin.errors import BadConfig
+from bot.work.timetable import claim
+
+LAST_CLOSE_DAY = 28
+AUDIT_PERIOD_SECONDS = 86_400
+CLOSE_PERIOD_SECONDS = 3_600
+AUDIT_HOUR = timedelta(hours=3)  # UTC: a quiet hour for most, and after the bills of the day before
+log = logging.getLogger("outlay.books")
+
+
+class Bookkeeping:
+    """Closes and audits the books of workspaces."""
+
+    def __init__(self, database: Database, ledgers: Mapping[str, type[Ledger[Any]]], clock: Clock) -> None:
+        self._database = database
+        self._reports: Mapping[str, Sequence[Report]] = {slug: ledger.reports for slug, ledger in ledgers.items()}
+        self._clock = clock
+
+    async def close(self, workspace_id: str, month: int, *, force: bool = False) -> Closed:
+        """Freezes a month. Raises NotClosable, in words."""
+        async with self._database.write() as session:
+            return await closing.close(
+                session, workspace_id, month, now=self._clock.now(), reports=self._reports, force=force
+            )
+
+    async def audit(self, workspace_id: str) -> auditing.Audit:
+        """Compares everything, and notes the result. A difference is told to the admins, once a day."""
+        now = self._clock.now()
+        found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
+        if not found.ok:
+            log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
+            async with self._database.write() as session:
+                await outbox.say(
+                    session,
+                    workspace_id=workspace_id,
+                    key=f"audit:{workspace_id}:{now:%Y-%m-%d}",
+                    stream=f"audit:{workspace_id}",
+                    kind="audit_failed",
+                    payload={"differences": found.differences[:5], "count": len(found.differences), "to": ""},
+                    now=now,
+                )
+        return found
+
+    async def set_up(self, workspace_id: str, *, time_zone: str | None, close_day: int | None) -> Workspace:
+        """Changes a workspace's zone or closing day, and gives what it is now. Raises BadConfig."""
+        if time_zone is not None:
+            try:
+                ZoneInfo(time_zone)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise BadConfig(
+                    "time-zone", f"«{time_zone}» is not a time zone: such as Europe/Berlin, or UTC"
+                ) from None
+        if close_day is not None and not 0 <= close_day <= LAST_CLOSE_DAY:
+            raise BadConfig("close-day", f"a day from 1 to {LAST_CLOSE_DAY}, or 0 for never by itself")
+        async with self._database.write() as session:
+            row = await ensure(session, workspace_id, now=self._clock.now())
+            row.time_zone = time_zone or row.time_zone
+            row.close_day = row.close_day if close_day is None else close_day
+            session.add(row)
+        return row
+
+    async def close_due(self) -> None:
+        """Closes the month before where its closing day has come; tries again while it is not settled."""
+        now = self._clock.now()
+        month = months.before(months.start_of(int(now.timestamp())))
+        async with self._database.write() as session:
+            if not await claim(session, "close", now, CLOSE_PERIOD_SECONDS):
+                return
+            due = [row.id for row in await session.exec(select(Workspace)) if 0 < row.close_day <= now.day]
+            done = set(await session.exec(select(ClosedMonth.workspace_id).where(ClosedMonth.month == month)))
+        for workspace_id in due:
+            if workspace_id in done:
+                continue
+            try:
+                closed = await self.close(workspace_id, month)
+            except NotClosable as error:
+                log.warning("not closed yet", extra={"workspace": workspace_id, "why": str(error)})
+            else:
+                log.info("closed", extra={"workspace": workspace_id, "month": months.name(month), "hash": closed.hash})
+
+    async def audit_nightly(self) -> None:
+        """Audits every workspace, once a night whatever the number of replicas."""
+        async with self._database.write() as session:
+            if not await claim(session, "audit", self._clock.now() - AUDIT_HOUR, AUDIT_PERIOD_SECONDS):
+                return
+            workspaces = list(await session.exec(select(Workspace.id)))
+        for workspace_id in workspaces:
+            await self.audit(workspace_id)
