@@ -1,4 +1,4 @@
-"""The story that `outlay demo` tells: one evening at an invented company, played by the real bot on loopback.
+"""The story that `outlay demo` tells: one night at an invented company, played by the real bot on loopback.
 
 What is simulated is said on the first line. The scenes are in `story_scenes`, the sum at the end in `story_sums`, and
 what `--serve` adds in `story_serve`.
@@ -40,13 +40,15 @@ async def demo(*, serve: bool) -> int:
 
 
 async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
-    # These take a second to load; the first line should not wait for them.
+    tell.progress("the stage is being set …")
+    # These take a second or two to load; the first line should not wait for them.
     from bot.demo import story_scenes as scenes
     from bot.demo import story_serve, story_sums
     from bot.demo.stage import NotHeld, stage
 
     try:
         async with stage() as on:
+            tell.progress_done()
             tell.scene("An admin connects OpenRouter")
             await scenes.connect(on, tell)
             tell.scene("The bot reads what was")

@@ -27,7 +27,8 @@ _AS = re.compile(r"as\s+@?(\w+)\s*:\s*(.*)", re.IGNORECASE)
 async def serve(on: Stage, tell: Narrator) -> None:
     """Plays what is typed until `quit` or the end of input. Time runs on, and the bot goes on polling."""
     names = [person.name for person in on.slack.world.people.values() if not person.is_bot]
-    tell.line(f"The stage stays open; its clock says {on.clock.now():%H:%M} UTC and runs on. Type, for example:")
+    tell.line(f"The stage stays open; its clock says {on.clock.now():%H:%M} UTC and runs on, and so does the runaway")
+    tell.line("agent: the bot reads it anew every minute. Type, for example:")
     for example in ("/spend 7d by model", "as dana: /spend me by day", "home", "help", "quit"):
         tell.line(f"  {example}")
     tell.line(f"You are {USUALLY}; there are also {', '.join(name for name in names if name != USUALLY)}.")
