@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = add("demo", "the whole story on loopback: no account, no network")
     demo.add_argument("--serve", action="store_true", help="stay, so that you can type /spend … yourself")
     add("run", "run the bot: Socket Mode with SLACK_APP_TOKEN, else HTTP with SLACK_SIGNING_SECRET")
-    add("doctor", "is everything well, and how is it mended if not?", formats=("text", "json"))
+    add("doctor", "look whether everything is well, and say how to mend what is not", formats=("text", "json"))
 
     connect = add("connect", "connect a ledger: check with it, encrypt the credential, save")
     connect.add_argument("ledger", metavar="LEDGER", help="which kind, such as openrouter; `outlay plugins` lists them")
@@ -71,11 +71,24 @@ def _parser() -> argparse.ArgumentParser:
         "query", metavar="QUERY", nargs="*", help="such as: 7d by model, mtd by key top 5, yesterday by hour"
     )
 
+    export = add("export", "a month's rows, to standard output", formats=("focus", "csv", "json"))
+    export.add_argument("--month", metavar="YYYY-MM", required=True, help="a UTC calendar month")
+
     own = add("own", "say who answers for a key")
     own.add_argument("key", metavar="KEY", help="the ledger's id, or CONNECTION:id where two have it")
     own.add_argument("owner", metavar="OWNER", help="a Slack user id, an e-mail, agent:NAME, team:NAME, unattributed")
     own.add_argument("--from", dest="start", metavar="DATE", help="from this day on (YYYY-MM-DD), not in all history")
     add("owners", "list who answers for which keys", formats=("text", "json"))
+
+    close = add("close", "freeze a month: whatever comes for it later is an adjustment", formats=("text", "json"))
+    close.add_argument("month", metavar="YYYY-MM")
+    close.add_argument("--force", action="store_true", help="even while some of it is not settled")
+    add("audit", "derive every figure and closed month once more, and compare", formats=("text", "json"))
+    workspace = add("workspace", "show or change how a workspace counts its days and months", formats=("text", "json"))
+    workspace.add_argument("--time-zone", metavar="ZONE", help="days are counted in it, such as Europe/Berlin")
+    workspace.add_argument(
+        "--close-day", metavar="DAY", type=int, help="of the month, when the month before closes; 0: never by itself"
+    )
 
     vault = add("vault", "the master key").add_subparsers(dest="action", metavar="ACTION", required=True)
     vault.add_parser("new-key", help="print a fresh master key")

@@ -12,6 +12,10 @@ from datetime import UTC, date, datetime
 from bot import logs
 from bot import settings as bot_settings
 from bot.commands.errors import UsageError, explain
+from bot.commands.export import export
+from bot.core import months
+from bot.core.money import exact
+from bot.core.months import MonthError
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
 from bot.core.query import QueryError
 from bot.house import House, house
@@ -45,7 +49,9 @@ async def run(arguments: argparse.Namespace) -> int:
     try:
         async with house(settings, on_secret=redactor.add) as home:
             return await _COMMANDS[name](home, arguments)
-    except (UsageError, QueryError) as error:
+    except BrokenPipeError:
+        raise  # whoever read us has enough; `bot.cli` knows
+    except (UsageError, QueryError, MonthError) as error:
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 2
     except Exception as error:  # noqa: BLE001  the boundary of `bot.cli` would say the same, but it does not know the secrets
@@ -238,6 +244,52 @@ async def _owners(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _close(home: House, arguments: argparse.Namespace) -> int:
+    month = months.parse(arguments.month)
+    done = await home.bookkeeping.close(await home.workspace(), month, force=arguments.force)
+    if arguments.format == "json":
+        out.document(
+            {
+                "month": months.name(month),
+                "hash": done.hash,
+                "closed_at": stamp(done.closed_at),
+                "total_usd": exact(done.total_nano_usd),
+                "new": done.new,
+            }
+        )
+    else:
+        state = "is closed" if done.new else "was closed already"
+        out.line(f"{months.name(month)} {state}: {exact(done.total_nano_usd)} USD")
+        out.line(f"hash {done.hash}")
+    return 0
+
+
+async def _audit(home: House, arguments: argparse.Namespace) -> int:
+    found = await home.bookkeeping.audit(await home.workspace())
+    if arguments.format == "json":
+        out.document(found.as_plain())
+    else:
+        out.line(
+            f"{'all agree' if found.ok else 'NOT all agree'}: {found.checked:,} comparisons, closed months: "
+            + (", ".join(f"{one['month']} {'ok' if one['ok'] else 'CHANGED'}" for one in found.closed) or "none")
+        )
+    for words in found.differences:
+        sys.stderr.write(logs.one_line(words) + "\n")
+    return 0 if found.ok else 1
+
+
+async def _workspace(home: House, arguments: argparse.Namespace) -> int:
+    row = await home.bookkeeping.set_up(
+        await home.workspace(), time_zone=arguments.time_zone, close_day=arguments.close_day
+    )
+    if arguments.format == "json":
+        out.document({"id": row.id, "name": row.name, "time_zone": row.time_zone, "close_day": row.close_day})
+    else:
+        closes = f"months close on day {row.close_day}" if row.close_day else "months are closed by hand"
+        out.line(f"{row.id} {row.name}".strip() + f": days in {row.time_zone}, {closes}")
+    return 0
+
+
 async def _db(home: House, _: argparse.Namespace) -> int:
     from bot.books import migrations
 
@@ -290,8 +342,12 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "disconnect": _disconnect,
     "poll": _poll,
     "spend": _spend,
+    "export": export,
     "own": _own,
     "owners": _owners,
+    "close": _close,
+    "audit": _audit,
+    "workspace": _workspace,
     "db": _db,
     "plugins": _plugins,
 }
