@@ -62,6 +62,7 @@ class PriceList:
 
     def __init__(self, overrides: Sequence[_Override] = ()) -> None:
         self._overrides = sorted(overrides, key=lambda override: override.start, reverse=True)
+        self._for_ever: dict[tuple[str, str], UnitPrices | None] = {}
         self.unit = lru_cache(maxsize=MAX_REMEMBERED)(self._unit)
 
     @classmethod
@@ -90,11 +91,26 @@ class PriceList:
         for override in self._overrides:
             if override.holds(names, day):
                 return override.prices
-        return _listed(ledger, model, day) or _listed("", names[1], day)
+        return self._listed(ledger, model, day) or self._listed("", names[1], day)
+
+    def _listed(self, ledger: str, model: str, day: date) -> UnitPrices | None:
+        """From the bundled list; a model whose price never changed is looked up once for all days."""
+        place = (ledger, model)
+        if place not in self._for_ever:
+            prices, changes = _listed(ledger, model, day)
+            if changes:
+                return prices
+            if len(self._for_ever) >= MAX_REMEMBERED:
+                self._for_ever.clear()
+            self._for_ever[place] = prices
+        return self._for_ever[place]
 
 
-def _listed(ledger: str, model: str, day: date) -> UnitPrices | None:
-    """From the bundled list. `ledger` is the seller where the list knows it as one; else the model's maker is."""
+def _listed(ledger: str, model: str, day: date) -> tuple[UnitPrices | None, bool]:
+    """What the bundled list says, and whether it says otherwise of other days.
+
+    `ledger` is the seller where the list knows it as one; else the model's maker is.
+    """
     from genai_prices import Usage, calc_price  # takes a second to load, and most polls never need it
 
     maker, _, bare = model.rpartition("/")
@@ -102,13 +118,15 @@ def _listed(ledger: str, model: str, day: date) -> UnitPrices | None:
     reference = model if ledger == "openrouter" else bare
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
     found: dict[str, int | None] = {}
+    changes = False
     for name, probe in _PROBES.items():
         try:
-            cost = calc_price(Usage(**probe), reference, provider_id=seller, genai_request_timestamp=at).total_price
+            priced = calc_price(Usage(**probe), reference, provider_id=seller, genai_request_timestamp=at)
         except LookupError:
-            return None
-        found[name] = int(cost * NANO_PER_USD * MILLION / PROBE_TOKENS)
-    return UnitPrices(**found, version=f"genai-prices {version('genai-prices')}")
+            return None, False
+        found[name] = int(priced.total_price * NANO_PER_USD * MILLION / PROBE_TOKENS)
+        changes = isinstance(priced.model.prices, list)
+    return UnitPrices(**found, version=f"genai-prices {version('genai-prices')}"), changes
 
 
 _SELLERS: Mapping[str, str] = {"mistralai": "mistral", "moonshotai": "moonshot", "meta-llama": "", "qwen": ""}

@@ -153,10 +153,11 @@ class People:
     async def run(self) -> None:
         """Looks up some of those who are not known yet, or not since a day; one replica at a time."""
         now = self._clock.now()
-        async with self._database.write() as session:
-            if not await claim(session, "people", now, PEOPLE_PERIOD_SECONDS):
-                return
+        async with self._database.read() as session:
             wanted = await self._wanted(session, now)
+        async with self._database.write() as session:
+            if not wanted or not await claim(session, "people", now, PEOPLE_PERIOD_SECONDS):
+                return
         for workspace_id, email in wanted:
             found = await self._look_up(workspace_id, email)
             async with self._database.write() as session:
