@@ -24,7 +24,7 @@ def test_all_is_well(polled: Terminal) -> None:
     found = checks(ran)
     assert {"settings", "database", "vault", "slack", "connection main", "plugin openrouter"} <= set(found)
     assert "management key of Brightloom" in found["connection main"]["detail"]
-    assert "2026-11-21 14:05 UTC" in found["connection main"]["detail"]
+    assert "2026-11-21 13:55 UTC" in found["connection main"]["detail"]
     lines = polled.done("doctor").lines
     assert all(line.startswith("ok ") for line in lines)
     assert len(lines) == len(found)
