@@ -1,0 +1,89 @@
+"""The whole house between two stand-ins: the real bot, real books on disk, real HTTP and a real socket. See `house`."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import logs
+from bot.demo.company import Company
+from tests.commands.ledgers import Door, doors
+from tests.journeys.house import NOW, House, opened
+
+Open = Callable[..., AbstractAsyncContextManager[House]]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Whoever sets up the log, as `outlay run` does, leaves nothing behind for the next test."""
+    root = logging.getLogger()
+    names = ("", *logs.OURS, *logs.FLOORS, "slack_bolt.outlay")
+    handlers, levels = list(root.handlers), {name: logging.getLogger(name).level for name in names}
+    yield
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[tuple[Door, str]]:
+    """Where the ledger is: one address for all, so that a machine that knows it can be copied."""
+    with doors() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def company() -> Company:
+    """A day and a half of history. Shared, since it remembers what it has worked out; nobody changes it."""
+    return Company(now=NOW, days=1)
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory, place: tuple[Door, str], company: Company) -> Path:
+    """A data directory in which Alice has connected the ledger as `main`, and the bot has read it once."""
+    data_dir = tmp_path_factory.mktemp("machine") / "data"
+
+    async def first_day() -> None:
+        async with opened(place, data_dir, company=company) as home:
+            await home.connect()
+            await home.tick()
+
+    asyncio.run(first_day())
+    return data_dir
+
+
+@pytest.fixture
+def open_house(tmp_path: Path, place: tuple[Door, str], company: Company) -> Open:
+    """Opens a house in a folder of its own: `async with open_house() as home:`. A second one finds what was there."""
+
+    def in_its_folder(**how: Any) -> AbstractAsyncContextManager[House]:
+        return opened(place, tmp_path / "data", **({"company": company} | how))
+
+    return in_its_folder
+
+
+@pytest.fixture
+def open_connected(open_house: Open, tmp_path: Path, machine: Path) -> Open:
+    """Opens a house in which the ledger is connected and was read a moment ago."""
+    shutil.copytree(machine, tmp_path / "data")
+    return open_house
+
+
+@pytest.fixture
+async def home(open_house: Open) -> AsyncIterator[House]:
+    """A house in which nothing is connected yet."""
+    async with open_house() as found:
+        yield found
+
+
+@pytest.fixture
+async def connected(open_connected: Open) -> AsyncIterator[House]:
+    """A house in which the ledger is connected as `main` and was read a moment ago."""
+    async with open_connected() as found:
+        yield found
