@@ -118,6 +118,13 @@ async def test_old_news_changes_nothing_though_newer_readings_found_the_same_and
     assert await books.total() == USD
 
 
+async def test_a_page_cut_short_is_newer_news_of_what_it_has(books: Books) -> None:
+    await books.take(Page(Window(MONDAY, NOW), [row(MONDAY, "5")], complete=False), at=NOW + HOUR)
+    assert await books.say([row(MONDAY, "9"), row(MONDAY, "1", model="m2")], at=NOW) == Accepted(new=1, same=1)
+    await books.say([], at=NOW)
+    assert await books.total() == 5 * USD
+
+
 async def test_old_news_still_counts_where_no_newer_page_has_been(books: Books) -> None:
     await books.say([row(MONDAY + HOUR, "1")], start=MONDAY + HOUR, at=NOW + HOUR)
     assert await books.say([row(MONDAY, "4"), row(MONDAY + HOUR, "9")], at=NOW) == Accepted(new=1, same=1)
