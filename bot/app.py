@@ -157,6 +157,7 @@ class Bot:
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
                 books = self.house.bookkeeping
                 self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
+                self.timetable.every(BOOKS_SECONDS, "fold", books.fold_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             await self._join()
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)

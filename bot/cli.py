@@ -89,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     workspace.add_argument(
         "--close-day", metavar="DAY", type=int, help="of the month, when the month before closes; 0: never by itself"
     )
+    workspace.add_argument(
+        "--hours-kept", metavar="DAYS", type=int, help="for so long days can be read by the hour; 0: for ever"
+    )
 
     vault = add("vault", "the master key").add_subparsers(dest="action", metavar="ACTION", required=True)
     vault.add_parser("new-key", help="print a fresh master key")

@@ -18,7 +18,7 @@ from bot.books import adjustments, rollups
 from bot.books.closing import month_hash
 from bot.books.database import Database, execute
 from bot.books.rollups import FOLDS, HOURS, SCRATCH, Books
-from bot.books.tables import FIGURES, AuditRun, ClosedMonth, Connection, Model
+from bot.books.tables import FIGURES, AuditRun, ClosedMonth, Connection, Model, Workspace
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS
 from bot.plugin.contract import Report
@@ -105,6 +105,8 @@ async def _connection(
     database: Database, connection: Connection, reports: Sequence[Report], closed: set[int], found: Audit
 ) -> None:
     async with database.read() as session:
+        workspace = await session.get(Workspace, connection.workspace_id)
+        folded_until = workspace.folded_until if workspace else 0
         days = [
             row[0]
             for row in await execute(
@@ -124,17 +126,21 @@ async def _connection(
             if months.start_of(day) in closed:
                 await _closed_day(session, connection, books, day, found)
             else:
-                await _open_day(session, connection, books, day, found)
+                await _open_day(session, connection, books, day, folded_until, found)
 
 
-async def _open_day(session: AsyncSession, connection: Connection, books: Books, day: int, found: Audit) -> None:
+async def _open_day(
+    session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
+) -> None:
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
     await rollups.scratch(session)
     await rollups.compute(session, books, day=day)
     where = "WHERE connection_id = :connection AND hour >= :day AND hour < :day_end"
     fresh, held = f"SELECT {_HOUR_ROWS} FROM {SCRATCH} {where}", f"SELECT {_HOUR_ROWS} FROM {HOURS} {where}"
-    await _compare(session, connection, day, "hours", fresh, held, span, found)
-    for target, source, dimensions in FOLDS:
+    if day >= folded_until:  # before that the hours are gone, on purpose
+        await _compare(session, connection, day, "hours", fresh, held, span, found)
+    for target, table, dimensions in FOLDS:
+        source = SCRATCH if table == HOURS else table
         names = f"{dimensions}, basis, adjusts, {_MEASURES}"
         derived = rollups.fold(target, source, dimensions).partition("SELECT ")[2]
         derived = f"SELECT {names} FROM (SELECT {_named(derived, dimensions)}) AS derived"

@@ -49,6 +49,7 @@ class _Book:
     owners: Owners
     models: Mapping[int, Model]
     closed: frozenset[int]
+    folded_until: int
 
 
 async def zone_of(session: AsyncSession, workspace_id: str) -> ZoneInfo:
@@ -110,6 +111,7 @@ async def _open(session: AsyncSession, workspace_id: str) -> _Book:
     keys = await keys_of(session, workspace_id)
     connections = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     models = (await session.exec(select(Model))).all()
+    workspace = await session.get(Workspace, workspace_id)
     return _Book(
         zone=await zone_of(session, workspace_id),
         connections={row.id or 0: row for row in connections},
@@ -117,6 +119,7 @@ async def _open(session: AsyncSession, workspace_id: str) -> _Book:
         owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
         models={row.id or 0: row for row in models},
         closed=frozenset(await session.exec(select(ClosedMonth.month).where(ClosedMonth.workspace_id == workspace_id))),
+        folded_until=workspace.folded_until if workspace else 0,
     )
 
 
@@ -192,6 +195,12 @@ def _spans(book: _Book, query: Query) -> Iterator[tuple[str, int, int]]:
     aligned = not start % DAY_SECONDS and not end % DAY_SECONDS
     by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(book.zone) == "UTC"))
     for low, high in pairwise(cuts):
+        if low < book.folded_until:  # of these days the hours are gone: a day belongs where it starts
+            edge = min(high, book.folded_until)
+            yield "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS
+            if edge == high:
+                continue
+            low = edge
         first, last = -(-low // DAY_SECONDS) * DAY_SECONDS, high // DAY_SECONDS * DAY_SECONDS
         if by_hours or first >= last:
             yield "hour", low, high

@@ -29,6 +29,8 @@ class Workspace(SQLModel, table=True):
     name: str = ""
     time_zone: str = "UTC"
     close_day: int = 5  # of the month: when the month before closes by itself; 0 never
+    hours_kept_days: int = 92  # for so long a day can be read by the hour; 0 for ever
+    folded_until: int = Field(default=0, sa_type=BigInteger)  # before this only whole UTC days are kept
     created_at: int = Field(sa_type=BigInteger)
 
 

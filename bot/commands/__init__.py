@@ -280,13 +280,25 @@ async def _audit(home: House, arguments: argparse.Namespace) -> int:
 
 async def _workspace(home: House, arguments: argparse.Namespace) -> int:
     row = await home.bookkeeping.set_up(
-        await home.workspace(), time_zone=arguments.time_zone, close_day=arguments.close_day
+        await home.workspace(),
+        time_zone=arguments.time_zone,
+        close_day=arguments.close_day,
+        hours_kept_days=arguments.hours_kept,
     )
     if arguments.format == "json":
-        out.document({"id": row.id, "name": row.name, "time_zone": row.time_zone, "close_day": row.close_day})
+        out.document(
+            {
+                "id": row.id,
+                "name": row.name,
+                "time_zone": row.time_zone,
+                "close_day": row.close_day,
+                "hours_kept_days": row.hours_kept_days,
+            }
+        )
     else:
         closes = f"months close on day {row.close_day}" if row.close_day else "months are closed by hand"
-        out.line(f"{row.id} {row.name}".strip() + f": days in {row.time_zone}, {closes}")
+        kept = f"hours kept for {row.hours_kept_days} days" if row.hours_kept_days else "hours kept for ever"
+        out.line(f"{row.id} {row.name}".strip() + f": days in {row.time_zone}, {closes}, {kept}")
     return 0
 
 

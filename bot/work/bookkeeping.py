@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlmodel import select
 
 from bot.books import audit as auditing
-from bot.books import closing, outbox
+from bot.books import closing, outbox, retention
 from bot.books.closing import Closed, NotClosable
 from bot.books.database import Database
 from bot.books.tables import ClosedMonth, Workspace
@@ -21,8 +21,10 @@ from bot.plugin.errors import BadConfig
 from bot.work.timetable import claim
 
 LAST_CLOSE_DAY = 28
+LEAST_HOURS_KEPT_DAYS = 40  # a month that is still open, and the reach of every re-read
 AUDIT_PERIOD_SECONDS = 86_400
 CLOSE_PERIOD_SECONDS = 3_600
+FOLD_PERIOD_SECONDS = 3_600
 AUDIT_HOUR = timedelta(hours=3)  # UTC: a quiet hour for most, and after the bills of the day before
 log = logging.getLogger("outlay.books")
 
@@ -60,8 +62,10 @@ class Bookkeeping:
                 )
         return found
 
-    async def set_up(self, workspace_id: str, *, time_zone: str | None, close_day: int | None) -> Workspace:
-        """Changes a workspace's zone or closing day, and gives what it is now. Raises BadConfig."""
+    async def set_up(
+        self, workspace_id: str, *, time_zone: str | None, close_day: int | None, hours_kept_days: int | None = None
+    ) -> Workspace:
+        """Changes how a workspace counts and what it keeps, and gives what it is now. Raises BadConfig."""
         if time_zone is not None:
             try:
                 ZoneInfo(time_zone)
@@ -71,10 +75,13 @@ class Bookkeeping:
                 ) from None
         if close_day is not None and not 0 <= close_day <= LAST_CLOSE_DAY:
             raise BadConfig("close-day", f"a day from 1 to {LAST_CLOSE_DAY}, or 0 for never by itself")
+        if hours_kept_days is not None and hours_kept_days != 0 and hours_kept_days < LEAST_HOURS_KEPT_DAYS:
+            raise BadConfig("hours-kept", f"at least {LEAST_HOURS_KEPT_DAYS} days, or 0 for ever")
         async with self._database.write() as session:
             row = await ensure(session, workspace_id, now=self._clock.now())
             row.time_zone = time_zone or row.time_zone
             row.close_day = row.close_day if close_day is None else close_day
+            row.hours_kept_days = row.hours_kept_days if hours_kept_days is None else hours_kept_days
             session.add(row)
         return row
 
@@ -96,6 +103,16 @@ class Bookkeeping:
                 log.warning("not closed yet", extra={"workspace": workspace_id, "why": str(error)})
             else:
                 log.info("closed", extra={"workspace": workspace_id, "month": months.name(month), "hash": closed.hash})
+
+    async def fold_due(self) -> None:
+        """Folds the hours that workspaces keep no longer; a part of them an hour, until none is left."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            if not await claim(session, "fold", now, FOLD_PERIOD_SECONDS):
+                return
+            for workspace in list(await session.exec(select(Workspace))):
+                if days := await retention.fold(session, workspace, self._reports, now=now):
+                    log.info("hours folded", extra={"workspace": workspace.id, "days": days})
 
     async def audit_nightly(self) -> None:
         """Audits every workspace, once a night whatever the number of replicas."""

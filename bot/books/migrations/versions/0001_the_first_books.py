@@ -176,6 +176,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("time_zone", sa.String(), nullable=False),
         sa.Column("close_day", sa.Integer(), nullable=False),
+        sa.Column("hours_kept_days", sa.Integer(), nullable=False),
+        sa.Column("folded_until", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workspace")),
     )
