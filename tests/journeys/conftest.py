@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from bot import logs
+from bot.core.clock import FakeClock
 from bot.demo.company import Company
-from tests.commands.ledgers import Door, doors
+from tests.commands.ledgers import Door, behind, connecting, doors
+from tests.commands.terminal import Terminal
 from tests.journeys.house import NOW, House, opened
 
 Open = Callable[..., AbstractAsyncContextManager[House]]
@@ -87,3 +89,14 @@ async def connected(open_connected: Open) -> AsyncIterator[House]:
     """A house in which the ledger is connected as `main` and was read a moment ago."""
     async with open_connected() as found:
         yield found
+
+
+@pytest.fixture
+def terminal_before_slack(tmp_path: Path, place: tuple[Door, str], company: Company) -> Terminal:
+    """A shell on the same machine, on which the ledger was connected and read before there was any Slack."""
+    clock = FakeClock(NOW)
+    with behind(place, company, clock) as found:
+        terminal = Terminal(tmp_path / "data", clock, KEY=found.key)
+        terminal.done(*connecting(found))
+        terminal.done("poll")
+    return terminal

@@ -157,7 +157,7 @@ class House:
         found = await self.spend(period, "by", "model")
         start = max(datetime.fromisoformat(found["query"]["from"] + "T00:00:00+00:00"), self.company.start)
         models = {model: amount for (model,), amount in self.company.truth(start, self.clock.now(), ("model",)).items()}
-        rows = {row["model"]["id"]: int(row["usd"].replace(".", "")) for row in found["rows"] if row["usd"]}
+        rows = {row["model"]["id"]: int(row["usd"].replace(".", "")) for row in found["rows"] if row["model"]}
         assert {model: amount for model, amount in rows.items() if amount} == models
         total = int(found["total_usd"].replace(".", ""))
         assert total == sum(models.values())
@@ -179,6 +179,7 @@ async def opened(
     data_dir: Path,
     *,
     company: Company,
+    key: str = MANAGEMENT_KEY,
     clockwork: bool = False,
     on_secret: OnSecret | None = None,
     socket_mode: bool = True,
@@ -203,7 +204,7 @@ async def opened(
                 yield bot
 
     world = World(people(company), team_name=staff.COMPANY_NAME, clock=wall)
-    with behind(place, company, quick) as served:
+    with behind(place, company, quick, key=key) as served:
         async with test_workspace(start, world=world, socket_mode=socket_mode) as slack:
             slack.idle = slack.bot.tasks.idle
             yield House(slack, slack.bot, company, served.standin, served.base_url, wall, quick, data_dir)
