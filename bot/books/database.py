@@ -27,7 +27,8 @@ class Database:
         if self.dialect == "sqlite":
             self._writer, self._reader = _sqlite(url, "BEGIN IMMEDIATE"), _sqlite(url, "BEGIN")
         else:
-            self._writer = self._reader = create_async_engine(url, pool_pre_ping=True)
+            self._writer = create_async_engine(url, pool_pre_ping=True)
+            self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ")  # as SQLite reads anyway
 
     @property
     def engine(self) -> AsyncEngine:
@@ -49,8 +50,7 @@ class Database:
     async def close(self) -> None:
         """Gives all connections back."""
         await self._writer.dispose()
-        if self._reader is not self._writer:
-            await self._reader.dispose()
+        await self._reader.dispose()
 
 
 def _sqlite(url: str, begin: str) -> AsyncEngine:

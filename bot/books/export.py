@@ -126,9 +126,7 @@ async def plain_rows(
 
 
 async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
-    """The names, and on PostgreSQL one view of the books for all that follows, as SQLite gives it by itself."""
-    if session.get_bind().dialect.name == "postgresql":
-        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    """The names."""
     keys = await keys_of(session, workspace_id)
     connections = await session.exec(
         select(Connection)
@@ -153,7 +151,8 @@ async def _spent(session: AsyncSession, names: _Names, month: int) -> AsyncGener
         for id_, connection in names.connections.items():
             span = {"connection": id_, "day": start, "day_end": start + DAY_SECONDS}
             day: _Day | None = None
-            async with database.stream(_SPENT, {"connection": id_, "day": start}, execution_options=options) as stream:
+            stream = await database.stream(_SPENT, {"connection": id_, "day": start}, execution_options=options)
+            try:
                 async for rows in stream.partitions(ROWS_AT_ONCE):  # without a size: all at once
                     if day is None:
                         observed = (await execute(session, _OBSERVED, span)).scalar()
@@ -161,6 +160,8 @@ async def _spent(session: AsyncSession, names: _Names, month: int) -> AsyncGener
                         day = _Day(connection, start, observed, requested)
                     for row in rows:
                         yield day, row
+            finally:
+                await stream.close()
 
 
 async def _requested(session: AsyncSession, span: Mapping[str, int]) -> dict[tuple[int, int], str]:

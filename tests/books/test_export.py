@@ -32,7 +32,18 @@ from tests.books.little_books import COUNTER, DAY, HOUR, HOURS, MONDAY, NOW, REP
 from tests.postgres import Server, postgres
 
 MONTH = months.parse("2026-11")
-PRICED = "[[price]]\nmodel = 'm*'\ninput = '3'\ncache_read = '0.3'\noutput = '15'\n"
+PRICED = """
+[[price]]
+model = "m*"
+input = "3"
+cache_read = "0.3"
+output = "15"
+
+[[price]]
+model = "m1"
+from = 2026-11-01
+input = "4"
+"""
 SONNET, DATED = "anthropic/claude-sonnet-4.5", "anthropic/claude-sonnet-4.5-20250929"
 
 
@@ -197,7 +208,7 @@ async def test_a_closed_month_says_so_and_an_adjustment_counts_in_the_open_one(
     (one,) = corrections
     assert (one["x_CostStatus"], one["x_CorrectedBillingPeriodStart"]) == ("adjustment", "2026-10-01T00:00:00Z")
     assert (one["BillingPeriodStart"], one["ConsumedQuantity"]) == ("2026-11-01T00:00:00Z", "-5")
-    assert one["x_PriceVersion"] == "prices.toml"
+    assert (one["x_PriceVersion"], one["ListUnitPrice"]) == ("prices.toml", "3.000000000")  # as it was in October
     assert {each["status"]: each["usd"] for each in await as_plain_rows(database)} == {
         "provisional": "1.000000000",
         "adjustment": "-2.000000000",
@@ -212,6 +223,18 @@ async def test_all_comes_from_one_view_of_the_books(database: Database, prices: 
         await say(database, row(MONDAY, "8"), row(MONDAY + DAY, "8"), at=NOW + HOUR)
         found += [each async for each in stream]
     assert [each["BilledCost"] for each in found] == ["1.000000000", "1.000000000"]
+
+
+async def test_whoever_has_enough_may_stop(database: Database, prices: PriceList) -> None:
+    await say(database, row(MONDAY, "1"), row(MONDAY, "2", key="k2"))
+    async with database.read() as session:
+        for stream in (
+            focus_rows(session, "T1", MONTH, prices=prices, titles={}, now=NOW),
+            plain_rows(session, "T1", MONTH, now=NOW),
+            focus_rows(session, "T1", MONTH, prices=prices, titles={}, now=NOW),
+        ):
+            assert await anext(stream)
+            await stream.aclose()
 
 
 async def crowd(database: Database, days: dict[int, int], *, keys: int = 40, models: int = 50) -> None:
