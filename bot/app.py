@@ -18,7 +18,7 @@ from bot.core.plain import stamp
 from bot.house import House, StartError
 from bot.slack import app as slack_app
 from bot.slack import http as slack_http
-from bot.slack.client import one_workspace, web_client
+from bot.slack.client import web_client
 from bot.slack.deps import Deps
 from bot.slack.notices.delivery import Notices
 from bot.slack.people import SlackPeople
@@ -51,11 +51,10 @@ class Bot:
         self.house = home
         self.port = 0
         self._token = settings.slack_bot_token.get_secret_value()
+        self._workspace_id: str | None = None  # until Slack has said whose token it is
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
-        self._people = SlackPeople(
-            one_workspace(self._token), self._client_for, home.clock, log, admins=settings.admins
-        )
+        self._people = SlackPeople(self._token_of, self._client_for, home.clock, log, admins=settings.admins)
         deps = Deps(
             asking=home.asking,
             connecting=home.connections,
@@ -69,7 +68,7 @@ class Bot:
         signing_secret = settings.slack_signing_secret
         self._app = slack_app.build(
             deps,
-            one_workspace(self._token),
+            self._token_of,
             signing_secret=signing_secret.get_secret_value() if signing_secret else None,
             api_url=settings.slack_api_url,
         )
@@ -92,6 +91,10 @@ class Bot:
         self.deliveries = Deliveries(home.database, home.clock, self._notices.deliver)
         self.people = People(home.database, home.clock, self._notices.look_up)
 
+    async def _token_of(self, workspace_id: str) -> str | None:
+        """The token of the workspace it was made for; a stranger's workspace gets none."""
+        return self._token if self._workspace_id in (None, workspace_id) else None
+
     def _client_for(self, token: str) -> AsyncWebClient:
         return web_client(token, self.house.settings.slack_api_url, self._log)
 
@@ -99,7 +102,7 @@ class Bot:
         """What `/healthz` says: Slack, each connection's last poll, the queue."""
         async with self.house.database.read() as session:
             waiting = await outbox.waiting(session)
-        views = await self.house.connections.views(await self.house.workspace())
+        views = await self.house.connections.views(self._workspace_id or await self.house.workspace())
         connected = self.socket is None or self.socket.connected()
         return {
             "ok": connected,
@@ -190,5 +193,6 @@ class Bot:
                 log.warning("Slack cannot be reached yet: %s", type(error).__name__)
             await asyncio.sleep(SLACK_RETRY_SECONDS)
         team, name = str(who["team_id"]), str(who.get("team") or "")
+        self._workspace_id = team
         async with self.house.database.write() as session:
             await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name)

@@ -98,6 +98,7 @@ class FakeConnecting:
         self.outcomes: deque[Connected | BaseException] = deque()
         self.existing: list[Existing] = []
         self.calls: list[tuple[str, str, str, dict[str, str], bool]] = []
+        self.by: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -108,8 +109,16 @@ class FakeConnecting:
         return tuple(self.existing)
 
     async def connect(
-        self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False
+        self,
+        workspace_id: str,
+        slug: str,
+        name: str,
+        values: Mapping[str, str],
+        *,
+        replace: bool = False,
+        by: str = "",
     ) -> Connected:
+        self.by.append(by)
         self.calls.append((workspace_id, slug, name, dict(values), replace))
         await self.gate.wait()
         outcome = self.outcomes.popleft() if self.outcomes else SAVED

@@ -35,6 +35,7 @@ async def test_a_right_key_is_saved_and_the_view_says_what_comes_next(slack: Wor
     assert slack.bot.connecting.calls == [
         (slack.world.team_id, "openrouter", "openrouter", {"key": SECRET}, False),
     ]
+    assert slack.bot.connecting.by == [ALICE]  # who is told when the ledger refuses it one day
     assert reply.modal is not None
     assert reply.modal.title == "Connected"
     for shown in ("Acme Inc.", "7f3a…c2", "• activity", "• keys", "/spend"):

@@ -45,13 +45,13 @@ class Checks:
         self._by_view: OrderedDict[tuple[str, str], Check] = OrderedDict()
         self._outcomes: WeakKeyDictionary[Check, Outcome] = WeakKeyDictionary()  # an error is put into words once
 
-    def begin(self, workspace_id: str, view_id: str, filled: Filled) -> tuple[Check, bool]:
+    def begin(self, workspace_id: str, view_id: str, filled: Filled, by: str) -> tuple[Check, bool]:
         """The check of this form, and whether it is a new one. Raises Busy when too much is under way."""
         key = (workspace_id, view_id)
         known = self._by_view.get(key)
         if known is not None and (not known.done() or _succeeded(known)):
             return known, False
-        check = self._tasks.start(self._connect(workspace_id, filled), f"connect {filled.slug}")
+        check = self._tasks.start(self._connect(workspace_id, filled, by), f"connect {filled.slug}")
         self._by_view[key] = check
         self._by_view.move_to_end(key)
         while len(self._by_view) > VIEWS_MAX:
@@ -86,10 +86,11 @@ class Checks:
             return Wrong(field, f"{text} It may pass: try again in a few minutes.")
         return Wrong(field, text)
 
-    async def _connect(self, workspace_id: str, filled: Filled) -> Connected:
+    async def _connect(self, workspace_id: str, filled: Filled, by: str) -> Connected:
+        renewed = filled.replace_id is not None
         async with asyncio.timeout(self._patience.check_seconds):
             return await self._connecting.connect(
-                workspace_id, filled.slug, filled.name, filled.values, replace=filled.replace_id is not None
+                workspace_id, filled.slug, filled.name, filled.values, replace=renewed, by=by
             )
 
 

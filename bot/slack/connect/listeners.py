@@ -97,7 +97,7 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
         await connect.admit(workspace_id, user_id, fresh=True)
         filled = form.read(view)
         draft = await connect.draft_of(workspace_id, filled)
-        check, is_new = connect.begin(workspace_id, view["id"], filled, draft)
+        check, is_new = connect.begin(workspace_id, view["id"], filled, draft, user_id)
         left_seconds = patience.answer_seconds - (deps.clock.monotonic() - began)
         if await connect.checks.wait(check, min(patience.wait_seconds, left_seconds)):
             await ack(**connect.answer(connect.outcome(check, filled, draft), draft))

@@ -61,10 +61,10 @@ class Connect:
         typed = form.without_secrets(filled, draft.ledger.fields)
         return changed(draft, advanced=filled.advanced, typed=typed)
 
-    def begin(self, workspace_id: str, view_id: str, filled: Filled, draft: Draft) -> tuple[Check, bool]:
-        """Starts the check, or joins the one that this form has already started."""
+    def begin(self, workspace_id: str, view_id: str, filled: Filled, draft: Draft, by: str) -> tuple[Check, bool]:
+        """Starts the check, or joins the one that this form has already started. `by`: whoever submitted it."""
         named = changed(filled, name=draft.replace.name) if draft.replace else filled
-        return self.checks.begin(workspace_id, view_id, named)
+        return self.checks.begin(workspace_id, view_id, named, by)
 
     def outcome(self, check: Check, filled: Filled, draft: Draft) -> Outcome:
         """What came of it."""
