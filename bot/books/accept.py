@@ -8,11 +8,11 @@ more has vanished and becomes zero. An observation older than the one in the boo
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,7 +20,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books import adjustments, closing, counters, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
-from bot.books.database import execute, run_many, upsert
+from bot.books.bulk import run_many
+from bot.books.database import execute, upsert
 from bot.books.interning import Interner, SeriesIdentity
 from bot.books.prices import PriceList
 from bot.books.rollups import Books
@@ -33,6 +34,8 @@ from bot.plugin.contract import Page, Report, Row
 ROWS_BETWEEN_BREATHS = 1_000
 
 Place = tuple[int, int]  # the start of a bucket, its series
+_Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # what of a row is identity, but for its time
+_T = TypeVar("_T")
 _ENTRY_COLUMNS = ("connection_id", "start", "series_id", "basis", "observed_at", "price_version", *FIGURES)
 _COST, _BYOK = FIGURES.index("cost_nano_usd"), FIGURES.index("byok_nano_usd")
 _MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests", "saved_nano_usd")]
@@ -63,9 +66,9 @@ class _Held(NamedTuple):
     basis: int
     figures: Figures
 
-    def says(self, value: Valued) -> bool:
+    def says(self, basis: int, figures: Figures) -> bool:
         """Is it the same? Another price list that comes to the same dollars is."""
-        return self.basis == value.basis and self.figures == value.figures
+        return self.basis == basis and self.figures == figures
 
     def nothing(self) -> Figures:
         """What it becomes when it vanishes: zero, except for what was never known, which stays unknown."""
@@ -111,7 +114,7 @@ async def accept(
     dirty = _Dirty()
     accepted = Accepted()
     if report.grain is not None:
-        believe(report, page, observed_at)
+        await asyncio.to_thread(believe, report, page, observed_at)  # a large page takes a while
         observed = await _observed(interner, ledger, report, page.rows, prices)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
         await _cover(session, connection_id, report, page, now, dirty)
@@ -166,21 +169,23 @@ async def _entries(
     newer = await statements.newer(session, connection_id, report.name, span, now)
     accepted = Accepted()
     writes: list[tuple[int | str | None, ...]] = []
+    touched: set[int] = set()
 
-    def write(place: Place, basis: int, figures: Figures, price_version: str = "") -> None:
-        writes.append((connection_id, *place, basis, now, price_version, *figures))
-        dirty.hour(place[0])
-
-    for count, (place, value) in enumerate(observed.items()):
-        if not count % ROWS_BETWEEN_BREATHS:
-            await asyncio.sleep(0)
-        before = held.pop(place, None)
-        if _outdated(place, before, newer, now) or (before and before.says(value)):
-            accepted.same += 1
-            continue
-        accepted.new += before is None
-        accepted.changed += before is not None
-        write(place, value.basis, value.figures, value.price_version)
+    async for part in _portions(list(observed.items())):
+        for place, (basis, figures, price_version) in part:
+            before = held.pop(place, None)
+            if before is None:
+                if newer and _outdated(place, before, newer, now):
+                    accepted.same += 1
+                    continue
+                accepted.new += 1
+            elif before.says(basis, figures) or _outdated(place, before, newer, now):
+                accepted.same += 1
+                continue
+            else:
+                accepted.changed += 1
+            writes.append((connection_id, place[0], place[1], basis, now, price_version, *figures))
+            touched.add(place[0])
     told = {start for start, _ in observed}
     for place, before in held.items():
         if before.figures == before.nothing() or _outdated(place, before, newer, now):
@@ -188,7 +193,10 @@ async def _entries(
         if page.complete or (before.another_shape and place[0] in told):
             accepted.vanished += 1
             accepted.changed += 1
-            write(place, before.basis, before.nothing())
+            writes.append((connection_id, place[0], place[1], before.basis, now, "", *before.nothing()))
+            touched.add(place[0])
+    for start in touched:
+        dirty.hour(start)
     await run_many(session, upsert(session, Entry, update=_ENTRY_COLUMNS[3:]), _ENTRY_COLUMNS, writes)
     if page.complete:
         await statements.note(session, connection_id, report.name, span, now)
@@ -209,33 +217,46 @@ async def _observed(
     interner: Interner, ledger: str, report: Report, rows: Sequence[Row], prices: PriceList | None
 ) -> dict[Place, Valued]:
     """The page's rows by their place in the books: (start, series)."""
-    width = int((report.grain or timedelta(0)).total_seconds())
-    identities = [
-        SeriesIdentity(
-            report.name, report.shape, width, row.key, row.reason if not row.key else "", row.project, row.model,
-            row.requested, json.dumps(dict(row.detail), sort_keys=True) if row.detail else "",
-        )
-        for row in rows
-    ]  # fmt: skip
-    await interner.know(identities)
+    names = [(row.key, row.model, row.requested, row.detail, row.reason, row.project) for row in rows]
+    series = await _series(interner, report, set(names))
     starts: dict[datetime, int] = {}
     observed: dict[Place, Valued] = {}
     dollars = 0
-    for count, (row, identity) in enumerate(zip(rows, identities, strict=True)):
-        if not count % ROWS_BETWEEN_BREATHS:
-            await asyncio.sleep(0)  # somebody may be waiting for an answer in Slack meanwhile
-        start = starts.get(row.start)
-        if start is None:
-            start = starts[row.start] = int(row.start.timestamp())
-        place = (start, interner.series[identity])
-        if place in observed:
-            raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
-        value = observed[place] = valued(report, ledger, row, prices)
-        figures = value.figures
-        dollars += (figures[_COST] or 0) + (figures[_BYOK] or 0)
+    async for part in _portions(list(zip(rows, names, strict=True))):
+        for row, name in part:
+            start = starts.get(row.start)
+            if start is None:
+                start = starts[row.start] = int(row.start.timestamp())
+            place = (start, series[name])
+            if place in observed:
+                raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
+            value = observed[place] = valued(report, ledger, row, prices)
+            figures = value.figures
+            dollars += (figures[_COST] or 0) + (figures[_BYOK] or 0)
     if dollars > MAX_SUM_A_PAGE:
         raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
     return observed
+
+
+async def _series(interner: Interner, report: Report, names: Set[_Name]) -> dict[_Name, int]:
+    """The id of the series that rows of these names belong to."""
+    width = int((report.grain or timedelta(0)).total_seconds())
+    identities = {
+        (key, model, requested, detail, reason, project): SeriesIdentity(
+            report.name, report.shape, width, key, reason if not key else "", project, model, requested,
+            json.dumps(dict(detail), sort_keys=True) if detail else "",
+        )
+        for key, model, requested, detail, reason, project in names
+    }  # fmt: skip
+    await interner.know(identities.values())
+    return {name: interner.series[identity] for name, identity in identities.items()}
+
+
+async def _portions(items: Sequence[_T]) -> AsyncIterator[Sequence[_T]]:
+    """A long list bit by bit, with breaths in between: somebody may be waiting for an answer in Slack meanwhile."""
+    for first in range(0, len(items), ROWS_BETWEEN_BREATHS):
+        await asyncio.sleep(0)
+        yield items[first : first + ROWS_BETWEEN_BREATHS]
 
 
 async def _held(
@@ -258,7 +279,7 @@ async def _held(
             "width": int((report.grain or timedelta(0)).total_seconds()),
         },
     )
-    return {(row[0], row[1]): _Held(bool(row[2]), row[3], row[4], tuple(row[5:])) for row in rows}
+    return {(row[0], row[1]): _Held(bool(row[2]), row[3], row[4], tuple(row[5:])) for row in rows.all()}
 
 
 async def _cover(

@@ -11,7 +11,8 @@ from sqlalchemy import insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import rollups
-from bot.books.database import execute, run_many
+from bot.books.bulk import run_many
+from bot.books.database import execute
 from bot.books.rollups import Books
 from bot.books.tables import FIGURES, Adjustment
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS

@@ -30,13 +30,18 @@ def believe(report: Report, page: Page, now: datetime) -> None:
         raise BadPageError(f"{report.name}: a page of whole days has a window from {start} to {end}")
     grain = min(int((report.grain or timedelta(0)).total_seconds()), DAY_SECONDS)
     latest = now + MAX_AHEAD
-    tokens = 0
+    tokens = requests = 0
+    believed: set[datetime] = set()  # many rows start at the same time
     for row in page.rows:
-        if problem := _time_problem(row, page, latest, grain) or _figures_problem(row):
+        problem = None if row.start in believed else _time_problem(row, page, latest, grain)
+        if problem := problem or _figures_problem(row):
             raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
+        believed.add(row.start)
         tokens += row.tokens.total
-    if tokens > MAX_SUM_A_PAGE:
-        raise BadPageError(f"{report.name}: {tokens:,} tokens in one page are more than the books can hold")
+        requests += row.requests or 0
+    if max(tokens, requests) > MAX_SUM_A_PAGE:
+        what = f"{tokens:,} tokens" if tokens > requests else f"{requests:,} requests"
+        raise BadPageError(f"{report.name}: {what} in one page are more than the books can hold")
 
 
 def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
@@ -50,8 +55,9 @@ def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
 
 
 def _figures_problem(row: Row) -> str | None:
-    if problem := row.tokens.problem():
-        return problem
+    tokens = row.tokens
+    if min(tokens) < 0 or tokens.reasoning > tokens.output:
+        return tokens.problem()
     if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
         return f"{row.requests} requests"
     return None if row.key or row.reason else "a row without a key and without a reason"

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books.database import execute, run_many, upsert
+from bot.books.bulk import run_many
+from bot.books.database import execute, upsert
 from bot.books.interning import Interner
 from bot.books.tables import Counter
 from bot.core.money import to_nano

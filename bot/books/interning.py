@@ -4,15 +4,19 @@ A whole page is looked up at once and only what was never met before is inserted
 rows costs two queries, not a hundred thousand.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Set
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, insert, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.bulk import run_many
 from bot.books.database import execute
 from bot.books.tables import LedgerKey, Model, Series
+
+_PLACE = ("report", "shape", "width_seconds", "key_id", "model_id", "requested", "detail")
+_Key = tuple[str, str, str]  # the ledger's id, the reason why there is none, its project
 
 
 class SeriesIdentity(NamedTuple):
@@ -37,33 +41,40 @@ class Interner:
         self._connection_id = connection_id
         self._ledger = ledger
         self._projects = projects  # project id → name
-        self._keys: dict[tuple[str, str, str], int] | None = None
+        self._keys: dict[_Key, int] | None = None
         self._models: dict[tuple[str, str], int] | None = None
         self.series: dict[SeriesIdentity, int] = {}
 
     async def key(self, ledger_id: str, *, reason: str = "", scope: str = "") -> int:
         """The id of a key; or, without one, of the row that stands for "no key, for this reason"."""
+        identity = _key(ledger_id, reason, scope)
+        return (await self._known_keys({identity}))[identity]
+
+    async def _known_keys(self, wanted: Set[_Key]) -> Mapping[_Key, int]:
+        """All keys of the connection, these among them."""
         if self._keys is None:
             rows = await execute(
                 self._session,
                 text("SELECT ledger_id, reason, scope, id FROM ledger_key WHERE connection_id = :connection"),
                 {"connection": self._connection_id},
             )
-            self._keys = {(row[0], row[1], row[2]): row[3] for row in rows}
-        identity = (ledger_id, reason, scope) if not ledger_id else (ledger_id, "", "")
-        if identity not in self._keys:
-            row = LedgerKey(
+            self._keys = {(row[0], row[1], row[2]): row[3] for row in rows.all()}
+        missing = {
+            identity: LedgerKey(
                 connection_id=self._connection_id,
-                ledger_id=ledger_id,
+                ledger_id=identity[0],
                 reason=identity[1],
                 scope=identity[2],
-                project_id=scope,
-                project_name=self._projects.get(scope, ""),
+                project_id=identity[2],
+                project_name=self._projects.get(identity[2], ""),
             )
-            self._session.add(row)
+            for identity in sorted(wanted - self._keys.keys())
+        }
+        if missing:
+            self._session.add_all(missing.values())
             await self._session.flush()
-            self._keys[identity] = row.id or 0
-        return self._keys[identity]
+            self._keys |= {identity: row.id or 0 for identity, row in missing.items()}
+        return self._keys
 
     async def model(self, name: str, *, ledger: str | None = None) -> int:
         """The id of a model by the name its ledger gives it."""
@@ -83,37 +94,40 @@ class Interner:
         wanted = set(identities) - self.series.keys()
         if not wanted:
             return
-        places = {identity: await self._place(identity) for identity in wanted}
-        reports = {identity.report for identity in wanted}
-        held: dict[tuple[object, ...], int] = {}
-        for report in reports:
-            rows = await execute(
-                self._session,
-                text(
-                    "SELECT report, shape, width_seconds, key_id, model_id, requested, detail, id FROM series "
-                    "WHERE connection_id = :connection AND report = :report"
-                ),
-                {"connection": self._connection_id, "report": report},
+        keys = await self._known_keys({_key_of(identity) for identity in wanted})
+        models = {name: await self.model(name) for name in {identity.model for identity in wanted}}
+        places = {
+            identity: (
+                identity.report, identity.shape, identity.width_seconds,
+                keys[_key_of(identity)], models[identity.model], identity.requested, identity.detail,
             )
-            held.update({tuple(row[:7]): row[7] for row in rows})
-        missing = []
-        for identity, place in places.items():
-            if place in held:
-                self.series[identity] = held[place]
-            else:
-                missing.append((identity, _series(self._connection_id, place)))
-        self._session.add_all([row for _, row in missing])
-        await self._session.flush()
-        self.series.update({identity: row.id or 0 for identity, row in missing})
+            for identity in wanted
+        }  # fmt: skip
+        reports = {identity.report for identity in wanted}
+        held = await self._held(reports)
+        missing = sorted(set(places.values()) - held.keys())
+        if missing:
+            rows = [(self._connection_id, *place) for place in missing]
+            await run_many(self._session, insert(Series), ("connection_id", *_PLACE), rows)
+            held = await self._held(reports)
+        self.series.update({identity: held[place] for identity, place in places.items()})
 
-    async def _place(self, identity: SeriesIdentity) -> tuple[object, ...]:
-        scope = "" if identity.key else identity.project
-        key_id = await self.key(identity.key, reason=identity.reason, scope=scope)
-        model_id = await self.model(identity.model)
-        numbers = (identity.report, identity.shape, identity.width_seconds, key_id, model_id)
-        return (*numbers, identity.requested, identity.detail)
+    async def _held(self, reports: Iterable[str]) -> dict[tuple[Any, ...], int]:
+        """The ids of all series of some reports."""
+        rows = await execute(
+            self._session,
+            text(
+                f"SELECT id, {', '.join(_PLACE)} FROM series WHERE connection_id = :connection AND report IN :reports"
+            ).bindparams(bindparam("reports", expanding=True)),
+            {"connection": self._connection_id, "reports": sorted(reports)},
+        )
+        return {tuple(row[1:]): row[0] for row in rows.all()}
 
 
-def _series(connection_id: int, place: tuple[object, ...]) -> Series:
-    names = ("report", "shape", "width_seconds", "key_id", "model_id", "requested", "detail")
-    return Series.model_validate({"connection_id": connection_id, **dict(zip(names, place, strict=True))})
+def _key(ledger_id: str, reason: str, scope: str) -> _Key:
+    """What makes a key that key: its id alone, where the ledger names one."""
+    return (ledger_id, "", "") if ledger_id else ("", reason, scope)
+
+
+def _key_of(identity: SeriesIdentity) -> _Key:
+    return _key(identity.key, identity.reason, identity.project)

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import MetaData, bindparam, insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books.database import execute, run_many
+from bot.books.bulk import run_many
+from bot.books.database import execute
 from bot.books.tables import BILLED, FIGURES, UNPRICED, SpendHour
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, counting, is_whole_day
 from bot.core.spread import over_hours, shape_of

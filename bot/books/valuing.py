@@ -3,8 +3,8 @@
 A price that is not known stays unknown: the figure is NULL, its tokens are counted as unpriced, and coverage falls.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from bot.books.belief import BadPageError
 from bot.books.prices import PriceList
@@ -16,8 +16,7 @@ from bot.plugin.contract import Report, Row
 Figures = tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Valued:
+class Valued(NamedTuple):
     """A bucket's figures in the order of FIGURES, and what its dollars are."""
 
     basis: int

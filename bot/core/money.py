@@ -4,12 +4,15 @@ A signed 64-bit integer of nano-dollars holds 9.2 billion dollars, adds exactly 
 database stores. `None` is money that is not known, which is not the same as no money.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 NANO_PER_USD = 1_000_000_000
 MAX_NANO_USD = 2**63 - 1
 _NANO = Decimal(NANO_PER_USD)
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever context the caller works in
 _MAX_USD = Decimal(MAX_NANO_USD) / _NANO
+_MIN_USD = -_MAX_USD
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever precision a thread has set for itself
 
 
 class MoneyError(ValueError):
@@ -23,11 +26,9 @@ def to_nano(usd: Decimal | int) -> int:
     amount = Decimal(usd)
     if not amount.is_finite():
         raise MoneyError(f"{usd} is not an amount of money")
-    if amount.copy_abs() > _MAX_USD:  # before anything is worked out: 1e999999 has a million digits
+    if not _MIN_USD <= amount <= _MAX_USD:  # before anything is worked out: 1e999999 has a million digits
         raise MoneyError(f"{amount:.3e} dollars are more than the books can hold")
-    with localcontext() as context:
-        context.prec = 60
-        return int((amount * _NANO).to_integral_value(rounding=ROUND_HALF_EVEN))
+    return int(_EXACT.to_integral_value(_EXACT.multiply(amount, _NANO)))
 
 
 def to_usd(nano_usd: int) -> Decimal:
