@@ -9,7 +9,6 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 NANO_PER_USD = 1_000_000_000
 MAX_NANO_USD = 2**63 - 1
 _NANO = Decimal(NANO_PER_USD)
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever context the caller works in
 _MAX_USD = Decimal(MAX_NANO_USD) / _NANO
 _MIN_USD = -_MAX_USD
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever precision a thread has set for itself
