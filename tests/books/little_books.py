@@ -1,17 +1,16 @@
 """What the tests of the books share: a small ledger, its reports, and books that one can write pages into."""
 
 import os
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
+from sqlalchemy import text
+from sqlmodel import select
 
 from bot.books.accept import Accepted, accept
 from bot.books.database import Database
@@ -32,7 +31,22 @@ REPORTS = (BILL, HOURS, COUNTER)
 ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
 MEASURED = ("cost_nano_usd", "byok_nano_usd", "requests", *CLASSES, "reasoning")
 BOOKKEEPING = ("cursor", "statement")
-_FILES = count()
+TABLES = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
+    "postgresql": "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename",
+}
+
+_NUMBERS = ("key_id", "model_id", "series_id")
+_KEY = "(SELECT k.ledger_id || '/' || k.reason || '/' || k.scope FROM ledger_key k WHERE k.id = key_id) AS of_key"
+_MODEL = "(SELECT m.name FROM model m WHERE m.id = model_id) AS of_model"
+_SERIES = (
+    "(SELECT s.report || s.shape || k.ledger_id || '/' || k.reason || '/' || k.scope || '/' || m.name || s.detail "
+    "FROM series s JOIN ledger_key k ON k.id = s.key_id JOIN model m ON m.id = s.model_id WHERE s.id = series_id) "
+    "AS of_series"
+)
+
+if TYPE_CHECKING:
+    from tests.books.shelves import Shelf
 
 
 def examples(modest: int) -> settings:
@@ -44,10 +58,6 @@ def examples(modest: int) -> settings:
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
-
-
-def database_at(path: Path) -> Database:
-    return Database(f"sqlite+aiosqlite:///{path}")
 
 
 async def furnish(database: Database) -> None:
@@ -72,22 +82,20 @@ async def connection(session: Any, workspace: str, name: str, *, role: str = "bo
 class Books:
     """Books that pages go into and answers come out of."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.database = database_at(path)
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.database = Database(url)
 
     @classmethod
     @asynccontextmanager
-    async def copied(cls, template: Path, folder: Path) -> AsyncIterator["Books"]:
-        """Books that begin as the template, in a file of their own."""
-        path = folder / f"{next(_FILES)}.db"
-        shutil.copyfile(template, path)
-        books = cls(path)
+    async def copied(cls, shelf: "Shelf", folder: Path) -> AsyncIterator["Books"]:
+        """Books of one's own from a shelf; a file lies in the folder."""
+        books = cls(await shelf.lend(folder))
         try:
             yield books
         finally:
             await books.database.close()
-            path.unlink()
+            await shelf.take_back(books.url)
 
     async def take(
         self,
@@ -101,6 +109,7 @@ class Books:
     ) -> Accepted:
         """Takes a page in, in a transaction of its own."""
         async with self.database.write() as session:
+            await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
             return await accept(session, connection_id, ledger, reports, report, page, observed_at=at)
 
     async def say(self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any) -> Accepted:
@@ -112,16 +121,17 @@ class Books:
         return await self.take(Page(Window(at, at), readings=[Reading(key, at, Decimal(usd))]), COUNTER, at=at)
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """What is in the file, looked at from outside."""
-        with closing(sqlite3.connect(self.path)) as outside:
-            return outside.execute(sql, values).fetchall()
+        """What is in the books, looked at in a transaction of its own."""
+        async with self.database.read() as session:
+            found = await (await session.connection()).execute(text(sql), values)
+            return [tuple(int(one) if isinstance(one, Decimal) else one for one in row) for row in found]
 
-    async def dump(self, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table."""
-        with closing(sqlite3.connect(self.path)) as outside:
-            tables = outside.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-            kept = [name for (name,) in tables if name not in without]
-            return {name: sorted(outside.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in kept}
+    async def dump(self, *, without: Sequence[str] = (), versions: bool = False) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table; `versions`: with who wrote it, where the database tells (PostgreSQL)."""
+        postgres = self.database.dialect == "postgresql"
+        columns = "xmin::text, *" if postgres and versions else "*"
+        tables = [name for (name,) in await self.rows(TABLES[self.database.dialect]) if name not in without]
+        return {name: sorted(await self.rows(f"SELECT {columns} FROM {name}"), key=repr) for name in tables}
 
     async def figures(self) -> dict[str, list[tuple[Any, ...]]]:
         """What the books say, without when they learnt it."""
@@ -130,6 +140,29 @@ class Books:
         return {"entry": entries} | {
             table: sorted(await self.rows(f"SELECT * FROM {table}"), key=repr) for table in ROLLUPS
         }
+
+    async def told(self, *, without: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
+        """The same by name: the numbers that stand for names may differ (a sequence does not roll back)."""
+        columns = {
+            "ledger_key": "connection_id, ledger_id, reason, scope, name",
+            "model": "ledger, name",
+            "series": f"connection_id, report, shape, width_seconds, {_KEY}, {_MODEL}, requested, detail",
+            "entry": f"connection_id, start, observed_at, basis, price_version, {', '.join(FIGURES)}, {_SERIES}",
+            "counter": f"*, {_KEY}",
+            "adjustment": f"connection_id, month, day, hour, basis, {', '.join(FIGURES)}, {_KEY}, {_MODEL}",
+            "spend_day_key": f"*, {_KEY}",
+            "spend_day_model": f"*, {_MODEL}",
+        } | dict.fromkeys(("spend_hour", "spend_day"), f"*, {_KEY}, {_MODEL}")
+        found = {}
+        for (name,) in await self.rows(TABLES[self.database.dialect]):
+            if name not in without:
+                rows = await self._plain(f"SELECT {columns.get(name, '*')} FROM {name}")
+                found[name] = sorted(({k: v for k, v in one.items() if k not in _NUMBERS} for one in rows), key=repr)
+        return found
+
+    async def _plain(self, sql: str) -> list[dict[str, Any]]:
+        async with self.database.read() as session:
+            return [dict(one) for one in (await (await session.connection()).execute(text(sql))).mappings()]
 
     async def total(self, *, connection_id: int = 1) -> int | None:
         """All that counts, in nano-dollars."""
