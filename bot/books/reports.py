@@ -17,10 +17,11 @@ from sqlalchemy import bindparam, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.attribution import attributed, fronts
 from bot.books.database import execute
 from bot.books.owners import Owners, keys_of, owners_of
 from bot.books.rollups import NEVER
-from bot.books.sums import Extent, Sums
+from bot.books.sums import Extent, Row, Sums
 from bot.books.tables import FIGURES, ClosedMonth, Connection, Cursor, LedgerKey, Model, Workspace
 from bot.core import months
 from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
@@ -66,7 +67,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
     total = Sums()
     shown: dict[tuple[Any, ...], Line] = {}
     names: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
-    for row in await _read(session, book, query, wanted):
+    for row in await _rows(session, book, query, wanted):
         line = _line(book, query, row)
         if line is None:
             continue
@@ -140,31 +141,40 @@ def _connections(book: _Book, query: Query) -> list[Connection]:
             _matches(connection.ledger, pattern) for pattern in by_ledger
         ):
             found.append(connection)
-    return found
+    books = [connection for connection in found if connection.role == "books"]
+    return books or found  # what counts and what only attributes are never added up
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of a roll-up: where it belongs, and its sums."""
+async def _rows(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> list[Row]:
+    """What a question reads. Where it is about keys, gateways split what they are in front of."""
+    standing = fronts(book.connections.values()) if _asked(query) & _KEYED else {}
+    behind = [row for row in wanted if row.id in standing]
+    if not behind:
+        return await _read(session, book, query, wanted)
+    finest = await _read(session, book, query, behind, finest=True)
+    rest = await _read(session, book, query, [row for row in wanted if row not in behind])
+    return rest + await attributed(session, finest, standing, book.keys, book.models)
 
-    connection_id: int
-    time: int  # the moment by which it is placed in a day, an hour, or an owner's time
-    key_id: int | None
-    model_id: int | None
-    figures: tuple[Any, ...]
-    extent: Extent
+
+def _asked(query: Query) -> set[str]:
+    """The dimensions that a question is about."""
+    return set(query.by) | {name for name, _ in query.filters}
 
 
-async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> list[_Row]:
+async def _read(
+    session: AsyncSession, book: _Book, query: Query, wanted: list[Connection], *, finest: bool = False
+) -> list[Row]:
+    """Sums by what the question is about, over its spans; `finest`: by time, key, model and basis in any case."""
     if not wanted:
         return []
-    asked = set(query.by) | {name for name, _ in query.filters}
+    asked = _asked(query) | ({"key", "model"} if finest else set())
     dimensions = frozenset(({"key"} if asked & _KEYED else set()) | ({"model"} if "model" in asked else set()))
-    rows: list[_Row] = []
+    rows: list[Row] = []
     for grain, start, end in _spans(book, query):
         table = "spend_hour" if grain == "hour" else _TABLES[dimensions]
-        by_time = bool({"day", "hour"} & set(query.by))
+        by_time = finest or bool({"day", "hour"} & set(query.by))
         columns = ["connection_id", *([grain] if by_time else []), *(f"{name}_id" for name in sorted(dimensions))]
+        columns += ["basis"] if finest else []
         names = ", ".join(columns)
         statement = text(
             f"SELECT {names}, {_SUMS}, {_EXTENT.format(grain)} FROM {table} "
@@ -176,7 +186,7 @@ async def _read(session: AsyncSession, book: _Book, query: Query, wanted: list[C
         for values in found:
             place = dict(zip(columns, values, strict=False))
             rows.append(
-                _Row(
+                Row(
                     place["connection_id"],
                     place.get(grain, start),
                     place.get("key_id"),
@@ -222,7 +232,7 @@ def midnight(day: date, zone: ZoneInfo) -> int:
     return -(-seconds // HOUR_SECONDS) * HOUR_SECONDS
 
 
-def _line(book: _Book, query: Query, row: _Row) -> Line | None:
+def _line(book: _Book, query: Query, row: Row) -> Line | None:
     """Where a row belongs, by the dimensions asked for; None if a filter leaves it out."""
     connection = book.connections[row.connection_id]
     key = book.keys.get(row.key_id) if row.key_id is not None else None
@@ -239,9 +249,7 @@ def _line(book: _Book, query: Query, row: _Row) -> Line | None:
         status="settled",
         basis="billed",
         owner=owner if "owner" in by else UNATTRIBUTED if reason else None,
-        key=KeyRef(key.ledger_id, key.name or key.label, connection.ledger, connection.name)
-        if key and key.ledger_id and "key" in by
-        else None,
+        key=_ref(book, key) if key and key.ledger_id and "key" in by else None,
         model=ModelRef(model, (name,)) if model and "model" in by else None,
         ledger=connection.ledger if "ledger" in by else None,
         connection=connection.name if "connection" in by else None,
@@ -251,6 +259,12 @@ def _line(book: _Book, query: Query, row: _Row) -> Line | None:
         reason=reason,
         adjusts=months.name(row.extent.adjusts) if row.extent.adjusts else "",
     )
+
+
+def _ref(book: _Book, key: LedgerKey) -> KeyRef:
+    """A key, where it lives: with a gateway's key that is not the connection whose money it is."""
+    home = book.connections[key.connection_id]
+    return KeyRef(key.ledger_id, key.name or key.label, home.ledger, home.name)
 
 
 def _passes(dimension: str, pattern: str, owner: Owner, key: LedgerKey | None, model: str, name: str) -> bool:
@@ -337,7 +351,7 @@ async def _adjusted(session: AsyncSession, book: _Book, query: Query, wanted: li
     total = 0
     for connection_id, key_id, model_id, *figures, day, month in rows:
         extent = Extent((0, 0), (0, 0), (day, day), month)
-        if _line(book, query, _Row(connection_id, day, key_id, model_id, tuple(figures), extent)):
+        if _line(book, query, Row(connection_id, day, key_id, model_id, tuple(figures), extent)):
             total += int(figures[0] or 0)
     return total
 

@@ -22,6 +22,18 @@ class Extent:
     adjusts: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a roll-up: where it belongs, and its sums."""
+
+    connection_id: int
+    time: int  # the moment by which it is placed in a day, an hour, or an owner's time
+    key_id: int | None
+    model_id: int | None
+    figures: tuple[Any, ...]
+    extent: Extent
+
+
 @dataclass(slots=True)
 class Sums:
     """What is added up for one line. `cost` None while nothing with dollars was added."""

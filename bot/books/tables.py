@@ -47,6 +47,8 @@ class Connection(SQLModel, table=True):
     name: str
     ledger: str
     role: str
+    in_front_of: int | None = Field(default=None, foreign_key="connection.id")  # of role attribution: what it splits,
+    in_front_of_key: int | None = None  # and of that only this key, where one was named
     account_id: str
     account_title: str
     settings: str = "{}"  # JSON: the fields of its form that are not secret

@@ -211,6 +211,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("ledger", sa.String(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
+        sa.Column("in_front_of", sa.Integer(), nullable=True),
+        sa.Column("in_front_of_key", sa.Integer(), nullable=True),
         sa.Column("account_id", sa.String(), nullable=False),
         sa.Column("account_title", sa.String(), nullable=False),
         sa.Column("settings", sa.String(), nullable=False),
@@ -226,6 +228,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("lease_owner", sa.String(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["in_front_of"], ["connection.id"], name=op.f("fk_connection_in_front_of_connection")),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspace.id"], name=op.f("fk_connection_workspace_id_workspace")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
         sa.UniqueConstraint(

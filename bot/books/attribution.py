@@ -1,0 +1,124 @@
+"""The split of what a connection counts by the gateway in front of it, made when a question about keys is read.
+
+Nothing of it is stored: the roll-ups stay the provider's, so totals cannot move, and a gateway that is connected late
+or put in front of something else rewrites nothing. Only days that both sides have told of are split. Adjustments are
+not: the month that they correct was read with its own keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from sqlalchemy import bindparam, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.database import execute
+from bot.books.sums import Row
+from bot.books.tables import FIGURES, UNPRICED, Connection, LedgerKey, Model
+from bot.core.attribution import NOTHING, Amount, Step, split, steps
+from bot.core.models import canonical
+from bot.core.precedence import DAY_SECONDS
+from bot.core.tokens import CLASSES
+
+_OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
+_CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
+_Slice = tuple[int, int | None, int, str]  # connection, the key that is claimed by itself or None, UTC day, model
+
+_USED = text(
+    f"SELECT connection_id, day, key_id, model_id, SUM(cost_nano_usd), SUM({' + '.join(CLASSES)}), "
+    "SUM(unpriced_tokens) FROM spend_day WHERE connection_id IN :connections AND day >= :start AND day < :end "
+    "AND adjusts = 0 GROUP BY connection_id, day, key_id, model_id"
+).bindparams(bindparam("connections", expanding=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands in front of one connection: the gateways, each before a key or (None) before all other keys."""
+
+    gateways: tuple[tuple[int, int | None], ...]  # (connection, key), in the order in which they split
+
+    def place(self, key: LedgerKey | None) -> int | None:
+        """Under what a key is split: itself if a gateway claims it by name, else None with all the others."""
+        return key.id if key and key.id in {claimed for _, claimed in self.gateways} else None
+
+    def before(self, place: int | None) -> list[int]:
+        """The gateways before it."""
+        return [gateway for gateway, claimed in self.gateways if claimed == place]
+
+
+def fronts(connections: Collection[Connection]) -> dict[int, Front]:
+    """What stands in front of each connection; those with nothing in front are left out."""
+    found: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
+    for row in sorted(connections, key=lambda row: row.name):
+        if row.role == "attribution" and row.in_front_of is not None:
+            found[row.in_front_of].append((row.id or 0, row.in_front_of_key))
+    return {behind: Front(tuple(gateways)) for behind, gateways in found.items()}
+
+
+async def attributed(
+    session: AsyncSession,
+    rows: Sequence[Row],
+    standing: Mapping[int, Front],
+    keys: Mapping[int, LedgerKey],
+    models: Mapping[int, Model],
+) -> list[Row]:
+    """The rows (by time, key, model and basis) as the gateways in front of them share them out."""
+    if not rows:
+        return []
+    plans = await _plans(session, {row.time // DAY_SECONDS * DAY_SECONDS for row in rows}, standing, keys, models)
+    return list(chain.from_iterable(_split(row, plans.get(_slice(row, standing, keys, models), ())) for row in rows))
+
+
+def _slice(
+    row: Row, standing: Mapping[int, Front], keys: Mapping[int, LedgerKey], models: Mapping[int, Model]
+) -> _Slice | None:
+    """The slice that a row is of; None for money without a key, and for adjustments."""
+    key = keys.get(row.key_id) if row.key_id is not None else None
+    if key is None or not key.ledger_id or row.extent.adjusts:
+        return None
+    day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0].name)
+    return row.connection_id, standing[row.connection_id].place(key), day, model
+
+
+async def _plans(
+    session: AsyncSession,
+    days: Iterable[int],
+    standing: Mapping[int, Front],
+    keys: Mapping[int, LedgerKey],
+    models: Mapping[int, Model],
+) -> dict[_Slice | None, list[Step]]:
+    """How each slice is shared out, from what both sides have for it."""
+    asked = sorted(days)
+    ids = set(standing) | {gateway for front in standing.values() for gateway, _ in front.gateways}
+    span = {"connections": sorted(ids), "start": asked[0], "end": asked[-1] + DAY_SECONDS}
+    counted: dict[_Slice, Amount] = defaultdict(lambda: NOTHING)
+    used: dict[tuple[int, int, str], dict[int | None, Amount]] = defaultdict(dict)
+    for connection, day, key_id, model_id, cost, tokens, unpriced in await execute(session, _USED, span):
+        key, model = keys.get(key_id), canonical(models[model_id].name)
+        amount = Amount(None if unpriced else max(int(cost or 0), 0), int(tokens))
+        named = key is not None and bool(key.ledger_id)
+        if connection not in standing:
+            mine, whose = used[connection, day, model], key_id if named else None
+            mine[whose] = mine.get(whose, NOTHING).plus(amount)
+        elif named:
+            place = connection, standing[connection].place(key), day, model
+            counted[place] = counted[place].plus(amount)
+    return {
+        place: steps(amount, [used.get((gateway, place[2], place[3]), {}) for gateway in gateways])
+        for place, amount in counted.items()
+        if (gateways := standing[place[0]].before(place[1]))
+    }
+
+
+def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
+    if not along:
+        yield row
+        return
+    whole = [None if one is None else int(one) for one in row.figures[:-1]]
+    whole[_OUTPUT] = (whole[_OUTPUT] or 0) - (whole[_REASONING] or 0)  # apart, so that no part reasons more than it
+    for key_id, figures in split(tuple(whole), along):  # puts out
+        parts = [*figures]
+        parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
+        unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0
+        yield replace(row, key_id=row.key_id if key_id is None else key_id, figures=(*parts, unpriced))
