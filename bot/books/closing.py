@@ -16,8 +16,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
 from bot.books.tables import FIGURES, ClosedMonth, Connection
+from bot.books.upstream import keeping_books
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, is_whole_day
+from bot.core.upstream import counts
 from bot.plugin.contract import Report
 
 _LINES = f"""
@@ -90,6 +92,7 @@ async def close(
             month=month,
             closed_at=int(now.timestamp()),
             forced=force,
+            ledgers=" ".join(sorted(keeping_books(connections))),
             hash=await month_hash(session, workspace_id, month),
         )
         session.add(held)
@@ -98,7 +101,8 @@ async def close(
     else:
         new = False
     closed_at = datetime.fromtimestamp(held.closed_at, UTC)
-    return Closed(month, held.hash, closed_at, await _total(session, workspace_id, month), new)
+    total = await _total(session, workspace_id, month, held.ledgers.split())
+    return Closed(month, held.hash, closed_at, total, new)
 
 
 async def month_hash(session: AsyncSession, workspace_id: str, month: int) -> str:
@@ -169,16 +173,19 @@ async def _days_without_bill(
     return int(found.scalar() or 0)
 
 
-async def _total(session: AsyncSession, workspace_id: str, month: int) -> int:
-    found = await execute(
+async def _total(session: AsyncSession, workspace_id: str, month: int, ledgers: Sequence[str]) -> int:
+    """The month's dollars, with those paid upstream for models whose own ledger did not keep the books."""
+    rows = await execute(
         session,
         text(
-            "SELECT SUM(d.cost_nano_usd) FROM spend_day_model d JOIN connection c ON c.id = d.connection_id "
-            "WHERE c.workspace_id = :workspace AND c.role = 'books' AND d.day >= :start AND d.day < :end"
+            "SELECT m.name, SUM(d.cost_nano_usd), SUM(d.byok_nano_usd) FROM spend_day_model d "
+            "JOIN connection c ON c.id = d.connection_id JOIN model m ON m.id = d.model_id "
+            "WHERE c.workspace_id = :workspace AND c.role = 'books' AND d.day >= :start AND d.day < :end "
+            "GROUP BY m.name"
         ),
         _span(workspace_id, month),
     )
-    return int(found.scalar() or 0)
+    return sum(int(cost or 0) + (int(byok or 0) if counts(model, ledgers) else 0) for model, cost, byok in rows)
 
 
 def _span(workspace_id: str, month: int) -> dict[str, object]:

@@ -23,6 +23,7 @@ from bot.books.owners import Owners, keys_of, owners_of
 from bot.books.rollups import NEVER
 from bot.books.sums import Extent, Row, Sums
 from bot.books.tables import FIGURES, ClosedMonth, Connection, Cursor, LedgerKey, Model, Workspace
+from bot.books.upstream import Upstream
 from bot.core import months
 from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.models import canonical
@@ -49,7 +50,7 @@ class _Book:
     keys: Mapping[int, LedgerKey]
     owners: Owners
     models: Mapping[int, Model]
-    closed: frozenset[int]
+    upstream: Upstream
     folded_until: int
 
 
@@ -64,7 +65,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
     book = await _open(session, workspace_id)
     wanted = _connections(book, query)
     lines: dict[tuple[Any, ...], Sums] = defaultdict(Sums)
-    total = Sums()
+    total, byok_counted = Sums(), 0
     shown: dict[tuple[Any, ...], Line] = {}
     names: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
     for row in await _rows(session, book, query, wanted):
@@ -75,8 +76,10 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         shown.setdefault(place, line)
         if line.model:
             names[line.model.id].update(line.model.names)
-        lines[place].add(row.figures, row.extent)
-        total.add(row.figures, row.extent)
+        figures, byok = book.upstream.with_byok(row.figures, _model_name(book, row), row.time)
+        lines[place].add(figures, row.extent)
+        total.add(figures, row.extent)
+        byok_counted += byok
     seconds = int(now.timestamp())
     ordered = _ordered(query, [_filled(book, shown[place], sums, seconds, names) for place, sums in lines.items()])
     top = query.top or len(ordered)
@@ -88,18 +91,23 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         as_of=now,
         lines=tuple(ordered[:top]),
         total_nano_usd=total.cost or 0,
-        status=total.status(seconds, book.closed),
+        status=total.status(seconds, book.upstream.closed),
         basis=total.basis(),
         coverage=1.0 if not counted else (counted - total.unpriced) / counted,
         rest_count=len(rest),
         rest_nano_usd=sum(line.cost_nano_usd or 0 for line in rest),
         adjustments_nano_usd=await _adjusted(session, book, query, wanted),
         byok_nano_usd=total.byok,
+        byok_counted_nano_usd=byok_counted,
         unpriced_tokens=total.unpriced,
         saved_by_cache_nano_usd=total.saved,
         fresh_until=await freshness(session, wanted),
         provisional_until=_provisional_until(total, seconds),
     )
+
+
+def _model_name(book: _Book, row: Row) -> str:
+    return book.models[row.model_id].name if row.model_id is not None else ""
 
 
 def _provisional_until(total: Sums, now: int) -> datetime | None:
@@ -113,13 +121,14 @@ async def _open(session: AsyncSession, workspace_id: str) -> _Book:
     connections = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     models = (await session.exec(select(Model))).all()
     workspace = await session.get(Workspace, workspace_id)
+    closed = (await session.exec(select(ClosedMonth).where(ClosedMonth.workspace_id == workspace_id))).all()
     return _Book(
         zone=await zone_of(session, workspace_id),
         connections={row.id or 0: row for row in connections},
         keys={row.id or 0: row for row, _ in keys},
         owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
         models={row.id or 0: row for row in models},
-        closed=frozenset(await session.exec(select(ClosedMonth.month).where(ClosedMonth.workspace_id == workspace_id))),
+        upstream=Upstream.of(connections, closed),
         folded_until=workspace.folded_until if workspace else 0,
     )
 
@@ -168,7 +177,8 @@ async def _read(
     if not wanted:
         return []
     asked = _asked(query) | ({"key", "model"} if finest else set())
-    dimensions = frozenset(({"key"} if asked & _KEYED else set()) | ({"model"} if "model" in asked else set()))
+    by_model = "model" in asked or book.upstream.depends_on_the_model(model.name for model in book.models.values())
+    dimensions = frozenset(({"key"} if asked & _KEYED else set()) | ({"model"} if by_model else set()))
     rows: list[Row] = []
     for grain, start, end in _spans(book, query):
         table = "spend_hour" if grain == "hour" else _TABLES[dimensions]
@@ -201,7 +211,8 @@ async def _read(
 def _spans(book: _Book, query: Query) -> Iterator[tuple[str, int, int]]:
     """The question's time as (day or hour roll-up, start, end), cut where a key changes hands."""
     start, end = midnight(query.start, book.zone), midnight(query.end + timedelta(days=1), book.zone)
-    cuts = [start, *(book.owners.changes(start, end) if _about_owners(query) else []), end]
+    changes = book.owners.changes(start, end) if _about_owners(query) else []
+    cuts = sorted({start, *changes, *book.upstream.edges(start, end), end})
     aligned = not start % DAY_SECONDS and not end % DAY_SECONDS
     by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(book.zone) == "UTC"))
     for low, high in pairwise(cuts):
@@ -237,7 +248,7 @@ def _line(book: _Book, query: Query, row: Row) -> Line | None:
     connection = book.connections[row.connection_id]
     key = book.keys.get(row.key_id) if row.key_id is not None else None
     owner = book.owners.of(row.key_id, row.time) if row.key_id is not None else UNATTRIBUTED
-    name = book.models[row.model_id].name if row.model_id is not None else ""
+    name = _model_name(book, row)
     model = canonical(name) if name else ""
     for dimension, pattern in query.filters:
         if not _passes(dimension, pattern, owner, key, model, name):
@@ -300,7 +311,7 @@ def _place(line: Line) -> tuple[Any, ...]:
 def _filled(book: _Book, line: Line, sums: Sums, now: int, names: Mapping[str, set[str]]) -> Line:
     return Line(
         cost_nano_usd=sums.cost,
-        status=sums.status(now, book.closed),
+        status=sums.status(now, book.upstream.closed),
         basis=sums.basis(),
         tokens=sums.tokens,
         requests=sums.requests,
@@ -333,7 +344,7 @@ def _ordered(query: Query, lines: list[Line]) -> list[Line]:
 
 async def _adjusted(session: AsyncSession, book: _Book, query: Query, wanted: list[Connection]) -> int:
     """What later entries say about the period asked for, wherever they count."""
-    if not wanted or not book.closed:
+    if not wanted or not book.upstream.closed:
         return 0
     rows = await execute(
         session,
@@ -351,8 +362,9 @@ async def _adjusted(session: AsyncSession, book: _Book, query: Query, wanted: li
     total = 0
     for connection_id, key_id, model_id, *figures, day, month in rows:
         extent = Extent((0, 0), (0, 0), (day, day), month)
-        if _line(book, query, Row(connection_id, day, key_id, model_id, tuple(figures), extent)):
-            total += int(figures[0] or 0)
+        row = Row(connection_id, day, key_id, model_id, tuple(figures), extent)
+        if _line(book, query, row):
+            total += int(book.upstream.with_byok(row.figures, _model_name(book, row), month)[0][0] or 0)
     return total
 
 

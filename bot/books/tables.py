@@ -272,6 +272,7 @@ class ClosedMonth(SQLModel, table=True):
     month: int = Field(primary_key=True, sa_type=BigInteger)  # the second at which it starts, UTC
     closed_at: int = Field(sa_type=BigInteger)
     forced: bool = False
+    ledgers: str = ""  # that kept the books then, with spaces between: on it depends whose money BYOK was
     hash: str
 
 

@@ -77,8 +77,9 @@ class Answer:
     """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
 
     `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last of
-    what is provisional settles, where that is known. `coverage` is the share of tokens that have dollars.
-    `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
+    what is provisional settles, where that is known. `byok_nano_usd` was paid upstream with own keys; the counted part
+    of it is in the total, because no connected ledger of that upstream counts it. `coverage` is the share of tokens
+    that have dollars. `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
     """
 
     query: Query
@@ -94,6 +95,7 @@ class Answer:
     residual_nano_usd: int = 0
     adjustments_nano_usd: int = 0
     byok_nano_usd: int = 0
+    byok_counted_nano_usd: int = 0
     unpriced_tokens: int = 0
     saved_by_cache_nano_usd: int | None = None
     fresh_until: dict[str, datetime | None] = field(default_factory=dict)

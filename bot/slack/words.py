@@ -167,6 +167,18 @@ def coverage(share: float, unpriced_tokens: int) -> str:
     return f"{_trim(min(per_cent, Decimal('99.9')))} % of tokens priced"
 
 
+def byok(paid_nano_usd: int, counted_nano_usd: int) -> str:
+    """What was paid upstream with own keys, and whether it is in the total."""
+    if counted_nano_usd == paid_nano_usd:
+        return f"{money(paid_nano_usd)} of it went to upstream providers on your own keys (BYOK)."
+    if not counted_nano_usd:
+        return (
+            f"{money(paid_nano_usd)} more went upstream on your own keys (BYOK); the upstream's own ledger counts it."
+        )
+    upstream = f"{money(counted_nano_usd)} of it is counted here, the rest by the upstream's own ledger"
+    return f"{money(paid_nano_usd)} went to upstream providers on your own keys (BYOK); {upstream}."
+
+
 def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
     """Up to when each connection has been read, the one that lags most first."""
     if not fresh_until:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.core.answer import Answer, KeyRef, Line, Owner
+from bot.core.attribution import Captures
 from bot.core.plain import stamp
 from bot.plugin.loader import Found
 from bot.slack import words
@@ -17,6 +18,7 @@ from bot.work.views import ConnectionView, PollResult
 
 _SLACK_TOKEN = re.compile(r"<![^|>]*\|([^>]*)>")  # Slack shows a date in the reader's zone; here its fallback is read
 _STATUS = {"mixed": "partly provisional"}
+_CAPTURED = ("Gateway (USD)", "Billed (USD)", "Rate")
 _TITLES = {"owner": "Who", "key": "Key", "model": "Model", "ledger": "Ledger", "connection": "Connection"}
 
 
@@ -76,7 +78,7 @@ def _footing(answer: Answer) -> list[str]:
         words.coverage(answer.coverage, answer.unpriced_tokens),
     ]
     if answer.byok_nano_usd:
-        parts.append(f"{words.money(answer.byok_nano_usd)} more paid upstream with own keys")
+        parts.append(words.byok(answer.byok_nano_usd, answer.byok_counted_nano_usd).rstrip("."))
     if answer.residual_nano_usd:
         parts.append(f"{words.money(answer.residual_nano_usd)} of it no usage explains")
     fresh = [f"{name} read up to {stamp(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
@@ -88,13 +90,37 @@ def connections(views: Sequence[ConnectionView]) -> None:
     if not views:
         out.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin")
         return
-    table = _table("Name", "Ledger", "Account", "Credential", "State", "Read up to", "Next poll", "Error")
+    table = _table("Name", "Ledger", "Role", "Account", "Credential", "State", "Read up to", "Next poll", "Error")
     for view in views:
         table.add_row(
-            view.name, view.ledger, Text(view.account_title or view.account_id), view.fingerprint, view.state,
-            stamp(view.fresh_until) or "never", stamp(view.next_poll) or "", Text(view.error),
+            view.name, view.ledger, _role(view), Text(view.account_title or view.account_id),
+            view.fingerprint, view.state, stamp(view.fresh_until) or "never", stamp(view.next_poll) or "",
+            Text(view.error),
         )  # fmt: skip
     out.console().print(table)
+
+
+def _role(view: ConnectionView) -> Text:
+    return Text(f"{view.role}, in front of {view.in_front_of}" if view.in_front_of else view.role)
+
+
+def captures(found: Sequence[Captures]) -> None:
+    """How much of the bill behind each gateway the gateway saw."""
+    if not found:
+        out.line("No connection attributes: outlay connect LEDGER --name NAME --set role=attribution")
+        return
+    table = _table("Gateway", "In front of", "Day", "Gateway (USD)", "Billed (USD)", "Rate", right=_CAPTURED)
+    for one in found:
+        for day, capture in (*one.days, ("in all", one.whole)):
+            rate = "" if capture.rate is None else f"{int(capture.rate * 1000) / 10:.1f} %"
+            dollars = (words.money(capture.gateway_nano_usd), words.money(capture.billed_nano_usd))
+            table.add_row(one.connection, Text(one.in_front_of or "nothing yet"), day, *dollars, rate)
+    out.console().print(table)
+    for one in found:
+        if not one.in_front_of:
+            out.line(f"{one.connection}: in front of nothing yet; --replace --set in_front_of=CONNECTION[:KEY_ID]")
+        elif one.whole.word:
+            out.line(f"{one.connection}: {one.whole.word}")
 
 
 def polls(results: Sequence[PollResult]) -> None:

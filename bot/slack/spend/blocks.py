@@ -84,7 +84,7 @@ def _remarks(found: Answer) -> list[str]:
     if found.adjustments_nano_usd:
         said.append(f"Ledgers corrected this period later, by {words.money(found.adjustments_nano_usd)}.")
     if found.byok_nano_usd:
-        said.append(f"{words.money(found.byok_nano_usd)} went to upstream providers on your own keys (BYOK).")
+        said.append(words.byok(found.byok_nano_usd, found.byok_counted_nano_usd))
     if saved := found.saved_by_cache_nano_usd:
         verb = "saved" if saved > 0 else "cost more than it saved, by"
         said.append(f"Caching {verb} {words.money(abs(saved))} at list price.")

@@ -198,6 +198,7 @@ def upgrade() -> None:
         sa.Column("month", sa.BigInteger(), nullable=False),
         sa.Column("closed_at", sa.BigInteger(), nullable=False),
         sa.Column("forced", sa.Boolean(), nullable=False),
+        sa.Column("ledgers", sa.String(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["workspace_id"], ["workspace.id"], name=op.f("fk_closed_month_workspace_id_workspace")
