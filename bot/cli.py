@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     connect = add("connect", "connect a ledger: check with it, encrypt the credential, save")
     connect.add_argument("ledger", metavar="LEDGER", help="which kind, such as openrouter; `outlay plugins` lists them")
     connect.add_argument("--name", required=True, help="what to call the connection")
-    connect.add_argument("--set", metavar="FIELD=VALUE", action="append", default=[], help="a field of its form")
+    connect.add_argument(
+        "--set", metavar="FIELD=VALUE", action="append", default=[], help="a field of its form, or: role, in_front_of"
+    )
     secret = connect.add_mutually_exclusive_group()
     secret.add_argument("--secret-env", metavar="VAR", help="read the credential from this environment variable")
     secret.add_argument("--secret-stdin", action="store_true", help="read the credential from standard input")
@@ -70,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     spend.add_argument(
         "query", metavar="QUERY", nargs="*", help="such as: 7d by model, mtd by key top 5, yesterday by hour"
     )
+
+    capture = add("capture", "how much of the bill does each gateway see?", formats=("text", "json"))
+    capture.add_argument("period", metavar="PERIOD", nargs="*", help="such as: 7d, yesterday, 2026-10; mtd if not said")
 
     export = add("export", "a month's rows, to standard output", formats=("focus", "csv", "json"))
     export.add_argument("--month", metavar="YYYY-MM", required=True, help="a UTC calendar month")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from sqlalchemy import bindparam, text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
@@ -26,7 +27,7 @@ _CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
 _Slice = tuple[int, int | None, int, str]  # connection, the key that is claimed by itself or None, UTC day, model
 
 _USED = text(
-    f"SELECT connection_id, day, key_id, model_id, SUM(cost_nano_usd), SUM({' + '.join(CLASSES)}), "
+    f"SELECT connection_id, day, key_id, model_id, SUM(cost_nano_usd), SUM(byok_nano_usd), SUM({' + '.join(CLASSES)}), "
     "SUM(unpriced_tokens) FROM spend_day WHERE connection_id IN :connections AND day >= :start AND day < :end "
     "AND adjusts = 0 GROUP BY connection_id, day, key_id, model_id"
 ).bindparams(bindparam("connections", expanding=True))
@@ -38,9 +39,9 @@ class Front:
 
     gateways: tuple[tuple[int, int | None], ...]  # (connection, key), in the order in which they split
 
-    def place(self, key: LedgerKey | None) -> int | None:
+    def place(self, key_id: int) -> int | None:
         """Under what a key is split: itself if a gateway claims it by name, else None with all the others."""
-        return key.id if key and key.id in {claimed for _, claimed in self.gateways} else None
+        return key_id if any(key_id == claimed for _, claimed in self.gateways) else None
 
     def before(self, place: int | None) -> list[int]:
         """The gateways before it."""
@@ -54,6 +55,23 @@ def fronts(connections: Collection[Connection]) -> dict[int, Front]:
         if row.role == "attribution" and row.in_front_of is not None:
             found[row.in_front_of].append((row.id or 0, row.in_front_of_key))
     return {behind: Front(tuple(gateways)) for behind, gateways in found.items()}
+
+
+async def places(session: AsyncSession, rows: Collection[Connection]) -> dict[int, str]:
+    """For each connection that stands in front of another: CONNECTION, or CONNECTION:KEY_ID."""
+    standing = [row for row in rows if row.role == "attribution" and row.in_front_of is not None]
+    if not standing:
+        return {}
+    behind = {row.in_front_of for row in standing}
+    names = {row.id: row.name for row in await session.exec(select(Connection).where(col(Connection.id).in_(behind)))}
+    claimed = {row.in_front_of_key for row in standing} - {None}
+    keys = {
+        row.id: row.ledger_id for row in await session.exec(select(LedgerKey).where(col(LedgerKey.id).in_(claimed)))
+    }
+    return {
+        row.id or 0: names[row.in_front_of] + (f":{keys[row.in_front_of_key]}" if row.in_front_of_key else "")
+        for row in standing
+    }
 
 
 async def attributed(
@@ -78,7 +96,7 @@ def _slice(
     if key is None or not key.ledger_id or row.extent.adjusts:
         return None
     day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0].name)
-    return row.connection_id, standing[row.connection_id].place(key), day, model
+    return row.connection_id, standing[row.connection_id].place(key.id or 0), day, model
 
 
 async def _plans(
@@ -94,15 +112,15 @@ async def _plans(
     span = {"connections": sorted(ids), "start": asked[0], "end": asked[-1] + DAY_SECONDS}
     counted: dict[_Slice, Amount] = defaultdict(lambda: NOTHING)
     used: dict[tuple[int, int, str], dict[int | None, Amount]] = defaultdict(dict)
-    for connection, day, key_id, model_id, cost, tokens, unpriced in await execute(session, _USED, span):
+    for connection, day, key_id, model_id, cost, byok, tokens, unpriced in await execute(session, _USED, span):
         key, model = keys.get(key_id), canonical(models[model_id].name)
-        amount = Amount(None if unpriced else max(int(cost or 0), 0), int(tokens))
+        amount = Amount(None if unpriced else int(cost or 0) + int(byok), int(tokens))
         named = key is not None and bool(key.ledger_id)
         if connection not in standing:
             mine, whose = used[connection, day, model], key_id if named else None
             mine[whose] = mine.get(whose, NOTHING).plus(amount)
         elif named:
-            place = connection, standing[connection].place(key), day, model
+            place = connection, standing[connection].place(key_id), day, model
             counted[place] = counted[place].plus(amount)
     return {
         place: steps(amount, [used.get((gateway, place[2], place[3]), {}) for gateway in gateways])

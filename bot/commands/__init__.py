@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 
 from bot import logs
 from bot import settings as bot_settings
+from bot.commands.capture import capture
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
 from bot.core import months
@@ -131,6 +132,7 @@ async def _connections(home: House, arguments: argparse.Namespace) -> int:
                 "name": view.name,
                 "ledger": view.ledger,
                 "role": view.role,
+                "in_front_of": view.in_front_of or None,
                 "account": {"id": view.account_id, "title": view.account_title},
                 "fingerprint": view.fingerprint,
                 "state": view.state,
@@ -354,6 +356,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "disconnect": _disconnect,
     "poll": _poll,
     "spend": _spend,
+    "capture": capture,
     "export": export,
     "own": _own,
     "owners": _owners,

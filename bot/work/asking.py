@@ -1,10 +1,11 @@
 """Questions in words, answered from the books. Slack and the terminal both ask here, so both get the same figures."""
 
-from bot.books import reports
+from bot.books import capture, reports
 from bot.books.database import Database
 from bot.core.answer import Answer
+from bot.core.attribution import Captures
 from bot.core.clock import Clock
-from bot.core.query import parse
+from bot.core.query import Query, QueryError, parse
 
 
 class Asking:
@@ -21,3 +22,12 @@ class Asking:
             zone = await reports.zone_of(session, workspace_id)
             query = parse(text, today=now.astimezone(zone).date(), me=me)
             return await reports.answer(session, workspace_id, query, now=now)
+
+    async def captures(self, workspace_id: str, text: str) -> tuple[Query, list[Captures]]:
+        """The capture of each gateway over a period of UTC days. Raises QueryError for anything but a period."""
+        async with self._database.read() as session:
+            zone = await reports.zone_of(session, workspace_id)
+            query = parse(text, today=self._clock.now().astimezone(zone).date())
+            if query.filters or query.top or query.by != ("owner",):
+                raise QueryError(text, f"A capture rate is asked for by a period alone, not `{text}`.", query.period)
+            return query, await capture.captures(session, workspace_id, query.start, query.end)

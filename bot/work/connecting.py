@@ -18,6 +18,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import keys as book_keys
+from bot.books.attribution import places
 from bot.books.database import Database
 from bot.books.reports import freshness
 from bot.books.tables import Connection, Secret
@@ -29,6 +30,7 @@ from bot.plugin.errors import BadConfig, Permanent
 from bot.plugin.pacing import Pacer
 from bot.plugin.session import session as plugin_session
 from bot.vault.vault import Vault
+from bot.work import roles
 from bot.work.views import Connected, ConnectionView, Existing, LedgerForm
 
 MAX_NAME_CHARACTERS = 40
@@ -72,7 +74,8 @@ class Connections:
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
             fresh = await freshness(session, rows)
-        return [_view(row, fresh[row.name]) for row in rows]
+            fronts = await places(session, rows)
+        return [_view(row, fresh[row.name], fronts.get(row.id or 0, "")) for row in rows]
 
     async def connect(
         self,
@@ -90,6 +93,7 @@ class Connections:
         credential for an account that is connected already.
         """
         plugin = self.plugin(slug)
+        values, role = roles.apart(plugin, values)
         name = _checked_name(name)
         async with self._database.read() as session:
             before = await _by_name(session, workspace_id, name)
@@ -110,6 +114,7 @@ class Connections:
         async with self._database.write() as session:
             await ensure(session, workspace_id, now=self._clock.now())
             row = await self._place(session, workspace_id, plugin, name, checked, replace)
+            await roles.settle(session, row, role)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
             row.connected_by = by or row.connected_by
             row.state, row.error, row.failures, row.disconnected_at, row.next_poll_at = "ok", "", 0, None, None
@@ -258,12 +263,13 @@ async def _connected(session: AsyncSession, workspace_id: str) -> list[Connectio
     return list(await session.exec(statement.order_by(col(Connection.name))))
 
 
-def _view(row: Connection, fresh_until: datetime | None) -> ConnectionView:
+def _view(row: Connection, fresh_until: datetime | None, in_front_of: str) -> ConnectionView:
     return ConnectionView(
         id=public_id(row),
         name=row.name,
         ledger=row.ledger,
         role=row.role,
+        in_front_of=in_front_of,
         account_id=row.account_id,
         account_title=row.account_title,
         fingerprint=row.fingerprint,

@@ -55,6 +55,7 @@ class ConnectionView:
     next_poll: datetime | None
     error: str
     notes: str = ""
+    in_front_of: str = ""  # CONNECTION or CONNECTION:KEY_ID, for role attribution
 
 
 @dataclass(slots=True)

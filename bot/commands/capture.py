@@ -1,0 +1,37 @@
+"""`outlay capture`: how much of the bill behind each gateway the gateway saw."""
+
+import argparse
+from typing import Any
+
+from bot.core.attribution import Capture
+from bot.core.money import exact
+from bot.house import House
+from bot.terminal import out, text
+
+
+async def capture(home: House, arguments: argparse.Namespace) -> int:
+    """Writes the capture of each gateway. Raises QueryError."""
+    query, found = await home.asking.captures(await home.workspace(), " ".join(arguments.period))
+    if arguments.format == "text":
+        text.captures(found)
+        return 0
+    out.document(
+        {
+            "query": {"from": query.start.isoformat(), "to": query.end.isoformat(), "period": query.period},
+            "connections": [
+                {"connection": one.connection, "in_front_of": one.in_front_of or None}
+                | _plain(one.whole)
+                | {"word": one.whole.word, "days": [{"day": day} | _plain(capture) for day, capture in one.days]}
+                for one in found
+            ],
+        }
+    )
+    return 0
+
+
+def _plain(one: Capture) -> dict[str, Any]:
+    return {
+        "gateway_usd": None if one.gateway_nano_usd is None else exact(one.gateway_nano_usd),
+        "billed_usd": None if one.billed_nano_usd is None else exact(one.billed_nano_usd),
+        "rate": None if one.rate is None else str(one.rate),
+    }
