@@ -30,6 +30,7 @@ COUNTER = Report("counter", None, rereads=(Reread(timedelta(0), timedelta(0)),))
 REPORTS = (BILL, HOURS, COUNTER)
 ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
 MEASURED = ("cost_nano_usd", "byok_nano_usd", "requests", *CLASSES, "reasoning")
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 BOOKKEEPING = ("cursor", "statement")
 TABLES = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
@@ -51,9 +52,8 @@ if TYPE_CHECKING:
 
 def examples(modest: int) -> settings:
     """How many examples: few by default, fifty times as many with HYPOTHESIS_PROFILE=thorough."""
-    thorough = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
     return settings(
-        max_examples=modest * 50 if thorough else modest,
+        max_examples=modest * 50 if THOROUGH else modest,
         deadline=None,
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],

@@ -4,9 +4,8 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import event
-
 from bot.plugin.contract import Page, Reading, Window
+from tests.books.crashing import Crash, Crashing
 from tests.books.little_books import BILL, DAY, HOUR, HOURS, MONDAY, NOW, Books, row, tokens
 
 FIRST = Page(Window(MONDAY, NOW), [row(MONDAY + HOUR * hour, "1", tokens=tokens(9)) for hour in range(30)])
@@ -16,28 +15,6 @@ THEN = Page(
     readings=[Reading("k1", NOW, Decimal(7)), Reading("k3", NOW, Decimal(7))],
 )
 MAX_STATEMENTS = 200
-
-
-class Crash(RuntimeError):
-    """The process died here."""
-
-
-class Crashing:
-    """Dies at the so many-th statement that the books' writers send."""
-
-    def __init__(self, books: Books) -> None:
-        self.left: int | None = None
-        event.listen(books.database.engine.sync_engine, "before_cursor_execute", self.statement)
-        event.listen(books.database.engine.sync_engine, "commit", self.commit)
-
-    def statement(self, *_: Any) -> None:
-        self.commit()
-
-    def commit(self, *_: Any) -> None:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise Crash
 
 
 async def test_a_crash_between_any_two_statements_leaves_nothing_and_the_retry_is_a_clean_run(
@@ -56,7 +33,6 @@ async def test_a_crash_between_any_two_statements_leaves_nothing_and_the_retry_i
         try:
             await books.take(THEN, HOURS, at=NOW + HOUR)
         except Crash:
-            crashing.left = None
             assert await books.dump() == before, f"after a crash at statement {place}"
         else:
             break

@@ -69,7 +69,9 @@ def deliveries(draw: st.DrawFn) -> Delivery:
     return Delivery(report, Page(Window(start, end), rows), at)
 
 
-def what_counts(worlds: list[Delivery]) -> dict[tuple[Any, ...], list[int | None]]:
+def what_counts(
+    worlds: list[Delivery], first: datetime = MONDAY, days: int = DAYS
+) -> dict[tuple[Any, ...], list[int | None]]:
     """The model: of each bucket the newest word, of each day the report that has the say. Sums by day, key, model."""
     said: dict[str, dict[Place, Row]] = {report.name: {} for report in REPORTS}
     spoke: dict[datetime, dict[str, bool]] = defaultdict(dict)
@@ -78,8 +80,8 @@ def what_counts(worlds: list[Delivery]) -> dict[tuple[Any, ...], list[int | None
         for place in [place for place in held if one.page.window.start <= place[0] < one.page.window.end]:
             del held[place]
         held |= {(found.start, found.key, found.model): found for found in one.page.rows}
-        for place in range(DAYS):
-            day = MONDAY + place * DAY
+        for place in range(days):
+            day = first + place * DAY
             if one.page.window.start < day + DAY and one.page.window.end > day:
                 final = one.report is BILL and one.at >= day + DAY + BILL.lag
                 spoke[day][one.report.name] = spoke[day].get(one.report.name, False) or final
