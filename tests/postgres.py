@@ -1,10 +1,10 @@
-"""A real PostgreSQL for the tests: from the wheel in the dev lock, or one that the machine has. Nothing to install by hand.
+"""A real PostgreSQL for the tests: from the wheel in the dev lock, or one that the machine has; nothing by hand.
 
     with postgres() as server:
         url = server.database()        # a fresh, empty database; yours alone
 
-It listens on a socket in a temporary folder and on nothing else, does not sync to disk, and dies with the tests. PostgreSQL
-refuses to run as root: then it runs as `nobody`, from a copy of its programs that `nobody` may read.
+It listens on a socket in a temporary folder and on nothing else, does not sync to disk, and dies with the tests.
+PostgreSQL refuses to run as root: then it runs as `nobody`, from a copy of its programs that `nobody` may read.
 """
 
 import os

@@ -20,6 +20,7 @@ from bot.books.owners import Owners, keys_of, owners_of
 from bot.books.prices import PriceList
 from bot.books.sums import Extent, Sums
 from bot.books.tables import BILLED, COMPUTED, FIGURES, ClosedMonth, Connection, LedgerKey, Model
+from bot.books.upstream import Upstream
 from bot.core import focus, months
 from bot.core.answer import AnswerBasis, KeyRef, Line, ModelRef, Status
 from bot.core.models import canonical
@@ -68,6 +69,7 @@ class _Names:
     owners: Owners
     models: Mapping[int, str]
     closed: frozenset[int]
+    upstream: Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ async def plain_rows(
 async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
     """The names."""
     keys = await keys_of(session, workspace_id)
+    every = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
+    closed = await session.get(ClosedMonth, (workspace_id, month))
     connections = await session.exec(
         select(Connection)
         .where(Connection.workspace_id == workspace_id, Connection.role == "books")
@@ -138,7 +142,8 @@ async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
         subjects={row.id or 0: _subject(row, connection) for row, connection in keys},
         owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
         models={row.id or 0: row.name for row in await session.exec(select(Model))},
-        closed=frozenset({month} if await session.get(ClosedMonth, (workspace_id, month)) else ()),
+        closed=frozenset({month} if closed else ()),
+        upstream=Upstream.of(every, [closed] if closed else []),
     )
 
 
@@ -220,7 +225,7 @@ def _lines(names: _Names, place: tuple[_Day, int] | None, held: _Held, now: int)
     ledger, connection = day.connection.ledger, day.connection.name
     return [
         Line(
-            cost_nano_usd=sums.cost,
+            cost_nano_usd=names.upstream.with_byok((sums.cost, sums.byok), model, day.start)[0][0],
             status=sums.status(now, names.closed),
             basis=sums.basis(),
             tokens=sums.tokens,

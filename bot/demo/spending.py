@@ -60,6 +60,11 @@ class Spend(NamedTuple):
     byok_nano_usd: int = 0
     host: str = ""
 
+    @property
+    def paid_nano_usd(self) -> int:
+        """All that it cost the company, whoever was paid."""
+        return self.cost_nano_usd + self.byok_nano_usd
+
 
 @dataclass(frozen=True, slots=True)
 class Runaway:

@@ -17,20 +17,25 @@ from bot.slack import words
 TRIES = 3
 
 
+PAID = "paid_nano_usd"  # credits, and what went upstream on own keys: no other ledger counts that here
+
+
 async def compare(on: Stage, tell: Narrator) -> None:
     """Compares, by the whole, by model and by day, and looks for the key in all that was written."""
     minute = await _read_in_one_minute(on)
     period = f"from {on.company.start.date()} to {minute.date()}"
     by_model, by_day = await on.ask(f"{period} by model top 100"), await on.ask(f"{period} by day")
-    spent = on.company.truth(on.company.start, minute).get((), 0)
+    spent = on.company.truth(on.company.start, minute, of=PAID).get((), 0)
     tell.line(f"  The books say               ${exact(by_model.total_nano_usd)}")
     tell.line(f"  The invented company spent  ${exact(spent)}")
     tell.line()
     byok = on.company.truth(on.company.start, minute, of="byok_nano_usd").get((), 0)
     models: dict[str, int] = defaultdict(int)
-    for (slug,), nano_usd in on.company.truth(on.company.start, minute, by=("model",)).items():
+    for (slug,), nano_usd in on.company.truth(on.company.start, minute, by=("model",), of=PAID).items():
         models[canonical(slug)] += nano_usd
-    days = {day: nano_usd for (day,), nano_usd in on.company.truth(on.company.start, minute, by=("day",)).items()}
+    days = {
+        day: nano_usd for (day,), nano_usd in on.company.truth(on.company.start, minute, by=("day",), of=PAID).items()
+    }
     _same("in all", by_model.total_nano_usd, spent)
     _same("in BYOK", by_model.byok_nano_usd, byok)
     _same("by model", {line.model.id: line.cost_nano_usd for line in _spending(by_model) if line.model}, dict(models))

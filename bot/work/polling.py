@@ -139,22 +139,27 @@ class Poller:
         stretch = await self._due(row, report, now, since)
         if stretch is None:
             return total
-        window, cursor = Window(stretch.start, stretch.end), None
+        window, cursor, whole = Window(stretch.start, stretch.end), None, True
         projects = {key.project_id: key.project_name for key in keys if key.project_id}
         for _ in range(MAX_PAGES):
+            asked_at = self._clock.now()  # what was seen is as old as the question, however long the answer took
             page = await ledger.poll(report.name, window, cursor)
-            last = page.cursor is None
+            last, whole = page.cursor is None, whole and page.complete
             async with self._database.write() as session:
                 await _lock(session, row.id or 0)
                 total.add(
                     await accept(
                         session, row.id or 0, row.ledger, ledger.reports, report, page,
-                        observed_at=self._clock.now(), projects=projects, prices=self._prices,
+                        observed_at=asked_at, projects=projects, prices=self._prices,
                     )
                 )  # fmt: skip
-                done = {place: int(now.timestamp()) for place in stretch.rereads} if last else {}
+                done = {place: int(now.timestamp()) for place in stretch.rereads} if last and whole else {}
                 await move_cursor(
-                    session, row.id or 0, report.name, watermark=_watermark(page, report, stretch, last), rereads=done
+                    session,
+                    row.id or 0,
+                    report.name,
+                    watermark=_watermark(page, report, stretch, last) if whole else None,
+                    rereads=done,
                 )
             for note in page.notes:
                 log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
@@ -247,7 +252,7 @@ async def _lock(session: AsyncSession, connection_id: int) -> None:
 
 def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
     """Up to when the report has now been read, less what it lags behind."""
-    if report.grain is None or not page.complete:
+    if report.grain is None:
         return None
     read_to = max(page.window.end, stretch.end) if last else page.window.end
     return read_to if report.grain >= timedelta(days=1) else read_to - report.lag

@@ -49,7 +49,7 @@ def test_the_first_poll_reads_all_there_is_and_the_next_one_has_nothing_new(
 
     assert first[0].keys() == {"name", "ok", "new", "changed", "same", "requests", "error"}
     assert (first[0]["name"], first[0]["ok"], first[0]["error"]) == ("main", True, None)
-    assert first[0]["new"] > 500
+    assert first[0]["new"] > 300
     assert (second[0]["new"], second[0]["changed"]) == (0, 0)
     assert 0 < second[0]["requests"] < first[0]["requests"]
 
@@ -62,7 +62,7 @@ def test_since_reads_again_from_that_day_on(polled: Terminal, openrouter: Served
 
 
 def test_what_the_ledger_restated_meanwhile_replaces_what_was_read(terminal: Terminal, clock: FakeClock) -> None:
-    company = Company(now=NOW, days=2)
+    company = Company(now=NOW, days=1)
     with ledger(company, clock) as changing:
         terminal.done(*connecting(changing))
         terminal.done("poll")
@@ -72,7 +72,7 @@ def test_what_the_ledger_restated_meanwhile_replaces_what_was_read(terminal: Ter
     assert result["changed"] > 0
     day = company.start.date().isoformat()
     found = terminal.spend(day, "by", "model")
-    truth = company.truth(company.start, company.start + timedelta(days=1), by=("model",))
+    truth = company.truth(company.start, company.start + timedelta(days=1), by=("model",), of="paid_nano_usd")
     assert usd_by_model(found) == {model: amount for (model,), amount in truth.items()}
 
 
@@ -180,12 +180,12 @@ def test_a_429_with_a_long_wait_ends_in_words_that_say_until_when(polled: Termin
     assert "asks us to wait (429) until 2026-11-21 14:20:30 UTC" in ran.err
 
 
-@pytest.mark.parametrize("trouble", ["status", "half_json", "html", "drop", "cut", "body"])
+@pytest.mark.parametrize("trouble", ["status", "html"])  # the journeys try all of it
 def test_the_books_are_as_before_after_trouble_and_mend_by_themselves(
     polled: Terminal, openrouter: Served, trouble: str
 ) -> None:
     before = polled.spend("7d", "by", "key", "model")
-    how = {"status": (500,), "body": ('{"data": {"surprise": []}}',)}.get(trouble, ())
+    how = (500,) if trouble == "status" else ()
     getattr(openrouter.faults, trouble)("/analytics/query", *how, times=20)
 
     ran = polled("poll")

@@ -156,7 +156,10 @@ class House:
         """Checks the total and every model of a period against the ledger's truth; gives the total."""
         found = await self.spend(period, "by", "model")
         start = max(datetime.fromisoformat(found["query"]["from"] + "T00:00:00+00:00"), self.company.start)
-        models = {model: amount for (model,), amount in self.company.truth(start, self.clock.now(), ("model",)).items()}
+        models = {
+            model: amount
+            for (model,), amount in self.company.truth(start, self.clock.now(), ("model",), of="paid_nano_usd").items()
+        }
         rows = {row["model"]["id"]: int(row["usd"].replace(".", "")) for row in found["rows"] if row["model"]}
         assert {model: amount for model, amount in rows.items() if amount} == models
         total = int(found["total_usd"].replace(".", ""))

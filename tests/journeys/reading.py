@@ -45,4 +45,4 @@ def nano(usd: str) -> int:
 
 def truth_by(company: Company, name: str, start: Any, end: Any) -> dict[str, int]:
     """What the ledger ought to say, by one dimension."""
-    return {group: amount for (group,), amount in company.truth(start, end, by=(name,)).items()}
+    return {group: amount for (group,), amount in company.truth(start, end, by=(name,), of="paid_nano_usd").items()}

@@ -100,7 +100,7 @@ async def test_the_bots_own_clockwork_reads_the_ledger_and_spend_answers(
         await home.until(lambda: read_by(NOW), "the first poll")
         reply = await home.slack.command("/spend 7d", user=BRUNO)
 
-        total = home.company.truth(home.company.start, NOW)[()]
+        total = home.company.truth(home.company.start, NOW, of="paid_nano_usd")[()]
         assert reply.text.startswith(f"{words.money(total)} in the last 7 days")
         assert nano((await home.spend("7d"))["total_usd"]) == total
         home.clock.advance(timedelta(minutes=2))

@@ -67,7 +67,7 @@ async def test_a_graceful_stop_lets_a_running_poll_finish(open_connected: Open) 
         await home.bot.polls.start_due()
         asked = home.openrouter.journal.asked
         await home.until(lambda: _is(any(one.path == "/keys" for one in asked)), "the poll to begin")
-        total = home.company.truth(home.company.start, home.clock.now())[()]
+        total = home.company.truth(home.company.start, home.clock.now(), of="paid_nano_usd")[()]
         terminal, clock = home.terminal, home.clock
 
     shown = await asyncio.to_thread(terminal.done, "connections", "--format", "json")
@@ -123,6 +123,24 @@ async def test_a_port_that_is_taken_is_said_in_words(open_connected: Open) -> No
                 pytest.fail("it started")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SLACK_BOT_TOKEN", "xoxb-wrong-token-0001", "SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)"),
+        ("SLACK_APP_TOKEN", "xapp-wrong-token-0001", "SLACK_APP_TOKEN is not valid"),
+    ],
+)
+async def test_a_slack_token_that_is_refused_is_said_in_words(
+    open_connected: Open, name: str, value: str, said: str
+) -> None:
+    with pytest.raises(StartError) as refused:
+        async with open_connected(**{name: value}):
+            pytest.fail("it started")
+
+    assert str(refused.value).startswith(said)
+    assert value not in str(refused.value)
+
+
 async def test_what_was_connected_before_slack_is_adopted_with_all_its_books(
     open_house: Open, terminal_before_slack: Terminal
 ) -> None:
@@ -153,7 +171,7 @@ async def test_over_http_the_same_questions_get_the_same_answers(over_http: Hous
     reply = await over_http.slack.command("/spend 7d by model", user=BRUNO)
     modal = (await over_http.slack.command("/spend connect", user=ALICE)).modal
 
-    total = over_http.company.truth(over_http.company.start, NOW)[()]
+    total = over_http.company.truth(over_http.company.start, NOW, of="paid_nano_usd")[()]
     assert reply.acked
     assert reply.text.startswith(f"{words.money(total)} in the last 7 days")
     assert modal is not None

@@ -9,7 +9,8 @@ from tests.workspace import ALICE
 
 async def total(home: House) -> str:
     """How an answer about the last week begins."""
-    return f"{words.money(home.company.truth(home.company.start, home.clock.now())[()])} in the last 7 days"
+    paid = home.company.truth(home.company.start, home.clock.now(), of="paid_nano_usd")[()]
+    return f"{words.money(paid)} in the last 7 days"
 
 
 async def test_after_a_dropped_socket_the_next_command_works(connected: House) -> None:

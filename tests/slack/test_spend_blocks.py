@@ -153,7 +153,10 @@ def test_a_person_known_by_id_only_is_named_by_slack() -> None:
     ("figures", "sentence"),
     [
         ({"residual_nano_usd": DOLLAR}, "$1.00 of it is on the bill, and no usage explains it."),
-        ({"byok_nano_usd": 2 * DOLLAR}, "$2.00 went to upstream providers on your own keys (BYOK)."),
+        (
+            {"byok_nano_usd": 2 * DOLLAR},
+            "$2.00 more went upstream on your own keys (BYOK); the upstream's own ledger counts it.",
+        ),
         ({"adjustments_nano_usd": -DOLLAR}, "Ledgers corrected this period later, by −$1.00."),
         ({"saved_by_cache_nano_usd": DOLLAR}, "Caching saved $1.00 at list price."),
         ({"saved_by_cache_nano_usd": -DOLLAR}, "Caching cost more than it saved, by $1.00 at list price."),
