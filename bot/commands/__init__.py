@@ -132,7 +132,7 @@ async def _connections(home: House, arguments: argparse.Namespace) -> int:
                 "name": view.name,
                 "ledger": view.ledger,
                 "role": view.role,
-                "in_front_of": view.in_front_of or None,
+                **({"in_front_of": view.in_front_of or None} if view.role == "attribution" else {}),
                 "account": {"id": view.account_id, "title": view.account_title},
                 "fingerprint": view.fingerprint,
                 "state": view.state,

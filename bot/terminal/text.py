@@ -93,15 +93,14 @@ def connections(views: Sequence[ConnectionView]) -> None:
     table = _table("Name", "Ledger", "Role", "Account", "Credential", "State", "Read up to", "Next poll", "Error")
     for view in views:
         table.add_row(
-            view.name, view.ledger, _role(view), Text(view.account_title or view.account_id),
+            view.name, view.ledger, view.role, Text(view.account_title or view.account_id),
             view.fingerprint, view.state, stamp(view.fresh_until) or "never", stamp(view.next_poll) or "",
             Text(view.error),
         )  # fmt: skip
     out.console().print(table)
-
-
-def _role(view: ConnectionView) -> Text:
-    return Text(f"{view.role}, in front of {view.in_front_of}" if view.in_front_of else view.role)
+    for view in views:
+        if view.in_front_of:
+            out.line(f"{view.name} is in front of {view.in_front_of}")
 
 
 def captures(found: Sequence[Captures]) -> None:
