@@ -213,8 +213,8 @@ def test_bolts_own_loggers_copy_a_level_that_is_not_debug() -> None:
     handed = logging.getLogger("slack_bolt.outlay")
     listener = get_bolt_app_logger("outlay.py", test_bolts_own_loggers_copy_a_level_that_is_not_debug, handed)
     for logger in (get_bolt_logger(AsyncApp), get_bolt_logger(SocketModeClient, handed), listener):
-        assert logger.getEffectiveLevel() == logging.WARNING
-        logger.debug("body: token=x, view: {'value': 'my private words'}")
+        assert logger.getEffectiveLevel() > logging.DEBUG
+        logger.info("body: token=x, view: {'value': 'my private words'}")
     assert log.text == ""
 
 
