@@ -145,8 +145,9 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
     closed = await closing.closed_months(session, books.connection_id)
     for day in sorted(dirty.days):
         month = months.start_of(day)
-        if month in closed and await adjustments.book(session, books, day=day, month=month, now=now):
-            dirty.hour(now)
+        counts_at = closing.first_open(closed, now)
+        if month in closed and await adjustments.book(session, books, day=day, month=month, now=counts_at):
+            dirty.hour(counts_at)
     for day, hours in sorted(dirty.days.items()):
         if months.start_of(day) not in closed:
             await rollups.derive(session, books, day=day, hours=hours)

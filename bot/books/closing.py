@@ -6,16 +6,16 @@ over and settled, or when somebody insists; closing it again changes nothing and
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
-from bot.books.tables import FIGURES, ClosedMonth, Connection
+from bot.books.tables import FIGURES, ClosedMonth, Connection, Workspace
 from bot.books.upstream import keeping_books
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, is_whole_day
@@ -59,6 +59,21 @@ async def closed_months(session: AsyncSession, connection_id: int) -> frozenset[
     return frozenset(row[0] for row in rows)
 
 
+def first_open(closed: Collection[int], now: int) -> int:
+    """`now`, unless its month is closed (a clock went back): then the start of the first open month after it."""
+    month = months.start_of(now)
+    if month not in closed:
+        return now
+    while month in closed:
+        month = months.end_of(month)
+    return month
+
+
+async def lock_workspace(session: AsyncSession, workspace_id: str) -> None:
+    """Whoever locks all connections of a workspace locks it first, so that nobody waits for each other in a circle."""
+    await session.exec(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True))
+
+
 async def close(
     session: AsyncSession,
     workspace_id: str,
@@ -70,12 +85,19 @@ async def close(
 ) -> Closed:
     """Freezes a month. Raises NotClosable for one that is not over, and, unless forced, for one that is not settled.
 
-    `reports`: of each ledger. The connections are locked first, so that no poll writes into the month meanwhile.
+    `reports`: of each ledger. The workspace is locked first, so that two who close come one after the other, and then
+    its connections, so that no poll writes into the month meanwhile.
     """
+    await lock_workspace(session, workspace_id)
     held = await session.get(ClosedMonth, (workspace_id, month))
     if held is None:
         connections = list(
-            await session.exec(select(Connection).where(Connection.workspace_id == workspace_id).with_for_update())
+            await session.exec(
+                select(Connection)
+                .where(Connection.workspace_id == workspace_id)
+                .order_by(col(Connection.id))
+                .with_for_update()
+            )
         )
         if now.timestamp() < months.end_of(month):
             raise NotClosable(

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.closing import lock_workspace
 from bot.books.database import execute
 from bot.books.tables import Connection, Workspace
 from bot.core.precedence import DAY_SECONDS, is_whole_day
@@ -34,6 +35,7 @@ async def fold(
         return 0
     today = int(now.timestamp()) // DAY_SECONDS * DAY_SECONDS
     until = today - workspace.hours_kept_days * DAY_SECONDS
+    await lock_workspace(session, workspace.id)
     connections = list(
         await session.exec(
             select(Connection)

@@ -279,7 +279,7 @@ class LifeOfBooks(RuleBasedStateMachine):
             assert sum(line.cost_nano_usd or 0 for line in found.lines) == found.total_nano_usd == by_day.total_nano_usd
         expected: Counter[str] = Counter()
         for (day, key, *_), sums in self.held("spend_day", "day", "").items():
-            expected[self.owner(key, day)] += sums[0]
+            expected[self.owner(key, day)] += sums[0] + sums[1]  # paid upstream with one's own key
         shares: Counter[str] = Counter()
         for line in by_owner.lines:
             shares[line.owner.id] += line.cost_nano_usd or 0
