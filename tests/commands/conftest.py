@@ -17,8 +17,8 @@ NOW = datetime(2026, 11, 21, 14, 5, 30, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def company() -> Company:
-    """Two days of history. Shared, since it remembers what it has worked out; nobody changes it."""
-    return Company(now=NOW, days=2)
+    """A day and a half of history. Shared, since it remembers what it has worked out; nobody changes it."""
+    return Company(now=NOW, days=1)
 
 
 @pytest.fixture(scope="session")

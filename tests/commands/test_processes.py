@@ -89,20 +89,3 @@ def test_the_bot_runs_tells_its_health_and_stops_in_good_order(polled: Terminal)
     assert "stopping: what is under way is finished first" in log
     assert stand_in.bot_token not in log
     assert stand_in.app_token not in log
-
-
-def test_a_slack_token_that_is_refused_ends_the_bot_with_a_line_that_names_it(terminal: Terminal) -> None:
-    with slack() as stand_in:
-        process = started(
-            terminal,
-            "run",
-            SLACK_BOT_TOKEN="xoxb-wrong-token-0001",
-            SLACK_APP_TOKEN=stand_in.app_token,
-            SLACK_API_URL=stand_in.api_url,
-            OUTLAY_HTTP_PORT="0",
-        )
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
-
-    assert (process.returncode, out) == (1, "")
-    assert err.splitlines()[-1].startswith("SLACK_BOT_TOKEN: Slack refuses it (invalid_auth)")
-    assert "xoxb-wrong-token-0001" not in err

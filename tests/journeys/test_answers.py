@@ -119,7 +119,7 @@ async def test_every_answer_says_what_its_figures_are(home: House) -> None:
     for said in ("billed by the ledger", "provisional", "all tokens priced", "main read up to", "days in UTC"):
         assert said in reply.words
     byok = home.company.truth(home.company.start, NOW, of="byok_nano_usd")[()]
-    assert f"{words.money(byok)} went to upstream providers on your own keys (BYOK)" in reply.words
+    assert f"{words.money(byok)} of it went to upstream providers on your own keys (BYOK)" in reply.words
     assert nano((await home.spend("7d"))["byok_usd"]) == byok
 
 

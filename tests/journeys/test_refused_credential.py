@@ -125,8 +125,7 @@ async def test_a_connection_made_in_the_terminal_tells_the_workspaces_owner(open
         where = f"base_url={home.base_url}"
         words = ("connect", "openrouter", "--name", "main", "--set", where, "--secret-stdin")
         assert (await home.outlay(*words, typed=MANAGEMENT_KEY)).code == 0
-        await home.tick()
         home.faults.revoked = True
-        await home.later(minutes=2)
+        await home.tick()
 
         assert len(home.slack.dms(ALICE)) == 1

@@ -44,10 +44,9 @@ async def test_planted_secrets_show_nowhere(tmp_path: Path, place: tuple[Door, s
         home.faults.revoked = True
         await home.later(minutes=20)
         environ = {"OUTLAY_MASTER_KEY": master_key, "OUTLAY_LOG_LEVEL": "DEBUG"}
-        for words in (["connections"], ["poll"], ["doctor"], ["spend", WRONG], ["owners"], ["plugins"]):
-            for form_ in ([], ["--format", "json"]):
-                ran = await home.outlay(*words, *form_, **environ)
-                printed += [ran.out, ran.err]
+        for words in ("connections", "connections --format json", "poll", "doctor", f"spend {WRONG}", "owners"):
+            ran = await home.outlay(*words.split(), **environ)
+            printed += [ran.out, ran.err]
         where = f"base_url={home.base_url}"
         for key in (WRONG, ODD):
             ran = await home.outlay(
@@ -82,7 +81,6 @@ async def test_what_our_own_code_logs_needs_no_redactor(
             form = await home.form()
             await home.submit(form, ODD)
             await home.submit(form, RIGHT, Name="main")
-            await home.tick()
             home.faults.revoked = True
             await home.later(minutes=2)
             tokens = [home.slack.slack.bot_token, home.slack.slack.app_token]
