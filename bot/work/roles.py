@@ -16,6 +16,7 @@ from bot.books.tables import ClosedMonth, Connection, LedgerKey
 from bot.core import months
 from bot.plugin.contract import Ledger, Plugin
 from bot.plugin.errors import BadConfig
+from bot.plugin.forms import fields_of
 
 ROLES = ("books", "attribution")
 FIELDS = ("role", "in_front_of")
@@ -24,11 +25,15 @@ _REACH = text("SELECT MIN(day), MAX(day) FROM spend_day WHERE connection_id = :c
 
 
 def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The values of the plugin's own form, and what was said about the role. Only a ledger has one."""
+    """The values of the plugin's own form, and what was said about the role. Only a ledger has one.
+
+    A ledger with a setting of its own by one of these names gets the value too.
+    """
     if not issubclass(plugin, Ledger):
         return dict(values), {}
     said = {field: value.strip() for field, value in values.items() if field in FIELDS}
-    return {field: value for field, value in values.items() if field not in FIELDS}, said
+    own = {field.name for field in fields_of(plugin)}
+    return {field: value for field, value in values.items() if field not in FIELDS or field in own}, said
 
 
 async def settle(session: AsyncSession, row: Connection, said: Mapping[str, str]) -> None:
