@@ -156,6 +156,19 @@ async def test_a_month_that_was_closed_before_the_gateway_came_reads_as_it_was_c
     assert (by_key(found), found.lines[0].status) == ({"main:k1": "10"}, "closed")
 
 
+async def test_an_adjustment_stays_with_the_key_that_it_corrects(books: Books) -> None:
+    await books.say([row(MONDAY, "10")])
+    later = datetime(2026, 12, 6, 12, tzinfo=NOW.tzinfo)
+    async with books.database.write() as session:
+        await close(session, "T1", int(MONDAY.replace(day=1).timestamp()), now=later, reports={}, force=True)
+    await books.say([row(MONDAY, "12")], at=later)
+    today = later.replace(hour=0)
+    await books.say([row(today, "3")], start=today, end=later, at=later)
+    gate = await gateway(books)
+    await books.say([row(today, "9", "ana")], start=today, end=later, at=later, connection_id=gate, ledger="litellm")
+    assert by_key(await books.ask("today by key", now=later)) == {"gate:ana": "3", "main:k1": "2"}
+
+
 HOURS = st.integers(0, 47).map(lambda hour: MONDAY + hour * HOUR)
 SPENT = st.builds(
     lambda start, key, model, nano, count: row(
