@@ -1,0 +1,55 @@
+"""`./run bench [NAME…]`: runs the benchmarks and prints a row for each figure.
+
+A figure alone says little about another machine; the ratio to the baseline, measured in the same run, does.
+"""
+
+import argparse
+import asyncio
+import platform
+import sqlite3
+
+from benchmarks import living, spend, writing
+from benchmarks.measure import Row
+
+BENCHMARKS = {"spend": spend.run, "writing": writing.run, "living": living.run}
+
+
+def main() -> None:
+    """Runs what was asked for."""
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all if none is said"
+    )
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, to see that it works")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - BENCHMARKS.keys():
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there is {', '.join(BENCHMARKS)}")
+    print(f"{_machine()}; Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}\n")
+    print("| figure | median | baseline | ratio | goal | met |\n|---|---|---|---|---|---|")
+    for name in arguments.names or BENCHMARKS:
+        for row in asyncio.run(BENCHMARKS[name](0.1 if arguments.quick else 1.0)):
+            _show(row)
+
+
+def _show(row: Row) -> None:
+    ratio = f"{row.value / row.baseline:.1f}×" if row.baseline else ""
+    baseline = f"{row.baseline:,.1f} {row.unit} ({row.baseline_name})" if row.baseline else ""
+    goal = f"{row.goal:,g} {row.unit}" if row.goal else ""
+    met = ("yes" if row.value <= row.goal else "no") if row.goal else ""
+    print(f"| {row.name} | {row.value:,.1f} {row.unit} | {baseline} | {ratio} | {goal} | {met} |", flush=True)
+
+
+def _machine() -> str:
+    import os
+
+    model = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            model = next((line.partition(":")[2].strip() for line in info if line.startswith("model name")), model)
+    except OSError:
+        pass
+    return f"{os.cpu_count()} × {model}, {platform.system()} {platform.release()}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""A figure with its baseline, and how medians are taken."""
+
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure. Smaller is better; `goal` is the most it should be, 0 for none."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float = 0.0
+    baseline: float = 0.0
+    baseline_name: str = ""
+
+
+async def median_ms(work: Callable[[], Awaitable[object]], runs: int = 9) -> float:
+    """The median of several runs, after one to warm up."""
+    await work()
+    took = []
+    for _ in range(runs):
+        began = time.perf_counter()
+        await work()
+        took.append((time.perf_counter() - began) * 1000)
+    return statistics.median(took)
