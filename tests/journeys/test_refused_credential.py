@@ -117,7 +117,7 @@ async def test_those_whom_the_settings_name_are_told_too(open_connected: Open) -
         home.faults.revoked = True
         await home.later(minutes=2)
 
-        assert [len(home.slack.dms(person)) for person in (DANA, BRUNO)] == [1, 0]
+        assert [len(home.slack.dms(person)) for person in (ALICE, DANA, BRUNO)] == [1, 1, 0]
 
 
 async def test_a_connection_made_in_the_terminal_tells_the_workspaces_owner(open_house: Open) -> None:
