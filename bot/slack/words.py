@@ -13,6 +13,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 from bot.core.answer import AnswerBasis, Owner, Status
 from bot.core.money import to_usd
 from bot.core.query import Query, QueryError
+from bot.logs import redact_shapes
 
 NAME_CHARACTERS_MAX = 60
 MESSAGE_CHARACTERS_MAX = 400
@@ -194,7 +195,7 @@ def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
 
 def misunderstood(error: QueryError) -> str:
     """A question that was not understood: which word, and what would have worked. As mrkdwn."""
-    said = escape(name(str(error), MESSAGE_CHARACTERS_MAX))
+    said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # somebody may have pasted a key here
     shown = [f"`/spend {escape(name(hint.replace('`', ''), HINT_CHARACTERS_MAX))}`" for hint in error.hint.split(", ")]
     tried = f" Try {either(shown)}." if error.hint else ""
     return f"{said}{tried} `/spend help` shows all that can be asked."

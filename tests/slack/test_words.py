@@ -163,3 +163,12 @@ def test_one_and_many() -> None:
     assert words.counted(1_240, "key") == "1,240 keys"
     assert words.either(["a", "b", "c"]) == "a, b or c"
     assert words.either(["a"]) == "a"
+
+
+def test_a_key_pasted_as_a_question_is_not_said_back() -> None:
+    pasted = "sk-or-v1-" + "ab12" * 16
+    with pytest.raises(QueryError) as caught:
+        parse(pasted, today=date(2026, 11, 21))
+    said = words.misunderstood(caught.value)
+    assert pasted not in said
+    assert "I do not understand" in said
