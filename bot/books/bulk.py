@@ -22,7 +22,7 @@ async def run_many(session: AsyncSession, statement: Insert, columns: Sequence[s
     if not rows:
         return
     connection = await session.connection()
-    table = statement.table.name 
+    table = statement.table.name
     _, on_conflict, what = str(statement.compile(dialect=connection.dialect)).partition(" ON CONFLICT ")
     names, then = ", ".join(columns), on_conflict + what
     if connection.dialect.name == "postgresql" and len(rows) >= WORTH_A_COPY:
