@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, closing, counters, rollups, statements
+from bot.books import adjustments, closing, counters, retention, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
 from bot.books.bulk import run_many
@@ -143,17 +143,25 @@ async def _told_until(session: AsyncSession, connection_id: int, reports: Sequen
 async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) -> None:
     """Derives what the changes touched: open days anew; of closed days only the difference, which counts now."""
     closed = await closing.closed_months(session, books.connection_id)
-    for day in sorted(dirty.days):
+    counts_at, booked = closing.first_open(closed, now), False
+    folded = await retention.folded_until(session, books.connection_id)
+    touched = dict(dirty.days)
+    for day, hours in dirty.days.items():
+        tomorrow = day + DAY_SECONDS
+        if tomorrow <= now and (hours is None or tomorrow - HOUR_SECONDS in hours):
+            touched.setdefault(tomorrow, {tomorrow})  # its surplus looks back an hour
+    for day, hours in sorted(touched.items()):
         month = months.start_of(day)
-        counts_at = closing.first_open(closed, now)
-        if month in closed and await adjustments.book(session, books, day=day, month=month, now=counts_at):
-            dirty.hour(counts_at)
-    for day, hours in sorted(dirty.days.items()):
-        if months.start_of(day) not in closed:
+        if month in closed:
+            booked |= await adjustments.book(session, books, day=day, month=month, now=counts_at)
+        elif day < folded:
+            await rollups.derive(session, books, day=day, hours=None)
+            await retention.drop_hours(session, books.connection_id, day)
+        else:
             await rollups.derive(session, books, day=day, hours=hours)
-            tomorrow = day + DAY_SECONDS
-            if tomorrow <= now and tomorrow not in dirty.days and (hours is None or tomorrow - HOUR_SECONDS in hours):
-                await rollups.derive(session, books, day=tomorrow, hours={tomorrow})  # its surplus looks back an hour
+    if booked:
+        hour = counts_at // HOUR_SECONDS * HOUR_SECONDS
+        await rollups.derive(session, books, day=hour // DAY_SECONDS * DAY_SECONDS, hours={hour})
 
 
 async def _entries(

@@ -25,6 +25,10 @@ from bot.plugin.contract import Report
 
 MAX_DIFFERENCES = 100
 _MEASURES = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
+_DAYS_OF_ROLLUPS = "".join(  # of each by itself: a line on a day that no other knows is the audit's to find
+    f" UNION SELECT DISTINCT {day} FROM {table} WHERE connection_id = :id"
+    for table, day in ((HOURS, f"hour - hour % {DAY_SECONDS}"), *((table, "day") for table, _, _ in FOLDS))
+)
 _HOUR_ROWS = f"hour, key_id, model_id, basis, adjusts, {_MEASURES}"
 
 
@@ -111,10 +115,7 @@ async def _connection(
             row[0]
             for row in await execute(
                 session,
-                text(
-                    "SELECT DISTINCT day FROM coverage WHERE connection_id = :id "
-                    "UNION SELECT DISTINCT day FROM spend_day WHERE connection_id = :id ORDER BY 1"
-                ),
+                text(f"SELECT DISTINCT day FROM coverage WHERE connection_id = :id{_DAYS_OF_ROLLUPS} ORDER BY 1"),
                 {"id": connection.id},
             )
         ]
@@ -124,7 +125,7 @@ async def _connection(
         async with database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection.id).with_for_update())
             if months.start_of(day) in closed:
-                await _closed_day(session, connection, books, day, found)
+                await _closed_day(session, connection, books, day, folded_until, found)
             else:
                 await _open_day(session, connection, books, day, folded_until, found)
 
@@ -139,8 +140,16 @@ async def _open_day(
     fresh, held = f"SELECT {_HOUR_ROWS} FROM {SCRATCH} {where}", f"SELECT {_HOUR_ROWS} FROM {HOURS} {where}"
     if day >= folded_until:  # before that the hours are gone, on purpose
         await _compare(session, connection, day, "hours", fresh, held, span, found)
+    await _folds(session, connection, day, SCRATCH, found)
+
+
+async def _folds(session: AsyncSession, connection: Connection, day: int, hours: str, found: Audit) -> None:
+    """Compares each day's roll-ups with what they were folded from. `hours`: the table of hours; '' where gone."""
+    span = {"connection": connection.id or 0, "day": day, "day_end": day + DAY_SECONDS}
     for target, table, dimensions in FOLDS:
-        source = SCRATCH if table == HOURS else table
+        source = hours if table == HOURS else table
+        if not source:
+            continue
         names = f"{dimensions}, basis, adjusts, {_MEASURES}"
         derived = rollups.fold(target, source, dimensions).partition("SELECT ")[2]
         derived = f"SELECT {names} FROM (SELECT {_named(derived, dimensions)}) AS derived"
@@ -173,8 +182,11 @@ async def _compare(
             found.differ(f"{connection.name}, {_day(day)}: a line of {what} {words} the roll-up: {tuple(row)[:6]}")
 
 
-async def _closed_day(session: AsyncSession, connection: Connection, books: Books, day: int, found: Audit) -> None:
+async def _closed_day(
+    session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
+) -> None:
     found.checked += 1
+    await _folds(session, connection, day, HOURS if day >= folded_until else "", found)
     for place, delta in (await adjustments.difference(session, books, day)).items():
         found.differ(
             f"{connection.name}, {_day(day)} (closed): what was frozen and its adjustments are not what the entries "

@@ -27,6 +27,21 @@ _SHAPES = text(
 ).bindparams(bindparam("finer", expanding=True))
 
 
+async def folded_until(session: AsyncSession, connection_id: int) -> int:
+    """Before this the hours of a connection's days are gone: such a day can only be derived as a whole."""
+    statement = select(Workspace.folded_until).join(Connection).where(Connection.id == connection_id)
+    return (await session.exec(statement)).first() or 0
+
+
+async def drop_hours(session: AsyncSession, connection_id: int, day: int) -> None:
+    """Forgets the hours of a day; what was summed up from them stays."""
+    await execute(
+        session,
+        text("DELETE FROM spend_hour WHERE connection_id = :connection AND hour >= :day AND hour < :end"),
+        {"connection": connection_id, "day": day, "end": day + DAY_SECONDS},
+    )
+
+
 async def fold(
     session: AsyncSession, workspace: Workspace, reports: Mapping[str, Sequence[Report]], *, now: datetime
 ) -> int:
@@ -62,11 +77,7 @@ async def fold(
         ]
         for day in days:
             span = {"connection": connection.id, "day": day, "end": day + DAY_SECONDS}
-            await execute(
-                session,
-                text("DELETE FROM spend_hour WHERE connection_id = :connection AND hour >= :day AND hour < :end"),
-                span,
-            )
+            await drop_hours(session, connection.id or 0, day)
             await execute(session, _SHAPES, {**span, "finer": finer or [""]})
     workspace.folded_until = max(workspace.folded_until, days[-1] + DAY_SECONDS if len(days) == DAYS_A_RUN else until)
     session.add(workspace)

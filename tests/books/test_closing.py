@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -282,6 +282,19 @@ async def test_what_is_unsettled_on_its_day_is_tried_again(books: Books) -> None
     assert await books.rows("SELECT * FROM closed_month WHERE workspace_id = 'T1'") == [], "this hour has been tried"
     await clerk(books, SETTLED + HOUR).close_due()
     assert await books.rows("SELECT month FROM closed_month WHERE workspace_id = 'T1'") == [(OCTOBER,)]
+
+
+async def test_what_comes_for_an_open_month_does_not_move_the_closed_one_after_it(books: Books) -> None:
+    """The last hour of October touches the first of November: a counter's surplus looks back an hour."""
+    december = datetime(2026, 12, 8, tzinfo=UTC)
+    await books.say([row(OVER, "1")], start=OVER, end=OVER + DAY, at=OVER + DAY)
+    await clerk(books, december).close("T1", NOVEMBER, force=True)
+    before = await books.rows(f"SELECT * FROM spend_day WHERE day >= {NOVEMBER} AND adjusts = 0")
+    await books.say([row(OVER, "3")], start=OVER, end=OVER + DAY, at=december)
+    await books.say([row(OVER - HOUR, "9")], start=LAST, end=OVER, at=december + HOUR)
+    assert await books.rows(f"SELECT * FROM spend_day WHERE day >= {NOVEMBER} AND adjusts = 0") == before
+    assert await books.total() == (9 + 3) * NANO
+    assert (await clerk(books, december + HOUR).audit("T1")).differences == []
 
 
 async def test_two_who_close_at_once_get_the_same_hash(books: Books) -> None:
