@@ -1,0 +1,83 @@
+"""A full disk and a killed process: a clear error, whole or not at all, and the next run converges."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from tests.books.crashing import Crashing
+from tests.books.little_books import HOUR, MONDAY, NOW, Books, row, tokens
+from tests.books.little_months import clerk
+
+ROOT = Path(__file__).parents[2]
+MANY = [row(MONDAY + HOUR * (n % 50), "1", f"k{n}", tokens=tokens(9)) for n in range(2_000)]
+
+
+async def test_a_full_disk_is_said_and_leaves_nothing(books: Books) -> None:
+    if books.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL's disk is its own; it aborts the transaction as it does for any other error")
+    await books.say([row(MONDAY, "5")])
+    before, [(pages,)] = await books.dump(), await books.rows("PRAGMA page_count")
+    full = Books(books.url)
+
+    @event.listens_for(full.database.engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages + 8}")
+
+    try:
+        with pytest.raises(OperationalError, match="full"):
+            await full.say(MANY, at=NOW + HOUR)
+    finally:
+        await full.database.close()
+    assert await books.dump() == before
+    accepted = await books.say(MANY, at=NOW + HOUR)
+    assert (accepted.new, accepted.vanished) == (2_000, 1)
+    assert await books.total() == 2_000_000_000_000
+    assert (await clerk(books, NOW + HOUR).audit("T1")).differences == []
+
+
+class Killed(Crashing):
+    """Not an exception: the process is gone."""
+
+    def commit(self, *_: Any) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def dies(url: str, place: int) -> None:
+    """What the process that is killed does."""
+    books = Books(url)
+    Killed(books).left = place
+    await books.say(MANY, at=NOW + HOUR)
+
+
+@pytest.mark.parametrize("place", [6, 14])
+async def test_a_process_killed_in_the_middle_of_a_page_leaves_nothing(books: Books, place: int) -> None:
+    await books.say([row(MONDAY, "5")])
+    before = await books.dump()
+    program = f"import asyncio; from tests.books.test_bad_days import dies; asyncio.run(dies({books.url!r}, {place}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60)  # noqa: ASYNC221, S603
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert await books.dump() == before
+    accepted = await books.say(MANY, at=NOW + HOUR)
+    assert (accepted.new, accepted.vanished) == (2_000, 1)
+    assert await books.total() == 2_000_000_000_000
+    assert (await clerk(books, NOW + HOUR).audit("T1")).differences == []
+
+
+async def test_a_clock_that_jumps_back_undoes_nothing(books: Books) -> None:
+    """What was observed later stands; once the clock has caught up, news is news again."""
+    await books.say([row(MONDAY, "5")])
+    accepted = await books.say([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW - HOUR, end=NOW - HOUR)
+    assert (accepted.new, accepted.changed) == (0, 0)
+    assert await books.total() == 5_000_000_000
+    await books.say([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW + HOUR)
+    assert await books.total() == 16_000_000_000
