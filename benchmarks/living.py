@@ -1,6 +1,6 @@
 """The bot while it lives: how much memory it holds when idle, and how soon it acknowledges while a poll is running.
 
-The bot runs in a process of its own, the stand-ins in ours, so that the memory that is measured is the bot's.
+The bot and the ledger run in processes of their own, Slack in ours: what is measured is the bot's.
 """
 
 import asyncio
@@ -10,32 +10,28 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from benchmarks.measure import Row
 from bot.core.clock import SystemClock
-from bot.demo.company import Company
-from bot.demo.openrouter import MANAGEMENT_KEY, openrouter_app
+from bot.demo.openrouter import MANAGEMENT_KEY
 from bot.demo.serve import serving
 from bot.demo.slack import SlackStandIn
 from bot.demo.slack_chat import Chat
 from bot.demo.slack_world import World
 
 COMMANDS = 200
+EXTRA_KEYS = 300
 START_SECONDS = 60
 ADMIN, CHANNEL = "U01ALICE", "C01GENERAL"
 
 
 async def run(scale: float) -> list[Row]:
     """The rows of the table."""
-    clock = SystemClock()
-    company = Company(now=clock.now(), extra_keys=round(300 * scale))
-    stand_in = SlackStandIn(World(clock=clock))
+    stand_in = SlackStandIn(World(clock=SystemClock()))
     with tempfile.TemporaryDirectory() as folder:
-        async with (
-            serving(openrouter_app(company, clock)) as ledger,
-            serving(stand_in.app) as slack,
-        ):
+        async with _ledger(round(EXTRA_KEYS * scale)) as ledger, serving(stand_in.app) as slack:
             stand_in.base_url = slack
             environ = {
                 "PATH": os.environ.get("PATH", ""),
@@ -82,6 +78,20 @@ async def run(scale: float) -> list[Row]:
         ),
         Row("the idle bot, resident", resident, "MiB", 120),
     ]
+
+
+@contextlib.asynccontextmanager
+async def _ledger(extra_keys: int) -> AsyncIterator[str]:
+    pipe = asyncio.subprocess.PIPE
+    arguments = ("-m", "benchmarks.ledger", str(extra_keys))
+    serving_it = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe)
+    assert serving_it.stdin is not None
+    assert serving_it.stdout is not None
+    try:
+        yield (await serving_it.stdout.readline()).decode().strip()
+    finally:
+        serving_it.stdin.close()
+        await serving_it.wait()
 
 
 async def _outlay(environ: dict[str, str], *arguments: str) -> None:

@@ -24,7 +24,7 @@ GOAL_MS = 3_000
 async def run(scale: float) -> list[Figure]:
     """The rows of the table."""
     keys = round(KEYS * scale)
-    pages = [_page(hour, keys) for hour in range(HOURS)]
+    pages = [_page(keys)]
     rows = sum(len(page.rows) for page in pages)
     raw = _raw(pages)
     with tempfile.TemporaryDirectory() as folder:
@@ -55,21 +55,22 @@ async def run(scale: float) -> list[Figure]:
     ]
 
 
-def _page(hour: int, keys: int) -> Page:
-    start = DAY + timedelta(hours=hour)
+def _page(keys: int) -> Page:
+    """A day as the plugin tells it: one page."""
     rows = [
         Row(
-            start=start,
+            start=DAY + timedelta(hours=hour),
             key=f"k{key}",
             model=f"maker/m{model}",
             cost_usd=Decimal("0.000123457") * (key + model + 1),
             tokens=Tokens(1200, 3400, 0, 0, 560, 120),
             requests=7,
         )
+        for hour in range(HOURS)
         for key in range(keys)
         for model in range(MODELS)
     ]
-    return Page(Window(start, start + timedelta(hours=1)), rows)
+    return Page(Window(DAY, DAY + timedelta(days=1)), rows)
 
 
 async def _poll(database: Database, pages: list[Page]) -> float:
