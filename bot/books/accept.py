@@ -8,11 +8,12 @@ more has vanished and becomes zero. An observation older than the one in the boo
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from math import ceil
-from typing import NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -58,23 +59,16 @@ class Accepted:
         self.vanished += other.vanished
 
 
-class _Held(NamedTuple):
-    """What the books hold of a bucket."""
+# What the books hold of a bucket, as it was read: taking a hundred thousand rows apart takes longer than reading them.
+_Held = Sequence[Any]
+_ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # after its start and series; its figures follow
 
-    another_shape: bool
-    observed_at: int
-    basis: int
-    figures: Figures
 
-    def says(self, basis: int, figures: Figures) -> bool:
-        """Is it the same? Another price list that comes to the same dollars is."""
-        return self.basis == basis and self.figures == figures
-
-    def nothing(self) -> Figures:
-        """What it becomes when it vanishes: zero, except for what was never known, which stays unknown."""
-        return tuple(
-            None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(self.figures)
-        )
+def _nothing(held: _Held) -> Figures:
+    """What a bucket becomes when it vanishes: zero, except for what was never known, which stays unknown."""
+    return tuple(
+        None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(held[_BASIS + 1 :])
+    )
 
 
 @dataclass(slots=True)
@@ -180,7 +174,7 @@ async def _entries(
     writes: list[tuple[int | str | None, ...]] = []
     touched: set[int] = set()
 
-    async for part in _portions(list(observed.items())):
+    async for part in _portions(observed.items()):
         for place, (basis, figures, price_version) in part:
             before = held.pop(place, None)
             if before is None:
@@ -188,7 +182,7 @@ async def _entries(
                     accepted.same += 1
                     continue
                 accepted.new += 1
-            elif before.says(basis, figures) or _outdated(place, before, newer, now):
+            elif (before[_BASIS] == basis and before[_BASIS + 1 :] == figures) or _outdated(place, before, newer, now):
                 accepted.same += 1
                 continue
             else:
@@ -197,12 +191,13 @@ async def _entries(
             touched.add(place[0])
     told = {start for start, _ in observed}
     for place, before in held.items():
-        if before.figures == before.nothing() or _outdated(place, before, newer, now):
+        nothing = _nothing(before)
+        if before[_BASIS + 1 :] == nothing or _outdated(place, before, newer, now):
             continue
-        if page.complete or (before.another_shape and place[0] in told):
+        if page.complete or (before[_ANOTHER_SHAPE] and place[0] in told):
             accepted.vanished += 1
             accepted.changed += 1
-            writes.append((connection_id, place[0], place[1], before.basis, now, "", *before.nothing()))
+            writes.append((connection_id, place[0], place[1], before[_BASIS], now, "", *nothing))
             touched.add(place[0])
     for start in touched:
         dirty.hour(start)
@@ -214,7 +209,7 @@ async def _entries(
 
 def _outdated(place: Place, before: _Held | None, newer: Sequence[statements.Stretch], now: int) -> bool:
     """Do the books know something newer of this bucket?"""
-    return (before is not None and before.observed_at > now) or any(low <= place[0] < high for low, high in newer)
+    return (before is not None and before[_OBSERVED_AT] > now) or any(low <= place[0] < high for low, high in newer)
 
 
 def _span(page: Page) -> statements.Stretch:
@@ -231,7 +226,7 @@ async def _observed(
     starts: dict[datetime, int] = {}
     observed: dict[Place, Valued] = {}
     dollars = 0
-    async for part in _portions(list(zip(rows, names, strict=True))):
+    async for part in _portions(zip(rows, names, strict=True)):
         for row, name in part:
             start = starts.get(row.start)
             if start is None:
@@ -261,11 +256,12 @@ async def _series(interner: Interner, report: Report, names: Set[_Name]) -> dict
     return {name: interner.series[identity] for name, identity in identities.items()}
 
 
-async def _portions(items: Sequence[_T]) -> AsyncIterator[Sequence[_T]]:
-    """A long list bit by bit, with breaths in between: somebody may be waiting for an answer in Slack meanwhile."""
-    for first in range(0, len(items), ROWS_BETWEEN_BREATHS):
+async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:
+    """Many things bit by bit, with breaths in between: somebody may be waiting for an answer in Slack meanwhile."""
+    rest = iter(items)
+    while portion := list(islice(rest, ROWS_BETWEEN_BREATHS)):
+        yield portion
         await asyncio.sleep(0)
-        yield items[first : first + ROWS_BETWEEN_BREATHS]
 
 
 async def _held(
@@ -288,7 +284,7 @@ async def _held(
             "width": int((report.grain or timedelta(0)).total_seconds()),
         },
     )
-    return {(row[0], row[1]): _Held(bool(row[2]), row[3], row[4], tuple(row[5:])) for row in rows.all()}
+    return {(row[0], row[1]): row for row in rows.all()}
 
 
 async def _cover(

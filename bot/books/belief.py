@@ -31,12 +31,13 @@ def believe(report: Report, page: Page, now: datetime) -> None:
     grain = min(int((report.grain or timedelta(0)).total_seconds()), DAY_SECONDS)
     latest = now + MAX_AHEAD
     tokens = requests = 0
-    believed: set[datetime] = set()  # many rows start at the same time
+    believed = None
     for row in page.rows:
-        problem = None if row.start in believed else _time_problem(row, page, latest, grain)
-        if problem := problem or _figures_problem(row):
+        problem = _figures_problem(row)
+        if row.start is not believed:  # the rows of a bucket mostly share it
+            problem, believed = problem or _time_problem(row, page, latest, grain), row.start
+        if problem:
             raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
-        believed.add(row.start)
         tokens += row.tokens.total
         requests += row.requests or 0
     if max(tokens, requests) > MAX_SUM_A_PAGE:
@@ -55,9 +56,8 @@ def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
 
 
 def _figures_problem(row: Row) -> str | None:
-    tokens = row.tokens
-    if min(tokens) < 0 or tokens.reasoning > tokens.output:
-        return tokens.problem()
+    if problem := row.tokens.problem():
+        return problem
     if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
         return f"{row.requests} requests"
     return None if row.key or row.reason else "a row without a key and without a reason"

@@ -5,7 +5,7 @@ by construction, and `audit` can derive it once more into a scratch table and co
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +25,14 @@ HOURS = "spend_hour"
 SCRATCH = "fresh_hour"  # a temporary table like spend_hour, for deriving without touching it
 _SUMS = ", ".join(f"SUM({{}}{name})" for name in FIGURES)
 _COLUMNS = ", ".join(FIGURES)
+_MEASURES = (*FIGURES, "unpriced_tokens")
 _TOKENS = " + ".join(f"e.{name}" for name in CLASSES)
 _OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
 _CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
-_ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in FIGURES if name not in ("reasoning", "saved_nano_usd"))
+_WHAT_COUNTS = [name for name in FIGURES if name not in ("reasoning", "saved_nano_usd")]
+_ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in _WHAT_COUNTS)
+_NOTHING = " AND ".join(f"COALESCE({name}, 0) = 0" for name in _WHAT_COUNTS)
+_UNPRICED = f"CASE WHEN e.basis = {UNPRICED} THEN {_TOKENS} ELSE 0 END"
 _HOUR_COLUMNS = (
     "connection_id", "hour", "key_id", "model_id", "basis", "adjusts", *FIGURES, "unpriced_tokens", "settles_at",
 )  # fmt: skip
@@ -36,6 +40,15 @@ _INTO = {
     HOURS: insert(SpendHour),
     SCRATCH: insert(SpendHour.metadata.tables[HOURS].to_metadata(MetaData(), name=SCRATCH)),
 }
+
+
+def _added_to(table: str) -> str:
+    """SET clauses that add a line to the one that is there. What neither knows stays unknown."""
+    sums = ", ".join(
+        f"{name} = COALESCE({table}.{name} + EXCLUDED.{name}, {table}.{name}, EXCLUDED.{name})" for name in _MEASURES
+    )
+    latest = f"CASE WHEN EXCLUDED.settles_at > {table}.settles_at THEN EXCLUDED.settles_at ELSE {table}.settles_at END"
+    return f"{sums}, settles_at = {latest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +64,24 @@ _HOURS_FROM_ENTRIES = f"""
     INSERT INTO {{target}} ({", ".join(_HOUR_COLUMNS)})
     SELECT e.connection_id, e.start - e.start % {HOUR_SECONDS}, s.key_id, s.model_id, e.basis, 0,
            {_SUMS.replace("{}", "e.")},
-           SUM(CASE WHEN e.basis = {UNPRICED} THEN {_TOKENS} ELSE 0 END), :settles_at
+           SUM({_UNPRICED}), :settles_at
     FROM entry e JOIN series s ON s.id = e.series_id
     WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
     GROUP BY e.connection_id, e.start - e.start % {HOUR_SECONDS}, s.key_id, s.model_id, e.basis
     HAVING {_ANYTHING}
     """
+# The same without sorting, which is most of what grouping costs SQLite: a line that is there already is added to.
+_HOURS_ADDED_UP = f"""
+    INSERT INTO {HOURS} ({", ".join(_HOUR_COLUMNS)})
+    SELECT e.connection_id, e.start - e.start % {HOUR_SECONDS}, s.key_id, s.model_id, e.basis, 0,
+           {", ".join(f"e.{name}" for name in FIGURES)}, {_UNPRICED}, :settles_at
+    FROM entry e JOIN series s ON s.id = e.series_id
+    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
+    ON CONFLICT (connection_id, hour, key_id, model_id, basis, adjusts) DO UPDATE SET {_added_to(HOURS)}
+    """
+_WITHOUT_NOTHINGS = (
+    f"DELETE FROM {HOURS} WHERE connection_id = :connection AND hour >= :start AND hour < :end AND {_NOTHING}"
+)
 _HOURS_FROM_ADJUSTMENTS = f"""
     INSERT INTO {{target}} ({", ".join(_HOUR_COLUMNS)})
     SELECT connection_id, hour, key_id, model_id, basis, month, {_SUMS.replace("{}", "")}, SUM(unpriced_tokens), 0
@@ -87,12 +112,50 @@ FOLDS = (
 
 
 async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None) -> None:
-    """Derives one UTC day. `hours`: only these changed, and the same report counts as before."""
-    await compute(session, books, day=day, hours=hours, target=HOURS)
+    """Derives one UTC day. `hours`: only these changed, and the same report counts as before.
+
+    Hours of which nothing was known are a part of the day apart from all that is there, so their sum and the sum of the
+    day make the new one, exactly; that spares reading a whole day for each page of it. All else is summed up anew.
+    """
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
+    if hours and not (await execute(session, _ANY_HOUR, span)).first():
+        hours = None  # the first of its day, or a day whose hours are kept no longer: they come back all together
+    start, end, fresh = await compute(session, books, day=day, hours=hours, target=HOURS)
     for target, source, dimensions in FOLDS:
+        if source == HOURS and fresh:
+            await execute(session, text(_extend(session)), {**span, "start": start, "end": end})
+            continue
         await execute(session, text(f"DELETE FROM {target} WHERE connection_id = :connection AND day = :day"), span)
         await execute(session, text(fold(target, source, dimensions)), span)
+    if _is_sqlite(session) and (await execute(session, _INEXACT, span)).first():
+        raise OverflowError("the sums of a day are more than the books can hold")
+
+
+_ANY_HOUR = text(
+    f"SELECT 1 FROM {HOURS} WHERE connection_id = :connection AND hour >= :day AND hour < :day_end LIMIT 1"
+)
+_INEXACT = text(  # SQLite's + goes on in floating point where its SUM would stop
+    "SELECT 1 FROM spend_day WHERE connection_id = :connection AND day = :day "
+    f"AND 'real' IN ({', '.join(f'typeof({name})' for name in _MEASURES)}) LIMIT 1"
+)
+
+
+def _extend(session: AsyncSession) -> str:
+    """SQL that adds hours to their day."""
+    names = "connection_id, day, key_id, model_id, basis, adjusts"
+    groups = f"connection_id, hour - hour % {DAY_SECONDS}, key_id, model_id, basis, adjusts"
+    sums = f"{_SUMS.replace('{}', '')}, SUM(unpriced_tokens), MAX(settles_at)"
+    one_by_one = _is_sqlite(session)
+    return (
+        f"INSERT INTO spend_day ({names}, {_COLUMNS}, unpriced_tokens, settles_at) "
+        f"SELECT {groups}, {f'{_COLUMNS}, unpriced_tokens, settles_at' if one_by_one else sums} "
+        f"FROM {HOURS} WHERE connection_id = :connection AND hour >= :start AND hour < :end "
+        f"{'' if one_by_one else f'GROUP BY {groups}'} ON CONFLICT ({names}) DO UPDATE SET {_added_to('spend_day')}"
+    )
+
+
+def _is_sqlite(session: AsyncSession) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
 
 
 async def scratch(session: AsyncSession) -> None:
@@ -103,8 +166,11 @@ async def scratch(session: AsyncSession) -> None:
 
 async def compute(
     session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None = None, target: str = SCRATCH
-) -> None:
-    """Derives the hours of one UTC day from the entries, the counters and the adjustments, into a table."""
+) -> tuple[int, int, bool]:
+    """Derives the hours of one UTC day from the entries, the counters and the adjustments, into a table.
+
+    Gives the stretch that was derived, and whether no line was there before and none outside it has changed.
+    """
     spoke = {
         row.report: bool(row.final)
         for row in await execute(
@@ -119,24 +185,31 @@ async def compute(
     if hours and not whole_day:
         start, end = min(hours), max(hours) + HOUR_SECONDS
     span = {"connection": books.connection_id, "start": start, "end": end}
-    await execute(
+    gone = await execute(
         session,
         text(f"DELETE FROM {target} WHERE connection_id = :connection AND hour >= :start AND hour < :end"),
         span,
     )
+    fresh = bool(hours) and not gone.rowcount and not whole_day
     if winner:
         settles_at = day + DAY_SECONDS + int(winner.settles.total_seconds())
         if whole_day:
             await _spread_bill(session, books, winner, day, settles_at, target)
         else:
-            await execute(
-                session,
-                text(_HOURS_FROM_ENTRIES.format(target=target)),
-                {**span, "report": winner.name, "settles_at": settles_at},
-            )
+            await _hours(session, {**span, "report": winner.name, "settles_at": settles_at}, target)
     if not (winner and whole_day and spoke[winner.name]):
-        await _surplus(session, books, day, target)
+        fresh = not await _surplus(session, books, day, target) and fresh
     await execute(session, text(_HOURS_FROM_ADJUSTMENTS.format(target=target)), span)
+    return start, end, fresh
+
+
+async def _hours(session: AsyncSession, span: Mapping[str, Any], target: str) -> None:
+    """Sums up the entries of a report that has hours or less. The audit does it by grouping on any database."""
+    if target == HOURS and _is_sqlite(session):
+        await execute(session, text(_HOURS_ADDED_UP), span)
+        await execute(session, text(_WITHOUT_NOTHINGS), span)
+    else:
+        await execute(session, text(_HOURS_FROM_ENTRIES.format(target=target)), span)
 
 
 _BILL = text(
@@ -190,27 +263,32 @@ _COUNTERS = text(
     "FROM counter c JOIN ledger_key k ON k.id = c.key_id WHERE c.connection_id = :connection AND c.read_at >= :day "
     "AND c.read_at < :end AND c.total_nano_usd + c.before_reset_nano_usd > c.base_nano_usd AND k.ledger_id <> ''"
 )
+# The day is asked first: it has a fraction of the lines of its hours, and most days have no surplus.
+_ANY_SURPLUS = text(
+    "SELECT 1 FROM spend_day WHERE connection_id = :connection AND day = :day "
+    "AND model_id = :blank AND settles_at = :never LIMIT 1"
+)
+_NO_SURPLUS = text(
+    f"DELETE FROM {HOURS} WHERE connection_id = :connection AND hour >= :day AND hour < :end "
+    "AND model_id = :blank AND settles_at = :never"
+)
 STALE_SECONDS = 300  # a counter may lag so far behind, and then rise by what was spent before it was first read
 
 
-async def _surplus(session: AsyncSession, books: Books, day: int, target: str) -> None:
-    """What a key's counter rose since its base beyond what the reports show: spent already, not yet split by model.
+async def _surplus(session: AsyncSession, books: Books, day: int, target: str) -> bool:
+    """Writes what a key's counter rose since its base beyond what reports show: spent already, not yet split by model.
 
     Both measure the same money, so the larger of the two counts, and never their sum. Usage is summed from the hour of
-    the base, the counter's own lag included, which can only make the surplus too small.
+    the base, the counter's own lag included, which can only make the surplus too small. True if any line has changed.
     """
     span = {"connection": books.connection_id, "day": day, "end": day + DAY_SECONDS}
-    await execute(
-        session,
-        text(
-            f"DELETE FROM {target} WHERE connection_id = :connection AND hour >= :day AND hour < :end "
-            "AND model_id = :blank AND settles_at = :never"
-        ),
-        {**span, "blank": books.blank_model_id, "never": NEVER},
-    )
+    blank = {**span, "blank": books.blank_model_id, "never": NEVER}
+    stale = target == HOURS and (await execute(session, _ANY_SURPLUS, blank)).first() is not None
+    if stale:
+        await execute(session, _NO_SURPLUS, blank)
     counters = (await execute(session, _COUNTERS, span)).all()
     if not counters:
-        return
+        return stale
     first = (min(row.base_at for row in counters) - STALE_SECONDS) // HOUR_SECONDS * HOUR_SECONDS
     shown: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for table, low, high in ((HOURS, first, day), (target, max(first, day), day + DAY_SECONDS)):
@@ -234,3 +312,4 @@ async def _surplus(session: AsyncSession, books: Books, day: int, target: str) -
             figures[FIGURES.index("cost_nano_usd")] = surplus
             rows.append((books.connection_id, at, row.key_id, books.blank_model_id, BILLED, 0, *figures, 0, NEVER))
     await run_many(session, _INTO[target], _HOUR_COLUMNS, rows)
+    return stale or bool(rows)

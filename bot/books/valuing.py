@@ -26,14 +26,14 @@ class Valued(NamedTuple):
 
 def valued(report: Report, ledger: str, row: Row, prices: PriceList | None) -> Valued:
     """What a row is worth. Raises BadPageError for amounts that cannot be."""
+    tokens, version = row.tokens, ""
     try:
         cost = None if row.cost_usd is None else to_nano(row.cost_usd)
         byok = to_nano(row.byok_usd) if row.byok_usd else 0
     except MoneyError as error:
         raise BadPageError(f"{report.name}: {error} ({row.model or 'no model'}, {row.start})") from error
-    if (cost or 0) < 0 or byok < 0:
+    if byok < 0 or (cost is not None and cost < 0):
         raise BadPageError(f"{report.name}: a negative figure at {row.start}, {row.model or 'no model'}")
-    tokens, version = row.tokens, ""
     basis = BILLED if report.basis == "billed" else COMPUTED
     cached = tokens.cache_read or tokens.cache_write_5m or tokens.cache_write_1h
     unit = _unit(prices, ledger, row) if cost is None or cached else None

@@ -30,9 +30,9 @@ class Tokens(NamedTuple):
 
     def problem(self) -> str | None:
         """What is wrong with the counts, in words, or None."""
-        for name, count in zip(self._fields, self, strict=True):
-            if count < 0:
-                return f"{name} tokens are negative ({count})"
+        if min(self) < 0:
+            name, count = next(pair for pair in zip(self._fields, self, strict=True) if pair[1] < 0)
+            return f"{name} tokens are negative ({count})"
         if self.reasoning > self.output:
             return f"more reasoning tokens ({self.reasoning}) than output tokens ({self.output})"
         return None
