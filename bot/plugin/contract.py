@@ -65,6 +65,9 @@ class Report:
     history   how far back it can be read.
     rereads   the schedule; the first with `every` zero is read at each poll.
     shape     version of the query's shape. Another group-by is another shape, and replaces the old series.
+    split_by  of a bill: the name of the report whose keys, tokens and hours split the same money. The bill's dollars
+              are the control total; a row of it without a key is shared out among the keys that used its model in its
+              project, and what no usage explains is the residual. Its own tokens and requests are not counted.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Report:
     history: timedelta = timedelta(days=35)
     rereads: tuple[Reread, ...] = (Reread(timedelta(0), timedelta(hours=3)),)
     shape: int = 1
+    split_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,8 @@ class Page:
 
     Pages of one poll come in order of time and do not overlap. `complete` False: the ledger cut its answer short, so
     what is missing from the page proves nothing. `notes` are told to the admins beside the connection.
+    `absent`: this account does not have this report at all; the page says nothing of the window, the reports below it
+    count, and it is asked for again once a day.
     """
 
     window: Window
@@ -139,6 +145,7 @@ class Page:
     readings: Sequence[Reading] = ()
     cursor: str | None = None
     complete: bool = True
+    absent: bool = False
     notes: tuple[str, ...] = ()
 
 
