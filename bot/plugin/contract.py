@@ -145,8 +145,8 @@ class Page:
     readings: Sequence[Reading] = ()
     cursor: str | None = None
     complete: bool = True
-    absent: bool = False
     notes: tuple[str, ...] = ()
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
