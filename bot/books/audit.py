@@ -59,7 +59,7 @@ class Audit:
 async def audit(
     database: Database, workspace_id: str, reports: Mapping[str, Sequence[Report]], *, now: datetime
 ) -> Audit:
-    """Audits a workspace and notes the result in the books. One transaction a day of a connection, so polls go on."""
+    """Audits a workspace. One transaction a day of a connection, so polls go on meanwhile."""
     found = Audit()
     async with database.read() as session:
         connections = list(
@@ -86,17 +86,20 @@ async def audit(
         found.closed.append({"month": months.name(row.month), "hash": row.hash, "ok": same})
         if not same:
             found.differ(f"{months.name(row.month)} was closed, and its figures have moved since")
-    async with database.write() as session:
-        session.add(
-            AuditRun(
-                workspace_id=workspace_id,
-                at=int(now.timestamp()),
-                ok=found.ok,
-                checked=found.checked,
-                differences=json.dumps(found.differences),
-            )
-        )
     return found
+
+
+async def note(session: AsyncSession, workspace_id: str, found: Audit, *, now: datetime) -> None:
+    """Writes an audit's result down, for doctor and the Home tab."""
+    session.add(
+        AuditRun(
+            workspace_id=workspace_id,
+            at=int(now.timestamp()),
+            ok=found.ok,
+            checked=found.checked,
+            differences=json.dumps(found.differences),
+        )
+    )
 
 
 async def last(session: AsyncSession, workspace_id: str) -> AuditRun | None:

@@ -22,14 +22,16 @@ from bot.core.precedence import DAY_SECONDS, is_whole_day
 from bot.core.upstream import counts
 from bot.plugin.contract import Report
 
-_LINES = f"""
+_LINES = """
     SELECT c.name, c.ledger, c.account_id, d.day, k.ledger_id, k.reason, k.scope, m.name AS model, d.basis, d.adjusts,
-           {", ".join(f"d.{name}" for name in FIGURES)}, d.unpriced_tokens
+           {figures}, d.unpriced_tokens
     FROM spend_day d JOIN connection c ON c.id = d.connection_id
     JOIN ledger_key k ON k.id = d.key_id JOIN model m ON m.id = d.model_id
     WHERE c.workspace_id = :workspace AND d.day >= :start AND d.day < :end
-    ORDER BY c.ledger, c.account_id, d.day, k.ledger_id, k.reason, k.scope, m.ledger, m.name, d.basis, d.adjusts
+    ORDER BY c.ledger {bytewise}, c.account_id {bytewise}, d.day, k.ledger_id {bytewise}, k.reason {bytewise},
+             k.scope {bytewise}, m.ledger {bytewise}, m.name {bytewise}, d.basis, d.adjusts
     """
+_BYTEWISE = {"postgresql": 'COLLATE "C"', "sqlite": "COLLATE BINARY"}  # the hash must not depend on a locale
 
 
 class NotClosable(Exception):
@@ -70,8 +72,17 @@ def first_open(closed: Collection[int], now: int) -> int:
 
 
 async def lock_workspace(session: AsyncSession, workspace_id: str) -> None:
-    """Whoever locks all connections of a workspace locks it first, so that nobody waits for each other in a circle."""
+    """Whoever locks all connections of a workspace locks it first, so that nobody waits for each other in a circle.
+
+    A poll holds it shared (see `share_workspace`), so that not even a connection made meanwhile writes into the month.
+    """
     await session.exec(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update(key_share=True))
+
+
+async def share_workspace(session: AsyncSession, connection_id: int) -> None:
+    """Holds the workspace of a connection against a close, before the connection's own lock is taken."""
+    mine = select(Connection.workspace_id).where(Connection.id == connection_id).scalar_subquery()
+    await session.exec(select(Workspace.id).where(Workspace.id == mine).with_for_update(read=True))
 
 
 async def close(
@@ -131,7 +142,10 @@ async def month_hash(session: AsyncSession, workspace_id: str, month: int) -> st
     """SHA-256 over every line of the month's day roll-ups, by ledger, account, day, key, model and basis."""
     digest = hashlib.sha256()
     connection = await session.connection()
-    stream = await connection.stream(text(_LINES), _span(workspace_id, month))
+    lines = _LINES.format(
+        figures=", ".join(f"d.{name}" for name in FIGURES), bytewise=_BYTEWISE[connection.dialect.name]
+    )
+    stream = await connection.stream(text(lines), _span(workspace_id, month))
     async for row in stream:
         digest.update(json.dumps([*row[1:]], ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
     return digest.hexdigest()

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import audit as auditing
 from bot.books import closing, outbox, retention
@@ -18,11 +19,12 @@ from bot.core import months
 from bot.core.clock import Clock
 from bot.plugin.contract import Ledger, Report
 from bot.plugin.errors import BadConfig
-from bot.work.timetable import claim
+from bot.work.timetable import claim, claimed
 
 LAST_CLOSE_DAY = 28
 LEAST_HOURS_KEPT_DAYS = 40  # a month that is still open, and the reach of every re-read
 AUDIT_PERIOD_SECONDS = 86_400
+AUDIT_ATTEMPT_SECONDS = 3_600
 CLOSE_PERIOD_SECONDS = 3_600
 FOLD_PERIOD_SECONDS = 3_600
 AUDIT_HOUR = timedelta(hours=3)  # UTC: a quiet hour for most, and after the bills of the day before
@@ -48,19 +50,24 @@ class Bookkeeping:
         """Compares everything, and notes the result. A difference is told to the admins, once a day."""
         now = self._clock.now()
         found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
-        if not found.ok:
-            log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
-            async with self._database.write() as session:
-                await outbox.say(
-                    session,
-                    workspace_id=workspace_id,
-                    key=f"audit:{workspace_id}:{now:%Y-%m-%d}",
-                    stream=f"audit:{workspace_id}",
-                    kind="audit_failed",
-                    payload={"differences": found.differences[:5], "count": len(found.differences), "to": ""},
-                    now=now,
-                )
+        async with self._database.write() as session:
+            await self._note(session, workspace_id, found, now)
         return found
+
+    async def _note(self, session: AsyncSession, workspace_id: str, found: auditing.Audit, now: datetime) -> None:
+        await auditing.note(session, workspace_id, found, now=now)
+        if found.ok:
+            return
+        log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
+        await outbox.say(
+            session,
+            workspace_id=workspace_id,
+            key=f"audit:{workspace_id}:{now:%Y-%m-%d}",
+            stream=f"audit:{workspace_id}",
+            kind="audit_failed",
+            payload={"differences": found.differences[:5], "count": len(found.differences), "to": ""},
+            now=now,
+        )
 
     async def set_up(
         self, workspace_id: str, *, time_zone: str | None, close_day: int | None, hours_kept_days: int | None = None
@@ -115,10 +122,23 @@ class Bookkeeping:
                     log.info("hours folded", extra={"workspace": workspace.id, "days": days})
 
     async def audit_nightly(self) -> None:
-        """Audits every workspace, once a night whatever the number of replicas."""
+        """Audits every workspace, once a night whatever the number of replicas.
+
+        The night is claimed with the result, so that an audit which died on the way is done again; the hour is claimed
+        before, so that replicas do not all do the same work.
+        """
+        now = self._clock.now()
+        night = now - AUDIT_HOUR
         async with self._database.write() as session:
-            if not await claim(session, "audit", self._clock.now() - AUDIT_HOUR, AUDIT_PERIOD_SECONDS):
+            if not await claim(session, "audit-attempt", now, AUDIT_ATTEMPT_SECONDS):
                 return
-            workspaces = list(await session.exec(select(Workspace.id)))
+            workspaces = [
+                workspace_id
+                for workspace_id in await session.exec(select(Workspace.id))
+                if not await claimed(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS)
+            ]
         for workspace_id in workspaces:
-            await self.audit(workspace_id)
+            found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
+            async with self._database.write() as session:
+                if await claim(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS):
+                    await self._note(session, workspace_id, found, now)

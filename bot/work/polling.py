@@ -15,7 +15,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import keys as book_keys
-from bot.books import outbox
+from bot.books import closing, outbox
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
 from bot.books.database import Database
 from bot.books.prices import PriceList
@@ -247,6 +247,7 @@ class Poller:
 
 async def _lock(session: AsyncSession, connection_id: int) -> None:
     """Two workers at one connection come one after the other (on SQLite, BEGIN IMMEDIATE has seen to that)."""
+    await closing.share_workspace(session, connection_id)
     await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
 
 

@@ -41,6 +41,15 @@ async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: 
     return bool(getattr(inserted, "rowcount", 0))
 
 
+async def claimed(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
+    """Has somebody claimed the slot that `now` falls into?"""
+    slot = int(now.timestamp()) // period_seconds
+    found = await execute(
+        session, text("SELECT 1 FROM tick WHERE job = :job AND slot = :slot"), {"job": job, "slot": slot}
+    )
+    return found.first() is not None
+
+
 class Timetable:
     """Runs work every so often, at most MAX_AT_ONCE at once and each job at most once at a time."""
 
