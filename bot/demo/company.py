@@ -2,12 +2,15 @@
 
     company = Company(seed=7, now=clock.now())
     company.truth(company.start, clock.now(), by=("owner", "model"))
+    company.at("openai").truth(company.start, clock.now())
 
+A Company is what one ledger sees of it, OpenRouter unless another is named with `at`; all of them share one story.
 What was spent in an hour depends on the seed, the key and the hour alone, and the minutes of an hour are that hour
 split: both grains tell the same story, to the nano-dollar. The future does not exist: whoever asks says `end`, and a
 minute that is not over by then is not there. `truth` adds up what a ledger ought to say.
 """
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +52,7 @@ class Company:
 
     def __init__(self, seed: int = 7, *, now: datetime, days: int = 30, extra_keys: int = 0) -> None:
         self.seed = seed
+        self.ledger = "openrouter"
         self.staff: Staff = hire(seed, extra_keys)
         self.start = _floor(now, DAY) - days * DAY
         self._deletion = self.start + days * 3 // 10 * DAY
@@ -58,10 +62,16 @@ class Company:
         self._days: dict[tuple[int, datetime], tuple[Spend, ...]] = {}
         self._minutes: dict[Spend, list[Spend]] = {}
 
+    def at(self, ledger: str) -> "Company":
+        """The same company as that ledger sees it. What happens to one (a runaway, a restatement) happens to all."""
+        seen = copy.copy(self)
+        seen.ledger = ledger
+        return seen
+
     @property
     def keys(self) -> tuple[CompanyKey, ...]:
-        """All keys there ever were, the deleted one included."""
-        return self.staff.keys
+        """All keys that this ledger ever had, the deleted one included."""
+        return tuple(key for key in self.staff.keys if key.ledger == self.ledger)
 
     def key(self, name_or_hash: str) -> CompanyKey:
         """The key with that hash, or the first of that name."""
@@ -133,13 +143,22 @@ class Company:
         return sum(spend.cost_nano_usd for spend in spent), sum(spend.byok_nano_usd for spend in spent)
 
     def truth(
-        self, start: datetime, end: datetime, by: Sequence[str] = (), *, of: str = "cost_nano_usd"
+        self,
+        start: datetime,
+        end: datetime,
+        by: Sequence[str] = (),
+        *,
+        of: str = "cost_nano_usd",
+        ledger: str = "",
     ) -> dict[tuple[str, ...], int]:
         """What a ledger ought to say of [start, end), exactly.
 
         `by`: any of owner (id), key (hash), key_name, model (slug), permaslug, requested, workspace (id), day, hour,
         minute. `of`: any figure of a Spend. Where that is zero there is no entry. Without `by` there is one, at ().
+        `ledger`: another than this one.
         """
+        if ledger:
+            return self.at(ledger).truth(start, end, by, of=of)
         grain: Grain = "minute" if "minute" in by else "hour"
         sums: dict[tuple[str, ...], int] = defaultdict(int)
         for spend in self.spends(start, end, grain):

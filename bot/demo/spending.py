@@ -201,7 +201,7 @@ def _use(spend: Spend, byok: bool, dice: Random) -> Spend:
     cached = int(prompt * dice.uniform(0.3, 0.8))
     completion = int(spend.requests * dice.uniform(350, 1_100))
     reasoning = completion * model.reasoning_percent // 100
-    cost = model.cost_nano_usd(prompt - cached, cached, completion)
+    cost = model.cost_nano_usd(prompt - cached, cached, completion) // (2 if spend.key.batch else 1)
     return Spend(
         spend.start,
         spend.key,

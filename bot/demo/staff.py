@@ -1,7 +1,8 @@
 """Who works at Brightloom, the invented company: eight developers, three agents, and the keys they spend with.
 
 The keys have the faults that real ones have: two share a name, one has none, one is switched off, and one was deleted
-before anybody looked, though what it spent still stands in the ledger's history.
+before anybody looked, though what it spent still stands in the ledger's history. Most are OpenRouter's; a few go to
+OpenAI and Anthropic directly, under those ledgers' own kinds of id.
 """
 
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A workspace at OpenRouter (no Slack team). The first is the account's default."""
+    """What a ledger groups keys by: a workspace at OpenRouter or Anthropic (no Slack team), a project at OpenAI."""
 
     id: str
     name: str
@@ -70,7 +71,8 @@ class CompanyKey:
     """A key, whose it is, and how it is used.
 
     `peak` is requests an hour when busy; `prompt_tokens` those of a usual request. A key that is `deleted` was so early
-    in the story. `before_nano_usd` is what it had spent before the story.
+    in the story. `before_nano_usd` is what it had spent before the story. `hash` is the id that its `ledger` knows it
+    by; "" is use without a key. `batch`: everything it does is a batch, at half the price.
     """
 
     number: int
@@ -88,11 +90,13 @@ class CompanyKey:
     disabled: bool = False
     deleted: bool = False
     before_nano_usd: int = 0
+    ledger: str = "openrouter"
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """The company's people, agents, workspaces and keys."""
+    """The company's people and agents, its workspaces at OpenRouter (the default first), and its keys everywhere."""
 
     people: tuple[Person, ...]
     agents: tuple[Agent, ...]
@@ -200,4 +204,60 @@ def hire(seed: int, extra_keys: int = 0) -> Staff:
     key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)), deleted=True)
     for number in range(extra_keys):
         key(f"fleet-{number:04d}", ci, ("always", 2, 4_000), (_only(HAIKU, 60), _auto(40)))
-    return Staff(PEOPLE, AGENTS, (default, research), tuple(keys))
+    return Staff(PEOPLE, AGENTS, (default, research), (*keys, *_direct(seed)))
+
+
+def _direct(seed: int) -> tuple[CompanyKey, ...]:
+    """The keys that go to a maker of models directly."""
+    alice, _, chidi, dana, emre, _, goran, _ = PEOPLE
+    ci, triage, docs = AGENTS
+    platform, evals = (_place(seed, "proj", name) for name in ("Platform", "Evals"))
+    build, studio = (_place(seed, "wrkspc", name) for name in ("Build", "Studio"))
+    keys: list[CompanyKey] = []
+
+    def key(
+        place: Workspace,
+        name: str,
+        owner: Person | Agent,
+        use: tuple[Rhythm, int, int],
+        routes: tuple[Route, ...],
+        creator: Person | None = None,
+        deleted: bool = False,
+        batch: bool = False,
+    ) -> None:
+        ledger, prefix = ("openai", "key") if place.id.startswith("proj_") else ("anthropic", "apikey")
+        digest = sha256(f"{seed}/{ledger}/{name}".encode()).hexdigest()
+        made = CompanyKey(
+            number=91_001 + 7 * len(keys),
+            hash=f"{prefix}_{digest[:16]}" if name else "",
+            name=name,
+            label=f"sk-{'proj' if ledger == 'openai' else 'ant-api03'}-...{digest[-4:]}" if name else "",
+            owner=owner,
+            creator=creator or (owner if isinstance(owner, Person) else alice),
+            workspace=place,
+            rhythm=use[0],
+            peak=use[1],
+            prompt_tokens=use[2],
+            routes=routes,
+            deleted=deleted,
+            ledger=ledger,
+            batch=batch,
+        )
+        keys.append(made)
+
+    key(platform, "emre-dev", emre, ("office", 14, 8_000), (_only(GPT_5, 70), _only(GPT_5_MINI, 30)))
+    key(platform, "chidi-tests", chidi, ("office", 20, 4_000), (_only(GPT_5_MINI, 100),))
+    key(platform, "triage-service", triage, ("always", 25, 3_000), (_only(GPT_5_MINI, 100),), creator=dana)
+    key(evals, "evals-batch", ci, ("night", 120, 6_000), (_only(GPT_5, 60), _only(GPT_5_MINI, 40)), batch=True)
+    key(evals, "goran-spike", goran, ("always", 8, 9_000), (_only(GPT_5, 100),), deleted=True)
+    key(build, "dana-claude", dana, ("office", 12, 15_000), (_only(SONNET, 100),))
+    key(build, "alice-scripts", alice, ("office", 10, 7_000), (_only(HAIKU, 80), _only(SONNET, 20)))
+    key(build, "docs-writer", docs, ("morning", 40, 12_000), (_only(SONNET, 60), _only(HAIKU, 40)), creator=goran)
+    key(studio, "nightly-summaries", ci, ("night", 80, 9_000), (_only(HAIKU, 100),), batch=True)
+    key(studio, "old-bot", triage, ("always", 9, 6_000), (_only(HAIKU, 100),), creator=dana, deleted=True)
+    key(studio, "", emre, ("office", 3, 5_000), (_only(SONNET, 100),))  # in the console, where no key is used
+    return tuple(keys)
+
+
+def _place(seed: int, prefix: str, name: str) -> Workspace:
+    return Workspace(f"{prefix}_{sha256(f'{seed}/{prefix}/{name}'.encode()).hexdigest()[:20]}", name, name.lower())
