@@ -14,8 +14,8 @@ from typing import Any
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import keys as book_keys
 from bot.books import closing, outbox
+from bot.books import keys as book_keys
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
 from bot.books.database import Database
 from bot.books.prices import PriceList

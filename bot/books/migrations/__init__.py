@@ -22,8 +22,8 @@ def _config() -> "Config":
     return config
 
 
-async def upgrade(database: Database) -> None:
-    """Brings the tables to the newest revision. Does nothing where they are there already.
+async def upgrade(database: Database, *, to: str = NEWEST) -> None:
+    """Brings the tables to the newest revision, or an older one. Does nothing where they are there already.
 
     Alembic is loaded only where there is something to do: it takes half a second.
     """
@@ -35,9 +35,9 @@ async def upgrade(database: Database) -> None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
-    if await revision(database) != NEWEST:
+    if await revision(database) != to:
         async with database.engine.begin() as connection:
             await connection.run_sync(run)
 
