@@ -107,8 +107,11 @@ async def accept(
     interner = Interner(session, connection_id, ledger, projects or {})
     dirty = _Dirty()
     accepted = Accepted()
-    if report.grain is not None:
+    if report.grain is not None or page.absent:
         await asyncio.to_thread(believe, report, page, observed_at)  # a large page takes a while
+    if page.absent:
+        return accepted  # of a report that the account does not have nothing is known: what lies beneath it counts
+    if report.grain is not None:
         observed = await _observed(interner, ledger, report, page.rows, prices)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
         await _cover(session, connection_id, report, page, now, dirty)
@@ -325,5 +328,5 @@ async def move_cursor(
     done: dict[str, int] = defaultdict(int, json.loads(cursor.rereads))
     done.update({str(place): at for place, at in rereads.items()})
     cursor.rereads = json.dumps(done, sort_keys=True)
-    cursor.error = ""
+    cursor.error, cursor.note, cursor.absent, cursor.ask_again_at = "", "", False, None
     session.add(cursor)

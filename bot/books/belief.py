@@ -21,6 +21,8 @@ class BadPageError(ValueError):
 
 def believe(report: Report, page: Page, now: datetime) -> None:
     """Refuses the rows of a page that cannot be right."""
+    if page.absent and (page.rows or page.readings):
+        raise BadPageError(f"{report.name}: a page of a report that the account does not have, with rows in it")
     if len(page.rows) > MAX_ROWS_A_PAGE:
         raise BadPageError(f"{report.name}: {len(page.rows):,} rows in one page, more than {MAX_ROWS_A_PAGE:,}")
     start, end = page.window.start, page.window.end

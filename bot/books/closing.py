@@ -193,7 +193,13 @@ async def _days_without_bill(
     session: AsyncSession, connection: Connection, reports: Sequence[Report], month: int, now: datetime
 ) -> int:
     """Days of the month with spend that only a passing report told of, though a bill of them can still be read."""
-    bills = [report for report in reports if is_whole_day(report)]
+    absent = await execute(
+        session,
+        text("SELECT report FROM cursor WHERE connection_id = :id AND absent"),
+        {"id": connection.id},
+    )
+    never = {row[0] for row in absent}
+    bills = [report for report in reports if is_whole_day(report) and report.name not in never]
     if not bills:
         return 0
     reach = int((now - max(bill.history for bill in bills)).timestamp())

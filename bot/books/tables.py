@@ -75,13 +75,19 @@ class Secret(SQLModel, table=True):
 
 
 class Cursor(SQLModel, table=True):
-    """How far a report has been read: complete up to `watermark`; `rereads` says when each re-read was last done."""
+    """How far a report has been read: complete up to `watermark`; `rereads` says when each re-read was last done.
+
+    A report that the account does not have (`absent`), or that the credential may not read, waits until `ask_again_at`.
+    """
 
     connection_id: int = Field(primary_key=True, foreign_key="connection.id")
     report: str = Field(primary_key=True)
     watermark: int | None = Field(default=None, sa_type=BigInteger)
     rereads: str = "{}"
     error: str = ""
+    ask_again_at: int | None = Field(default=None, sa_type=BigInteger)  # None: at each poll
+    absent: bool = False
+    note: str = ""  # what an absent report said
 
 
 class LedgerKey(SQLModel, table=True):

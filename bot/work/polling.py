@@ -34,8 +34,15 @@ MAX_PAGES = 10_000  # of one report in one poll
 MAX_BACKOFF_SECONDS = 900
 MAX_ERROR_CHARACTERS = 300
 MAX_NOTES, MAX_NOTES_CHARACTERS = 5, 600
+ABSENT_AGAIN = timedelta(days=1)  # when a report that the account does not have is asked for again
+FORBIDDEN_AGAIN = timedelta(hours=1)  # and one that the credential may not read: somebody may have mended that
+FORBIDDEN = 403
 Progress = Callable[[str], None]
 log = logging.getLogger("outlay.poll")
+
+
+class _Refused(Permanent):
+    """Some reports were refused, and the others read: no reason to ask for those less often."""
 
 
 class Poller:
@@ -109,19 +116,33 @@ class Poller:
         keys = await ledger.keys()
         async with self._database.write() as session:
             await book_keys.remember(session, row.id or 0, keys, self._clock.now())
-        refused = []
+        refused: list[str] = []
+        failures: list[Exception] = []
+        waiting = 0
         for report in ledger.reports:
+            if (held := await self._waiting(row, report)) and since is None:
+                _note(result, held.note)
+                refused += [_of(report, held.error)] if held.error else []
+                waiting += 1
+                continue
             try:
                 accepted = await self._report(row, ledger, report, keys, since, result, progress)
-            except (Permanent, BadPageError, BadConfig) as error:
-                refused.append(f"{report.name}: {error}" if not str(error).startswith(report.name) else str(error))
-                await self._note_refusal(row, report, str(error))
+            except (Permanent, NeedsReauth, BadPageError, BadConfig) as error:
+                forbidden = isinstance(error, PluginError) and error.status == FORBIDDEN
+                if isinstance(error, NeedsReauth) and not forbidden:
+                    raise
+                failures.append(error)
+                refused.append(_of(report, str(error)))
+                await self._note_refusal(row, report, str(error), forbidden=forbidden)
                 continue
             result.new += accepted.new
             result.changed += accepted.changed
             result.same += accepted.same
+        if failures and len(failures) == len(ledger.reports) and isinstance(failures[0], NeedsReauth):
+            raise failures[0]
         if refused:
-            raise Permanent("; ".join(refused))
+            read = len(ledger.reports) - len(failures) - waiting
+            raise (_Refused if read else Permanent)("; ".join(refused))
 
     async def _report(
         self,
@@ -144,6 +165,12 @@ class Poller:
         for _ in range(MAX_PAGES):
             asked_at = self._clock.now()  # what was seen is as old as the question, however long the answer took
             page = await ledger.poll(report.name, window, cursor)
+            for note in page.notes:
+                log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
+                _note(result, note)
+            if page.absent:
+                await self._note_absence(row, ledger, report, page)
+                return total
             last, whole = page.cursor is None, whole and page.complete
             async with self._database.write() as session:
                 await _lock(session, row.id or 0)
@@ -161,10 +188,6 @@ class Poller:
                     watermark=_watermark(page, report, stretch, last) if whole else None,
                     rereads=done,
                 )
-            for note in page.notes:
-                log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
-                if note not in result.notes and len(result.notes) < MAX_NOTES:
-                    result.notes.append(note)
             progress(f"{row.name}: {report.name} read to {page.window.end:%Y-%m-%d %H:%M}")
             if last:
                 return total
@@ -184,12 +207,29 @@ class Poller:
             since=since,
         )
 
-    async def _note_refusal(self, row: Connection, report: Report, error: str) -> None:
+    async def _waiting(self, row: Connection, report: Report) -> Cursor | None:
+        """The report's cursor, while it is not to be asked for."""
+        async with self._database.read() as session:
+            cursor = await session.get(Cursor, (row.id, report.name))
+        now = self._clock.now().timestamp()
+        return cursor if cursor and cursor.ask_again_at is not None and cursor.ask_again_at > now else None
+
+    async def _note_refusal(self, row: Connection, report: Report, error: str, *, forbidden: bool) -> None:
         async with self._database.write() as session:
-            cursor = await session.get(Cursor, (row.id, report.name)) or Cursor(
-                connection_id=row.id or 0, report=report.name
-            )
-            cursor.error = error[:MAX_ERROR_CHARACTERS]
+            cursor = await _cursor(session, row, report)
+            cursor.error, cursor.absent, cursor.note = error[:MAX_ERROR_CHARACTERS], False, ""
+            again = self._clock.now() + FORBIDDEN_AGAIN
+            cursor.ask_again_at = int(again.timestamp()) if forbidden else None
+            session.add(cursor)
+
+    async def _note_absence(self, row: Connection, ledger: Ledger[Any], report: Report, page: Page) -> None:
+        """The account does not have the report: no failure, no coverage, and a question again tomorrow."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            await accept(session, row.id or 0, row.ledger, ledger.reports, report, page, observed_at=now)
+            cursor = await _cursor(session, row, report)
+            cursor.error, cursor.absent, cursor.note = "", True, "; ".join(page.notes)[:MAX_NOTES_CHARACTERS]
+            cursor.ask_again_at = int((now + ABSENT_AGAIN).timestamp())
             session.add(cursor)
 
     async def _conclude(self, before: Connection, result: PollResult, failure: Exception | None) -> None:
@@ -236,13 +276,26 @@ class Poller:
         if isinstance(failure, NeedsReauth):
             return None
         wait = self._poll_seconds
-        if failure is not None:
+        if failure is not None and not isinstance(failure, _Refused):
             wait = min(self._poll_seconds * 2 ** min(row.failures - 1, 10), MAX_BACKOFF_SECONDS)
             wait = max(wait, self._poll_seconds)
         at = now + timedelta(seconds=wait)
         if isinstance(failure, RateLimited):
             at = max(at, failure.retry_at)
         return int(at.timestamp())
+
+
+async def _cursor(session: AsyncSession, row: Connection, report: Report) -> Cursor:
+    return await session.get(Cursor, (row.id, report.name)) or Cursor(connection_id=row.id or 0, report=report.name)
+
+
+def _of(report: Report, error: str) -> str:
+    return error if error.startswith(report.name) else f"{report.name}: {error}"
+
+
+def _note(result: PollResult, note: str) -> None:
+    if note and note not in result.notes and len(result.notes) < MAX_NOTES:
+        result.notes.append(note)
 
 
 async def _lock(session: AsyncSession, connection_id: int) -> None:
@@ -255,8 +308,9 @@ def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime
     """Up to when the report has now been read, less what it lags behind."""
     if report.grain is None:
         return None
-    read_to = max(page.window.end, stretch.end) if last else page.window.end
-    return read_to if report.grain >= timedelta(days=1) else read_to - report.lag
+    if report.grain >= timedelta(days=1):
+        return max(page.window.end, stretch.end) if last else page.window.end
+    return page.window.end - report.lag  # a last page that ends early has told no more than that
 
 
 def _time(seconds: int) -> datetime:

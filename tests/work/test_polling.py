@@ -1,0 +1,186 @@
+"""A poll reads what it can: a report that an account does not have, or may not read, stops no other."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from bot.books.closing import NotClosable, close
+from bot.core.clock import FakeClock
+from bot.plugin.contract import Key, Page, Report, Row, Window
+from bot.plugin.errors import NeedsReauth, Permanent
+from bot.work.connecting import Connections
+from bot.work.polling import Poller
+from tests.books.little_books import DAY, HOUR, MONDAY, Books, row
+from tests.books.shelves import SqliteShelf
+
+NOW = MONDAY + 2 * DAY + 10 * HOUR
+BILL, BETTER, HOURS = Report("bill", DAY), Report("better", HOUR), Report("hours", HOUR)
+Answer = Callable[[Window], Page]
+
+
+class Ledger:
+    """A ledger that answers each report as it was told to, and counts who asked."""
+
+    reports = (BILL, BETTER, HOURS)
+    context = SimpleNamespace(http=SimpleNamespace(requests=1))
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {report.name: spent for report in self.reports}
+        self.asked: list[str] = []
+
+    async def keys(self) -> Sequence[Key]:
+        return []
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        self.asked.append(report)
+        return self.answers[report](window)
+
+
+def spent(window: Window) -> Page:
+    """A dollar in the first hour of Monday."""
+    rows = [row(MONDAY)] if window.start <= MONDAY < window.end else []
+    return Page(window, rows)
+
+
+def absent(window: Window) -> Page:
+    return Page(window, absent=True, notes=("This account has no such report.",))
+
+
+def forbidden(window: Window) -> Page:
+    raise Permanent("not for this credential", status=403)
+
+
+def no_longer_known(window: Window) -> Page:
+    raise NeedsReauth("who is this?", status=401)
+
+
+def not_for_you(window: Window) -> Page:
+    raise NeedsReauth("missing scopes", status=403)
+
+
+class Home:
+    """Books, a clock, a ledger, and somebody who polls it."""
+
+    def __init__(self, books: Books) -> None:
+        self.books, self.clock, self.ledger = books, FakeClock(NOW), Ledger()
+        self.poller = Poller(books.database, cast(Connections, self), self.clock)
+
+    @asynccontextmanager
+    async def opened(self, connection_id: int) -> AsyncIterator[Any]:
+        yield self.ledger
+
+    async def poll(self, *, later: timedelta = timedelta(0), since: datetime | None = None) -> Any:
+        self.clock.advance(later)
+        self.ledger.asked.clear()
+        return await self.poller.poll(1, since=since)
+
+    async def state(self) -> tuple[Any, ...]:
+        return (await self.books.rows("SELECT state, error, notes FROM connection WHERE id = 1"))[0]
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> SqliteShelf:
+    return SqliteShelf(tmp_path_factory.mktemp("books"))
+
+
+@pytest.fixture
+async def home(shelf: SqliteShelf, tmp_path: Path) -> AsyncIterator[Home]:
+    async with Books.copied(shelf, tmp_path) as books:
+        yield Home(books)
+
+
+async def test_a_report_that_the_account_does_not_have_says_nothing_and_hides_nothing(home: Home) -> None:
+    home.ledger.answers["bill"] = absent
+    result = await home.poll()
+    assert (result.ok, result.notes) == (True, ["This account has no such report."])
+    assert await home.state() == ("ok", "", "This account has no such report.")
+    assert await home.books.rows("SELECT 1 FROM coverage WHERE report = 'bill'") == []
+    assert await home.books.rows("SELECT watermark, absent FROM cursor WHERE report = 'bill'") == [(None, 1)]
+    assert await home.books.total() == 10**9
+
+
+async def test_it_is_asked_for_again_once_a_day_or_by_hand_and_its_note_stays_meanwhile(home: Home) -> None:
+    home.ledger.answers["bill"] = absent
+    await home.poll()
+    result = await home.poll(later=23 * HOUR)
+    assert "bill" not in home.ledger.asked
+    assert result.notes == ["This account has no such report."]
+    await home.poll(since=MONDAY)
+    assert "bill" in home.ledger.asked
+    home.ledger.answers["bill"] = spent
+    await home.poll(later=25 * HOUR)
+    assert "bill" in home.ledger.asked
+    assert await home.books.rows("SELECT absent, note FROM cursor WHERE report = 'bill'") == [(0, "")]
+
+
+async def test_a_month_can_be_closed_without_a_bill_that_there_is_not(home: Home) -> None:
+    await home.poll()
+    home.ledger.answers["bill"] = forbidden
+
+    async def closed() -> None:
+        async with home.books.database.write() as session:
+            await close(session, "T1", int((MONDAY - 15 * DAY).timestamp()), now=home.clock.now(), reports=reports)
+
+    reports = {"little": Ledger.reports}
+    await home.poll(later=20 * DAY)
+    late = MONDAY + 12 * DAY
+    await home.books.say([row(late)], start=late, end=late + DAY, report=HOURS, at=home.clock.now())
+    with pytest.raises(NotClosable, match="no final bill yet for 1 of its days"):
+        await closed()
+    home.ledger.answers["bill"] = absent
+    await home.poll(later=2 * HOUR)
+    await closed()
+
+
+@pytest.mark.parametrize("answer", [forbidden, not_for_you])
+async def test_a_report_that_the_credential_may_not_read_stops_no_other(home: Home, answer: Answer) -> None:
+    home.ledger.answers["better"] = answer
+    result = await home.poll()
+    assert not result.ok
+    assert result.error.startswith("better: ")
+    assert home.ledger.asked == ["bill", "better", "hours"]
+    assert (await home.state())[0] == "failing"
+    assert await home.books.total() == 10**9
+    again = await home.poll(later=timedelta(minutes=1))
+    assert home.ledger.asked == ["bill", "hours"]
+    assert again.error == result.error
+    home.ledger.answers["better"] = spent
+    assert (await home.poll(later=HOUR)).ok
+    assert (await home.state())[0] == "ok"
+
+
+async def test_the_others_are_not_asked_less_often_for_it(home: Home) -> None:
+    home.ledger.answers["better"] = forbidden
+    for _ in range(4):
+        await home.poll(later=HOUR)
+    (next_poll,) = await home.books.rows("SELECT next_poll_at FROM connection WHERE id = 1")
+    assert next_poll[0] - home.clock.now().timestamp() == 60
+
+
+async def test_a_credential_that_nobody_knows_any_more_stops_the_poll(home: Home) -> None:
+    home.ledger.answers["bill"] = no_longer_known
+    await home.poll()
+    assert home.ledger.asked == ["bill"]
+    assert (await home.state())[0] == "needs_reauth"
+
+
+async def test_neither_does_one_that_may_read_nothing_at_all(home: Home) -> None:
+    home.ledger.answers = dict.fromkeys(home.ledger.answers, not_for_you)
+    await home.poll()
+    assert (await home.state())[0] == "needs_reauth"
+
+
+async def test_a_last_page_that_ends_early_has_told_no_more_than_that(home: Home) -> None:
+    def until_eight(window: Window) -> Page:
+        return Page(Window(window.start, NOW - 2 * HOUR), [Row(MONDAY, "k", "m", Decimal(1))])
+
+    home.ledger.answers["better"] = until_eight
+    await home.poll()
+    watermark = int((NOW - 2 * HOUR).timestamp())
+    assert await home.books.rows("SELECT watermark FROM cursor WHERE report = 'better'") == [(watermark,)]
