@@ -14,7 +14,7 @@ import yaml
 from bot import plugin
 from bot.core.query import DIMENSIONS, FILTERS, parse
 from bot.plugin import Ledger, PluginError, loader
-from bot.plugin.contract import Plugin
+from bot.plugin.contract import Plugin, Sink
 from bot.plugin.trial import Trial
 from bot.settings import documented
 from docs import reference
@@ -163,9 +163,9 @@ def test_every_field_of_the_contract_is_documented(shape: type[Any]) -> None:
     assert {field.name for field in dataclasses.fields(shape)} <= words_of_code(CONTRACT)
 
 
-def test_every_hook_of_a_ledger_is_documented() -> None:
-    hooks = {name for kind in (Plugin, Ledger) for name in vars(kind) if not name.startswith("_")}
-    said = {name for kind in (Plugin, Ledger) for name in inspect.get_annotations(kind)}
+def test_every_hook_of_a_plugin_is_documented() -> None:
+    hooks = {name for kind in (Plugin, Ledger, Sink) for name in vars(kind) if not name.startswith("_")}
+    said = {name for kind in (Plugin, Ledger, Sink) for name in inspect.get_annotations(kind)}
 
     assert {"check", "poll", "keys", "headers", "base_url", "reports", "paces"} <= hooks | said
     assert hooks | said <= words_of_code(CONTRACT)

@@ -52,11 +52,10 @@ class _Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    """No answer came. A value and not an exception: those of httpx carry the request, and with it the credential."""
+class _Lost(str):
+    """No answer came, and why. No exception: those of httpx carry the request, and with it the credential."""
 
-    why: str
+    __slots__ = ()
 
 
 class GuardedClient:
@@ -133,7 +132,9 @@ class GuardedClient:
         tidy, url = guards.target(self._base, path)
         if method == "POST" and tidy not in self._reading_posts:
             raise Permanent(f"POST {tidy} is not on the plugin's list of requests that only read.")
-        request = self._http.build_request(method, url, params=_params(params), json=body if method == "POST" else None)
+        request = self._http.build_request(
+            method, url, params=query_params(params), json=body if method == "POST" else None
+        )
         if len(str(request.url)) > guards.MAX_URL_CHARACTERS:
             raise Permanent("The plugin asked with a longer URL than the client takes.")
         return await self._persist(request, tidy)
@@ -158,10 +159,23 @@ class GuardedClient:
             waited_seconds += wait_seconds
             await self._clock.sleep(wait_seconds)
 
+    @property
+    def who(self) -> str:
+        """What people call the other side."""
+        return self._who
+
+    def keep_secret(self, *secrets: str) -> None:
+        """These show in no error from now on."""
+        self._secrets = (*self._secrets, *(secret for secret in secrets if secret and secret not in self._secrets))
+
+    def lost(self, why: str) -> Transient:
+        """The error for a request that no answer came to."""
+        return Transient(f"{self._who} {why}.")
+
     def _outcome(self, reply: _Reply | _Lost) -> Any:
         """The JSON, or the Transient that may go away by trying again. Raises what will not."""
         if isinstance(reply, _Lost):
-            return Transient(f"{self._who} {reply.why}.")
+            return self.lost(reply)
         try:
             if 200 <= reply.status < 300:
                 return replies.parse(reply.body, self._who)
@@ -247,7 +261,8 @@ class GuardedClient:
         return _Reply(response.status_code, headers, bytes(body[:bound]))
 
 
-def _params(params: Params | None) -> httpx.QueryParams | None:
+def query_params(params: Params | None) -> httpx.QueryParams | None:
+    """The parameters of a query as httpx takes them."""
     if params is None:
         return None
     pairs = params.items() if isinstance(params, Mapping) else params

@@ -5,21 +5,26 @@ pages. **A page is a statement:** "between `window.start` and `window.end` this 
 host can tell what is new, what was restated, and what has vanished, by comparing; a plugin keeps no state.
 What a report's figures are worth, how late they are and when to read them again is data (`Report`), not code.
 
-The host owns everything hard: retries, pacing, time-outs, secrets, storage, precedence, isolation.
+A **sink** is where incidents go. It is told what was `opened`, `updated` and `resolved`, renders it in its own way, and
+must bear being told twice: the ids of what it makes come from the event, so that a repeat meets what is there already.
+
+The host owns everything hard: retries, pacing, time-outs, secrets, storage, precedence, order, isolation.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
 from bot.core.clock import Clock
 from bot.core.tokens import NO_TOKENS, Tokens
 from bot.plugin.client import GuardedClient, Pace
+from bot.plugin.finding import Event, Inbound, Receipt, Stands
+from bot.plugin.sending import SendingClient
 
 API = 1  # the number of this contract; a plugin says which it was written for
 
@@ -151,23 +156,44 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What `check` found: whose account it is, and what the credential may read."""
+    """What `check` found: whose account it is, and what the credential may read.
+
+    `choices` are for a second step: of a field, what can be chosen, as (value, label). `asks` names the fields that
+    have to be chosen before anything is saved; until then `account_id` may be "".
+    """
 
     account_id: str
     account_title: str
     credential: str
     can_read: tuple[str, ...] = ()
     choices: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    asks: tuple[str, ...] = ()
+
+
+class Kept(Protocol):
+    """Short-lived credentials that a plugin was given by the other side, kept encrypted and shared by all replicas."""
+
+    async def get(self, name: str) -> str | None:
+        """What is kept by this name."""
+        ...
+
+    async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
+        """A newer one than `stale`: somebody else's, if they were quicker, else what `make` gives. One at a time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the host lends a plugin: a guarded client, a clock, a log, and the keys that the books have met."""
+    """What the host lends a plugin: a guarded client, a clock, a log, and the keys that the books have met.
+
+    A sink's client can send too, and `kept` keeps tokens for it.
+    """
 
     http: GuardedClient
     clock: Clock
     log: logging.Logger
     known_keys: tuple[Key, ...] = ()
+    kept: Kept | None = None
 
 
 class Config(BaseModel):
@@ -223,3 +249,49 @@ class Ledger(Plugin[C]):
     async def keys(self) -> Sequence[Key]:
         """All keys the account has now, with whatever says whose they are."""
         raise NotImplementedError
+
+
+class Sink(Plugin[C]):
+    """Where incidents go. Each call may come twice, and two at once only for different subjects.
+
+    The host calls `opened` first, and `updated` and `resolved` only with the receipt that `opened` gave. An update that
+    waits is replaced by the next, so each tells the whole finding as it stands.
+    """
+
+    @property
+    def http(self) -> SendingClient:
+        """The client that can send; retrying is the host's."""
+        return cast(SendingClient, self.context.http)
+
+    def wants(self, event: Event) -> bool:
+        """Whether it files this by itself. Asked again with each update; not asked where a person has asked for it."""
+        return True
+
+    async def opened(self, event: Event) -> Receipt:
+        """Tells of an incident for the first time."""
+        raise NotImplementedError
+
+    async def updated(self, event: Event) -> Receipt:
+        """Tells how it stands now."""
+        raise NotImplementedError
+
+    async def resolved(self, event: Event) -> Receipt:
+        """Tells that it is over."""
+        raise NotImplementedError
+
+    async def digest(self, event: Event) -> Receipt:
+        """Optional: a summary of a period. A sink without it is not asked."""
+        raise NotImplementedError
+
+    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
+        """Optional: how what it made stands on the other side now, for a sweep."""
+        raise NotImplementedError
+
+    async def webhook(self, headers: Mapping[str, str], body: bytes) -> Inbound:
+        """Optional: what the other side says by itself. Names of headers in lower case. Raises for a bad signature."""
+        raise NotImplementedError
+
+    @classmethod
+    def can(cls, name: str) -> bool:
+        """Whether it has one of the optional methods."""
+        return getattr(cls, name) is not getattr(Sink, name)

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from bot.plugin import contract
-from bot.plugin.contract import Ledger, Meta, Plugin, Report
+from bot.plugin.contract import Ledger, Meta, Plugin, Report, Sink
 from bot.plugin.forms import fields_of
 
 BUILT_IN = "plugins"
@@ -59,6 +59,10 @@ class Loaded:
         """The plugins that are sources of spend."""
         return {slug: plugin for slug, plugin in self.plugins.items() if issubclass(plugin, Ledger)}
 
+    def sinks(self) -> dict[str, type[Sink[Any]]]:
+        """The plugins that incidents go to."""
+        return {slug: plugin for slug, plugin in self.plugins.items() if issubclass(plugin, Sink)}
+
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
@@ -83,7 +87,7 @@ def load(*, folder: Path | None = None, packages: bool = False) -> Loaded:
             loaded.found.append(Found(candidate.name, None, "", candidate.source, False, _words(error, folder)))
             continue
         if not classes:
-            problem = "It holds no plugin: no class that derives from Ledger and has a `meta`."
+            problem = "It holds no plugin: no class that derives from Ledger or Sink and has a `meta`."
             loaded.found.append(Found(candidate.name, None, "", candidate.source, False, problem))
         for plugin in classes:
             loaded.found.append(_admit(loaded, candidate, plugin))
@@ -110,7 +114,14 @@ def problem_with(plugin: type[Plugin[Any]]) -> str | None:
         return f"Its Config does not make a form: {error}."
     if "base_url" not in (form_field.name for form_field in fields):
         return "Its Config has no `base_url`, so that no gateway or stand-in could take the vendor's place."
-    return _ledger_problem(plugin) if issubclass(plugin, Ledger) else None
+    if issubclass(plugin, Ledger):
+        return _ledger_problem(plugin)
+    missing = [name for name in ("check", "opened", "updated", "resolved") if getattr(plugin, name) is _of_sink(name)]
+    return f"It has no `{missing[0]}`." if missing else None
+
+
+def _of_sink(name: str) -> Any:
+    return getattr(Sink, name)
 
 
 def _ledger_problem(plugin: type[Ledger[Any]]) -> str | None:
@@ -154,7 +165,7 @@ def _classes(loaded: Any) -> list[type[Plugin[Any]]]:
         member
         for member in vars(loaded).values()
         if isinstance(member, type)
-        and issubclass(member, Ledger)
+        and issubclass(member, (Ledger, Sink))
         and member.__module__ == loaded.__name__
         and hasattr(member, "meta")
         and not inspect.isabstract(member)

@@ -89,7 +89,11 @@ def vendor_words(body: bytes, secrets: Iterable[str]) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    text = _message(found)
+    return words(_message(found), secrets)
+
+
+def words(text: str, secrets: Iterable[str]) -> str:
+    """What the other side said, as people are shown it: one short line without secrets."""
     if len(text) > _READ_CHARACTERS:  # at a space, so that no half of a secret is left that looks like none
         text = text[:_READ_CHARACTERS].rpartition(" ")[0]
     for secret in secrets:

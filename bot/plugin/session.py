@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import httpx
 
 from bot.core.clock import Clock
-from bot.plugin.client import GuardedClient
-from bot.plugin.contract import Config, Context, Key, Plugin
+from bot.plugin.client import REQUEST_SECONDS, GuardedClient
+from bot.plugin.contract import Config, Context, Kept, Key, Plugin, Sink
 from bot.plugin.pacing import Pacer
+from bot.plugin.sending import SENDING_SECONDS, SendingClient
 
 P = TypeVar("P", bound=Plugin[Any])
 
@@ -23,10 +24,26 @@ async def session(
     clock: Clock,
     pacer: Pacer | None = None,
     known_keys: Sequence[Key] = (),
+    kept: Kept | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[P]:
     """The plugin, ready to be asked. Its client closes with the block. Raises BadConfig for a base URL that is none."""
-    client = GuardedClient(
+    client = client_for(plugin, config, clock=clock, pacer=pacer, transport=transport)
+    async with client:
+        yield at_work(plugin, config, client, clock=clock, known_keys=known_keys, kept=kept)
+
+
+def client_for(
+    plugin: type[Plugin[Any]],
+    config: Config,
+    *,
+    clock: Clock,
+    pacer: Pacer | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> GuardedClient:
+    """A client for a plugin with this config: one that only reads, and for a sink one that can send."""
+    is_sink = issubclass(plugin, Sink)
+    return (SendingClient if is_sink else GuardedClient)(
         base_url=plugin.base_url(config),
         headers=plugin.headers(config),
         reading_posts=plugin.reading_posts,
@@ -35,7 +52,19 @@ async def session(
         transport=transport,
         pacer=pacer,
         title=plugin.meta.title,
+        request_seconds=SENDING_SECONDS if is_sink else REQUEST_SECONDS,
     )
+
+
+def at_work(
+    plugin: type[P],
+    config: Config,
+    client: GuardedClient,
+    *,
+    clock: Clock,
+    known_keys: Sequence[Key] = (),
+    kept: Kept | None = None,
+) -> P:
+    """The plugin, with a client that somebody else opens and closes."""
     log = logging.getLogger(f"outlay.plugin.{plugin.meta.slug}")
-    async with client:
-        yield plugin(config, Context(client, clock, log, tuple(known_keys)))
+    return plugin(config, Context(client, clock, log, tuple(known_keys), kept))

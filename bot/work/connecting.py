@@ -7,11 +7,11 @@ a workspace, since its dollars would count twice; letting go removes the credent
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import SecretStr
 from sqlmodel import col, select
@@ -25,13 +25,14 @@ from bot.books.tables import Connection, Secret
 from bot.books.workspaces import ensure
 from bot.core.clock import Clock
 from bot.plugin import forms
-from bot.plugin.contract import Checked, Config, Ledger, Plugin
+from bot.plugin.contract import Checked, Config, Ledger, Plugin, Sink
 from bot.plugin.errors import BadConfig, Permanent
 from bot.plugin.pacing import Pacer
 from bot.plugin.session import session as plugin_session
 from bot.vault.vault import Vault
 from bot.work import roles
-from bot.work.views import Connected, ConnectionView, Existing, LedgerForm
+from bot.work.keeping import KEPT, KeptMeanwhile, KeptSecrets
+from bot.work.views import ChoiceNeeded, Connected, ConnectionView, Existing, LedgerForm
 
 MAX_NAME_CHARACTERS = 40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -101,8 +102,11 @@ class Connections:
         if before is not None and replace:  # what is not said again stays as it was
             values = {field: str(value) for field, value in json.loads(before.settings).items()} | dict(values)
         config = forms.build(plugin, self._resolved(plugin, values))
-        async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer) as ledger:
+        async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile()) as ledger:
             checked = await ledger.check()
+        for field in checked.asks:
+            if not getattr(config, field, None):
+                raise ChoiceNeeded(field, checked.choices)
         if not checked.account_id:
             raise Permanent(f"{plugin.meta.title} does not say whose account this is")
         secret_names = forms.secret_fields(plugin)
@@ -139,20 +143,35 @@ class Connections:
     @asynccontextmanager
     async def opened(self, connection_id: int) -> AsyncIterator[Ledger[Any]]:
         """A connection's ledger, ready to be asked. Raises PluginError or VaultError if it cannot be opened."""
+        async with self.open(connection_id) as plugin:
+            if not isinstance(plugin, Ledger):
+                raise Permanent("this connection is no ledger")
+            yield plugin
+
+    @asynccontextmanager
+    async def open(self, connection_id: int) -> AsyncIterator[Plugin[Any]]:
+        """A connection's plugin, of either kind, ready to be asked. Raises PluginError or VaultError."""
         async with self._database.read() as session:
             row = await session.get(Connection, connection_id)
             if row is None or row.disconnected_at is not None:
                 raise Permanent("this connection has been removed")
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == connection_id))).all()
             known = await book_keys.known(session, connection_id)
+        plugin, config = await self._configured(row, secrets)
+        kept = KeptSecrets(self._database, self._vault, self._clock, row) if issubclass(plugin, Sink) else None
+        async with plugin_session(
+            plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known, kept=kept
+        ) as opened:
+            yield opened
+
+    async def _configured(self, row: Connection, secrets: Iterable[Secret]) -> tuple[type[Plugin[Any]], Config]:
         plugin = self.plugin(row.ledger)
         values = {name: str(value) for name, value in json.loads(row.settings).items() if value is not None}
         for secret in secrets:
-            opened = await self._vault.open(row.workspace_id, str(row.id), secret.field, secret.blob)
-            values[secret.field] = opened.get_secret_value()
-        config = forms.build(plugin, self._resolved(plugin, values))
-        async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known) as ledger:
-            yield cast(Ledger[Any], ledger)
+            if not secret.field.startswith(KEPT):
+                opened = await self._vault.open(row.workspace_id, str(row.id), secret.field, secret.blob)
+                values[secret.field] = opened.get_secret_value()
+        return plugin, forms.build(plugin, self._resolved(plugin, values))
 
     def plugin(self, slug: str) -> type[Plugin[Any]]:
         """A plugin by its slug. Raises BadConfig if none is loaded so."""
@@ -202,10 +221,13 @@ class Connections:
         credential = next(iter(sorted(forms.secret_fields(plugin))), "name")
         if account is not None and account.disconnected_at is None and account.name != name:
             raise BadConfig(
-                credential, f"this is the account that «{account.name}» reads already; it would count twice"
+                credential,
+                f"this is the account that «{account.name}» reads already; it would count twice"
+                if issubclass(plugin, Ledger)
+                else f"«{account.name}» goes there already; everything would be told twice",
             )
         if named is not None and (account is None or named.id != account.id):
-            what = "holds the books of" if named.disconnected_at else "reads"
+            what = "holds the books of" if named.disconnected_at else "is connected to"
             raise BadConfig(credential, f"«{name}» {what} another account ({named.account_title}); choose another name")
         if account is not None:
             account.name, account.account_title = name, checked.account_title

@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from bot.books import audit, migrations
 from bot.books.database import Database
 from bot.books.tables import Connection, Cursor, Secret
+from bot.plugin.contract import Checked
 from bot.plugin.errors import PluginError
 from bot.plugin.loader import Found
 from bot.vault.errors import VaultError
@@ -70,8 +71,8 @@ async def _connection(database: Database, connections: Connections, view: Connec
     name = f"connection {view.name}"
     connection_id = int(view.id.removeprefix("con_"))
     try:
-        async with asyncio.timeout(CHECK_SECONDS), connections.opened(connection_id) as ledger:
-            checked = await ledger.check()
+        async with asyncio.timeout(CHECK_SECONDS), connections.open(connection_id) as plugin:
+            checked = await plugin.check()
     except TimeoutError:
         return Check(name, False, f"no answer within {CHECK_SECONDS} s", "check base_url and the network")
     except (PluginError, VaultError) as error:
@@ -83,6 +84,8 @@ async def _connection(database: Database, connections: Connections, view: Connec
             for cursor in await session.exec(select(Cursor).where(Cursor.connection_id == connection_id))
             if cursor.error
         ]
+    if view.role == "sink":
+        return _sink(name, view, checked)
     fresh = f"read up to {view.fresh_until:%Y-%m-%d %H:%M} UTC" if view.fresh_until else "not polled yet"
     sees = f"; sees {'; '.join(checked.can_read)}" if checked.can_read else ""
     noted = f"; noted: {view.notes}" if view.notes else ""
@@ -92,6 +95,17 @@ async def _connection(database: Database, connections: Connections, view: Connec
             name, False, f"{detail}; refused: {'; '.join(refused)}", "the other reports go on; see docs/ledgers.md"
         )
     return Check(name, True, detail)
+
+
+def _sink(name: str, view: ConnectionView, checked: Checked) -> Check:
+    """A sink has nothing to be read up to: what counts is whether the last delivery went well."""
+    can = f"; can {'; '.join(checked.can_read)}" if checked.can_read else ""
+    noted = f"; noted: {view.notes}" if view.notes else ""
+    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{can}{noted}"
+    if view.state == "ok":
+        return Check(name, True, detail)
+    mend = f"if a setting is the cause: outlay connect {view.ledger} --name {view.name} --replace"
+    return Check(name, False, f"{detail}; the last delivery failed: {view.error}", mend)
 
 
 async def audit_check(database: Database, workspace_id: str) -> Check:

@@ -1,9 +1,25 @@
 """What the house tells about connections and polls: plain values, which Slack, the terminal and JSON each render."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.plugin.errors import BadConfig
 from bot.plugin.forms import FormField
+
+Choices = Mapping[str, tuple[tuple[str, str], ...]]  # of a field: what can be chosen, as (value, label)
+MAX_NAMED = 20
+
+
+class ChoiceNeeded(BadConfig):
+    """The credential is right, and something has yet to be chosen. `choices` are for the second step of the form."""
+
+    def __init__(self, field: str, choices: Choices) -> None:
+        found = choices.get(field, ())
+        named = ", ".join(value if value == label else f"{value} ({label})" for value, label in found[:MAX_NAMED])
+        more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+        super().__init__(field, f"choose one of: {named}{more}" if found else "there is nothing to choose from yet")
+        self.choices = choices
 
 
 @dataclass(frozen=True, slots=True)

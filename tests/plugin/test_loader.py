@@ -24,6 +24,21 @@ class Mine(Ledger[MineConfig]):
     async def keys(self): return []
 """
 
+GOOD_SINK = """
+from bot.plugin import Checked, Config, Meta, Receipt, Sink
+
+class HornConfig(Config):
+    base_url: str = "https://horn.example"
+
+class Horn(Sink[HornConfig]):
+    meta = Meta("horn", "Horn", version="0.3")
+    Config = HornConfig
+    async def check(self): return Checked("a", "A", "key")
+    async def opened(self, event): return Receipt()
+    async def updated(self, event): return Receipt()
+    async def resolved(self, event): return Receipt()
+"""
+
 Write = Callable[..., Loaded]
 
 
@@ -153,3 +168,19 @@ def test_installed_packages_announce_theirs_and_load_only_when_asked(
     theirs = [(found.slug, found.ok) for found in loaded.found if found.source == "package: outlay-mine"]
     assert theirs == [("mine", True), ("mine", False), ("no", False), ("odd", False)]
     monkeypatch.delitem(sys.modules, "outlay_mine")
+
+
+def test_a_sink_comes_in_by_the_same_doors(write: Write) -> None:
+    loaded = write(horn=GOOD_SINK)
+
+    assert Found("horn", "sink", "0.3", "folder: horn.py", True) in loaded.found
+    assert "horn" in loaded.sinks()
+    assert "horn" not in loaded.ledgers()
+    assert [loaded.sinks()["horn"].can(name) for name in ("digest", "webhook", "opened")] == [False, False, True]
+
+
+@pytest.mark.parametrize("missing", ["check", "opened", "updated", "resolved"])
+def test_a_sink_that_leaves_something_out_is_told_what(write: Write, missing: str) -> None:
+    (found,) = of_folder(write(horn=GOOD_SINK.replace(f"def {missing}(", f"def not_{missing}(")))
+
+    assert (found.ok, found.error) == (False, f"It has no `{missing}`.")

@@ -1,6 +1,7 @@
 """The views of connecting: the form, "Checking…", and "Connected". No view ever holds a credential."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.plugin.forms import FormField
 from bot.slack import kit, words
@@ -26,7 +27,7 @@ def who_may(admins: Sequence[str]) -> str:
 
 def form_view(draft: Draft, ledgers: Sequence[LedgerForm]) -> kit.View:
     """The form of one ledger. Several ledgers: choosing another one draws the form anew."""
-    blocks = [kit.section(f"*Not saved.* {draft.error}")] if draft.error else []
+    blocks = [kit.section(draft.error if draft.choices else f"*Not saved.* {draft.error}")] if draft.error else []
     if draft.replace:
         blocks.append(
             kit.section(
@@ -140,11 +141,17 @@ def _input(draft: Draft, field: FormField) -> kit.Block:
         "block_id": field_block(draft.ledger.slug, field.name, secret=secret),
         "label": kit.plain(field.title),
         "optional": not field.required,
-        "element": _element(field, default_of(field, draft.typed)),
+        "element": _element(_chosen_from(field, draft), default_of(field, draft.typed)),
     }
     if hint:
         block["hint"] = kit.plain(hint, 2_000)
     return block
+
+
+def _chosen_from(field: FormField, draft: Draft) -> FormField:
+    """The field as a list, where the other side has said what there is to choose from."""
+    choices = draft.choices.get(field.name)
+    return replace(field, kind="choice", choices=choices) if choices and field.kind != "secret" else field
 
 
 def _element(field: FormField, value: str) -> kit.Block:

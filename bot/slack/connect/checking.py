@@ -5,6 +5,7 @@ known, so that a late repeat changes nothing.
 """
 
 import asyncio
+import dataclasses
 import logging
 from collections import OrderedDict
 from collections.abc import Collection
@@ -18,16 +19,21 @@ from bot.slack.deps import Patience
 from bot.slack.errors import explain
 from bot.slack.ports import Connected, Connecting
 from bot.slack.tasks import Tasks
+from bot.work.views import ChoiceNeeded, Choices
 
 VIEWS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """It was not saved. `field` is where the error belongs, "" for no one field; `text` is mrkdwn."""
+    """It was not saved. `field` is where the error belongs, "" for no one field; `text` is mrkdwn.
+
+    `choices`: the credential is right, and this is what can be chosen in these fields.
+    """
 
     field: str
     text: str
+    choices: Choices = dataclasses.field(default_factory=dict)
 
 
 Outcome = Connected | Wrong
@@ -75,6 +81,8 @@ class Checks:
         error = check.exception()
         if error is None:
             return check.result()
+        if isinstance(error, ChoiceNeeded):
+            return Wrong(error.field, "The credential is right. Now choose where it goes.", error.choices)
         field = error.field if isinstance(error, BadConfig) else ""
         if isinstance(error, TimeoutError):
             return Wrong(field, "The ledger did not answer in time. Try again in a few minutes.")

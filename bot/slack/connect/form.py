@@ -12,6 +12,7 @@ from bot.plugin.forms import FormField
 from bot.slack import kit
 from bot.slack.connect import ids
 from bot.slack.ports import Existing, LedgerForm
+from bot.work.views import Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Draft:
     replace: Existing | None = None
     typed: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
+    choices: Choices = field(default_factory=dict)  # the second step: what the other side has to choose from
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Connect:
 
     def answer(self, outcome: Outcome, draft: Draft) -> dict[str, Any]:
         """The answer to a submission: an error on the very field, or the next view."""
-        if isinstance(outcome, Wrong):
+        if isinstance(outcome, Wrong) and not outcome.choices:
             block_id = self._block_of(outcome, draft)
             if block_id:
                 return {"response_action": "errors", "errors": {block_id: _unescaped(outcome.text)}}
@@ -83,7 +83,8 @@ class Connect:
         if isinstance(outcome, Connected):
             return blocks.done_view(outcome)
         hidden = outcome.field in {field.name for field in draft.ledger.fields if field.advanced}
-        again = changed(draft, error=self._titled(outcome, draft), advanced=draft.advanced or hidden)
+        error = outcome.text if outcome.choices else self._titled(outcome, draft)
+        again = changed(draft, error=error, advanced=draft.advanced or hidden, choices=outcome.choices)
         return blocks.form_view(again, self._ledgers())
 
     def text_of(self, outcome: Outcome, draft: Draft) -> str:
