@@ -12,6 +12,7 @@ from bot.plugin.contract import Page, Reading, Report, Row
 
 MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future before its clock is not believed
 MAX_ROWS_A_PAGE = 500_000
+MAX_LIST_SHARE = 100  # times the list price
 MAX_SUM_A_PAGE = MAX_NANO_USD // 100  # 92 million dollars: so that the sums of a day stay far from overflowing
 
 
@@ -62,6 +63,8 @@ def _figures_problem(row: Row) -> str | None:
         return problem
     if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
         return f"{row.requests} requests"
+    if (part := row.list_share) is not None and not (part.is_finite() and 0 <= part <= MAX_LIST_SHARE):
+        return f"{row.list_share} times the list price"
     return None if row.key or row.reason else "a row without a key and without a reason"
 
 

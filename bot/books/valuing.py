@@ -4,6 +4,7 @@ A price that is not known stays unknown: the figure is NULL, its tokens are coun
 """
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import NamedTuple
 
 from bot.books.belief import BadPageError
@@ -38,10 +39,17 @@ def valued(report: Report, ledger: str, row: Row, prices: PriceList | None) -> V
     cached = tokens.cache_read or tokens.cache_write_5m or tokens.cache_write_1h
     unit = _unit(prices, ledger, row) if cost is None or cached else None
     if cost is None:
-        cost = unit.cost_nano_usd(tokens) if unit and tokens.total else None
+        cost = _part(unit.cost_nano_usd(tokens), row.list_share) if unit and tokens.total else None
         basis, version = (UNPRICED, "") if cost is None or unit is None else (COMPUTED, unit.version)
-    saved = 0 if not cached else unit.saved_by_cache_nano_usd(tokens) if unit else None
+    saved = 0 if not cached else _part(unit.saved_by_cache_nano_usd(tokens), row.list_share) if unit else None
     return Valued(basis, (cost, byok, row.requests, *tokens, saved), version)
+
+
+def _part(nano_usd: int | None, list_share: Decimal | None) -> int | None:
+    """What is asked of the list price: a part of it, rounded to the nano-dollar, or nobody knows what."""
+    if nano_usd is None or list_share is None:
+        return None
+    return nano_usd if list_share == 1 else int((nano_usd * list_share).to_integral_value())
 
 
 def _unit(prices: PriceList | None, ledger: str, row: Row) -> UnitPrices | None:

@@ -110,6 +110,8 @@ class Row:
     `detail` holds every other dimension the report was grouped by: all of it is identity.
     `cost_usd` None is a price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream
     provider with one's own key: never part of `cost_usd`. `requests` None: the ledger does not say.
+    `list_share` is which part of the list price the tokens cost where `cost_usd` is None: half for a batch, say. None:
+    nobody knows (a tier with prices of its own), so the row stays unpriced.
     """
 
     start: datetime
@@ -123,6 +125,7 @@ class Row:
     project: str = ""
     reason: str = ""
     detail: tuple[tuple[str, str], ...] = ()
+    list_share: Decimal | None = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
