@@ -338,18 +338,54 @@ class Tick(SQLModel, table=True):
 class Outbox(SQLModel, table=True):
     """What has to be said to the outside, written in the transaction of what it tells. `key` makes it once."""
 
-    __table_args__ = (UniqueConstraint("key"), Index("ix_outbox_due", "status", "available_at"))
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_outbox_due", "status", "lane", "available_at", "id"),
+        Index("ix_outbox_stream", "stream", "status", "id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     key: str
     workspace_id: str = Field(foreign_key="workspace.id")
-    stream: str
+    lane: int = 0  # the connection that it goes to; 0 is Slack
+    stream: str  # within one, the order is kept
+    topic: str = ""  # a newer message of the same stream and topic takes the place of one that waits
     kind: str
     payload: str
-    status: str = "waiting"  # waiting | done | dead
+    status: str = "waiting"  # waiting | done | dead | superseded
     attempts: int = 0
     available_at: int = Field(sa_type=BigInteger)
     lease_until: int = Field(default=0, sa_type=BigInteger)
     fence: int = 0
     error: str = ""
     created_at: int = Field(sa_type=BigInteger)
+    ended_at: int = Field(default=0, sa_type=BigInteger)
+
+
+class Lane(SQLModel, table=True):
+    """How deliveries to one connection go (0: to Slack): its circuit breaker, and until when it asked to wait."""
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    failures: int = 0  # in a row
+    trips: int = 0  # how often the breaker has opened since the last success
+    open_until: int = Field(default=0, sa_type=BigInteger)
+    hold_until: int = Field(default=0, sa_type=BigInteger)
+    error: str = ""
+
+
+class Receipt(SQLModel, table=True):
+    """What a sink made of an incident, and what it wants to know next time."""
+
+    __table_args__ = (
+        Index("ix_receipt_subject", "connection_id", "subject", "created_at"),
+        Index("ix_receipt_external", "connection_id", "external_id"),
+    )
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    incident: str = Field(primary_key=True)
+    subject: str
+    url: str = ""
+    external_id: str = ""
+    state: str = "{}"
+    created_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)
