@@ -58,6 +58,7 @@ class Bot:
         deps = Deps(
             asking=home.asking,
             connecting=home.connections,
+            owning=home.owning,
             admitting=self._people,
             poster=Poster(home.clock, log),
             tasks=self.tasks,

@@ -20,6 +20,7 @@ from bot.vault.vault import OnSecret, Vault
 from bot.work.asking import Asking
 from bot.work.bookkeeping import Bookkeeping
 from bot.work.connecting import Connections
+from bot.work.owning import Owning
 from bot.work.polling import Poller
 
 
@@ -40,6 +41,7 @@ class House:
     poller: Poller
     asking: Asking
     bookkeeping: Bookkeeping
+    owning: Owning
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -76,7 +78,17 @@ async def house(
             prices=PriceList.read(data_dir),
         )
         bookkeeping = Bookkeeping(database, loaded.ledgers(), clock)
-        asking = Asking(database, clock)
-        yield House(settings, clock, database, vault, loaded, connections, poller, asking, bookkeeping)
+        yield House(
+            settings=settings,
+            clock=clock,
+            database=database,
+            vault=vault,
+            loaded=loaded,
+            connections=connections,
+            poller=poller,
+            asking=Asking(database, clock),
+            bookkeeping=bookkeeping,
+            owning=Owning(database, clock),
+        )
     finally:
         await database.close()

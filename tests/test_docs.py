@@ -99,7 +99,9 @@ def questions(path: Path) -> Iterator[str]:
     for line in lines_of_code(path):
         match = re.match(r"(?:(?:\./run )?outlay|/)\s?spend (.*)", re.split(r" --format|   #| >", line.strip())[0])
         words = match[1].replace('"', "") if match else ""
-        if words and not words.startswith(("[", "…", "<", "help", "connect", "--")):
+        if words and not words.startswith(
+            ("[", "…", "<", "help", "connect", "owners", "alerts", "digest", "budget", "--")
+        ):
             yield words
 
 

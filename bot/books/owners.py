@@ -114,22 +114,37 @@ async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str,
     """Says who answers for a key, in all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`."""
     owner = owner_of_id(owner_id)
     found = [
-        row
+        (row, f"{connection.name}:{row.ledger_id}")
         for row, connection in await keys_of(session, workspace_id)
         if row.ledger_id and key in (row.ledger_id, f"{connection.name}:{row.ledger_id}")
     ]
     if not found:
         raise OwnerError(f"no key «{key}» in the books; `outlay owners` lists them")
     if len(found) > 1:
-        raise OwnerError(f"two connections have a key «{key}»: say CONNECTION:{key}")
-    row = found[0]
-    said = await session.exec(select(Ownership).where(Ownership.key_id == row.id))
-    for before in said:
+        raise OwnerError(f"several connections have a key «{key}»: say {' or '.join(name for _, name in found)}")
+    await _say(session, found[0][0], owner, from_day)
+    return found[0][0]
+
+
+async def own_number(
+    session: AsyncSession, workspace_id: str, number: int, owner_id: str, from_day: int
+) -> LedgerKey | None:
+    """The same for a key by the books' own number; None if this workspace has no such key."""
+    owner = owner_of_id(owner_id)
+    statement = select(LedgerKey).join(Connection, col(Connection.id) == col(LedgerKey.connection_id))
+    mine = statement.where(LedgerKey.id == number, Connection.workspace_id == workspace_id, LedgerKey.ledger_id != "")
+    row = (await session.exec(mine)).first()
+    if row is not None:
+        await _say(session, row, owner, from_day)
+    return row
+
+
+async def _say(session: AsyncSession, row: LedgerKey, owner: Owner, from_day: int) -> None:
+    for before in await session.exec(select(Ownership).where(Ownership.key_id == row.id)):
         if from_day == 0 or before.from_day == from_day:
             await session.delete(before)
     await session.flush()
     session.add(Ownership(key_id=row.id or 0, from_day=from_day, owner=owner.id))
-    return row
 
 
 async def owners_now(session: AsyncSession, workspace_id: str, now: int) -> list[tuple[Owner, list[KeyRef]]]:

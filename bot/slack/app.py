@@ -25,12 +25,13 @@ from bot.slack.connect import listeners as connect
 from bot.slack.deps import Deps
 from bot.slack.home import listeners as home
 from bot.slack.install import listeners as install
+from bot.slack.owners import listeners as owners
 from bot.slack.spend import listeners as spend
 from bot.slack.tasks import Tasks
 
 LOGGER = "slack_bolt.outlay"
 EVENTS_REMEMBERED_MAX = 2_000
-FEATURES = (connect, spend, home, install)  # connect before spend: it takes `/spend connect` out of `/spend`
+FEATURES = (connect, owners, spend, home, install)  # spend after those that take a subcommand out of `/spend`
 
 
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.slack.ports import Admitting, Asking, Connecting
+from bot.slack.ports import Admitting, Asking, Connecting, Owning
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
@@ -26,12 +26,13 @@ class Patience:
     check_seconds: float = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
     """The services behind the Slack face. `removed` is told of a workspace that has thrown the app out."""
 
     asking: Asking
     connecting: Connecting
+    owning: Owning
     admitting: Admitting
     poster: Poster
     tasks: Tasks

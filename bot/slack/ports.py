@@ -1,13 +1,14 @@
-"""What the Slack face asks of the rest of the house: three small interfaces, so that a test or a new service swaps in.
+"""What the Slack face asks of the rest of the house: four small interfaces, so that a test or a new service swaps in.
 
 The composition root (`bot.app`) hands in what stands behind them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Protocol
 
 from bot.core.answer import Answer
-from bot.work.views import Connected, Existing, LedgerForm
+from bot.work.views import Connected, Existing, LedgerForm, OwnedKey
 
 
 class Asking(Protocol):
@@ -37,6 +38,18 @@ class Connecting(Protocol):
         ...
 
 
+class Owning(Protocol):
+    """Says who answers for a key."""
+
+    async def keys(self, workspace_id: str) -> Sequence[OwnedKey]:
+        """Every key, those that nobody answers for first."""
+        ...
+
+    async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:
+        """Whose a key is, from a day on or always. False for a key that this workspace does not have."""
+        ...
+
+
 class Admitting(Protocol):
     """Says who somebody is. Checked when a view opens and again when it is submitted."""
 
@@ -52,4 +65,4 @@ class Admitting(Protocol):
         ...
 
 
-__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Existing", "LedgerForm"]
+__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Existing", "LedgerForm", "OwnedKey", "Owning"]

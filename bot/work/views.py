@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.core.answer import Owner
 from bot.plugin.errors import BadConfig
 from bot.plugin.forms import FormField
 
@@ -86,3 +87,17 @@ class PollResult:
     requests: int = 0
     error: str = ""
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedKey:
+    """A key with who answers for it today. `number` is the books' own; `spent_nano_usd` is of this month so far."""
+
+    number: int
+    name: str
+    ledger_id: str
+    connection: str
+    owner: Owner
+    spent_nano_usd: int
+    email: str = ""
+    last_used_at: datetime | None = None

@@ -106,7 +106,7 @@ def test_where_two_connections_have_the_key_the_connection_is_said(
     ran = polled("own", key, "team:platform")
 
     assert ran.code == 1
-    assert f"say CONNECTION:{key}" in ran.complaint
+    assert f"say aside:{key} or main:{key}" in ran.complaint
     polled.done("own", f"main:{key}", "team:platform")
     assert [one["connection"] for one in owners(polled)["team:platform"]["keys"]] == ["main"]
 

@@ -10,12 +10,11 @@ import pytest
 from bot.core.clock import SystemClock
 from bot.slack import app as slack_app
 from bot.slack.client import one_workspace, web_client
-from bot.slack.deps import Deps, Patience
+from bot.slack.deps import Patience
 from bot.slack.people import SlackPeople
-from bot.slack.posting import Poster
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
-from tests.slack.fakes import FakeAsking, FakeConnecting
+from tests.slack.fakes import FakeAsking, FakeConnecting, FakeOwning, deps_of
 from tests.workspace import Workspace, test_workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -28,6 +27,7 @@ class Bot:
 
     asking: FakeAsking
     connecting: FakeConnecting
+    owning: FakeOwning
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -52,12 +52,24 @@ async def running(
         removed.append(workspace_id)
 
     asking = FakeAsking()
-    deps = Deps(asking, connecting, people, Poster(clock, LOG), tasks, clock, LOG, admins, patience, gone)
+    owning = FakeOwning()
+    deps = deps_of(
+        people,
+        clock,
+        LOG,
+        asking=asking,
+        connecting=connecting,
+        owning=owning,
+        tasks=tasks,
+        admins=admins,
+        patience=patience,
+        removed=gone,
+    )
     app = slack_app.build(deps, token_of, api_url=api_url)
     socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
-        yield Bot(asking, connecting, people, tasks, socket, removed)
+        yield Bot(asking, connecting, owning, people, tasks, socket, removed)
     finally:
         await socket.stop()
         await tasks.drain(2)

@@ -1,6 +1,7 @@
 """What stands behind the Slack face in these tests: books that answer as told, a ledger that says yes or no as told."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -8,10 +9,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from bot.core.answer import Answer, KeyRef, Line, ModelRef, Owner
+from bot.core.clock import Clock
 from bot.core.query import parse
 from bot.core.tokens import Tokens
 from bot.plugin.forms import FormField
-from bot.slack.ports import Connected, Existing, LedgerForm
+from bot.slack.deps import Deps
+from bot.slack.ports import Admitting, Connected, Existing, LedgerForm, OwnedKey
+from bot.slack.posting import Poster
+from bot.slack.tasks import Tasks
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
@@ -132,3 +137,30 @@ async def eventually(condition: Callable[[], object], seconds: float = 5) -> Non
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what is waited for has no event to wait on)
             await asyncio.sleep(0)
+
+
+class FakeOwning:
+    """Keys of which some have nobody; notes what is said of them."""
+
+    def __init__(self, *keys: OwnedKey) -> None:
+        self.found = list(keys)
+        self.said: list[tuple[int, str, date | None]] = []
+
+    async def keys(self, workspace_id: str) -> list[OwnedKey]:
+        return self.found
+
+    async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:
+        self.said.append((number, owner_id, start))
+        return any(key.number == number for key in self.found)
+
+
+def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
+    """What listeners get: fakes for all services, but for those that a test hands in."""
+    behind: dict[str, Any] = {
+        "asking": FakeAsking(),
+        "connecting": FakeConnecting(),
+        "owning": FakeOwning(),
+        "poster": Poster(clock, log),
+        "tasks": Tasks(log),
+    }
+    return Deps(admitting=admitting, clock=clock, log=log, **{**behind, **more})

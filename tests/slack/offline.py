@@ -7,10 +7,7 @@ from slack_bolt.async_app import AsyncApp
 from bot.core.clock import SystemClock
 from bot.slack.app import build
 from bot.slack.client import TokenOf, one_workspace
-from bot.slack.deps import Deps
-from bot.slack.posting import Poster
-from bot.slack.tasks import Tasks
-from tests.slack.fakes import FakeAsking, FakeConnecting
+from tests.slack.fakes import deps_of
 
 
 class NoAdmins:
@@ -26,5 +23,5 @@ class NoAdmins:
 def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it keeps nothing)
     """The app, talking to nobody."""
     clock, log = SystemClock(), logging.getLogger("bot.slack")
-    deps = Deps(FakeAsking(), FakeConnecting(), NoAdmins(), Poster(clock, log), Tasks(log), clock, log)
+    deps = deps_of(NoAdmins(), clock, log)
     return build(deps, token_of)

@@ -12,12 +12,10 @@ from bot.demo.serve import serving
 from bot.demo.slack import SlackStandIn
 from bot.slack.app import build
 from bot.slack.client import one_workspace, web_client
-from bot.slack.deps import Deps
 from bot.slack.http import PATH, endpoint
 from bot.slack.people import SlackPeople
-from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
-from tests.slack.fakes import FakeAsking, FakeConnecting
+from tests.slack.fakes import deps_of
 from tests.workspace import BEN, Workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -28,7 +26,7 @@ def served(slack: SlackStandIn, signing_secret: str | None) -> tuple[Starlette, 
     """A web app with the route on it."""
     clock, tasks, token_of = SystemClock(), Tasks(LOG), one_workspace(slack.bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
-    deps = Deps(FakeAsking(), FakeConnecting(), people, Poster(clock, LOG), tasks, clock, LOG)
+    deps = deps_of(people, clock, LOG, tasks=tasks)
     app = build(deps, token_of, signing_secret=signing_secret, api_url=slack.api_url)
     return Starlette(routes=[Route(PATH, endpoint(app), methods=["POST"])]), tasks
 

@@ -14,12 +14,9 @@ from bot.demo.slack import SlackStandIn
 from bot.slack import socket as socket_module
 from bot.slack.app import build, quiet_logger
 from bot.slack.client import one_workspace, web_client
-from bot.slack.deps import Deps
 from bot.slack.people import SlackPeople
-from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
-from bot.slack.tasks import Tasks
-from tests.slack.fakes import FakeAsking, FakeConnecting, eventually
+from tests.slack.fakes import deps_of, eventually
 from tests.workspace import BEN, Workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -53,7 +50,7 @@ async def socket_of(
     clock = clock or SystemClock()
     token_of = one_workspace(slack.bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
-    deps = Deps(FakeAsking(), FakeConnecting(), people, Poster(clock, LOG), Tasks(LOG), clock, LOG)
+    deps = deps_of(people, clock, LOG)
     app = build(deps, token_of, api_url=slack.api_url)
     socket = Socket(app, app_token or slack.app_token, slack.api_url, clock, quiet_logger())
     await socket.start()

@@ -34,6 +34,11 @@ def help_message(*, is_admin: bool) -> Message:
         kit.section(grammar),
     ]
     if is_admin:
-        blocks.append(kit.section("`/spend connect` – connect a ledger (you see this because you are an admin)"))
+        blocks.append(
+            kit.section(
+                "`/spend connect` – connect a ledger\n`/spend owners` – say who answers for which key\n"
+                "(you see these because you are an admin)"
+            )
+        )
     summary = words.either([f"/spend {query}".strip() for query, _ in EXAMPLES[:4]])
     return simple(f"Ask who spent what, on which model: {summary}.", blocks)

@@ -1,0 +1,145 @@
+"""The views of owners: the list of keys, those without anybody first, and the form that says whose one is."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.core.answer import Owner
+from bot.slack import kit, words
+from bot.slack.owners.ids import Action, Input, View
+from bot.work.views import OwnedKey
+
+KEYS_A_PAGE = 20
+NAME_CHARACTERS_MAX = 60
+KINDS = (("person", "A person"), ("agent", "An agent"), ("team", "A team"), ("unattributed", "Nobody"))
+FOR_ADMINS = "Saying whose a key is, is for workspace admins and owners."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody is in the list."""
+
+    page: int = 0
+    find: str = ""
+
+
+def list_view(keys: Sequence[OwnedKey], place: Place) -> kit.View:
+    """The keys that match, a page of them."""
+    wanted = place.find.casefold()
+    found = [key for key in keys if wanted in f"{key.name} {key.connection} {key.email} {key.owner.name}".casefold()]
+    pages = max(1, -(-len(found) // KEYS_A_PAGE))
+    page = min(max(place.page, 0), pages - 1)
+    shown = found[page * KEYS_A_PAGE : (page + 1) * KEYS_A_PAGE]
+    blocks = [kit.section(_summary(keys)), _search(place.find)]
+    blocks += [_key(key) for key in shown] or [kit.section("No key matches that.")]
+    if pages > 1:
+        buttons = [kit.button("Earlier", Action.EARLIER)] if page else []
+        buttons += [kit.button("More", Action.MORE)] if page + 1 < pages else []
+        blocks += [kit.actions(*buttons), kit.context(f"Page {page + 1} of {pages}")]
+    return {
+        "type": "modal",
+        "callback_id": View.LIST,
+        "title": kit.plain("Who Answers for It?"),
+        "submit": kit.plain("Find"),
+        "close": kit.plain("Close"),
+        "private_metadata": json.dumps(asdict(Place(page, place.find))),
+        "blocks": blocks,
+    }
+
+
+def form_view(key: OwnedKey, list_view_id: str, place: Place) -> kit.View:
+    """Whose is this key? The agent's or team's name is filled in with the key's own."""
+    kinds = [kit.option(label, kind) for kind, label in KINDS]
+    now = next(option for option in kinds if option["value"] == key.owner.kind)
+    person: kit.Block = {"type": "users_select", "action_id": Input.PERSON}
+    if words.slack_user(Owner(key.owner.id, "", key.owner.kind)):
+        person["initial_user"] = key.owner.id
+    name = key.owner.name if key.owner.kind in ("agent", "team") else words.name(key.name)
+    return {
+        "type": "modal",
+        "callback_id": View.FORM,
+        "title": kit.plain("Owner of a Key"),
+        "submit": kit.plain("Save"),
+        "close": kit.plain("Cancel"),
+        "private_metadata": json.dumps({"key": key.number, "list": list_view_id, **asdict(place)}),
+        "blocks": [
+            kit.section(_line(key)),
+            _input(
+                Input.KIND, "Who answers for it?", {"type": "radio_buttons", "options": kinds, "initial_option": now}
+            ),
+            _input(Input.PERSON, "The person", person, optional=True),
+            _input(
+                Input.NAME,
+                "The agent's or the team's name",
+                {
+                    "type": "plain_text_input",
+                    "initial_value": kit.cut(name, NAME_CHARACTERS_MAX),
+                    "max_length": NAME_CHARACTERS_MAX,
+                },
+                optional=True,
+            ),
+            _input(
+                Input.START,
+                "From which day?",
+                {"type": "datepicker"},
+                optional=True,
+                hint="Empty: all that this key has ever spent. With a day, what came before stays with whom it was.",
+            ),
+        ],
+    }
+
+
+def owner_text(owner: Owner) -> str:
+    """Who it is, as mrkdwn."""
+    if owner.kind == "unattributed":
+        return "nobody yet"
+    if user := words.slack_user(owner):
+        return f"<@{user}>"
+    return words.safe(owner.name) if owner.kind == "person" else f"{owner.kind} {words.safe(owner.name)}"
+
+
+def _summary(keys: Sequence[OwnedKey]) -> str:
+    if not keys:
+        return "No key is known yet. They are read with the first poll of a ledger: `/spend connect`."
+    alone = [key for key in keys if key.owner.kind == "unattributed"]
+    if not alone:
+        return f"*Somebody answers for each of the {words.counted(len(keys), 'key')}.*"
+    spent = words.money(sum(key.spent_nano_usd for key in alone))
+    verb = "has" if len(alone) == 1 else "have"
+    return (
+        f"*{len(alone)} of {words.counted(len(keys), 'key')} {verb} nobody who answers for them*: {spent} this month."
+    )
+
+
+def _search(find: str) -> kit.Block:
+    element: kit.Block = {
+        "type": "plain_text_input",
+        "placeholder": kit.plain("A key, connection, e-mail or owner"),
+    }
+    if find:
+        element["initial_value"] = find
+    return _input(Input.FIND, "Find", element, optional=True)
+
+
+def _key(key: OwnedKey) -> kit.Block:
+    label = "Assign" if key.owner.kind == "unattributed" else "Change"
+    button = kit.button(label, Action.CHANGE, str(key.number), label=f"{label} the owner of {words.name(key.name)}")
+    return kit.section(_line(key)) | {"accessory": button}
+
+
+def _line(key: OwnedKey) -> str:
+    told = f" · the ledger says {words.safe(key.email)}" if key.email and key.owner.kind == "unattributed" else ""
+    spent = f"{words.money(key.spent_nano_usd)} this month"
+    return f"*{words.safe(key.name)}* ({words.safe(key.connection)}) · {spent}\n{owner_text(key.owner)}{told}"
+
+
+def _input(name: str, label: str, element: dict[str, Any], *, optional: bool = False, hint: str = "") -> kit.Block:
+    block: kit.Block = {
+        "type": "input",
+        "block_id": name,
+        "label": kit.plain(label),
+        "optional": optional,
+        "element": element | {"action_id": name},
+    }
+    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

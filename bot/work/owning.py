@@ -1,0 +1,63 @@
+"""Who answers for which key: listed for a person who maps them, keys without anybody first, and said by that person."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+
+from sqlalchemy import text
+
+from bot.books import owners
+from bot.books.database import Database, execute
+from bot.books.reports import midnight, zone_of
+from bot.core import months
+from bot.core.clock import Clock
+from bot.work.views import OwnedKey
+
+
+class Owning:
+    """Lists keys with their owners, and says whose they are."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def keys(self, workspace_id: str) -> Sequence[OwnedKey]:
+        """Every key: those that nobody answers for first, the biggest of this month before the others."""
+        now = int(self._clock.now().timestamp())
+        async with self._database.read() as session:
+            rows = [(row, by) for row, by in await owners.keys_of(session, workspace_id) if row.ledger_id]
+            owned = await owners.owners_of(session, workspace_id, [row for row, _ in rows])
+            spent = {
+                row[0]: int(row[1] or 0)
+                for row in await execute(
+                    session,
+                    text(
+                        "SELECT d.key_id, SUM(d.cost_nano_usd) FROM spend_day_key d "
+                        "JOIN connection c ON c.id = d.connection_id "
+                        "WHERE c.workspace_id = :workspace AND d.day >= :month GROUP BY d.key_id"
+                    ),
+                    {"workspace": workspace_id, "month": months.start_of(now)},
+                )
+            }
+        found = [
+            OwnedKey(
+                number=row.id or 0,
+                name=row.name or row.label or row.ledger_id,
+                ledger_id=row.ledger_id,
+                connection=connection.name,
+                owner=owned.of(row.id or 0, now),
+                spent_nano_usd=spent.get(row.id or 0, 0),
+                email=row.email,
+                last_used_at=None if row.last_used_at is None else datetime.fromtimestamp(row.last_used_at, UTC),
+            )
+            for row, connection in rows
+        ]
+        return sorted(found, key=lambda key: (key.owner.kind != "unattributed", -key.spent_nano_usd, key.name))
+
+    async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:
+        """Says whose a key is, in all history (None) or from a day of the workspace's zone. False: no such key here.
+
+        Raises OwnerError for an owner that cannot be.
+        """
+        async with self._database.write() as session:
+            since = midnight(start, await zone_of(session, workspace_id)) if start else 0
+            return await owners.own_number(session, workspace_id, number, owner_id, since) is not None
