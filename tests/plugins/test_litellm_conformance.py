@@ -1,0 +1,41 @@
+"""LiteLLM runs the conformance kit like any stranger's ledger, against the stand-in of a proxy."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from bot.core.clock import FakeClock
+from bot.demo.company import Company
+from bot.demo.litellm import VIEWER_KEY, litellm_app, standin
+from bot.plugin import Window
+from bot.plugin.conformance import Trial, ledger_conformance
+from plugins.litellm import LiteLLM, LiteLLMConfig
+
+NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
+TODAY, DAY = NOW.replace(hour=0, minute=0), timedelta(days=1)
+COMPANY = Company(seed=7, now=NOW, days=4)  # only ever asked; it remembers its hours
+
+
+@asynccontextmanager
+async def proxy() -> AsyncIterator[Trial]:
+    """A proxy whose lines come in many pages, the whole of a day."""
+    clock = FakeClock(NOW)
+    app = litellm_app(COMPANY, clock)
+    standin(app).faults.most_rows = 100
+    standin(app).faults.counted_to = 150
+    at = {"base_url": "http://litellm.internal"}
+    yield Trial(
+        good=LiteLLMConfig.model_validate({"api_key": VIEWER_KEY, **at}),
+        wrong=LiteLLMConfig.model_validate({"api_key": f"{VIEWER_KEY}0", **at}),
+        secret=VIEWER_KEY,
+        window=Window(TODAY - 4 * DAY, TODAY - 3 * DAY),
+        empty=Window(TODAY - 7 * DAY, TODAY - 6 * DAY),
+        clock=clock,
+        transport=httpx.ASGITransport(app),
+    )
+    assert not standin(app).journal.violations
+
+
+TestLiteLLM = ledger_conformance(LiteLLM, make=proxy)
