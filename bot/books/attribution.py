@@ -7,7 +7,7 @@ not: the month that they correct was read with its own keys.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 
 from sqlalchemy import bindparam, text
@@ -15,8 +15,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
+from bot.books.owners import KeyRow
 from bot.books.sums import Row
-from bot.books.tables import FIGURES, UNPRICED, Connection, LedgerKey, Model
+from bot.books.tables import FIGURES, UNPRICED, Connection, LedgerKey
 from bot.core.attribution import NOTHING, Amount, Step, split, steps
 from bot.core.models import canonical
 from bot.core.precedence import DAY_SECONDS
@@ -78,8 +79,8 @@ async def attributed(
     session: AsyncSession,
     rows: Sequence[Row],
     standing: Mapping[int, Front],
-    keys: Mapping[int, LedgerKey],
-    models: Mapping[int, Model],
+    keys: Mapping[int, KeyRow],
+    models: Mapping[int, str],
 ) -> list[Row]:
     """The rows (by time, key, model and basis) as the gateways in front of them share them out."""
     if not rows:
@@ -89,22 +90,22 @@ async def attributed(
 
 
 def _slice(
-    row: Row, standing: Mapping[int, Front], keys: Mapping[int, LedgerKey], models: Mapping[int, Model]
+    row: Row, standing: Mapping[int, Front], keys: Mapping[int, KeyRow], models: Mapping[int, str]
 ) -> _Slice | None:
     """The slice that a row is of; None for money without a key, and for adjustments."""
     key = keys.get(row.key_id) if row.key_id is not None else None
     if key is None or not key.ledger_id or row.extent.adjusts:
         return None
-    day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0].name)
-    return row.connection_id, standing[row.connection_id].place(key.id or 0), day, model
+    day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0])
+    return row.connection_id, standing[row.connection_id].place(key.id), day, model
 
 
 async def _plans(
     session: AsyncSession,
     days: Iterable[int],
     standing: Mapping[int, Front],
-    keys: Mapping[int, LedgerKey],
-    models: Mapping[int, Model],
+    keys: Mapping[int, KeyRow],
+    models: Mapping[int, str],
 ) -> dict[_Slice | None, list[Step]]:
     """How each slice is shared out, from what both sides have for it."""
     asked = sorted(days)
@@ -113,7 +114,7 @@ async def _plans(
     counted: dict[_Slice, Amount] = defaultdict(lambda: NOTHING)
     used: dict[tuple[int, int, str], dict[int | None, Amount]] = defaultdict(dict)
     for connection, day, key_id, model_id, cost, byok, tokens, unpriced in await execute(session, _USED, span):
-        key, model = keys.get(key_id), canonical(models[model_id].name)
+        key, model = keys.get(key_id), canonical(models[model_id])
         amount = Amount(None if unpriced else int(cost or 0) + int(byok), int(tokens))
         named = key is not None and bool(key.ledger_id)
         if connection not in standing:
@@ -139,4 +140,4 @@ def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
         parts = [*figures]
         parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
         unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0
-        yield replace(row, key_id=row.key_id if key_id is None else key_id, figures=(*parts, unpriced))
+        yield row._replace(key_id=row.key_id if key_id is None else key_id, figures=(*parts, unpriced))

@@ -121,7 +121,7 @@ async def plain_rows(
             model = names.models[row.model_id]
             sums, spellings = held.setdefault((canonical(model) if model else "", row.adjusts), (Sums(), set()))
             settles, at = row.settles_at, day.start
-            sums.add(tuple(row)[5:], Extent((row.basis, row.basis), (settles, settles), (at, at), row.adjusts))
+            sums.add(tuple(row)[5:], Extent((row.basis, row.basis), (settles, settles), at, row.adjusts))
             spellings.add(model)
     for line in _lines(names, place, held, seconds):
         yield as_row(line, BY)

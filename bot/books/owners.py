@@ -4,19 +4,24 @@ Ownership is read, not written into the figures: a remap moves money between own
 start on a day; what came before stays with whom it was.
 """
 
+import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from typing import NamedTuple
 
+from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.database import execute
 from bot.books.tables import Connection, LedgerKey, Ownership, Person
 from bot.core.answer import UNATTRIBUTED, KeyRef, Owner
 
 AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key named so is an agent's, whoever made it
+_AGENT = re.compile("|".join(translate(pattern) for pattern in AGENT_PATTERNS))
 
 
 class OwnerError(ValueError):
@@ -39,12 +44,25 @@ def owner_of_id(owner_id: str) -> Owner:
     )
 
 
-def by_the_ledger(key: LedgerKey, people: Mapping[str, Person]) -> Owner:
+class KeyRow(NamedTuple):
+    """A key as an answer needs it: a plain row, since an account has thousands."""
+
+    id: int
+    connection_id: int
+    ledger_id: str
+    reason: str
+    name: str
+    label: str
+    project_id: str
+    project_name: str
+    email: str
+
+
+def by_the_ledger(key: LedgerKey | KeyRow, people: Mapping[str, Person]) -> Owner:
     """What the ledger itself says: a key named like an agent's, else whose e-mail stands on it, else nobody."""
     if not key.ledger_id:
         return UNATTRIBUTED
-    name = key.name.lower()
-    if any(fnmatchcase(name, pattern) for pattern in AGENT_PATTERNS):
+    if _AGENT.match(key.name.lower()):
         return Owner(f"agent:{key.name}", key.name, "agent")
     return named(_by_email(key.email), people) if key.email else UNATTRIBUTED
 
@@ -75,28 +93,44 @@ class Owners:
         place = bisect_right(self._days.get(key_id, ()), day)
         return self._said[key_id][place - 1] if place else self._by_ledger.get(key_id, UNATTRIBUTED)
 
-    def changes(self, after: int, before: int) -> list[int]:
-        """The days strictly between two moments on which any key changes hands."""
-        return sorted({day for days in self._days.values() for day in days if after < day < before})
+    def ever(self, key_id: int) -> list[Owner]:
+        """Everybody who ever answered for a key."""
+        return [self._by_ledger.get(key_id, UNATTRIBUTED), *self._said.get(key_id, ())]
+
+    def changes(self, after: int, before: int) -> dict[int, list[int]]:
+        """The keys that change hands strictly between two moments, and the days on which they do."""
+        found = {key: [day for day in days if after < day < before] for key, days in self._days.items()}
+        return {key: days for key, days in found.items() if days}
 
 
-async def owners_of(session: AsyncSession, workspace_id: str, keys: Iterable[LedgerKey]) -> Owners:
+async def owners_of(session: AsyncSession, workspace_id: str, keys: Iterable[LedgerKey | KeyRow]) -> Owners:
     """The owners of a workspace's keys."""
     owners = Owners()
-    ids = []
     people: dict[str, Person] = {}
     for person in await session.exec(select(Person).where(Person.workspace_id == workspace_id)):
         people[person.email.lower()] = people[person.slack_user_id.lower()] = person
     for key in keys:
-        ids.append(key.id)
         owners._by_ledger[key.id or 0] = by_the_ledger(key, people)
-    rows = await session.exec(
-        select(Ownership).where(col(Ownership.key_id).in_(ids)).order_by(col(Ownership.key_id), col(Ownership.from_day))
-    )
-    for row in rows:
-        owners._days[row.key_id].append(row.from_day)
-        owners._said[row.key_id].append(named(owner_of_id(row.owner), people))
+    for row in await execute(session, _SAID, {"workspace": workspace_id}):
+        if row.key_id in owners._by_ledger:
+            owners._days[row.key_id].append(row.from_day)
+            owners._said[row.key_id].append(named(owner_of_id(row.owner), people))
     return owners
+
+
+_SAID = text(
+    "SELECT o.key_id, o.from_day, o.owner FROM ownership o JOIN ledger_key k ON k.id = o.key_id "
+    "JOIN connection c ON c.id = k.connection_id WHERE c.workspace_id = :workspace ORDER BY o.key_id, o.from_day"
+)
+_KEYS = text(
+    f"SELECT {', '.join(f'k.{name}' for name in KeyRow._fields)} FROM ledger_key k "
+    "JOIN connection c ON c.id = k.connection_id WHERE c.workspace_id = :workspace"
+)
+
+
+async def key_rows(session: AsyncSession, workspace_id: str) -> list[KeyRow]:
+    """All keys of a workspace, those without a ledger's key included, in no order."""
+    return [KeyRow(*row) for row in (await execute(session, _KEYS, {"workspace": workspace_id})).all()]
 
 
 async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[LedgerKey, Connection]]:

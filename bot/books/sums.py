@@ -2,29 +2,30 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.books.tables import BILLED, COMPUTED
 from bot.core import months
 from bot.core.answer import AnswerBasis, Status
-from bot.core.tokens import NO_TOKENS, Tokens
+from bot.core.tokens import Tokens
 
 _BASIS: dict[int, AnswerBasis] = {BILLED: "billed", COMPUTED: "computed"}
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """What a row of a roll-up spans: the least and the greatest of its bases, settling times and moments."""
+class Extent(NamedTuple):
+    """What a row of a roll-up spans: the least and the greatest of its bases and of its settling times.
+
+    `at`: a moment in its month; where it spans several months, all of them are closed, or none is.
+    """
 
     bases: tuple[int, int]
     settles: tuple[int, int]
-    times: tuple[int, int]
+    at: int
     adjusts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a roll-up: where it belongs, and its sums."""
+class Row(NamedTuple):
+    """A row of a roll-up: where it belongs, and its sums in the order of FIGURES, its unpriced tokens behind them."""
 
     connection_id: int
     time: int  # the moment by which it is placed in a day, an hour, or an owner's time
@@ -38,24 +39,54 @@ class Row:
 class Sums:
     """What is added up for one line. `cost` None while nothing with dollars was added."""
 
-    cost: int | None = None
-    byok: int = 0
-    requests: int | None = None
-    tokens: Tokens = NO_TOKENS
-    saved: int | None = None
-    unpriced: int = 0
-    extents: list[Extent] = field(default_factory=list)
+    parts: list[Sequence[Any]] = field(default_factory=list)
+    extents: set[Extent] = field(default_factory=set)
+    _figures: list[int | None] | None = None
 
     def add(self, figures: Sequence[Any], extent: Extent) -> None:
         """Adds a row of a roll-up: its figures in the order of FIGURES, and then its unpriced tokens."""
-        cost, byok, requests, *tokens, saved, unpriced = (None if one is None else int(one) for one in figures)
-        self.cost = _plus(self.cost, cost)
-        self.byok += byok or 0
-        self.requests = _plus(self.requests, requests)
-        self.tokens = self.tokens.plus(Tokens(*(count or 0 for count in tokens)))
-        self.saved = _plus(self.saved, saved)
-        self.unpriced += unpriced or 0
-        self.extents.append(extent)
+        self.parts.append(figures)
+        self.extents.add(extent)
+        self._figures = None
+
+    def include(self, other: "Sums") -> None:
+        """Adds all that another has."""
+        self.parts.append(other.figures)
+        self.extents |= other.extents
+        self._figures = None
+
+    @property
+    def figures(self) -> list[int | None]:
+        """The sums. What no part knows is None."""
+        if self._figures is None:
+            parts = [tuple(part) for part in self.parts] or [_NOTHING]
+            self._figures = [_sum(column) for column in zip(*parts, strict=True)]
+            self.parts = [self._figures]
+        return self._figures
+
+    @property
+    def cost(self) -> int | None:
+        return self.figures[0]
+
+    @property
+    def byok(self) -> int:
+        return self.figures[1] or 0
+
+    @property
+    def requests(self) -> int | None:
+        return self.figures[2]
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(*(count or 0 for count in self.figures[3:9]))
+
+    @property
+    def saved(self) -> int | None:
+        return self.figures[9]
+
+    @property
+    def unpriced(self) -> int:
+        return self.figures[10] or 0
 
     def status(self, now: int, closed: Collection[int]) -> Status:
         """Closed where its months are; settled once nothing in it may be restated any more; mixed where both are."""
@@ -73,19 +104,22 @@ class Sums:
         return max((extent.settles[1] for extent in self.extents), default=0)
 
 
+_NOTHING = (None,) * 11
+
+
+def _sum(column: Sequence[int | None]) -> int | None:
+    known = [int(one) for one in column if one is not None]  # PostgreSQL sums to numeric
+    return sum(known) if known else None
+
+
 def _statuses(extent: Extent, now: int, closed: Collection[int]) -> set[Status]:
     if extent.adjusts:
         return {"adjustment"}
-    first, last = months.start_of(extent.times[0]), months.start_of(extent.times[1])
-    if first in closed and last in closed:
+    if closed and months.start_of(extent.at) in closed:
         return {"closed"}
-    found: set[Status] = {"closed"} if first in closed or last in closed else set()
+    found: set[Status] = set()
     if extent.settles[0] <= now:
         found.add("settled")
     if extent.settles[1] > now:
         found.add("provisional")
     return found
-
-
-def _plus(sum_: int | None, more: int | None) -> int | None:
-    return sum_ if more is None else (sum_ or 0) + more

@@ -210,7 +210,8 @@ async def _spend(home: House, arguments: argparse.Namespace) -> int:
 
 async def _own(home: House, arguments: argparse.Namespace) -> int:
     from bot.books.owners import own, owner_of_id
-    from bot.books.reports import midnight, zone_of
+    from bot.books.reading import midnight
+    from bot.books.reports import zone_of
 
     owner = owner_of_id(arguments.owner)
     workspace = await home.workspace()

@@ -2,12 +2,14 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 
 class MonthError(ValueError):
     """Not a month; the message says what one looks like."""
 
 
+@lru_cache(maxsize=4096)
 def start_of(seconds: int) -> int:
     """The start of the month that a moment is in."""
     at = datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,202 @@
+"""What a question reads: which roll-ups, over which stretches of time, in one statement.
+
+Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), what is left at the edges of a
+local day from hours. Time is cut where something changes that a line depends on: who kept the books, what is closed,
+and, for the keys that change hands, their owner; so that one sum never spans both sides.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books.attribution import attributed, fronts
+from bot.books.database import execute
+from bot.books.names import Names, possible
+from bot.books.sums import Extent, Row
+from bot.books.tables import FIGURES, Connection
+from bot.core import months
+from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
+from bot.core.query import Query
+
+KEYED = {"owner", "key", "project"}
+PARTS_A_STATEMENT = 200  # stretches of time that one statement reads; SQLite takes no more than 500
+KEYS_A_STATEMENT = 2_000  # keys that one names; for more it reads all
+_TABLES = {  # the dimensions that a roll-up has, besides connection and day
+    frozenset[str](): "spend_day_model",
+    frozenset({"model"}): "spend_day_model",
+    frozenset({"key"}): "spend_day_key",
+    frozenset({"key", "model"}): "spend_day",
+}
+_MEASURES = (*FIGURES, "unpriced_tokens")
+_SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _MEASURES)
+_EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one grain. `at`: the start of the stretch, between two cuts, that it is a part of."""
+
+    at: int
+    grain: str  # "day" or "hour"
+    start: int
+    end: int
+
+
+def asked(query: Query) -> set[str]:
+    """The dimensions that a question is about."""
+    return set(query.by) | {name for name, _ in query.filters}
+
+
+async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:
+    """What a question reads. Where it is about keys, gateways split what they are in front of."""
+    standing = fronts(names.connections.values()) if asked(query) & KEYED else {}
+    behind = [row for row in wanted if row.id in standing]
+    if not behind:
+        return await _read(session, names, query, wanted)
+    finest = await _read(session, names, query, behind, finest=True)
+    rest = await _read(session, names, query, [row for row in wanted if row not in behind])
+    return rest + await attributed(session, finest, standing, names.keys, names.models)
+
+
+async def _read(
+    session: AsyncSession, names: Names, query: Query, wanted: list[Connection], *, finest: bool = False
+) -> list[Row]:
+    """Sums by what the question is about, over its spans; `finest`: by time, key, model and basis in any case."""
+    if not wanted:
+        return []
+    start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+    ids = [row.id or 0 for row in wanted]
+    about = asked(query) | ({"key", "model"} if finest else set())
+    keyed = bool(about & KEYED)
+    by_model = "model" in about or await _byok_counts(session, names, ids, start, end)
+    dimensions = frozenset(({"key"} if keyed else set()) | ({"model"} if by_model else set()))
+    moved = names.owners.changes(start, end) if "owner" in about else {}
+    where = _filtered(names, query, finest)
+    cuts = {start, *names.upstream.edges(start, end), *_closed_edges(names, start, end), end}
+    by_time = finest or bool({"day", "hour"} & set(query.by))
+    stretches = [(cuts, f"{where} AND key_id NOT IN ({_listed(moved)})" if moved else where)]
+    if moved:
+        changes = {day for days in moved.values() for day in days}
+        stretches.append((cuts | changes, f"{where} AND key_id IN ({_listed(moved)})"))
+    parts = [
+        _part(span, dimensions, ids, some, by_time=by_time)
+        for edges, some in stretches
+        for span in _spans(names, query, edges)
+    ]
+    rows: list[Row] = []
+    for first in range(0, len(parts), PARTS_A_STATEMENT):
+        rows += await _summed(session, parts[first : first + PARTS_A_STATEMENT], sorted(dimensions), finest=finest)
+    return rows
+
+
+def _filtered(names: Names, query: Query, finest: bool) -> str:
+    """What a question's filters leave of a roll-up, as far as that does not depend on time."""
+    keys, models = possible(names, query)
+    where = f" AND model_id IN ({_listed(models)})" if models is not None else ""
+    if keys is not None and len(keys) <= KEYS_A_STATEMENT and not finest:  # behind a gateway, the keys become others
+        where += f" AND key_id IN ({_listed(keys)})"
+    return where
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Numbers for IN, of which there is none."""
+    return ", ".join(map(str, sorted(ids))) or "NULL"
+
+
+async def _byok_counts(session: AsyncSession, names: Names, ids: Collection[int], start: int, end: int) -> bool:
+    """Is there money in this time whose counting depends on the model that it was paid for?"""
+    if not names.upstream.depends_on_the_model(names.models.values()):
+        return False
+    first = start // DAY_SECONDS * DAY_SECONDS
+    found = await execute(
+        session,
+        text(
+            f"SELECT 1 FROM spend_day_model WHERE connection_id IN ({_listed(ids)}) "
+            f"AND day >= {first} AND day < {end} AND byok_nano_usd <> 0 LIMIT 1"
+        ),
+    )
+    return found.first() is not None
+
+
+def _closed_edges(names: Names, start: int, end: int) -> set[int]:
+    """Where, between two moments, closed months begin and end."""
+    closed = names.upstream.closed
+    first = {month for month in closed if months.before(month) not in closed}
+    last = {months.end_of(month) for month in closed if months.end_of(month) not in closed}
+    return {edge for edge in first | last if start < edge < end}
+
+
+def _part(span: Span, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
+    """SELECT for one stretch of time. Numbers stand in it as they are: nothing in it comes from outside."""
+    table = "spend_hour" if span.grain == "hour" else _TABLES[frozenset(dimensions)]
+    columns = [f"{span.grain if by_time else span.at} AS at", "connection_id", *_ids(sorted(dimensions))]
+    return (
+        f"SELECT {', '.join(columns)}, basis, adjusts, settles_at, {', '.join(_MEASURES)} FROM {table} "
+        f"WHERE connection_id IN ({_listed(ids)}) AND {span.grain} >= {span.start} AND {span.grain} < {span.end}{where}"
+    )
+
+
+def _ids(dimensions: Iterable[str]) -> list[str]:
+    return [f"{name}_id" for name in dimensions]
+
+
+async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str], *, finest: bool) -> list[Row]:
+    """Sums up what some SELECTs give together."""
+    columns = ["at", "connection_id", *_ids(dimensions)]
+    names = ", ".join(columns)
+    found = await execute(
+        session,
+        text(
+            f"SELECT {names}, {_SUMS}, {_EXTENT} FROM ({' UNION ALL '.join(parts)}) AS spent "
+            f"GROUP BY {names}, adjusts{', basis' if finest else ''}"
+        ),
+    )
+    key = columns.index("key_id") if "key_id" in columns else None
+    model = columns.index("model_id") if "model_id" in columns else None
+    width = len(columns)
+    return [
+        Row(
+            one[1],
+            one[0],
+            one[key] if key is not None else None,
+            one[model] if model is not None else None,
+            one[width:-5],
+            Extent((one[-5], one[-4]), (one[-3], one[-2]), one[0], one[-1]),
+        )
+        for one in map(tuple, found.all())
+    ]
+
+
+def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:
+    """The stretches between the cuts, each by the coarsest grain that it can be read by."""
+    edges = sorted(cuts)
+    aligned = not edges[0] % DAY_SECONDS and not edges[-1] % DAY_SECONDS
+    by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(names.zone) == "UTC"))
+    for at, high in pairwise(edges):
+        low = at
+        if low < names.folded_until:  # of these days the hours are gone: a day belongs where it starts
+            edge = min(high, names.folded_until)
+            yield Span(at, "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS)
+            if edge == high:
+                continue
+            low = edge
+        first, last = -(-low // DAY_SECONDS) * DAY_SECONDS, high // DAY_SECONDS * DAY_SECONDS
+        if by_hours or first >= last:
+            yield Span(at, "hour", low, high)
+            continue
+        if low < first:
+            yield Span(at, "hour", low, first)
+        yield Span(at, "day", first, last)
+        if last < high:
+            yield Span(at, "hour", last, high)
+
+
+def midnight(day: date, zone: ZoneInfo) -> int:
+    """The first hour roll-up that starts in a local day. Zones off by half an hour round up, the same on both sides."""
+    seconds = int(datetime.combine(day, time(), zone).timestamp())
+    return -(-seconds // HOUR_SECONDS) * HOUR_SECONDS
