@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from bot.books import owners
 from bot.books.database import Database, execute
-from bot.books.reports import midnight, zone_of
+from bot.books.reading import midnight
+from bot.books.reports import zone_of
 from bot.core import months
 from bot.core.clock import Clock
 from bot.work.views import OwnedKey
