@@ -120,20 +120,28 @@ class GuardedClient:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def get(self, path: str, params: Params | None = None) -> Any:
-        """The JSON at a path below the base URL. Raises one of the five errors."""
-        return await self._read("GET", path, params=params)
+    async def get(self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON at a path below the base URL. `headers`: what this one request says besides. Raises the five."""
+        return await self._read("GET", path, params=params, headers=headers)
 
     async def post(self, path: str, body: Any) -> Any:
         """The JSON that a reading POST answers with; only for the paths that the plugin lists. Raises as `get` does."""
         return await self._read("POST", path, body=body)
 
-    async def _read(self, method: str, path: str, *, params: Params | None = None, body: Any = None) -> Any:
+    async def _read(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
         tidy, url = guards.target(self._base, path)
         if method == "POST" and tidy not in self._reading_posts:
             raise Permanent(f"POST {tidy} is not on the plugin's list of requests that only read.")
         request = self._http.build_request(
-            method, url, params=query_params(params), json=body if method == "POST" else None
+            method, url, params=query_params(params), json=body if method == "POST" else None, headers=headers
         )
         if len(str(request.url)) > guards.MAX_URL_CHARACTERS:
             raise Permanent("The plugin asked with a longer URL than the client takes.")
