@@ -17,13 +17,10 @@ TOO_MANY_GROUPS: Final = "Cannot specify more than 5 group_by[] dimensions."
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 WIDTHS: Mapping[str, timedelta] = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 BUCKETS = {"1m": (60, 1_440), "1h": (24, 168), "1d": (7, 31)}  # a page: unless asked, and at most
-USAGE_GROUPS = frozenset(
-    "account_id api_key_id context_window inference_geo model service_account_id service_tier workspace_id".split()
-)
+_SHARED_GROUPS = frozenset({"api_key_id", "context_window", "inference_geo", "model", "service_tier", "workspace_id"})
+USAGE_GROUPS = _SHARED_GROUPS | {"account_id", "service_account_id"}
 COST_GROUPS = frozenset({"description", "workspace_id"})
-ANALYTICS_GROUPS = frozenset(
-    "actor actor_type api_key_id context_window inference_geo model product service_tier speed workspace_id".split()
-)
+ANALYTICS_GROUPS = _SHARED_GROUPS | {"actor", "actor_type", "product", "speed"}
 UNCOUNTED_GROUPS = frozenset({"cost_type", "token_type"})
 
 

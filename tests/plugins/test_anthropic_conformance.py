@@ -1,0 +1,47 @@
+"""Anthropic runs the conformance kit like any stranger's ledger: an organization with analytics, and one without."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from bot.core.clock import FakeClock
+from bot.demo.anthropic import ADMIN_KEY, INFERENCE_KEY, anthropic_app, standin
+from bot.demo.company import Company
+from bot.plugin import Window
+from bot.plugin.conformance import Trial, ledger_conformance
+from plugins.anthropic import Anthropic, AnthropicConfig
+
+NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+COMPANY = Company(seed=7, now=NOW, days=5)
+
+
+@asynccontextmanager
+async def newer(no_analytics: int | None = None) -> AsyncIterator[Trial]:
+    """Two days of it, and none before."""
+    app = anthropic_app(COMPANY, FakeClock(NOW))
+    standin(app).faults.no_analytics = no_analytics
+    standin(app).faults.names_people = True
+    yield Trial(
+        good=AnthropicConfig.model_validate({"api_key": ADMIN_KEY}),
+        wrong=AnthropicConfig.model_validate({"api_key": INFERENCE_KEY}),
+        secret=ADMIN_KEY,
+        window=Window(COMPANY.start, COMPANY.start + 2 * DAY),
+        empty=Window(COMPANY.start - 9 * DAY, COMPANY.start - 8 * DAY),
+        clock=FakeClock(NOW),
+        transport=httpx.ASGITransport(app=app),
+    )
+    assert not standin(app).journal.violations
+
+
+@asynccontextmanager
+async def older() -> AsyncIterator[Trial]:
+    """The same, without analytics."""
+    async with newer(no_analytics=404) as trial:
+        yield trial
+
+
+TestWithAnalytics = ledger_conformance(Anthropic, make=newer)
+TestWithoutAnalytics = ledger_conformance(Anthropic, make=older)
