@@ -14,6 +14,7 @@ from bot.plugin import NO_TOKENS, Permanent, Row, Tokens, Window
 from plugins._anthropic.shapes import Who
 
 DEFAULT_WORKSPACE = "default"  # Anthropic calls it null
+LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers nobody knows
 NOBODYS = "used in Anthropic's Console, or without a key that it names"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MANY_ROWS, FEW_ROWS = 20_000, 5_000
@@ -69,6 +70,7 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
                 tokens=figures.tokens,
                 requests=figures.requests,
                 detail=(("service_tier", who.tier),) if who.tier not in ("", "standard") else (),
+                list_share=LIST_SHARES.get(who.tier),
             )
         )
     return found

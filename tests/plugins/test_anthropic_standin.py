@@ -193,6 +193,7 @@ async def test_batches_are_told_apart() -> None:
         for report in (ANALYTICS, USAGE):
             rows = await account.rows(report)
             assert {row.key for row in rows if row.detail == (("service_tier", "batch"),)} == {batch}
+            assert {row.key for row in rows if row.list_share != 1} == {batch}
             assert all(not row.detail for row in rows if row.key != batch)
 
 
@@ -360,7 +361,7 @@ async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
     async with serving(app) as url:
         config = AnthropicConfig.model_validate({"api_key": ADMIN_KEY, "base_url": url})
         async with session(Anthropic, config, clock=clock) as plugin:
-            faults, window = standin(app).faults, Window(START, START + 6 * HOUR)
+            faults, window = standin(app).faults, Window(START, START + 3 * HOUR)
             faults.status(USAGE_PATH, 529)
             faults.drop(USAGE_PATH)
             plain = await plugin.poll(USAGE, window, None)
