@@ -98,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
         "--hours-kept", metavar="DAYS", type=int, help="for so long days can be read by the hour; 0: for ever"
     )
 
+    replay = add("replay", "run the detector over a recorded stream and write its alerts")
+    replay.add_argument("stream", metavar="STREAM", help="CSV, also gzipped: ts,developer,key,model,tokens,cost_usd")
+    replay.add_argument("--out", metavar="ALERTS", required=True, help="where to write them, as CSV")
+
     vault = add("vault", "the master key").add_subparsers(dest="action", metavar="ACTION", required=True)
     vault.add_parser("new-key", help="print a fresh master key")
     database = add("db", "the database").add_subparsers(dest="action", metavar="ACTION", required=True)

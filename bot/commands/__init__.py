@@ -41,6 +41,10 @@ async def run(arguments: argparse.Namespace) -> int:
         from bot.demo.story import demo
 
         return await demo(serve=arguments.serve)
+    if name == "replay":
+        from bot.commands.replay import run as run_replay
+
+        return run_replay(arguments)
     os.umask(0o077)  # the database, its journal and the key file are for their owner alone
     environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
     settings = bot_settings.load(environ)

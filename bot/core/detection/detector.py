@@ -1,0 +1,271 @@
+"""The detector: fed once a poll, it answers who spends as never before. It reads nothing again.
+
+detector = Detector()
+detector.learn(history)                      # back-filled hours teach, and never ring
+for poll in polls:
+    for verdict in detector.feed(poll.at, poll.deltas):
+        print(explain(verdict))
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from bot.core.detection import company, usual, weigh
+from bot.core.detection.poll import Delta, Deltas, Plan
+from bot.core.detection.records import Peers, peers_of, unlog
+from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, SLOT_SECONDS, USD
+from bot.core.detection.subject import Look, Subject
+from bot.core.detection.verdict import EVERYBODY, Fact, Severity, Verdict
+
+NANO_PER_USD = 1_000_000_000
+AT_MOST_PEERS = 1000
+HOUR_OF_FLOOR = 0.2
+HOLD_DAYS = 3
+GROWN = 4.0
+MOST_SLOTS_A_POLL = 4 * DAY_SLOTS
+PAGE, NOTICE = 1.5, 0.0
+SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`sensitivity`: calm, normal, sharp. `floor_nano_usd`: nothing rings that did not spend so much in 24 hours, or a
+    fifth of it in one. `zone`: whose midnight a day ends at, in words; detection itself knows no calendar."""
+
+    sensitivity: str = "normal"
+    floor_nano_usd: int = 8 * NANO_PER_USD
+    zone: tzinfo = UTC
+
+
+@dataclass(slots=True)
+class Hold:
+    """What was said of a subject: it is not said again unless it grows."""
+
+    slot: int
+    severity: Severity
+    hour_usd: float
+
+
+class Money(NamedTuple):
+    """A day in nano-dollars: so far, what is usual by now, and by midnight at this pace."""
+
+    today: int
+    usual_by_now: int | None
+    by_midnight: int
+
+
+class Detector:
+    """All state of one workspace."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.subjects: dict[str, Subject] = {}
+        self.peers = Peers()
+        self.holds: dict[str, Hold] = {}
+        self.plans: dict[str, Plan] = {}
+        self._peers_day = -1
+        self._usual_hours: dict[str, dict[int, float]] = {}
+        self._everybody_until = -1
+        self._jumps = 0
+        self._looked = -1
+
+    def plan(self, plan: Plan) -> None:
+        """Expects this spending from now on. A plan with the same id is replaced."""
+        self.plans[plan.id] = plan
+
+    def unplan(self, plan_id: str) -> None:
+        """Takes it back: what comes from now on rings again."""
+        self.plans.pop(plan_id, None)
+
+    def learn(self, deltas: Iterable[Delta]) -> None:
+        """Books history without judging it; in any order, best by subject and time."""
+        for delta in deltas:
+            subject = self._subject(delta.subject)
+            slot = subject.take(delta)
+            if slot is not None and slot // DAY_SLOTS > subject.open_day:
+                subject.look(slot, self.peers)
+
+    def feed(self, at: int, deltas: Deltas) -> list[Verdict]:
+        """One poll. `at`: its time, seconds since 1970; deltas in any order."""
+        slot_now = (at - 1) // SLOT_SECONDS
+        if slot_now // DAY_SLOTS > self._peers_day:
+            self._meet_peers(slot_now // DAY_SLOTS)
+        found = []
+        for name, group in groupby(sorted(deltas, key=attrgetter("subject")), key=attrgetter("subject")):
+            subject = self._subject(name)
+            touched = set()
+            for delta in group:
+                if self._set_aside(delta):
+                    continue
+                slot = subject.take(delta)
+                if slot is not None:
+                    touched.add(slot)
+            for slot in sorted(touched)[-MOST_SLOTS_A_POLL:]:
+                verdict = self._judge(name, subject, slot, at)
+                if verdict:
+                    found.append(verdict)
+        everybody = self._everybody(slot_now, at)
+        return [everybody] if everybody else found
+
+    def _subject(self, name: str) -> Subject:
+        found = self.subjects.get(name)
+        if found is None:
+            found = self.subjects[name] = Subject()
+        return found
+
+    def _meet_peers(self, day: int) -> None:
+        self._peers_day = day
+        names = sorted(self.subjects)
+        few = names[:: max(1, len(names) // AT_MOST_PEERS)]
+        self.peers = peers_of([self.subjects[name].habits for name in few], Peers())
+        self._usual_hours.clear()
+
+    def _set_aside(self, delta: Delta) -> bool:
+        return any(
+            plan.subject == delta.subject and plan.key and plan.key == delta.key and plan.covers(delta.end - 1)
+            for plan in self.plans.values()
+        )
+
+    def _expected(self, name: str, slot: int, day_usd: float) -> bool:
+        at = slot * SLOT_SECONDS
+        return any(
+            plan.subject == name and not plan.key and plan.covers(at)
+            and (plan.below_nano_usd is None or day_usd < plan.below_nano_usd * USD)
+            for plan in self.plans.values()
+        )  # fmt: skip
+
+    def _judge(self, name: str, subject: Subject, slot: int, at: int) -> Verdict | None:
+        floor = self.settings.floor_nano_usd * USD
+        look = subject.look(slot, self.peers, least_hour=floor * HOUR_OF_FLOOR, least_day=floor)
+        if look is None:
+            return None
+        freshness = subject.freshness(slot)
+        found = weigh.evidence(look, freshness)
+        shift = SHIFT[self.settings.sensitivity]
+        points = weigh.score(found)
+        if points <= NOTICE + shift:
+            return None
+        severity = Severity.PAGE if points > PAGE + shift else Severity.NOTICE
+        if self._expected(name, slot, look.facts[3]) or not self._may_say(name, slot, severity, look.facts[1]):
+            return None
+        self.holds[name] = Hold(slot, severity, look.facts[1])
+        return self._verdict(name, subject, look, at, severity, points, found, freshness)
+
+    def _may_say(self, name: str, slot: int, severity: Severity, hour_usd: float) -> bool:
+        if slot < self._everybody_until:
+            return False
+        hold = self.holds.get(name)
+        if hold is None or slot - hold.slot >= HOLD_DAYS * DAY_SLOTS:
+            return True
+        if severity is Severity.PAGE and hold.severity is Severity.NOTICE:
+            return True
+        return severity is hold.severity and slot - hold.slot >= HOUR_SLOTS and hour_usd >= GROWN * hold.hour_usd
+
+    def _everybody(self, slot: int, at: int) -> Verdict | None:
+        if slot // company.EVERY_SLOTS == self._looked:
+            return None
+        self._looked = slot // company.EVERY_SLOTS
+        departures = []
+        for name, subject in self.subjects.items():
+            cache = self._usual_hours.setdefault(name, {})
+            value = company.departure(subject, slot, cache)
+            if value is not None:
+                departures.append(value)
+        middle, bound, count = company.jump(departures)
+        self._jumps = self._jumps + 1 if bound > company.JUMP else 0
+        if self._jumps < company.IN_A_ROW:
+            return None
+        if slot < self._everybody_until:
+            self._everybody_until = max(self._everybody_until, slot + DAY_SLOTS)
+            return None
+        self._everybody_until = slot + 2 * DAY_SLOTS
+        return self._verdict_for_all(slot, at, middle, count)
+
+    def _verdict(
+        self, name: str, subject: Subject, look: Look, at: int, severity: Severity, points: float,
+        found: weigh.Evidence, freshness: tuple[float, float, float, float],
+    ) -> Verdict:  # fmt: skip
+        as_of = (look.slot + 1) * SLOT_SECONDS
+        since = look.walk.since if look.walk.machine else look.walk.run_since
+        totals: dict[tuple[str, str], int] = {}
+        for pair, parts in subject.parts(since // HOUR_SLOTS, look.slot // HOUR_SLOTS):
+            totals[pair] = totals.get(pair, 0) + parts[0]
+        spent = sum(totals.values())
+        top = max(totals, key=lambda pair: totals[pair], default=None)
+        hour_nano = int(look.facts[1] * NANO_PER_USD)
+        moment = datetime.fromtimestamp(as_of, UTC)
+        first = subject.first * SLOT_SECONDS if subject.first is not None else None
+        money = self._money([subject], moment, hour_nano, first)
+        return Verdict(
+            at=at, as_of=as_of, subject=name, severity=severity, score=round(points, 2),
+            hour_nano_usd=hour_nano, day_nano_usd=int(look.facts[3] * NANO_PER_USD),
+            since=since * SLOT_SECONDS,
+            key=top[0] if top else None, model=top[1] if top else None,
+            share=totals[top] / spent if top and spent > 0 else None,
+            facts=_facts(look, found, freshness), days_known=round(look.baseline.days),
+            today_nano_usd=money.today, usual_by_now_nano_usd=money.usual_by_now,
+            by_midnight_nano_usd=money.by_midnight,
+        )  # fmt: skip
+
+    def _money(self, subjects: list[Subject], moment: datetime, hour_nano: int, first: int | None) -> Money:
+        zone = self.settings.zone
+        today = usual_now = 0
+        known = False
+        for subject in subjects:
+            today += usual.day_until(subject.hours, _hour_end(moment), zone)
+            by_now = usual.by_now(subject.hours, moment, zone, first)
+            if by_now is not None:
+                known, usual_now = True, usual_now + by_now
+        local = moment.astimezone(zone)
+        midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        left = (midnight - moment).total_seconds() / 3600
+        return Money(today, usual_now if known else None, today + int(hour_nano * left))
+
+    def _verdict_for_all(self, slot: int, at: int, middle: float, count: int) -> Verdict:
+        moment = datetime.fromtimestamp((slot + 1) * SLOT_SECONDS, UTC)
+        hour = slot // HOUR_SLOTS
+        hour_nano = day_nano = 0
+        for subject in self.subjects.values():
+            for which in range(hour - 23, hour + 1):
+                held = subject.hours.get(which // 24)
+                day_nano += held[which % 24] if held is not None else 0
+            held = subject.hours.get(hour // 24)
+            hour_nano += held[hour % 24] if held is not None else 0
+        first = min((one.first for one in self.subjects.values() if one.first is not None), default=slot)
+        money = self._money(list(self.subjects.values()), moment, hour_nano, first * SLOT_SECONDS)
+        return Verdict(
+            at=at, as_of=(slot + 1) * SLOT_SECONDS, subject=EVERYBODY, severity=Severity.PAGE, score=round(middle, 2),
+            hour_nano_usd=hour_nano, day_nano_usd=day_nano, since=(slot - 47) * SLOT_SECONDS,
+            key=None, model=None, share=None, facts=(), days_known=0, subjects=count,
+            today_nano_usd=money.today, usual_by_now_nano_usd=money.usual_by_now,
+            by_midnight_nano_usd=money.by_midnight,
+        )  # fmt: skip
+
+
+def _hour_end(moment: datetime) -> datetime:
+    """The end of the hour under way, all of whose money is booked by then."""
+    return moment if not (moment.minute or moment.second) else moment.replace(minute=0, second=0) + timedelta(hours=1)
+
+
+def _facts(look: Look, found: weigh.Evidence, freshness: tuple[float, float, float, float]) -> tuple[Fact, ...]:
+    """The rows that add something, the weightiest first."""
+    baseline, rows = look.baseline, []
+    places = {"run": 4, "busy": 5, "tireless": 6, "machine": 7, "hour": 1}
+    now = {"model": found.model, "dear": freshness[1], "key": found.key, "young": baseline.days}
+    for row in weigh.ROWS:
+        points = weigh.WEIGHTS[row] * getattr(found, row)
+        if points < 0.3:
+            continue
+        if row == "size":
+            place = max(range(4), key=lambda which: found.z[which])
+            rows.append(Fact("spend", look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
+        elif row in places:
+            place = places[row]
+            rows.append(Fact(row, look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
+        else:
+            rows.append(Fact(row, now[row], 0.0, round(points, 2)))
+    return tuple(sorted(rows, key=lambda fact: -fact.points))

@@ -1,0 +1,42 @@
+"""What was usual by this time of this weekday: the median of the last five weeks, as `/spend` sums them."""
+
+from array import array
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from statistics import median
+
+WEEKS = 5
+FEWEST = 3
+
+
+def day_until(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo) -> int:
+    """Nano-dollars from local midnight up to this moment; the hour under way counts by its part that is over."""
+    local = at.astimezone(zone)
+    begin = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    end = int(at.timestamp())
+    total = 0
+    for hour in range(begin // 3600, (end + 3599) // 3600):
+        held = hours.get(hour // 24)
+        if held is None or not held[hour % 24]:
+            continue
+        lap = min(end, hour * 3600 + 3600) - max(begin, hour * 3600)
+        total += held[hour % 24] * lap // 3600 if lap < 3600 else held[hour % 24]
+    return total
+
+
+def by_now(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo, first: int | None) -> int | None:
+    """The median by this time on the same weekday; of all days while there are fewer than three; None without history.
+
+    `first`: the moment of the subject's first money, before which there is nothing to be compared with.
+    """
+    same, every = [], []
+    for back in range(1, WEEKS * 7 + 1):
+        then = at - timedelta(days=back)
+        if first is None or then.timestamp() < first:
+            break
+        spent = day_until(hours, then, zone)
+        every.append(spent)
+        if back % 7 == 0:
+            same.append(spent)
+    chosen = same if len(same) >= FEWEST else every
+    return int(median(chosen)) if chosen else None

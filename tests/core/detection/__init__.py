@@ -1,0 +1,1 @@
+"""The detector: what rings, what does not, and that bad input changes neither."""
