@@ -26,6 +26,7 @@ _PROMPT_PATHS = tuple(
     for pattern in (
         r"/generation/content(/|$)",  # OpenRouter
         r"/spend/logs(?!/v2$)(/|$)",  # LiteLLM: all but v2, whose columns leave the messages out
+        r"/lens(/|$)",  # LiteLLM's traces
         r"/v1/request(/|$)",  # Helicone
         r"/logs/[^/]+/(request|response)(/|$)",  # Cloudflare AI Gateway
         r"/logs/exports?(/|$)",  # Portkey

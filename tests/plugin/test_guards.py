@@ -57,6 +57,7 @@ def test_no_path_changes_the_host(path: str) -> None:
         "/generation/%63ontent",
         "/generation/%2563ontent",
         "/spend/logs",
+        "/lens/traces",
         "/spend/logs/ui",
         "/spend/logs/ui/req_1",
         "/spend/logs/v2/x",
