@@ -1,0 +1,90 @@
+"""Whose organization it is and which keys it has: all projects, archived ones too, and the keys of each.
+
+An archived project can make no new key, so the keys that the books have met there are not asked for again. Keys that
+were deleted are in no list; the books keep their names.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from bot.plugin import Context, Key, Permanent
+from plugins._openai.paging import listed
+from plugins._openai.shapes import ApiKey, Listed, Person, Project
+
+AT_ONCE = 4  # projects whose keys are asked for at the same time
+_GONE = (400, 403, 404)  # what a project may answer that is no more
+
+
+class Account:
+    """Lists projects, keys and users."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def projects(self) -> list[Project]:
+        """All there ever were, oldest first."""
+        found = await listed(
+            self._context.http, "/organization/projects", [("include_archived", "true")], Listed[Project]
+        )
+        return sorted(found, key=lambda project: (project.created_at, project.id))
+
+    async def keys(self) -> list[Key]:
+        """All enabled keys of all projects, whether or not their owner still has access."""
+        known: dict[str, list[Key]] = {}
+        for key in self._context.known_keys:
+            known.setdefault(key.project_id, []).append(key)
+        projects = await self.projects()
+        resting = [project for project in projects if project.archived and project.id in known]
+        asked = [project for project in projects if project not in resting]
+        found: list[tuple[Project, ApiKey]] = []
+        for place in range(0, len(asked), AT_ONCE):
+            part = asked[place : place + AT_ONCE]
+            answers = await asyncio.gather(*(self._of_project(project) for project in part), return_exceptions=True)
+            for project, answer in zip(part, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                found += [(project, key) for key in answer]
+        emails = await self._emails() if any(_lacks_email(key) for _, key in found) else {}
+        keys = {key.id: key for project in resting for key in known[project.id]}
+        keys |= {key.id: self._key(project, key, emails) for project, key in found}
+        return list(keys.values())
+
+    async def _of_project(self, project: Project) -> list[ApiKey]:
+        path = f"/organization/projects/{project.id}/api_keys"
+        try:
+            return await listed(self._context.http, path, [("owner_project_access", "any")], Listed[ApiKey])
+        except Permanent as error:
+            if project.archived and error.status in _GONE:
+                return []
+            raise
+
+    async def _emails(self) -> dict[str, str]:
+        """Users' e-mail by id, for keys whose own answer leaves it out."""
+        users = await listed(self._context.http, "/organization/users", [], Listed[Person])
+        return {user.id: user.email for user in users}
+
+    def _key(self, project: Project, key: ApiKey, emails: dict[str, str]) -> Key:
+        """A service account's key goes by the account's name: that is who spends."""
+        owner = key.owner
+        user, account = (owner.user, owner.service_account) if owner else (None, None)
+        expired = key.expires_at is not None and _time(key.expires_at) <= self._context.clock.now()
+        return Key(
+            id=key.id,
+            name=(account.name if account else "") or key.name,
+            label=key.redacted_value,
+            project_id=project.id,
+            project_name=project.name,
+            email=(user.email or emails.get(user.id, "")) if user else "",
+            disabled=project.archived or expired,
+            created_at=None if key.created_at is None else _time(key.created_at),
+            last_used_at=None if key.last_used_at is None else _time(key.last_used_at),
+        )
+
+
+def _lacks_email(key: ApiKey) -> bool:
+    user = key.owner.user if key.owner else None
+    return bool(user and user.id and not user.email)
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,92 @@
+"""The invented company's organization at OpenAI: the stand-in over real HTTP, and the plugin that reads it."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from bot.core.clock import FakeClock
+from bot.core.money import to_nano
+from bot.demo.company import Company
+from bot.demo.openai import ADMIN_KEY, ROOT, OpenAIStandin, openai_app, standin
+from bot.demo.serve import serving
+from bot.plugin import Key, Page, Row, Window
+from bot.plugin.session import session
+from plugins.openai import OpenAI, OpenAIConfig
+
+NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
+TODAY = NOW.replace(hour=0, minute=0, second=0)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
+COMPANY = Company(seed=7, now=NOW).at("openai")  # only ever asked; it remembers its hours
+DELETED = COMPANY.key("goran-spike")
+START, END = COMPANY.start + 8 * DAY, COMPANY.start + 10 * DAY  # around the deletion of that key
+
+
+@dataclass
+class Account:
+    """The stand-in, and a plugin that talks to it."""
+
+    plugin: OpenAI
+    standin: OpenAIStandin
+    clock: FakeClock
+
+    async def drain(self, report: str, start: datetime = START, end: datetime = END) -> list[Page]:
+        """All pages of a poll."""
+        pages = [await self.plugin.poll(report, Window(start, end), None)]
+        while (cursor := pages[-1].cursor) is not None:
+            pages.append(await self.plugin.poll(report, Window(start, end), cursor))
+        return pages
+
+    async def rows(self, report: str, start: datetime = START, end: datetime = END) -> list[Row]:
+        """All rows of a poll."""
+        return [row for page in await self.drain(report, start, end) for row in page.rows]
+
+    def queries(self, path: str) -> list[str]:
+        """The query strings of all requests to a path."""
+        return [asked.query for asked in self.standin.journal.asked if asked.path == path]
+
+
+@asynccontextmanager
+async def brightloom(
+    known_keys: Sequence[Key] = (), api_key: str = ADMIN_KEY, company: Company = COMPANY, now: datetime = NOW
+) -> AsyncIterator[Account]:
+    """The invented company's organization."""
+    clock = FakeClock(now)
+    app = openai_app(company, clock)
+    async with serving(app) as url:
+        config = OpenAIConfig.model_validate({"api_key": api_key, "base_url": url + ROOT})
+        async with session(OpenAI, config, clock=clock, known_keys=known_keys) as plugin:
+            yield Account(plugin, standin(app), clock)
+    assert not standin(app).journal.violations
+
+
+def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
+    """What rows say by key, slot and model (without its date), in nano-dollars, zeros left out."""
+    sums: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        group = (row.key, f"{row.start:{step}}", f"openai/{row.model.removesuffix('-2025-08-07')}")
+        sums[group] = sums.get(group, 0) + to_nano(row.cost_usd or Decimal(0))
+    return {group: nano for group, nano in sums.items() if nano}
+
+
+def tokens(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], tuple[int, int, int]]:
+    """Input with what was cached, cached, and output, by key, slot and model."""
+    sums: dict[tuple[str, ...], tuple[int, int, int]] = {}
+    for row in rows:
+        group = (row.key, f"{row.start:{step}}", f"openai/{row.model.removesuffix('-2025-08-07')}")
+        whole, cached, output = sums.get(group, (0, 0, 0))
+        read = row.tokens.cache_read
+        sums[group] = (whole + row.tokens.input + read, cached + read, output + row.tokens.output)
+    return sums
+
+
+def true_tokens(company: Company, start: datetime, end: datetime, slot: str) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """What the company used, as `tokens` tells it."""
+    sums: dict[tuple[str, ...], tuple[int, ...]] = {}
+    names = ("prompt_tokens", "cached_tokens", "completion_tokens")
+    for place, name in enumerate(names):
+        for group, count in company.truth(start, end, ("key", slot, "model"), of=name).items():
+            known = sums.get(group, (0, 0, 0))
+            sums[group] = (*known[:place], known[place] + count, *known[place + 1 :])
+    return sums
