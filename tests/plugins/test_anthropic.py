@@ -1,9 +1,10 @@
-"""What only Anthropic does: cents as text, disjoint kinds of tokens, keys and people, pages that repeat or run round."""
+"""What only Anthropic does: cents as text, disjoint kinds of tokens, keys and people, pages that come twice."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -292,7 +293,7 @@ async def test_keys_of_both_shapes_say_where_they_belong_and_whose_they_are() ->
 def test_no_grouping_is_more_than_anthropic_takes() -> None:
     for groupings in (USAGE_GROUPINGS, ANALYTICS_GROUPINGS):
         assert len(groupings[0]) == 5
-        assert all(set(narrower) < set(wider) for wider, narrower in zip(groupings, groupings[1:], strict=False))
+        assert all(set(narrower) < set(wider) for wider, narrower in pairwise(groupings))
 
 
 async def test_a_cursor_of_somebody_else_is_refused() -> None:
