@@ -21,6 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books import adjustments, closing, counters, retention, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
+from bot.books.bill import PROJECT, splits
 from bot.books.bulk import run_many
 from bot.books.database import execute, upsert
 from bot.books.interning import Interner, SeriesIdentity
@@ -112,7 +113,8 @@ async def accept(
     if page.absent:
         return accepted  # of a report that the account does not have nothing is known: what lies beneath it counts
     if report.grain is not None:
-        observed = await _observed(interner, ledger, report, page.rows, prices)
+        split = report.name in splits(reports)
+        observed = await _observed(interner, ledger, report, page.rows, prices, by_project=split)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
         await _cover(session, connection_id, report, page, now, dirty)
     if page.readings:
@@ -221,11 +223,17 @@ def _span(page: Page) -> statements.Stretch:
 
 
 async def _observed(
-    interner: Interner, ledger: str, report: Report, rows: Sequence[Row], prices: PriceList | None
+    interner: Interner,
+    ledger: str,
+    report: Report,
+    rows: Sequence[Row],
+    prices: PriceList | None,
+    *,
+    by_project: bool,
 ) -> dict[Place, Valued]:
-    """The page's rows by their place in the books: (start, series)."""
+    """The page's rows by their place in the books: (start, series). `by_project`: a key's use of each is told apart."""
     names = [(row.key, row.model, row.requested, row.detail, row.reason, row.project) for row in rows]
-    series = await _series(interner, report, set(names))
+    series = await _series(interner, report, set(names), by_project)
     starts: dict[datetime, int] = {}
     observed: dict[Place, Valued] = {}
     dollars = 0
@@ -245,18 +253,23 @@ async def _observed(
     return observed
 
 
-async def _series(interner: Interner, report: Report, names: Set[_Name]) -> dict[_Name, int]:
+async def _series(interner: Interner, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:
     """The id of the series that rows of these names belong to."""
     width = int((report.grain or timedelta(0)).total_seconds())
     identities = {
         (key, model, requested, detail, reason, project): SeriesIdentity(
             report.name, report.shape, width, key, reason if not key else "", project, model, requested,
-            json.dumps(dict(detail), sort_keys=True) if detail else "",
+            _told_apart(detail, project if key and by_project else ""),
         )
         for key, model, requested, detail, reason, project in names
     }  # fmt: skip
     await interner.know(identities.values())
     return {name: interner.series[identity] for name, identity in identities.items()}
+
+
+def _told_apart(detail: tuple[tuple[str, str], ...], project: str) -> str:
+    every = dict(detail) | ({PROJECT: project} if project else {})
+    return json.dumps(every, sort_keys=True) if every else ""
 
 
 async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:

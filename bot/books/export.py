@@ -19,7 +19,7 @@ from bot.books.database import execute
 from bot.books.owners import Owners, keys_of, owners_of
 from bot.books.prices import PriceList
 from bot.books.sums import Extent, Sums
-from bot.books.tables import BILLED, COMPUTED, FIGURES, ClosedMonth, Connection, LedgerKey, Model
+from bot.books.tables import BILLED, COMPUTED, FIGURES, RESIDUAL, ClosedMonth, Connection, LedgerKey, Model
 from bot.books.upstream import Upstream
 from bot.core import focus, months
 from bot.core.answer import AnswerBasis, KeyRef, Line, ModelRef, Status
@@ -31,7 +31,7 @@ from bot.core.tokens import Tokens
 BY = ("day", "owner", "key", "model", "ledger", "connection", "project")  # what a plain row tells
 ROWS_AT_ONCE = 500
 _Held = dict[tuple[str, int], tuple[Sums, set[str]]]  # one key's day, by model and by what is corrected
-_BASES: Mapping[int, AnswerBasis] = {BILLED: "billed", COMPUTED: "computed"}
+_BASES: Mapping[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED: "computed"}
 
 _SPENT = text(
     f"SELECT key_id, model_id, basis, adjusts, settles_at, {', '.join(FIGURES)}, unpriced_tokens FROM spend_day "

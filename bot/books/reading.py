@@ -18,7 +18,7 @@ from bot.books.attribution import attributed, fronts
 from bot.books.database import execute
 from bot.books.names import Names, possible
 from bot.books.sums import Extent, Row
-from bot.books.tables import FIGURES, Connection
+from bot.books.tables import FIGURES, RESIDUAL, Connection
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.query import Query
@@ -34,6 +34,7 @@ _TABLES = {  # the dimensions that a roll-up has, besides connection and day
 }
 _MEASURES = (*FIGURES, "unpriced_tokens")
 _SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _MEASURES)
+_RESIDUAL = f"CAST(SUM(CASE WHEN basis = {RESIDUAL} THEN cost_nano_usd ELSE 0 END) AS BIGINT)"
 _EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
 
 
@@ -152,7 +153,7 @@ async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str]
     found = await execute(
         session,
         text(
-            f"SELECT {names}, {_SUMS}, {_EXTENT} FROM ({' UNION ALL '.join(parts)}) AS spent "
+            f"SELECT {names}, {_SUMS}, {_EXTENT}, {_RESIDUAL} FROM ({' UNION ALL '.join(parts)}) AS spent "
             f"GROUP BY {names}, adjusts{', basis' if finest else ''}"
         ),
     )
@@ -165,8 +166,9 @@ async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str]
             one[0],
             one[key] if key is not None else None,
             one[model] if model is not None else None,
-            one[width:-5],
-            Extent((one[-5], one[-4]), (one[-3], one[-2]), one[0], one[-1]),
+            one[width:-6],
+            Extent((one[-6], one[-5]), (one[-4], one[-3]), one[0], one[-2]),
+            one[-1] or 0,
         )
         for one in map(tuple, found.all())
     ]

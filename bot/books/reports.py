@@ -79,6 +79,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         coverage=1.0 if not counted else (counted - total.unpriced) / counted,
         rest_count=len(ordered[top:]),
         rest_nano_usd=sum(sorter.groups[place].sums.cost or 0 for place in ordered[top:]),
+        residual_nano_usd=sorter.residual_nano_usd,
         adjustments_nano_usd=await _adjusted(session, names, query, wanted),
         byok_nano_usd=total.byok,
         byok_counted_nano_usd=byok_counted,
@@ -120,6 +121,7 @@ class _Sorter:
         self._filters = query.filters
         self._by = set(query.by)
         self._spellings: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
+        self.residual_nano_usd = 0
         self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
 
     def sort(self, row: Row) -> int:
@@ -128,6 +130,7 @@ class _Sorter:
         if found is None:
             return 0
         place, owner, key = found
+        self.residual_nano_usd += row.residual_nano_usd
         name = self._model_name(row)
         if place.model:
             self._spellings[place.model].add(name)

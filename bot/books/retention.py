@@ -1,7 +1,8 @@
 """What may be forgotten: the hours of days long past. The days stay for ever, and so does what they were derived from.
 
 A day's hours are dropped with the observations that only gave them their shape: those of finer reports on a day for
-which a bill of whole days counts. What a day's money rests on is never dropped, so an audit can derive every day again.
+which a bill of whole days counts, except the report that the bill is split by. What a day's money rests on is never
+dropped, so an audit can derive every day again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books.bill import splits
 from bot.books.closing import lock_workspace
 from bot.books.database import execute
 from bot.books.tables import Connection, Workspace
@@ -73,7 +75,9 @@ async def fold(
     ]
     for connection in connections:
         finer = [
-            report.name for report in reports.get(connection.ledger, ()) if report.grain and not is_whole_day(report)
+            report.name
+            for report in reports.get(connection.ledger, ())
+            if report.grain and not is_whole_day(report) and report.name not in splits(reports[connection.ledger])
         ]
         for day in days:
             span = {"connection": connection.id, "day": day, "end": day + DAY_SECONDS}

@@ -9,14 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import MetaData, bindparam, insert, text
+from sqlalchemy import MetaData, insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import bill
 from bot.books.bulk import run_many
 from bot.books.database import execute
 from bot.books.tables import BILLED, FIGURES, UNPRICED, SpendHour
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, counting, is_whole_day
-from bot.core.spread import over_hours, shape_of
 from bot.core.tokens import CLASSES
 from bot.plugin.contract import Report
 
@@ -27,8 +27,6 @@ _SUMS = ", ".join(f"SUM({{}}{name})" for name in FIGURES)
 _COLUMNS = ", ".join(FIGURES)
 _MEASURES = (*FIGURES, "unpriced_tokens")
 _TOKENS = " + ".join(f"e.{name}" for name in CLASSES)
-_OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
-_CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
 _WHAT_COUNTS = [name for name in FIGURES if name not in ("reasoning", "saved_nano_usd")]
 _ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in _WHAT_COUNTS)
 _NOTHING = " AND ".join(f"COALESCE({name}, 0) = 0" for name in _WHAT_COUNTS)
@@ -167,7 +165,16 @@ async def compute(
     if winner:
         settles_at = day + DAY_SECONDS + int(winner.settles.total_seconds())
         if whole_day:
-            await _spread_bill(session, books, winner, day, settles_at, target)
+            await run_many(
+                session,
+                _INTO[target],
+                _HOUR_COLUMNS,
+                [
+                    (books.connection_id, day + line.hour * HOUR_SECONDS, line.key_id, line.model_id, line.basis, 0,
+                     *line.figures, line.unpriced, settles_at)
+                    for line in await bill.lines(session, books.connection_id, books.reports, winner, day)
+                ],
+            )  # fmt: skip
         else:
             await _hours(session, {**span, "report": winner.name, "settles_at": settles_at}, target)
     if not (winner and whole_day and spoke[winner.name]):
@@ -182,51 +189,6 @@ async def _hours(session: AsyncSession, span: Mapping[str, Any], target: str) ->
         await execute(session, text(_WITHOUT_NOTHINGS), span)
     else:
         await execute(session, text(_HOURS_FROM_ENTRIES.format(target=target)), span)
-
-
-_BILL = text(
-    f"""
-    SELECT s.key_id, s.model_id, e.basis, {_SUMS.replace("{}", "e.")}
-    FROM entry e JOIN series s ON s.id = e.series_id
-    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
-    GROUP BY s.key_id, s.model_id, e.basis HAVING {_ANYTHING}
-    """
-)
-_SHAPE = text(
-    f"""
-    SELECT s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS} AS hour,
-           SUM(COALESCE(e.cost_nano_usd, 0)) AS cost, SUM({_TOKENS}) AS tokens
-    FROM entry e JOIN series s ON s.id = e.series_id
-    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report IN :reports
-    GROUP BY s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS}
-    """
-).bindparams(bindparam("reports", expanding=True))
-
-
-async def _spread_bill(
-    session: AsyncSession, books: Books, bill: Report, day: int, settles_at: int, target: str
-) -> None:
-    """Lays a day's bill over its hours, by the shape that finer reports of the same money show."""
-    span = {"connection": books.connection_id, "start": day, "end": day + DAY_SECONDS}
-    finer = [report.name for report in books.reports if report.grain is not None and not is_whole_day(report)]
-    exact: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
-    by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in await execute(session, _SHAPE, {**span, "reports": finer or [""]}):
-        weight = max(int(row.cost), 0) or int(row.tokens)
-        exact[row.key_id, row.model_id][row.hour] = weight
-        by_key[row.key_id][row.hour] += weight
-    rows: list[tuple[Any, ...]] = []
-    for key_id, model_id, basis, *figures in await execute(session, _BILL, {**span, "report": bill.name}):
-        shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
-        sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
-        sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # shared out apart, so that no hour
-        for hour, split in over_hours(sums, shape):  # reasons more than it puts out
-            parts = [*split]
-            parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
-            unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if basis == UNPRICED else 0
-            at = day + hour * HOUR_SECONDS
-            rows.append((books.connection_id, at, key_id, model_id, basis, 0, *parts, unpriced, settles_at))
-    await run_many(session, _INTO[target], _HOUR_COLUMNS, rows)
 
 
 _COUNTERS = text(

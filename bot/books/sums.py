@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from bot.books.tables import BILLED, COMPUTED
+from bot.books.tables import BILLED, COMPUTED, RESIDUAL
 from bot.core import months
 from bot.core.answer import AnswerBasis, Status
 from bot.core.tokens import Tokens
 
-_BASIS: dict[int, AnswerBasis] = {BILLED: "billed", COMPUTED: "computed"}
+_BASIS: dict[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED: "computed"}
 
 
 class Extent(NamedTuple):
@@ -33,6 +33,7 @@ class Row(NamedTuple):
     model_id: int | None
     figures: tuple[Any, ...]
     extent: Extent
+    residual_nano_usd: int = 0  # of its dollars: what no usage explains
 
 
 @dataclass(slots=True)
@@ -95,8 +96,8 @@ class Sums:
 
     def basis(self) -> AnswerBasis:
         """What the dollars are."""
-        bases = {basis for extent in self.extents for basis in extent.bases}
-        return "mixed" if len(bases) > 1 else _BASIS.get(next(iter(bases), BILLED), "unpriced")
+        bases: set[AnswerBasis] = {_BASIS.get(basis, "unpriced") for extent in self.extents for basis in extent.bases}
+        return "mixed" if len(bases) > 1 else next(iter(bases), "billed")
 
     @property
     def settles_at(self) -> int:

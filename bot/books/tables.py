@@ -20,6 +20,7 @@ SQLModel.metadata.naming_convention = {
 }
 
 BILLED, COMPUTED, UNPRICED = 1, 2, 3  # what a figure is: the `basis` of entries and roll-ups
+RESIDUAL = 0  # of roll-ups only: billed, without a key, and no usage explains it
 
 
 class Workspace(SQLModel, table=True):

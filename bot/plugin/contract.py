@@ -72,7 +72,8 @@ class Report:
     shape     version of the query's shape. Another group-by is another shape, and replaces the old series.
     split_by  of a bill: the name of the report whose keys, tokens and hours split the same money. The bill's dollars
               are the control total; a row of it without a key is shared out among the keys that used its model in its
-              project, and what no usage explains is the residual. Its own tokens and requests are not counted.
+              project (and that no other row of the bill names), and what no usage explains is the residual. Its own
+              tokens and requests are not counted. Both reports give `Row.project`, for keys too, in the same words.
     """
 
     name: str
