@@ -26,7 +26,9 @@ from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Tasks
 from bot.web.server import EVERYWHERE, listening, web_app
-from bot.work.clockwork import Deliveries, People, Polls
+from bot.work.clockwork import People, Polls
+from bot.work.delivering import Deliveries
+from bot.work.sinks import Sinks
 from bot.work.timetable import Timetable
 
 DRAIN_SECONDS = 20
@@ -89,7 +91,10 @@ class Bot:
         )
         self.timetable = Timetable(home.clock)
         self.polls = Polls(home.database, home.poller, home.clock)
-        self.deliveries = Deliveries(home.database, home.clock, self._notices.deliver)
+        self.sinks = Sinks(home.connections, home.clock)
+        self.deliveries = Deliveries(
+            home.database, home.clock, self._notices.deliver, sinks=self.sinks, admins=settings.admins
+        )
         self.people = People(home.database, home.clock, self._notices.look_up)
 
     async def _token_of(self, workspace_id: str) -> str | None:
@@ -163,6 +168,7 @@ class Bot:
                 self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "fold", books.fold_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
+            stack.push_async_callback(self.sinks.aclose)
             await self._join()
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)

@@ -1,5 +1,5 @@
-"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections, the last
-audit, plugins.
+"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections,
+deliveries, the last audit, plugins.
 """
 
 from bot.house import House
@@ -19,5 +19,6 @@ async def checkup(home: House) -> list[Check]:
     workspace = await home.workspace()
     views = await home.connections.views(workspace)
     checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
+    checks.append(await doctor.deliveries_check(home.database, workspace, home.clock))
     checks.append(await doctor.audit_check(home.database, workspace))
     return checks + doctor.plugin_checks(home.loaded.found)

@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     close.add_argument("month", metavar="YYYY-MM")
     close.add_argument("--force", action="store_true", help="even while some of it is not settled")
     add("audit", "derive every figure and closed month once more, and compare", formats=("text", "json"))
+    deliveries = add("deliveries", "what waits to be told, and what was given up", formats=("text", "json"))
+    deliveries.add_argument("--again", action="store_true", help="send everything that was given up again")
     workspace = add("workspace", "show or change how a workspace counts its days and months", formats=("text", "json"))
     workspace.add_argument("--time-zone", metavar="ZONE", help="days are counted in it, such as Europe/Berlin")
     workspace.add_argument(

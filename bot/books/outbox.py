@@ -1,27 +1,36 @@
 """What has to be said to the outside, written in the transaction of what it tells, and said later, once.
 
-A row's `key` makes it once: saying the same thing again is nothing new. Delivery is leased and fenced: a worker takes a
-row for a while, acts outside any transaction, and may only close the row if nobody has taken it over meanwhile.
+A row's `key` makes it once: saying the same thing again is nothing new. Rows of one **stream** are said in order. A row
+goes down a **lane**, one for each connection (0 is Slack), so that whoever is slow holds up nobody else. A newer row of
+the same **topic** takes the place of one that still waits.
+
+Delivery is leased and fenced: a worker takes a row for a while, acts outside any transaction, and may only close the
+row if nobody has taken it over meanwhile.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
 
 LEASE_SECONDS = 60
 MAX_AT_ONCE = 20
+MAX_ERROR_CHARACTERS = 300
+KEPT = timedelta(days=30)  # what was said long ago is forgotten; what died stays until it is sent again or let go
+SLACK = 0  # the lane of Slack itself
+
+Status = Literal["done", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A row taken for delivery. `fence` proves later that it is still ours."""
+    """A row taken for delivery. `fence` proves later that it is still ours; `key` is the same in each attempt."""
 
     id: int
     workspace_id: str
@@ -29,6 +38,33 @@ class Message:
     payload: Mapping[str, Any]
     attempts: int
     fence: int
+    lane: int = SLACK
+    key: str = ""
+    stream: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How an attempt ended: `status` closes the row; with `again_at` instead it waits. `counted`: it was an attempt."""
+
+    message: Message
+    status: Status | None = None
+    again_at: datetime | None = None
+    error: str = ""
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A message that was given up. `said_at` is when it was written."""
+
+    id: int
+    lane: int
+    kind: str
+    payload: Mapping[str, Any]
+    attempts: int
+    error: str
+    said_at: int
 
 
 async def say(
@@ -40,77 +76,169 @@ async def say(
     kind: str,
     payload: Mapping[str, Any],
     now: datetime,
-) -> None:
-    """Writes a message, unless one with this key is there already."""
+    lane: int = SLACK,
+    topic: str = "",
+) -> bool:
+    """Writes a message, unless one with this key is there already. With a `topic`, older ones of it no longer wait."""
     at = int(now.timestamp())
-    await execute(
+    written = await execute(
         session,
         text(
-            "INSERT INTO outbox (key, workspace_id, stream, kind, payload, status, attempts, available_at, "
-            "lease_until, fence, error, created_at) VALUES (:key, :workspace, :stream, :kind, :payload, 'waiting', 0, "
-            ":at, 0, 0, '', :at) ON CONFLICT (key) DO NOTHING"
+            "INSERT INTO outbox (key, workspace_id, lane, stream, topic, kind, payload, status, attempts, "
+            "available_at, lease_until, fence, error, created_at, ended_at) VALUES (:key, :workspace, :lane, :stream, "
+            ":topic, :kind, :payload, 'waiting', 0, :at, 0, 0, '', :at, 0) ON CONFLICT (key) DO NOTHING RETURNING id"
         ),
         {
             "key": key,
             "workspace": workspace_id,
+            "lane": lane,
             "stream": stream,
+            "topic": topic,
             "kind": kind,
             "payload": json.dumps(payload, sort_keys=True),
             "at": at,
         },
     )
-
-
-async def take(session: AsyncSession, now: datetime) -> Sequence[Message]:
-    """Leases the due heads of all streams: within a stream the order is kept."""
-    at = int(now.timestamp())
-    rows = (
+    new_id = written.scalar()
+    if new_id and topic:
         await execute(
             session,
             text(
-                "SELECT o.id, o.workspace_id, o.kind, o.payload, o.attempts, o.fence FROM outbox o "
-                "WHERE o.status = 'waiting' AND o.available_at <= :at AND o.lease_until <= :at AND NOT EXISTS "
-                "(SELECT 1 FROM outbox b WHERE b.stream = o.stream AND b.status = 'waiting' AND b.id < o.id) "
-                f"ORDER BY o.id LIMIT {MAX_AT_ONCE}"
+                "UPDATE outbox SET status = 'superseded', ended_at = :at WHERE stream = :stream AND topic = :topic "
+                "AND status = 'waiting' AND lease_until <= :at AND id < :id"
             ),
-            {"at": at},
+            {"at": at, "stream": stream, "topic": topic, "id": new_id},
         )
-    ).all()
-    taken = []
-    for row in rows:
-        leased = await execute(
-            session,
-            text(
-                "UPDATE outbox SET lease_until = :until, fence = fence + 1, attempts = attempts + 1 "
-                "WHERE id = :id AND fence = :fence AND status = 'waiting'"
-            ),
-            {"id": row.id, "fence": row.fence, "until": at + LEASE_SECONDS},
-        )
-        if getattr(leased, "rowcount", 0):
-            payload = json.loads(row.payload)
-            taken.append(Message(row.id, row.workspace_id, row.kind, payload, row.attempts + 1, row.fence + 1))
-    return taken
+    return bool(new_id)
 
 
-async def close(session: AsyncSession, message: Message, *, status: str, error: str = "") -> bool:
-    """Marks a message done or dead. False if somebody else has taken it over: then it is theirs to close."""
-    return await _end(session, message, "status = :value", status, error)
-
-
-async def put_back(session: AsyncSession, message: Message, *, again_at: datetime, error: str) -> bool:
-    """Gives a message back, to be tried again at a time."""
-    return await _end(session, message, "available_at = :value", int(again_at.timestamp()), error)
-
-
-async def _end(session: AsyncSession, message: Message, change: str, value: str | int, error: str) -> bool:
-    ended = await execute(
+async def due(session: AsyncSession, now: datetime) -> Sequence[int]:
+    """The lanes in which something waits whose time has come."""
+    found = await execute(
         session,
-        text(f"UPDATE outbox SET {change}, lease_until = 0, error = :error WHERE id = :id AND fence = :fence"),
-        {"id": message.id, "fence": message.fence, "value": value, "error": error},
+        text("SELECT DISTINCT lane FROM outbox WHERE status = 'waiting' AND available_at <= :at ORDER BY lane"),
+        {"at": int(now.timestamp())},
     )
-    return bool(getattr(ended, "rowcount", 0))
+    return [int(row.lane) for row in found]
+
+
+async def take(
+    session: AsyncSession, now: datetime, *, lane: int = SLACK, most: int = MAX_AT_ONCE
+) -> Sequence[Message]:
+    """Leases the due heads of a lane's streams: within a stream the order is kept. Replicas take different ones."""
+    at = int(now.timestamp())
+    skip = " FOR UPDATE OF o SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
+    rows = await execute(
+        session,
+        text(
+            "UPDATE outbox SET lease_until = :until, fence = fence + 1, attempts = attempts + 1 WHERE id IN ("
+            "SELECT o.id FROM outbox o WHERE o.status = 'waiting' AND o.lane = :lane AND o.available_at <= :at "
+            "AND (o.lease_until <= :at OR o.lease_until > :absurd) AND NOT EXISTS "
+            "(SELECT 1 FROM outbox b WHERE b.stream = o.stream AND b.status = 'waiting' AND b.id < o.id) "
+            f"ORDER BY o.available_at, o.id LIMIT :most{skip}) "
+            "RETURNING id, workspace_id, kind, payload, attempts, fence, lane, key, stream"
+        ),
+        {
+            "at": at,
+            "lane": lane,
+            "most": most,
+            "until": at + LEASE_SECONDS,
+            "absurd": at + 10 * LEASE_SECONDS,  # the clock went back: nobody leases so far ahead
+        },
+    )
+    taken = [
+        Message(
+            row.id,
+            row.workspace_id,
+            row.kind,
+            json.loads(row.payload),
+            row.attempts,
+            row.fence,
+            row.lane,
+            row.key,
+            row.stream,
+        )
+        for row in rows
+    ]
+    return sorted(taken, key=lambda message: message.id)
+
+
+async def end(session: AsyncSession, ended: Sequence[Ended], now: datetime) -> frozenset[int]:
+    """Closes or puts back what was attempted; gives the ids of those that were still ours to end."""
+    if not ended:
+        return frozenset()
+    ids = [one.message.id for one in ended]
+    lock = " FOR UPDATE" if session.get_bind().dialect.name == "postgresql" else ""
+    held = await execute(
+        session,
+        text(f"SELECT id, fence FROM outbox WHERE id IN :ids{lock}").bindparams(bindparam("ids", expanding=True)),
+        {"ids": sorted(ids)},
+    )
+    fences = {row.id: row.fence for row in held}
+    ours = [one for one in ended if fences.get(one.message.id) == one.message.fence]
+    for one in ours:
+        await execute(session, _END, _ending(one, int(now.timestamp())))
+    return frozenset(one.message.id for one in ours)
+
+
+_END = text(
+    "UPDATE outbox SET status = :status, available_at = CASE WHEN :again = 0 THEN available_at ELSE :again END, "
+    "attempts = attempts - :uncounted, lease_until = 0, error = :error, ended_at = :ended "
+    "WHERE id = :id AND fence = :fence"
+)
+
+
+def _ending(one: Ended, at: int) -> dict[str, Any]:
+    return {
+        "id": one.message.id,
+        "fence": one.message.fence,
+        "status": one.status or "waiting",
+        "again": int(one.again_at.timestamp()) if one.again_at and not one.status else 0,
+        "uncounted": 0 if one.counted else 1,
+        "error": one.error[:MAX_ERROR_CHARACTERS],
+        "ended": at if one.status else 0,
+    }
 
 
 async def waiting(session: AsyncSession) -> int:
     """How many messages have not been delivered yet."""
     return int((await execute(session, text("SELECT COUNT(*) FROM outbox WHERE status = 'waiting'"))).scalar() or 0)
+
+
+async def dead(session: AsyncSession, workspace_id: str, *, most: int = 100) -> Sequence[Dead]:
+    """What was given up in a workspace, newest first."""
+    rows = await execute(
+        session,
+        text(
+            "SELECT id, lane, kind, payload, attempts, error, created_at FROM outbox "
+            "WHERE status = 'dead' AND workspace_id = :workspace ORDER BY id DESC LIMIT :most"
+        ),
+        {"workspace": workspace_id, "most": most},
+    )
+    return [
+        Dead(row.id, row.lane, row.kind, json.loads(row.payload), row.attempts, row.error, row.created_at)
+        for row in rows
+    ]
+
+
+async def replay(session: AsyncSession, workspace_id: str, now: datetime, *, ids: Sequence[int] | None = None) -> int:
+    """Puts what was given up back to wait, all of it or some; gives how many. Their keys, and so their ids, stay."""
+    chosen = "" if ids is None else " AND id IN :ids"
+    statement = text(
+        "UPDATE outbox SET status = 'waiting', attempts = 0, lease_until = 0, available_at = :at, ended_at = 0 "
+        f"WHERE status = 'dead' AND workspace_id = :workspace{chosen}"
+    )
+    values: dict[str, Any] = {"at": int(now.timestamp()), "workspace": workspace_id}
+    if ids is not None:
+        statement, values["ids"] = statement.bindparams(bindparam("ids", expanding=True)), list(ids)
+    return int(getattr(await execute(session, statement, values), "rowcount", 0))
+
+
+async def forget_old(session: AsyncSession, now: datetime) -> int:
+    """Deletes what was said, or replaced, long ago."""
+    gone = await execute(
+        session,
+        text("DELETE FROM outbox WHERE status IN ('done', 'superseded') AND ended_at > 0 AND ended_at < :old"),
+        {"old": int((now - KEPT).timestamp())},
+    )
+    return int(getattr(gone, "rowcount", 0))

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from sqlalchemy import text, update
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
-from bot.books.tables import Connection, Outbox, Person, Secret, Workspace
+from bot.books.tables import Connection, Secret, Workspace
 from bot.vault.vault import Vault
 
 LOCAL = "local"
@@ -47,7 +47,8 @@ async def adopt(session: AsyncSession, vault: Vault, workspace_id: str, *, now: 
     row = await ensure(session, workspace_id, now=now, name=name)
     if local is None or workspace_id == LOCAL:
         return
-    row.time_zone, row.created_at = local.time_zone, local.created_at
+    for name in ("time_zone", "created_at", "close_day", "hours_kept_days", "folded_until"):
+        setattr(row, name, getattr(local, name))
     connections = (await session.exec(select(Connection).where(Connection.workspace_id == LOCAL))).all()
     for connection in connections:
         secrets = (await session.exec(select(Secret).where(Secret.connection_id == connection.id))).all()
@@ -57,6 +58,7 @@ async def adopt(session: AsyncSession, vault: Vault, workspace_id: str, *, now: 
             )
         connection.workspace_id = workspace_id
     await session.flush()
-    for table in (Person, Outbox):
-        await execute(session, update(table).where(col(table.workspace_id) == LOCAL).values(workspace_id=workspace_id))
+    for table in Workspace.metadata.sorted_tables:
+        if "workspace_id" in table.c and table.name != Connection.__tablename__:
+            await execute(session, update(table).where(table.c.workspace_id == LOCAL).values(workspace_id=workspace_id))
     await execute(session, text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})

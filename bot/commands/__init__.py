@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from bot import logs
 from bot import settings as bot_settings
 from bot.commands.capture import capture
+from bot.commands.deliveries import deliveries
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
 from bot.core import months
@@ -367,6 +368,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "owners": _owners,
     "close": _close,
     "audit": _audit,
+    "deliveries": deliveries,
     "workspace": _workspace,
     "db": _db,
     "plugins": _plugins,

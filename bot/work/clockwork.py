@@ -1,12 +1,11 @@
-"""What the clock does while the bot runs: polls what is due, delivers what waits, finds out who people are.
+"""What the clock does while the bot runs: polls what is due, finds out who people are.
 
-Each piece may run on several replicas at once: a poll holds its connection's lease, a delivery its row's, the rest
-claims a slot.
+Each piece may run on several replicas at once: a poll holds its connection's lease, the rest claims a slot. Deliveries
+are in `delivering`.
 """
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -14,7 +13,6 @@ from sqlalchemy import text
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import outbox
 from bot.books.database import Database, execute
 from bot.books.tables import Connection, Person
 from bot.core.clock import Clock
@@ -23,20 +21,12 @@ from bot.work.polling import Poller
 from bot.work.timetable import claim
 
 POLLS_AT_ONCE = 4
-DELIVERY_ATTEMPTS = 20
-DELIVERY_BACKOFF_SECONDS = 300
-DELIVERY_TIMEOUT_SECONDS = 30
 PEOPLE_AT_ONCE = 20
 PEOPLE_AGAIN = timedelta(days=1)
 PEOPLE_PERIOD_SECONDS = 300
 log = logging.getLogger("outlay.clock")
 
-Deliver = Callable[[outbox.Message], Awaitable[None]]
 LookUp = Callable[[str, str], Awaitable[tuple[str, str] | None]]  # workspace, e-mail → Slack id and name
-
-
-class Undeliverable(Exception):
-    """A message that cannot be delivered however often it is tried; the text says why."""
 
 
 class Polls:
@@ -96,50 +86,6 @@ class Polls:
                 log.warning("poll failed", extra={"connection": result.name, "error": result.error})
             if result and (result.new or result.changed):
                 log.info("polled", extra={"connection": result.name, "new": result.new, "changed": result.changed})
-
-
-class Deliveries:
-    """Delivers what waits in the outbox. `deliver` raises Undeliverable for what can never work."""
-
-    def __init__(self, database: Database, clock: Clock, deliver: Deliver) -> None:
-        self._database = database
-        self._clock = clock
-        self._deliver = deliver
-
-    async def run(self) -> None:
-        """Delivers what is due now, one after the other."""
-        async with self._database.read() as session:
-            if not await outbox.waiting(session):
-                return
-        async with self._database.write() as session:
-            taken = await outbox.take(session, self._clock.now())
-        for message in taken:
-            await self._one(message)
-
-    async def _one(self, message: outbox.Message) -> None:
-        try:
-            async with asyncio.timeout(DELIVERY_TIMEOUT_SECONDS):
-                await self._deliver(message)
-        except Undeliverable as error:
-            await self._end(message, str(error), dead=True)
-        except Exception as error:  # noqa: BLE001  whatever it is, the row says so and it is tried again, or is dead
-            log.warning("delivery failed", extra={"kind": message.kind, "why": type(error).__name__})
-            await self._end(
-                message, f"{type(error).__name__}: {error}"[:300], dead=message.attempts >= DELIVERY_ATTEMPTS
-            )
-        else:
-            async with self._database.write() as session:
-                await outbox.close(session, message, status="done")
-
-    async def _end(self, message: outbox.Message, error: str, *, dead: bool) -> None:
-        async with self._database.write() as session:
-            if dead:
-                log.error("delivery given up", extra={"kind": message.kind, "why": error})
-                await outbox.close(session, message, status="dead", error=error)
-                return
-            wait = random.uniform(1, min(2.0**message.attempts, DELIVERY_BACKOFF_SECONDS))  # noqa: S311  only jitter
-            again_at = self._clock.now() + timedelta(seconds=wait)
-            await outbox.put_back(session, message, again_at=again_at, error=error)
 
 
 class People:

@@ -164,6 +164,13 @@ class Connections:
         ) as opened:
             yield opened
 
+    async def equipped(self, row: Connection) -> tuple[type[Plugin[Any]], Config, KeptSecrets]:
+        """A connection's plugin, its settings, and what is kept for it. Raises PluginError or VaultError."""
+        async with self._database.read() as session:
+            secrets = (await session.exec(select(Secret).where(Secret.connection_id == row.id))).all()
+        plugin, config = await self._configured(row, secrets)
+        return plugin, config, KeptSecrets(self._database, self._vault, self._clock, row)
+
     async def _configured(self, row: Connection, secrets: Iterable[Secret]) -> tuple[type[Plugin[Any]], Config]:
         plugin = self.plugin(row.ledger)
         values = {name: str(value) for name, value in json.loads(row.settings).items() if value is not None}

@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlmodel import col, select
 
-from bot.books import audit, migrations
+from bot.books import audit, lanes, migrations, outbox
 from bot.books.database import Database
 from bot.books.tables import Connection, Cursor, Secret
+from bot.core.clock import Clock
 from bot.plugin.contract import Checked
 from bot.plugin.errors import PluginError
 from bot.plugin.loader import Found
@@ -21,6 +22,7 @@ from bot.work.connecting import Connections
 from bot.work.views import ConnectionView
 
 CHECK_SECONDS = 20
+MAX_DEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,29 @@ async def audit_check(database: Database, workspace_id: str) -> Check:
     return Check(
         "audit", False, f"{when}: {first}", "run `outlay audit`; if it stays, keep a copy of the books and report it"
     )
+
+
+async def deliveries_check(database: Database, workspace_id: str, clock: Clock) -> Check:
+    """What waits, what was given up, and which way is shut."""
+    now = clock.now()
+    async with database.read() as session:
+        waiting = await outbox.waiting(session)
+        dead = await outbox.dead(session, workspace_id, most=MAX_DEAD)
+        healths = await lanes.health(session)
+        names = {
+            row.id: row.name
+            for row in await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
+        }
+    names[outbox.SLACK] = "Slack"
+    shut = [
+        f"{names[lane]} is {words}" for lane, health in healths.items() if lane in names if (words := health.words(now))
+    ]
+    many = f"{len(dead)}{'+' if len(dead) == MAX_DEAD else ''}"
+    given_up = f"{many} given up, the last for {names.get(dead[0].lane, '?')}: {dead[0].error}" if dead else ""
+    detail = "; ".join(part for part in (f"{waiting:,} waiting", given_up, *shut) if part)
+    mends = ["mend what the errors name, then `outlay deliveries --again`"] if dead else []
+    mends += ["nothing is lost meanwhile; it is tried again by itself"] if shut else []
+    return Check("deliveries", not mends, detail, "; ".join(mends))
 
 
 def plugin_checks(found: Iterable[Found]) -> list[Check]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import closing, outbox
+from bot.books import closing
 from bot.books import keys as book_keys
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
 from bot.books.database import Database
@@ -28,6 +28,7 @@ from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, Ra
 from bot.vault.errors import VaultError
 from bot.work.connecting import Connections
 from bot.work.lease import lease
+from bot.work.reauth import tell_admins
 from bot.work.views import PollResult
 
 MAX_PAGES = 10_000  # of one report in one poll
@@ -250,26 +251,7 @@ class Poller:
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
             if isinstance(failure, NeedsReauth) and not known:
-                await self._tell_admins(session, row, now)
-
-    async def _tell_admins(self, session: AsyncSession, row: Connection, now: datetime) -> None:
-        """Once each time: who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
-        for person in sorted({row.connected_by, *self._admins} - {""}) or [""]:
-            await outbox.say(
-                session,
-                workspace_id=row.workspace_id,
-                key=f"reauth:{row.id}:{int(now.timestamp())}:{person}",
-                stream=f"connection:{row.id}:{person}",
-                kind="needs_reauth",
-                payload={
-                    "connection_id": row.id,
-                    "name": row.name,
-                    "ledger": row.ledger,
-                    "to": person,
-                    "at": int(now.timestamp()),
-                },
-                now=now,
-            )
+                await tell_admins(session, row, now, self._admins)
 
     def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
         """A refused credential is asked again only once it is replaced; other failures back off."""

@@ -1,9 +1,10 @@
 """The outbox: said once, in order, by whoever holds the row; who lost it has no say any more."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.books import outbox
-from bot.books.outbox import LEASE_SECONDS, Message
+from bot.books.outbox import LEASE_SECONDS, Ended, Message, Status
 from tests.books.little_books import NOW, Books
 
 LATER = NOW + timedelta(seconds=LEASE_SECONDS)
@@ -22,9 +23,13 @@ async def take(books: Books, now: datetime = NOW) -> list[Message]:
         return list(await outbox.take(session, now))
 
 
-async def close(books: Books, message: Message, status: str = "done") -> bool:
+async def end(books: Books, message: Message, **how: Any) -> bool:
     async with books.database.write() as session:
-        return await outbox.close(session, message, status=status)
+        return bool(await outbox.end(session, [Ended(message, **how)], NOW))
+
+
+async def close(books: Books, message: Message, status: Status = "done") -> bool:
+    return await end(books, message, status=status)
 
 
 async def test_the_same_thing_said_twice_is_one_message(books: Books) -> None:
@@ -49,8 +54,7 @@ async def test_a_worker_that_lost_its_lease_may_not_close_the_message(books: Boo
     (now_theirs,) = await take(books, LATER)
     assert (now_theirs.id, now_theirs.attempts) == (late.id, 2)
     assert not await close(books, late)
-    async with books.database.write() as session:
-        assert not await outbox.put_back(session, late, again_at=NOW, error="late")
+    assert not await end(books, late, again_at=NOW, error="late")
     assert await close(books, now_theirs)
     async with books.database.read() as session:
         assert await outbox.waiting(session) == 0
@@ -59,8 +63,7 @@ async def test_a_worker_that_lost_its_lease_may_not_close_the_message(books: Boo
 async def test_a_message_put_back_comes_again_at_its_time(books: Books) -> None:
     await say(books, "a")
     (message,) = await take(books)
-    async with books.database.write() as session:
-        assert await outbox.put_back(session, message, again_at=LATER, error="Slack answered 500")
+    assert await end(books, message, again_at=LATER, error="Slack answered 500")
     assert await take(books) == []
     assert [again.attempts for again in await take(books, LATER)] == [2]
 

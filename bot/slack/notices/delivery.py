@@ -12,7 +12,7 @@ from bot.slack import posting
 from bot.slack.notices import blocks
 from bot.slack.ports import Connecting
 from bot.slack.posting import Poster
-from bot.work.clockwork import Undeliverable
+from bot.work.delivering import Undeliverable
 
 USERS_LOOKED_AT_MAX = 1_000  # in the search for an admin, where nobody else is known
 _NOBODY = frozenset({"channel_not_found", "user_not_found", "user_disabled", "is_archived", "cannot_dm_bot"})

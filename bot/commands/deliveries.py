@@ -1,0 +1,48 @@
+"""`outlay deliveries`: what waits to be told, what was given up, and sending that again."""
+
+import argparse
+from datetime import UTC, datetime
+
+from bot.books import lanes, outbox
+from bot.core.plain import stamp
+from bot.house import House
+from bot.logs import one_line
+from bot.terminal import out
+
+
+async def deliveries(home: House, arguments: argparse.Namespace) -> int:
+    """Lists, or sends again."""
+    workspace, now = await home.workspace(), home.clock.now()
+    again = 0
+    if arguments.again:
+        async with home.database.write() as session:
+            again = await outbox.replay(session, workspace, now)
+    async with home.database.read() as session:
+        waiting = await outbox.waiting(session)
+        dead = await outbox.dead(session, workspace)
+        healths = await lanes.health(session)
+    names = {int(view.id.removeprefix("con_")): view.name for view in await home.connections.views(workspace)}
+    names[outbox.SLACK] = "Slack"
+    held = {names[lane]: words for lane, health in healths.items() if lane in names if (words := health.words(now))}
+    if arguments.format == "json":
+        given_up = [
+            {
+                "id": one.id,
+                "to": names.get(one.lane, ""),
+                "what": one.kind,
+                "said_at": stamp(datetime.fromtimestamp(one.said_at, UTC)),
+                "attempts": one.attempts,
+                "error": one.error,
+            }
+            for one in dead
+        ]
+        out.document({"waiting": waiting, "again": again, "held": held, "given_up": given_up})
+        return 0
+    out.line(f"{waiting:,} waiting, {len(dead):,} given up" + (f", {again:,} sent again" if arguments.again else ""))
+    for name, words in held.items():
+        out.line(f"{name}: {one_line(words)}")
+    for one in dead:
+        out.line(f"{one.id} {names.get(one.lane, '?')} {one.kind}, {one.attempts} attempts: {one_line(one.error)}")
+    if dead:
+        out.line("mend what the errors name, then `outlay deliveries --again`")
+    return 0

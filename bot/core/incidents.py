@@ -1,0 +1,102 @@
+"""An incident from first sign to recovery, as a small state machine: what may become of it, and by whose doing.
+
+It is *alive* while it is open, acknowledged or snoozed: it grows, its message is kept up to date, and one day the clock
+resolves it. A person may end it earlier by saying that it was expected, or nothing. Each of these can be undone. The
+severity only rises.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+State = Literal["open", "acknowledged", "snoozed", "expected", "false", "resolved"]
+Deed = Literal["acknowledge", "snooze", "expect", "dismiss", "undo", "resolve", "reopen", "wake", "raise"]
+Severity = Literal["notice", "page"]
+
+ALIVE: tuple[State, ...] = ("open", "acknowledged", "snoozed")
+_FROM: dict[Deed, tuple[State, ...]] = {
+    "acknowledge": ("open", "snoozed"),
+    "snooze": ("open", "acknowledged", "snoozed"),
+    "expect": ALIVE,
+    "dismiss": ALIVE,
+    "undo": ("acknowledged", "snoozed", "expected", "false"),
+    "resolve": ALIVE,
+    "reopen": ("resolved",),
+    "wake": ("snoozed",),
+    "raise": ALIVE,
+}
+_TO: dict[Deed, State] = {
+    "acknowledge": "acknowledged",
+    "snooze": "snoozed",
+    "expect": "expected",
+    "dismiss": "false",
+    "undo": "open",
+    "resolve": "resolved",
+    "reopen": "open",
+    "wake": "open",
+}
+
+
+class NotNow(ValueError):
+    """That cannot be done to an incident as it stands; the message says why, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an incident stands. `snoozed_until`, `quiet_since`: seconds since 1970.
+
+    `quiet_since`: since when the rate is back to usual, as far as the ledgers have told; None while it burns.
+    `told_nano_usd`: what it had cost when a doubling was last told.
+    """
+
+    state: State = "open"
+    severity: Severity = "notice"
+    snoozed_until: int | None = None
+    quiet_since: int | None = None
+    told_nano_usd: int = 0
+
+    @property
+    def alive(self) -> bool:
+        """Does it still grow?"""
+        return self.state in ALIVE
+
+
+def done(standing: Standing, deed: Deed, *, until: int | None = None) -> Standing:
+    """The standing after a deed. Raises NotNow. `until`: of a snooze."""
+    if standing.state not in _FROM[deed]:
+        raise NotNow(f"It is {words_of(standing.state)} already, so that changes nothing.")
+    if deed == "snooze" and until is None:
+        raise ValueError("a snooze has an end")
+    state = _TO.get(deed, standing.state)
+    return replace(
+        standing,
+        state=state,
+        severity="page" if deed == "raise" else standing.severity,
+        snoozed_until=until if deed == "snooze" else None if deed != "raise" else standing.snoozed_until,
+        quiet_since=None if deed in ("reopen", "undo") else standing.quiet_since,
+    )
+
+
+def words_of(state: State) -> str:
+    """The state in words."""
+    return {"false": "marked as no incident", "expected": "marked as expected", "resolved": "over"}.get(state, state)
+
+
+def has_doubled(standing: Standing, spent_nano_usd: int) -> bool:
+    """Is it worth telling once more? At each doubling of what it had cost when that was last told."""
+    return standing.alive and standing.told_nano_usd > 0 and spent_nano_usd >= 2 * standing.told_nano_usd
+
+
+def watched(
+    standing: Standing, *, rate_nano_usd: int, quiet_below_nano_usd: int, as_of: int, recovery_seconds: int
+) -> tuple[Standing, bool]:
+    """The standing after a look at the rate, and whether it has recovered.
+
+    `rate_nano_usd`: dollars an hour over the last minutes. `as_of`: up to when the ledgers have told: a ledger that is
+    silent because it lags is no quiet developer, so quiet is counted on its clock and not on ours.
+    """
+    if not standing.alive:
+        return standing, False
+    if rate_nano_usd > quiet_below_nano_usd:
+        return replace(standing, quiet_since=None), False
+    since = as_of if standing.quiet_since is None else min(standing.quiet_since, as_of)
+    return replace(standing, quiet_since=since), as_of - since >= recovery_seconds

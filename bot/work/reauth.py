@@ -1,0 +1,29 @@
+"""Telling people that a credential no longer works: once each time, whoever connected it and whom the settings name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import outbox
+from bot.books.tables import Connection
+
+
+async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
+    """Who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+    for person in sorted({row.connected_by, *admins} - {""}) or [""]:
+        await outbox.say(
+            session,
+            workspace_id=row.workspace_id,
+            key=f"reauth:{row.id}:{int(now.timestamp())}:{person}",
+            stream=f"connection:{row.id}:{person}",
+            kind="needs_reauth",
+            payload={
+                "connection_id": row.id,
+                "name": row.name,
+                "ledger": row.ledger,
+                "to": person,
+                "at": int(now.timestamp()),
+            },
+            now=now,
+        )

@@ -1,0 +1,156 @@
+"""Takes what is told to the sinks: opens the connection, hands the plugin an event, and looks at what it gives back.
+
+The host calls `opened` first, whatever a message is called, and the other two only with a receipt: so an incident whose
+first message was given up still becomes a ticket with the next one. A client stays open between deliveries, as long as
+the connection's settings and credential stay as they were.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter
+
+from bot.books.tables import Connection
+from bot.core.clock import Clock
+from bot.plugin.client import GuardedClient
+from bot.plugin.contract import Config, Kept, Sink
+from bot.plugin.errors import Permanent, PluginError, Transient
+from bot.plugin.finding import Event, Finding, Receipt
+from bot.plugin.pacing import Pacer
+from bot.plugin.session import at_work, client_for
+from bot.vault.errors import VaultError
+from bot.work.connecting import Connections
+from bot.work.delivering import Taken, Undeliverable
+
+MAX_STATE_CHARACTERS = 16 * 1024
+MAX_NOTES = 5
+MAX_URL_CHARACTERS = 2_000
+MAX_OPEN = 100  # clients kept open
+log = logging.getLogger("outlay.clock")
+FINDINGS: TypeAdapter[Finding] = TypeAdapter(Finding)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connection's plugin with everything it works with. `sign` tells whether it is still as it was."""
+
+    sign: tuple[str, ...]
+    plugin: type[Sink[Any]]
+    config: Config
+    client: GuardedClient
+    kept: Kept
+
+    def sink(self, clock: Clock) -> Sink[Any]:
+        """An instance for one delivery."""
+        return at_work(self.plugin, self.config, self.client, clock=clock, kept=self.kept)
+
+
+class Sinks:
+    """All connected sinks of all workspaces."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._pacer = Pacer(clock)
+        self._open: dict[int, Opened] = {}
+
+    async def deliver(self, taken: Taken) -> Receipt | None:
+        """Tells one thing. None: there was nothing to tell. Raises a PluginError, Undeliverable, or what a bug does."""
+        connection = taken.connection
+        if connection is None or connection.disconnected_at is not None:
+            return None  # let go meanwhile: it is told nothing any more
+        opened = await self._opened(connection)
+        event = event_of(taken, connection)
+        try:
+            receipt = await told(opened.sink(self._clock), event)
+        except PluginError:
+            raise
+        except Exception as error:
+            log.exception("sink broke", extra={"connection": connection.name, "kind": taken.message.kind})
+            raise _Broke(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
+        return None if receipt is None else _checked(receipt, opened.plugin.meta.slug)
+
+    async def aclose(self) -> None:
+        """Closes all clients."""
+        for opened in self._open.values():
+            await opened.client.aclose()
+        self._open.clear()
+
+    async def _opened(self, connection: Connection) -> Opened:
+        sign = (connection.ledger, connection.settings, connection.fingerprint, connection.workspace_id)
+        known = self._open.get(connection.id or 0)
+        if known is not None and known.sign == sign:
+            return known
+        try:
+            plugin, config, kept = await self._connections.equipped(connection)
+        except VaultError as error:
+            raise Transient(str(error)) from None
+        if not issubclass(plugin, Sink):
+            raise Undeliverable(f"«{connection.name}» is no sink")
+        client = client_for(plugin, config, clock=self._clock, pacer=self._pacer)
+        opened = Opened(sign, plugin, config, client, kept)
+        stale = self._open.pop(connection.id or 0, None)
+        while len(self._open) >= MAX_OPEN:
+            await self._open.pop(next(iter(self._open))).client.aclose()
+        self._open[connection.id or 0] = opened
+        if stale is not None:
+            await stale.client.aclose()
+        return opened
+
+
+class _Broke(Exception):
+    """A plugin raised something that is none of the five errors. The log has it; people are told the kind alone."""
+
+
+async def told(sink: Sink[Any], event: Event) -> Receipt | None:
+    """Tells a sink one thing, as the contract says: what is not open yet is opened. None: it does not want to know."""
+    if event.what == "digest":
+        return await sink.digest(event) if sink.can("digest") else None
+    if event.receipt is None:
+        if event.what == "resolved" or not (event.asked_by or sink.wants(event)):
+            return None
+        return await sink.opened(replace(event, what="opened"))
+    if event.what == "resolved":
+        return await sink.resolved(event)
+    return await sink.updated(replace(event, what="updated"))
+
+
+def event_of(taken: Taken, connection: Connection) -> Event:
+    """The event that a message stands for. Raises Undeliverable for one that nobody can read."""
+    payload: Mapping[str, Any] = taken.message.payload
+    try:
+        return Event(
+            key=taken.message.key,
+            what=payload["what"],
+            incident=str(payload["incident"]),
+            at=datetime.fromisoformat(payload["at"]),
+            finding=FINDINGS.validate_python(payload["finding"], strict=False),
+            scope=f"{connection.id}/{connection.created_at}/{connection.account_id}",
+            receipt=taken.receipt,
+            before=taken.before,
+            asked_by=str(payload.get("asked_by") or ""),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise Undeliverable("this message is not one that a sink can be told") from None
+
+
+def _checked(receipt: object, slug: str) -> Receipt:
+    """What a plugin gave back, if it is what the contract says. Raises Permanent."""
+    if not isinstance(receipt, Receipt):
+        raise Permanent(f"the plugin {slug} gave back a {type(receipt).__name__} instead of a Receipt")
+    try:
+        state = json.dumps(dict(receipt.state), allow_nan=False)
+    except (TypeError, ValueError):
+        raise Permanent(f"the plugin {slug} gave back a state that is no plain JSON") from None
+    if len(state) > MAX_STATE_CHARACTERS:
+        raise Permanent(f"the plugin {slug} wants to keep more than {MAX_STATE_CHARACTERS:,} characters")
+    texts = (receipt.url, receipt.external_id, *receipt.notes)
+    if not all(isinstance(text, str) for text in texts) or len(receipt.url) > MAX_URL_CHARACTERS:
+        raise Permanent(f"the plugin {slug} gave back a receipt that is not made of short texts")
+    safe = urlsplit(receipt.url).scheme in ("http", "https")
+    return replace(receipt, url=receipt.url if safe else "", notes=tuple(receipt.notes[:MAX_NOTES]))
