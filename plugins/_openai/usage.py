@@ -136,8 +136,7 @@ def tokens_of(line: Usage) -> Tokens:
 
 def _share(kind: Kind, line: Usage) -> Decimal | None:
     """Which part of the list price of text its tokens cost; None where that is not known."""
-    no_text = line.input_audio_tokens or line.input_cached_audio_tokens or line.output_audio_tokens
-    if kind not in _PRICED or no_text or line.output_image_tokens:
+    if kind not in _PRICED or _beyond_text(line):
         return None
     if line.batch or line.service_tier == "batch":
         return HALF if line.service_tier in _LIST_TIERS | {"batch"} else None
@@ -150,5 +149,11 @@ def _detail(kind: Kind, line: Usage) -> tuple[tuple[str, str], ...]:
         *([("kind", kind.name)] if kind is not COMPLETIONS else []),
         *([("batch", "true")] if line.batch else []),
         *([("tier", line.service_tier)] if line.service_tier not in _LIST_TIERS else []),
-        *([("price", "unknown")] if _share(kind, line) is None and kind is COMPLETIONS else []),
+        *([("price", "unknown")] if _beyond_text(line) else []),
     )
+
+
+def _beyond_text(line: Usage) -> bool:
+    """Whether some of its tokens are sound or drawn images, at prices of their own."""
+    audio = line.input_audio_tokens or line.input_cached_audio_tokens or line.output_audio_tokens
+    return bool(audio or line.output_image_tokens)
