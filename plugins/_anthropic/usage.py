@@ -61,8 +61,9 @@ class Usage:
                 start = utc(bucket.starting_at)
                 if said.start <= start < said.end:
                     for row in bucket.results:
-                        if row.tokens.total:
-                            yield (start, row.place), ((start, row.who), Figures(tokens=row.tokens))
+                        tokens = row.tokens
+                        if tokens.total:
+                            yield (start, row.place), ((start, row.who), Figures(tokens=tokens))
 
         return rows(tally((await self._asking.report(PATH, Answers, query, lines)).values()))
 
