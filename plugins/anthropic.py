@@ -94,8 +94,8 @@ class Anthropic(Ledger[AnthropicConfig]):
     meta = Meta(slug="anthropic", title="Anthropic", docs="https://platform.claude.com/docs/en/api/administration-api")
     Config = AnthropicConfig
     paces = (
-        Pace("GET", f"{ROOT}/analytics/*", calls=60, per_seconds=60),
-        Pace("GET", f"{ROOT}/usage_report/*", calls=60, per_seconds=60),
+        Pace("GET", f"{ROOT}/analytics/*", calls=50, per_seconds=60),  # 60 at analytics' predecessors
+        Pace("GET", f"{ROOT}/usage_report/*", calls=50, per_seconds=60),
     )
     reports = (ANALYTICS, COST_REPORT, USAGE)
 

@@ -11,7 +11,9 @@ Anything that would write, and every path that is not about the organization, is
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from hashlib import sha256
+from math import ceil
 from typing import Final
 
 from starlette.applications import Starlette
@@ -27,7 +29,6 @@ from bot.demo.anthropic_faults import AnthropicFaults
 from bot.demo.anthropic_query import WrongQueryError
 from bot.demo.anthropic_reports import Reports
 from bot.demo.company import Company
-from bot.demo.spending import MINUTE
 from bot.demo.standin import ExactJSONResponse, Journal, Json, Wire
 
 ROOT = "/v1/organizations"
@@ -88,12 +89,10 @@ class AnthropicStandin:
             raise Refused(400, f"This endpoint requires the anthropic-beta header {BETA}.")
         now = self.clock.monotonic()
         if len(self._asked) == ANALYTICS_A_MINUTE and now - self._asked[0] < 60:
-            raise Refused(429, "This request would exceed your rate limit.", self._reset())
+            left = timedelta(seconds=ceil(60 - (now - self._asked[0])))
+            reset = {"anthropic-ratelimit-requests-reset": shapes.rfc3339(self.clock.now() + left)}
+            raise Refused(429, "This request would exceed your rate limit.", reset)  # and no Retry-After
         self._asked.append(now)
-
-    def _reset(self) -> dict[str, str]:
-        """How Anthropic says how long to wait: not with Retry-After."""
-        return {"anthropic-ratelimit-requests-reset": shapes.rfc3339(self.clock.now() + MINUTE)}
 
     # Answers
 

@@ -17,7 +17,7 @@ from plugins._anthropic.shapes import Page as Answer
 
 COST, USAGE = "/analytics/cost", "/analytics/usage"
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # it knows nothing from before
-FIRST_HOURS = 24
+FIRST_HOURS, MOST_HOURS = 24, 7 * 24  # an answer takes up to 31 days, but a page is one answer
 SURE_LAG = timedelta(hours=24)  # where it does not say how fresh it is
 GROUPINGS = (
     ("api_key_id", "actor", "workspace_id", "model", "service_tier"),
@@ -59,7 +59,7 @@ class Analytics:
     async def page(self, window: Window, cursor: str | None) -> Page:
         """As many hours as are not too many rows, up to the watermark."""
         window = Window(min(max(window.start, FIRST_DAY), window.end), window.end)
-        part = stretch(window, cursor, FIRST_HOURS)
+        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
         said = Window(part.start, max(floor(part.end, HOUR), part.start))
         if said.start == said.end:
             return Page(said)

@@ -18,7 +18,6 @@ LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")} 
 NOBODYS = "used in Anthropic's Console, or without a key that it names"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MANY_ROWS, FEW_ROWS = 20_000, 5_000
-MAX_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,12 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The part of a window that one page speaks of: up to `hours` of it, and within one UTC day."""
+    """The part of a window that one page speaks of: up to `hours` of it, a part of one UTC day or whole days."""
 
     start: datetime
     end: datetime
     hours: int
+    most_hours: int
 
     def next_cursor(self, window: Window, found_rows: int) -> str | None:
         """Where the next page begins and how long it may be: busy hours make short pages, quiet ones long."""
@@ -92,21 +92,21 @@ class Stretch:
         if found_rows > MANY_ROWS:
             hours = max(1, hours // 2)
         elif found_rows < FEW_ROWS:
-            hours = min(MAX_HOURS, hours * 2)
+            hours = min(self.most_hours, hours * 2)
         return f"{self.end.isoformat()} {hours}"
 
 
-def stretch(window: Window, cursor: str | None, first_hours: int) -> Stretch:
+def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: int) -> Stretch:
     """What the next page speaks of. Raises Permanent for a cursor that is not ours."""
     start, hours = window.start, first_hours
     if cursor is not None:
         moment, _, count = cursor.rpartition(" ")
         try:
-            start, hours = datetime.fromisoformat(moment), int(count)
+            start, hours = datetime.fromisoformat(moment), min(int(count), most_hours)
         except ValueError:
             raise Permanent("This cursor is not one of the Anthropic plugin's.") from None
-    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
-    return Stretch(start, min(start + hours * HOUR, midnight, window.end), hours)
+    whole_days = floor(start, DAY) + max(hours * HOUR, DAY)
+    return Stretch(start, min(start + hours * HOUR, whole_days, window.end), hours, most_hours)
 
 
 def ceiling(moment: datetime, step: timedelta) -> datetime:

@@ -14,7 +14,7 @@ from plugins._anthropic.shapes import Page as Answer
 
 PATH = "/usage_report/messages"
 MINUTE = timedelta(minutes=1)
-FIRST_HOURS = 3
+FIRST_HOURS, MOST_HOURS = 3, 24  # no more than 1,440 buckets an answer
 # Five at most. The person is worth more than the length of the context: a bill corrects a price, and tells nobody.
 GROUPINGS = (
     ("api_key_id", "account_id", "workspace_id", "model", "service_tier"),
@@ -33,7 +33,7 @@ class Usage:
 
     async def page(self, window: Window, cursor: str | None) -> Page:
         """As many hours as are not too many rows, a day at most."""
-        part = stretch(window, cursor, FIRST_HOURS)
+        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
         said = Window(part.start, part.end)
         while True:
             try:
