@@ -167,6 +167,7 @@ class Bot:
                 books = self.house.bookkeeping
                 self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "fold", books.fold_due, first_in_seconds=BOOKS_SECONDS)
+                self.timetable.every(BOOKS_SECONDS, "sum-up", books.sum_up_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             stack.push_async_callback(self.sinks.aclose)
             await self._join()

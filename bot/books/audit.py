@@ -14,9 +14,10 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, rollups
+from bot.books import adjustments, periods, rollups
 from bot.books.closing import month_hash
 from bot.books.database import Database, execute
+from bot.books.periods import Period
 from bot.books.rollups import FOLDS, HOURS, SCRATCH, Books
 from bot.books.tables import FIGURES, AuditRun, ClosedMonth, Connection, Model, Workspace
 from bot.core import months
@@ -79,6 +80,7 @@ async def audit(
             )
             continue
         await _connection(database, connection, reports[connection.ledger], {row.month for row in closed}, found)
+        await _periods(database, connection, found)
     for row in closed:
         async with database.read() as session:
             same = await month_hash(session, workspace_id, row.month) == row.hash
@@ -131,6 +133,22 @@ async def _connection(
                 await _closed_day(session, connection, books, day, folded_until, found)
             else:
                 await _open_day(session, connection, books, day, folded_until, found)
+
+
+async def _periods(database: Database, connection: Connection, found: Audit) -> None:
+    """Compares every period with its days."""
+    async with database.read() as session:
+        every = await periods.every(session, connection.id or 0)
+    for period in every:
+        async with database.write() as session:
+            await session.exec(select(Connection.id).where(Connection.id == connection.id).with_for_update())
+            if await session.get(Period, period.id) is None:
+                continue  # forgotten since
+            span = {"connection": connection.id or 0, "start": period.start, "until": period.until}
+            for table, days, dimensions in periods.SUMMED:
+                derived, held = periods.derived(days, dimensions), periods.lines(table, dimensions)
+                span["period"] = period.id or 0
+                await _compare(session, connection, period.start, table, derived, held, span, found)
 
 
 async def _open_day(

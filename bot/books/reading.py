@@ -1,11 +1,13 @@
 """What a question reads: which roll-ups, over which stretches of time, in one statement.
 
-Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), what is left at the edges of a
-local day from hours. Time is cut where something changes that a line depends on: who kept the books, what is closed,
-and, for the keys that change hands, their owner; so that one sum never spans both sides.
+Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), or from the months and thirds
+of months that they are summed up in; what is left at the edges of a local day from hours. Time is cut where something
+changes that a line depends on: who kept the books, what is closed, and, for the keys that change hands, their owner; so
+that one sum never spans both sides.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
@@ -14,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import periods
 from bot.books.attribution import attributed, fronts
 from bot.books.database import execute
 from bot.books.names import Names, possible
@@ -43,9 +46,10 @@ class Span:
     """A stretch of one grain. `at`: the start of the stretch, between two cuts, that it is a part of."""
 
     at: int
-    grain: str  # "day" or "hour"
+    grain: str  # "period", "day" or "hour"
     start: int
     end: int
+    periods: tuple[int, ...] = ()  # the numbers of those that make it up
 
 
 def asked(query: Query) -> set[str]:
@@ -84,15 +88,35 @@ async def _read(
     if moved:
         changes = {day for days in moved.values() for day in days}
         stretches.append((cuts | changes, f"{where} AND key_id IN ({_listed(moved)})"))
+    summed = await periods.held(session, ids, start, end) if keyed and not by_time else {id_: {} for id_ in ids}
+    alike: dict[frozenset[periods.Stretch], list[int]] = defaultdict(list)  # connections with the same periods
+    for id_ in ids:
+        alike[frozenset(summed[id_])].append(id_)
     parts = [
-        _part(span, dimensions, ids, some, by_time=by_time)
-        for edges, some in stretches
+        _part(part, dimensions, some, filters, by_time=by_time)
+        for held, some in alike.items()
+        for edges, filters in stretches
         for span in _spans(names, query, edges)
+        for part in _by_period(span, held, [summed[id_] for id_ in some])
     ]
     rows: list[Row] = []
     for first in range(0, len(parts), PARTS_A_STATEMENT):
         rows += await _summed(session, parts[first : first + PARTS_A_STATEMENT], sorted(dimensions), finest=finest)
     return rows
+
+
+def _by_period(
+    span: Span, held: Collection[periods.Stretch], numbers: Sequence[Mapping[periods.Stretch, int]]
+) -> list[Span]:
+    """A span with its days summed up, as far as they are. `numbers`: of each connection's periods."""
+    if span.grain != "day" or not held:
+        return [span]
+    found, left = periods.cover(span.start, span.end, held)
+    parts = [Span(span.at, "day", start, end) for start, end in left]
+    if found:
+        ids = tuple(of_one[stretch] for of_one in numbers for stretch in found)
+        parts.append(Span(span.at, "period", span.start, span.end, ids))
+    return parts
 
 
 def _filtered(names: Names, query: Query, finest: bool) -> str:
@@ -135,10 +159,14 @@ def _closed_edges(names: Names, start: int, end: int) -> set[int]:
 def _part(span: Span, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
     """SELECT for one stretch of time. Numbers stand in it as they are: nothing in it comes from outside."""
     table = "spend_hour" if span.grain == "hour" else _TABLES[frozenset(dimensions)]
+    when = f"{span.grain} >= {span.start} AND {span.grain} < {span.end}"
+    if span.grain == "period":
+        table = table.replace("day", "period")
+        when = f"period_id IN ({_listed(span.periods)})"
     columns = [f"{span.grain if by_time else span.at} AS at", "connection_id", *_ids(sorted(dimensions))]
     return (
         f"SELECT {', '.join(columns)}, basis, adjusts, settles_at, {', '.join(_MEASURES)} FROM {table} "
-        f"WHERE connection_id IN ({_listed(ids)}) AND {span.grain} >= {span.start} AND {span.grain} < {span.end}{where}"
+        f"WHERE connection_id IN ({_listed(ids)}) AND {when}{where}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import MetaData, insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import bill
+from bot.books import bill, periods
 from bot.books.bulk import run_many
 from bot.books.database import execute
 from bot.books.tables import BILLED, FIGURES, UNPRICED, SpendHour
@@ -112,6 +112,7 @@ async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collec
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
     if hours and not (await execute(session, _ANY_HOUR, span)).first():
         hours = None  # the first of its day, or a day whose hours are kept no longer: they come back all together
+    await periods.forget(session, books.connection_id, day)
     await compute(session, books, day=day, hours=hours, target=HOURS)
     for target, source, dimensions in FOLDS:
         await execute(session, text(f"DELETE FROM {target} WHERE connection_id = :connection AND day = :day"), span)

@@ -211,7 +211,7 @@ class Counter(SQLModel, table=True):
     resets: int = 0
 
 
-class _Rollup(Figures):
+class Rollup(Figures):
     """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated.
 
     `adjusts` is 0, or the start of the closed month that this money corrects: it counts when it was observed.
@@ -225,7 +225,7 @@ class _Rollup(Figures):
         return {"sqlite_with_rowid": False}
 
 
-class SpendHour(_Rollup, table=True):
+class SpendHour(Rollup, table=True):
     """By hour, key, model."""
 
     __tablename__ = "spend_hour"
@@ -237,7 +237,7 @@ class SpendHour(_Rollup, table=True):
     adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
-class SpendDay(_Rollup, table=True):
+class SpendDay(Rollup, table=True):
     """By UTC day, key, model."""
 
     __tablename__ = "spend_day"
@@ -249,7 +249,7 @@ class SpendDay(_Rollup, table=True):
     adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
-class SpendDayKey(_Rollup, table=True):
+class SpendDayKey(Rollup, table=True):
     """By UTC day and key: what a question about people or keys reads."""
 
     __tablename__ = "spend_day_key"
@@ -260,7 +260,7 @@ class SpendDayKey(_Rollup, table=True):
     adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
-class SpendDayModel(_Rollup, table=True):
+class SpendDayModel(Rollup, table=True):
     """By UTC day and model: what a question about models, days or totals reads."""
 
     __tablename__ = "spend_day_model"

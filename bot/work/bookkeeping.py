@@ -10,10 +10,10 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import audit as auditing
-from bot.books import closing, outbox, retention
+from bot.books import closing, outbox, periods, retention
 from bot.books.closing import Closed, NotClosable
 from bot.books.database import Database
-from bot.books.tables import ClosedMonth, Workspace
+from bot.books.tables import ClosedMonth, Connection, Workspace
 from bot.books.workspaces import ensure
 from bot.core import months
 from bot.core.clock import Clock
@@ -27,6 +27,7 @@ AUDIT_PERIOD_SECONDS = 86_400
 AUDIT_ATTEMPT_SECONDS = 3_600
 CLOSE_PERIOD_SECONDS = 3_600
 FOLD_PERIOD_SECONDS = 3_600
+SUM_UP_PERIOD_SECONDS = 3_600
 AUDIT_HOUR = timedelta(hours=3)  # UTC: a quiet hour for most, and after the bills of the day before
 log = logging.getLogger("outlay.books")
 
@@ -120,6 +121,16 @@ class Bookkeeping:
             for workspace in list(await session.exec(select(Workspace))):
                 if days := await retention.fold(session, workspace, self._reports, now=now):
                     log.info("hours folded", extra={"workspace": workspace.id, "days": days})
+
+    async def sum_up_due(self) -> None:
+        """Sums up the months, and thirds of them, that have come to rest, of disconnected connections too."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            if not await claim(session, "sum-up", now, SUM_UP_PERIOD_SECONDS):
+                return
+            connections = list(await session.exec(select(Connection.id)))
+        for connection_id in connections:
+            await periods.sum_up(self._database, connection_id or 0, now=now)
 
     async def audit_nightly(self) -> None:
         """Audits every workspace, once a night whatever the number of replicas.

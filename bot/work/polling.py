@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import closing
+from bot.books import closing, periods
 from bot.books import keys as book_keys
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
 from bot.books.database import Database
@@ -89,6 +89,7 @@ class Poller:
             result = PollResult(row.name)
             failure = await self._attempt(row, since, result, progress)
             await self._conclude(row, result, failure)
+            await periods.sum_up(self._database, connection_id, now=self._clock.now())
             return result
 
     async def _attempt(

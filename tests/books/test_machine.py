@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 
 from bot.books.audit import audit
 from bot.books.closing import Closed, NotClosable, close, month_hash
+from bot.books.periods import sum_up
 from bot.books.retention import fold
 from bot.books.tables import Workspace
 from bot.core import months
@@ -224,6 +225,12 @@ class LifeOfBooks(RuleBasedStateMachine):
         assert found.differences == []
 
     # What always holds
+
+    @rule()
+    def sum_up(self) -> None:
+        """Months and their thirds are summed up; whatever happens to their days, an audit finds them right (1)."""
+        self.run(sum_up(self.books.database, 1, now=self.now))
+        assert self.run(audit(self.books.database, "T1", LEDGERS, now=self.now)).differences == []
 
     @invariant()
     def it_is_what_the_model_says(self) -> None:
