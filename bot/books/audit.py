@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books import adjustments, periods, rollups
 from bot.books.closing import month_hash
 from bot.books.database import Database, execute
-from bot.books.periods import Period
+from bot.books.period_tables import Period
 from bot.books.rollups import FOLDS, HOURS, SCRATCH, Books
 from bot.books.tables import FIGURES, AuditRun, ClosedMonth, Connection, Model, Workspace
 from bot.core import months

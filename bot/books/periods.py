@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
 
-from sqlalchemy import BigInteger, UniqueConstraint, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import Database, execute
-from bot.books.tables import FIGURES, Connection, Rollup
+from bot.books.period_tables import Period
+from bot.books.tables import FIGURES, Connection
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS
 
@@ -26,40 +27,6 @@ THIRDS = (0, 10 * DAY_SECONDS, 20 * DAY_SECONDS)
 _COLUMNS = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
 _SUMS = ", ".join([*(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens")), "MAX(settles_at)"])
 log = logging.getLogger("outlay.books")
-
-
-class Period(SQLModel, table=True):
-    """A stretch of UTC days of a connection that is summed up."""
-
-    __table_args__ = (UniqueConstraint("connection_id", "start", "until"),)
-
-    id: int | None = Field(default=None, primary_key=True)
-    connection_id: int = Field(foreign_key="connection.id")
-    start: int = Field(sa_type=BigInteger)
-    until: int = Field(sa_type=BigInteger)
-
-
-class SpendPeriod(Rollup, table=True):
-    """By period, key, model."""
-
-    __tablename__ = "spend_period"
-    connection_id: int = Field(primary_key=True)
-    period_id: int = Field(primary_key=True)
-    key_id: int = Field(primary_key=True)
-    model_id: int = Field(primary_key=True)
-    basis: int = Field(primary_key=True)
-    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
-
-
-class SpendPeriodKey(Rollup, table=True):
-    """By period and key."""
-
-    __tablename__ = "spend_period_key"
-    connection_id: int = Field(primary_key=True)
-    period_id: int = Field(primary_key=True)
-    key_id: int = Field(primary_key=True)
-    basis: int = Field(primary_key=True)
-    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
 
 
 SUMMED = (("spend_period", "spend_day", "key_id, model_id"), ("spend_period_key", "spend_day_key", "key_id"))
