@@ -201,6 +201,14 @@ def test_every_built_in_ledger_is_documented(ledger: type[Ledger[Any]]) -> None:
     assert f"| {ledger.meta.title} |" in page("README.md")
 
 
+@pytest.mark.parametrize("sink", loader.load().sinks().values(), ids=lambda sink: sink.meta.slug)
+def test_every_built_in_sink_is_documented(sink: type[Sink[Any]]) -> None:
+    told = page("docs/sinks.md").split(f"## {sink.meta.title}\n")[1]
+
+    assert set(sink.Config.model_fields) <= words_of_code(told)
+    assert "### What it cannot know" in told
+
+
 # Pages
 
 

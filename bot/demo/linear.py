@@ -1,13 +1,16 @@
-"""Linear on loopback: its GraphQL endpoint for the few operations that file an issue. Issues live in memory.
+"""Linear on loopback: its GraphQL endpoint over a schema, with a workspace in memory behind it.
 
-Whatever fields are selected come back, by name and no others, so no GraphQL engine is needed; arguments are variables.
-An id that was used before is refused in Linear's own words, since that refusal is how a retry learns it had worked.
+Every request is validated against the schema, variables included: an unknown field is refused, as Linear refuses it. An
+id that was used before is refused in Linear's own words, since that refusal is how a retry learns that it had worked.
+Apps get tokens for their client id and secret; a new token ends the life of the one before, as Linear's does.
 """
 
 import json
+from functools import cache
 from typing import Any, Final
-from uuid import UUID
+from urllib.parse import parse_qs
 
+from graphql import GraphQLError, GraphQLSchema, build_ast_schema, graphql, parse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,128 +18,115 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from bot.core.clock import Clock
-from bot.demo.graphql import UnknownField, select, selection
-from bot.demo.staff import COMPANY_NAME, DOMAIN, PEOPLE, uuid_of
+from bot.demo.linear_schema import SCHEMA
+from bot.demo.linear_world import LinearError, LinearWorld
+from bot.demo.staff import uuid_of
 from bot.demo.standin import Faults, Journal, Wire
 
 API_KEY: Final = "lin_api_brightloomDemoKeyBrightloomDemoKey0001"
+CLIENT_ID: Final = "brightloom-app"
+CLIENT_SECRET: Final = "lin_app_brightloomDemoSecret0001"  # noqa: S105  of an app that nobody has
 PATH = "/graphql"
-
-
-class LinearError(Exception):
-    """One entry of `errors`. `status` is HTTP's; Linear answers 200 to most of what it refuses."""
-
-    def __init__(self, message: str, code: str, kind: str, told: str = "", status: int = 200) -> None:
-        super().__init__(message)
-        self.status = status
-        extensions = {"type": kind, "code": code, "userError": True, "userPresentableMessage": told or message}
-        self.entry = {"message": message, "extensions": extensions}
+TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 
 class LinearStandin:
-    """A Linear workspace with one team; `issues` by id."""
+    """A Linear workspace; `issues` by id, and the rest of it in `world`."""
 
-    def __init__(self, clock: Clock, api_key: str) -> None:
-        self.clock, self._api_key = clock, api_key
+    def __init__(self, clock: Clock, api_key: str, schema: GraphQLSchema) -> None:
+        self.world = LinearWorld(clock)
         self.faults, self.journal = Faults(), Journal()
-        self.issues: dict[str, dict[str, Any]] = {}
-        backlog = {"id": uuid_of("linear", "backlog"), "name": "Backlog", "type": "backlog", "position": 0}
-        triage = {"id": uuid_of("linear", "triage"), "name": "Triage", "type": "triage", "position": 1}
-        self.team = {
-            "id": uuid_of("linear", "team"),
-            "key": "ENG",
-            "name": "Engineering",
-            "triageEnabled": True,
-            "defaultIssueState": backlog,
-            "triageIssueState": triage,
-        }
+        self.token, self.tokens_given = "", 0
+        self._api_key, self._schema, self._clock = api_key, schema, clock
+
+    @property
+    def issues(self) -> dict[str, dict[str, Any]]:
+        """All issues, by id."""
+        return self.world.issues
+
+    @property
+    def team(self) -> dict[str, Any]:
+        """The first team."""
+        return self.world.teams[0]
+
+    def limit(self, *, status: int = 400, wait_seconds: float = 120, times: int = 1) -> None:
+        """The next answers say that the hour's requests are used up; Linear says so with 400, and once did with 200."""
+        words = "Rate limit exceeded. Only 1500 requests are allowed per 1 hour."
+        extensions = {"type": "ratelimited", "code": "RATELIMITED", "statusCode": 429, "userError": True}
+        body = json.dumps({"errors": [{"message": words, "extensions": extensions}]})
+        reset = int((self._clock.now().timestamp() + wait_seconds) * 1000)
+        headers = {"x-ratelimit-requests-remaining": "0", "x-ratelimit-requests-reset": str(reset)}
+        self.faults.body(PATH, body, status=status, times=times, headers=headers)
 
     async def answer(self, request: Request) -> JSONResponse:
         """The endpoint."""
         try:
-            return JSONResponse({"data": await self._data(request)})
+            self._admit(request.headers.get("authorization", ""))
+            body = json.loads(await request.body())
+            query, variables = str(body["query"]), body.get("variables") or {}
+            if not isinstance(variables, dict):
+                raise TypeError
         except LinearError as error:
-            refused = error
-        except UnknownField as error:
-            words = f'Cannot query field "{error.args[0]}"'
-            refused = LinearError(words, "GRAPHQL_VALIDATION_FAILED", "graphql error", status=400)
+            return JSONResponse({"data": None, "errors": [error.entry]}, error.status)
         except (ValueError, LookupError, TypeError, RecursionError):
-            words = "Syntax Error: the request is not understood"
-            refused = LinearError(words, "GRAPHQL_PARSE_FAILED", "graphql error", status=400)
-        return JSONResponse({"data": None, "errors": [refused.entry]}, refused.status)
+            return _refused("Syntax Error: the request is not understood", "GRAPHQL_PARSE_FAILED")
+        result = await graphql(self._schema, query, root_value=self.world.fields(), variable_values=variables)
+        if not result.errors:
+            return JSONResponse({"data": result.data})
+        told = [error.original_error for error in result.errors]
+        first = next((error for error in told if isinstance(error, LinearError)), None)
+        if first is None:
+            return _refused(*_of_graphql(result.errors[0]))
+        entries = [error.entry for error in told if isinstance(error, LinearError)]
+        return JSONResponse({"data": result.data, "errors": entries}, first.status)
 
-    async def _data(self, request: Request) -> dict[str, Any]:
-        if request.headers.get("authorization") != self._api_key:  # a personal key comes without "Bearer"
+    async def give_token(self, request: Request) -> JSONResponse:
+        """A token for an app; the one before no longer works."""
+        form = {name: found[0] for name, found in parse_qs((await request.body()).decode()).items()}
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return JSONResponse({"error": "invalid_client", "error_description": "Invalid client"}, 401)
+        if form.get("grant_type") != "client_credentials":
+            return JSONResponse({"error": "unsupported_grant_type"}, 400)
+        self.tokens_given += 1
+        self.token = f"lin_oauth_{uuid_of('linear', 'token', self.tokens_given)}"
+        found = {"access_token": self.token, "token_type": "Bearer", "expires_in": 2591999, "scope": "read write"}
+        return JSONResponse(found)
+
+    def _admit(self, said: str) -> None:
+        """A personal key comes without "Bearer", a token with it."""
+        if said != self._api_key and (not self.token or said != f"Bearer {self.token}"):
             words = "Authentication required, not authenticated"
             raise LinearError(words, "AUTHENTICATION_ERROR", "authentication error", status=401)
-        body = json.loads(await request.body())
-        variables = body.get("variables") or {}
-        fields = selection(str(body["query"]))
-        return {name: select(self._field(name, variables), inner) for name, inner in fields.items()}
-
-    def _field(self, name: str, variables: dict[str, Any]) -> Any:
-        match name:
-            case "viewer":
-                admin = PEOPLE[0]
-                return {
-                    "id": uuid_of("linear", admin.email),
-                    "name": admin.name,
-                    "displayName": admin.name.split()[0].lower(),
-                    "email": admin.email,
-                    "active": True,
-                    "app": False,
-                }
-            case "organization":
-                return {"id": uuid_of("linear", DOMAIN), "name": COMPANY_NAME, "urlKey": COMPANY_NAME.lower()}
-            case "teams":
-                return {"nodes": [self.team], "pageInfo": {"hasNextPage": False, "endCursor": None}}
-            case "issue":
-                if variables.get("id") not in self.issues:
-                    raise LinearError("Entity not found: Issue", "INPUT_ERROR", "invalid input")
-                return self.issues[variables["id"]]
-            case "issueCreate":
-                return {"success": True, "lastSyncId": len(self.issues), "issue": self._create(variables["input"])}
-        raise UnknownField(name)
-
-    def _create(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        if wanted.get("teamId") != self.team["id"]:
-            raise LinearError("Entity not found: Team", "INPUT_ERROR", "invalid input")
-        number = len(self.issues) + 1
-        identity = wanted.get("id") or uuid_of("linear", "issue", number)
-        if not wanted.get("title") or not _is_uuid4(identity):
-            raise LinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")
-        if identity in self.issues:
-            told = f"Entity Issue with id {identity} already exists."
-            raise LinearError("conflict on insert of Issue", "INPUT_ERROR", "invalid input", told)
-        made = {
-            "description": None,
-            "priority": 0,
-            **wanted,
-            "id": identity,
-            "number": number,
-            "identifier": f"ENG-{number}",
-            "url": f"https://linear.app/{COMPANY_NAME.lower()}/issue/ENG-{number}",
-            "createdAt": f"{self.clock.now():%Y-%m-%dT%H:%M:%S}.000Z",
-            "state": self.team["triageIssueState"],
-            "team": self.team,
-        }
-        self.issues[identity] = made
-        return made
 
 
-def linear_app(clock: Clock, *, api_key: str = API_KEY) -> Starlette:
+def linear_app(clock: Clock, *, api_key: str = API_KEY, schema: GraphQLSchema | None = None) -> Starlette:
     """The stand-in as an ASGI app; `app.state.standin` has its issues, its faults and its journal."""
-    ours = LinearStandin(clock, api_key)
+    ours = LinearStandin(clock, api_key, schema or small_schema())
     wire = Middleware(
         Wire, root="", clock=clock, faults=ours.faults, journal=ours.journal, forbidden=lambda method, path: False
     )
-    app = Starlette(routes=[Route(PATH, ours.answer, methods=["POST"])], middleware=[wire])
+    routes = [Route(PATH, ours.answer, methods=["POST"]), Route(TOKEN_PATH, ours.give_token, methods=["POST"])]
+    app = Starlette(routes=routes, middleware=[wire])
     app.state.standin = ours
     return app
 
 
-def _is_uuid4(text: object) -> bool:
-    try:
-        return UUID(str(text)).version == 4
-    except ValueError:
-        return False
+def schema_of(text: str) -> GraphQLSchema:
+    """A schema out of its text. Linear's own takes more than a second."""
+    return build_ast_schema(parse(text, no_location=True), assume_valid=True)
+
+
+@cache
+def small_schema() -> GraphQLSchema:
+    """The demo's own."""
+    return schema_of(SCHEMA)
+
+
+def _of_graphql(error: GraphQLError) -> tuple[str, str]:
+    syntax = error.message.startswith("Syntax Error")
+    return error.message, "GRAPHQL_PARSE_FAILED" if syntax else "GRAPHQL_VALIDATION_FAILED"
+
+
+def _refused(words: str, code: str) -> JSONResponse:
+    entry = LinearError(words, code, "graphql error", status=400).entry
+    return JSONResponse({"errors": [entry]}, 400)

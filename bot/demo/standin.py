@@ -99,9 +99,11 @@ class Faults:
         """A web page where JSON should be, as a proxy in between sends."""
         self._add(path, times, _Fault("instead", status, _HTML, {"content-type": "text/html"}))
 
-    def body(self, path: str, text: str, *, status: int = 200, times: int = 1) -> None:
+    def body(
+        self, path: str, text: str, *, status: int = 200, times: int = 1, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Exactly this text, called JSON."""
-        self._add(path, times, _Fault("instead", status, text.encode()))
+        self._add(path, times, _Fault("instead", status, text.encode(), headers or {}))
 
     def drop(self, path: str, *, times: int = 1) -> None:
         """The connection closes before a single byte of an answer."""

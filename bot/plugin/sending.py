@@ -7,7 +7,7 @@ repeated is known to the outbox alone, which repeats the whole event. A 429 is n
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.plugin import guards, replies
@@ -72,6 +72,10 @@ class SendingClient(GuardedClient):
         sent = await self.send(method, path, **how)
         self.raise_for(sent)
         return sent.json(self.who) if sent.body.strip() else None
+
+    def now(self) -> datetime:
+        """The host's time."""
+        return self._clock.now()
 
     def raise_for(self, sent: Sent) -> None:
         """Raises the error that a status stands for; nothing for one below 300."""

@@ -3,13 +3,15 @@
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from graphql import is_scalar_type
 
 from bot.core.clock import FakeClock
-from bot.demo.linear import API_KEY, PATH, LinearStandin, linear_app
+from bot.demo.linear import API_KEY, PATH, LinearStandin, linear_app, schema_of, small_schema
 from bot.demo.serve import serving
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a plain one is quick; httpx would read all certificates each time
@@ -46,7 +48,8 @@ async def test_whose_key_it_is_and_which_teams_there_are(linear: Linear) -> None
     assert set(data["viewer"]) == {"id", "name", "email", "app"}
     assert data["viewer"]["email"] == "alice@brightloom.example"
     assert data["organization"]["urlKey"] == "brightloom"
-    assert data["teams"] == {"nodes": [{"id": linear.ours.team["id"], "key": "ENG"}]}
+    first, second = data["teams"]["nodes"]
+    assert (first, second["key"]) == ({"id": linear.ours.team["id"], "key": "ENG"}, "OPS")
 
 
 @pytest.mark.parametrize("key", ["", "lin_api_wrong", f"Bearer {API_KEY}"])
@@ -118,3 +121,19 @@ async def test_faults_to_order_and_a_journal(linear: Linear) -> None:
     assert [(await linear.ask("{ viewer { id } }")).status_code for _ in range(2)] == [500, 200]
     assert linear.ours.journal.paths() == ["POST /graphql", "POST /graphql"]
     assert API_KEY not in repr(linear.ours.journal.asked)
+
+
+def test_the_demos_schema_is_a_part_of_linears_own() -> None:
+    path = Path(__file__).parents[3] / "shared" / "specs" / "linear.schema.graphql"
+    if not path.exists():
+        pytest.skip("no copy of Linear's schema beside the repository")
+    theirs = schema_of(path.read_text(encoding="utf-8"))
+    for name, ours in small_schema().type_map.items():
+        if name.startswith("__") or is_scalar_type(ours):
+            continue
+        their = theirs.type_map[name]
+        for field_name, field in ours.fields.items():  # type: ignore[attr-defined]
+            wanted = their.fields[field_name]  # type: ignore[attr-defined]
+            assert str(field.type).rstrip("!") == str(wanted.type).rstrip("!"), f"{name}.{field_name}"
+            for argument, ours_of_it in getattr(field, "args", {}).items():
+                assert str(ours_of_it.type) == str(wanted.args[argument].type), f"{name}.{field_name}({argument})"

@@ -1,0 +1,1 @@
+"""The parts of the Linear sink: what is asked of Linear, how, and in which words."""
