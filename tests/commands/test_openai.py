@@ -199,3 +199,34 @@ def test_an_outage_closes_by_itself(openai: Organization, clock: FakeClock) -> N
     clock.advance(timedelta(hours=1))
     shell.done("poll")
     assert nano(shell.spend("yesterday")["total_usd"]) == company.truth(TODAY, TODAY + DAY)[()]
+
+
+def test_where_the_bill_may_not_be_read_usage_counts_and_the_doctor_says_so(
+    openai: Organization, clock: FakeClock
+) -> None:
+    shell = openai.terminal
+    openai.ours.faults.forbidden.add("/organization/costs")
+    clock.advance(timedelta(hours=30))
+    refused = shell("poll", "--format", "json")
+    assert "costs" in refused.err + refused.out
+    assert "403" in refused.err + refused.out
+    yesterday = shell.spend("yesterday")
+    assert {row["basis"] for row in yesterday["rows"]} == {"computed"}
+    total = openai.company.truth(TODAY, TODAY + DAY)[()]
+    assert abs(nano(yesterday["total_usd"]) - total) <= 24 * 60 * len(openai.company.keys)
+    assert "costs" in shell("doctor").out
+
+
+def test_a_key_revoked_meanwhile_pauses_the_connection_and_keeps_its_figures(
+    openai: Organization, clock: FakeClock
+) -> None:
+    shell = openai.terminal
+    before = shell.spend(*span(openai, 0, 9))["total_usd"]
+    openai.ours.faults.revoked = True
+    assert shell("poll").code == 1
+    (connection,) = shell.done("connections", "--format", "json").json()
+    assert connection["state"] == "needs_reauth"
+    assert shell.spend(*span(openai, 0, 9))["total_usd"] == before
+    openai.ours.faults.revoked = False
+    shell.done(*openai.connecting("--replace"))
+    shell.done("poll")

@@ -1,5 +1,6 @@
 """OpenAI over real HTTP against the stand-in: the bill is what the company spent, to the nano-dollar, and usage how."""
 
+from collections import Counter
 from datetime import timedelta
 from fractions import Fraction
 from urllib.parse import parse_qs
@@ -26,6 +27,7 @@ from tests.plugins.openai_account import (
     true_tokens,
 )
 
+KINDS = ("embeddings", "images", "audio_speeches", "audio_transcriptions")
 COSTS, COMPLETIONS = "/organization/costs", "/organization/usage/completions"
 BY_DAY, BY_HOUR, BY_MINUTE = "%Y-%m-%d", "%Y-%m-%dT%H:00:00Z", "%Y-%m-%dT%H:%M:00Z"
 
@@ -175,7 +177,8 @@ async def test_a_back_fill_is_a_few_dozen_requests_within_openais_bounds() -> No
         asked = list(account.standin.journal.asked)
     assert {one.status for one in asked} == {200}
     assert (len(usage), len(bill)) == (14 + 14, 5)
-    assert len(asked) == len(usage) * 5 + len(bill)
+    kinds = Counter(one.path.rpartition("/")[2] for one in asked)
+    assert kinds == {"costs": 5, **dict.fromkeys(KINDS, 28), "completions": 13 * 2 + 1 + 13 * 3 + 2}
     assert max(len(page.rows) for page in usage) < 5_000
     for first, last in zip(asked, asked[100:], strict=False):
         assert last.at - first.at >= timedelta(seconds=60)
