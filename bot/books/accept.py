@@ -24,6 +24,7 @@ from bot.books.belief import BadPageError as BadPageError  # from here, for whoe
 from bot.books.bill import PROJECT, splits
 from bot.books.bulk import run_many
 from bot.books.database import execute, upsert
+from bot.books.hours import told
 from bot.books.interning import Interner, SeriesIdentity
 from bot.books.prices import PriceList
 from bot.books.rollups import Books
@@ -115,7 +116,11 @@ async def accept(
     if report.grain is not None:
         split = report.name in splits(reports)
         observed = await _observed(interner, ledger, report, page.rows, prices, by_project=split)
+        span = _span(page)
+        before = await told(session, connection_id, reports, report, span)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
+        for hour, _ in before ^ await told(session, connection_id, reports, report, span):
+            dirty.hour(hour)  # another report may count for it from now on
         await _cover(session, connection_id, report, page, now, dirty)
     if page.readings:
         believe_readings(report, page.readings, observed_at)

@@ -14,10 +14,11 @@ from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
+from bot.books.hours import finer, runs
 from bot.books.tables import BILLED, FIGURES, RESIDUAL, UNPRICED
 from bot.core.models import canonical
 from bot.core.money import share
-from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, is_whole_day
+from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.reconcile import Billed, Used, reconcile, weights
 from bot.core.spread import Weights, over_hours, shape_of
 from bot.core.tokens import CLASSES
@@ -72,21 +73,25 @@ _BILL = text(
 )
 _SHAPE = text(
     f"""
-    SELECT s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS} AS hour,
+    SELECT s.report, s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS} AS hour,
            SUM(COALESCE(e.cost_nano_usd, 0)) AS cost, SUM({_TOKENS}) AS tokens
     FROM entry e JOIN series s ON s.id = e.series_id
     WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report IN :reports
-    GROUP BY s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS}
+    GROUP BY s.report, s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS}
     """
 ).bindparams(bindparam("reports", expanding=True))
 
 
 async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report]) -> list[Line]:
     """Lays a day's bill over its hours, by the shape that finer reports of the same money show."""
-    finer = [report.name for report in reports if report.grain is not None and not is_whole_day(report)]
+    telling: dict[int, str] = {}
+    for run in await runs(session, span["connection"], finer(reports), (span["start"], span["end"])):
+        telling |= dict.fromkeys(range(run.start, run.end, HOUR_SECONDS), run.report.name)
     exact: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in await execute(session, _SHAPE, {**span, "reports": finer or [""]}):
+    for row in await execute(session, _SHAPE, {**span, "reports": sorted({*telling.values(), ""})}):
+        if telling[span["start"] + row.hour * HOUR_SECONDS] != row.report:
+            continue
         weight = max(int(row.cost), 0) or int(row.tokens)
         exact[row.key_id, row.model_id][row.hour] = weight
         by_key[row.key_id][row.hour] += weight

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books import bill, periods
 from bot.books.bulk import run_many
 from bot.books.database import execute
+from bot.books.hours import finer, runs
 from bot.books.tables import BILLED, FIGURES, UNPRICED, SpendHour
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, counting, is_whole_day
 from bot.core.tokens import CLASSES
@@ -177,7 +178,11 @@ async def compute(
                 ],
             )  # fmt: skip
         else:
-            await _hours(session, {**span, "report": winner.name, "settles_at": settles_at}, target)
+            speaking = [report for report in finer(books.reports) if report.name in spoke]
+            for run in await runs(session, books.connection_id, speaking, (start, end)):
+                settles_at = day + DAY_SECONDS + int(run.report.settles.total_seconds())
+                part = {**span, "start": run.start, "end": run.end}
+                await _hours(session, {**part, "report": run.report.name, "settles_at": settles_at}, target)
     if not (winner and whole_day and spoke[winner.name]):
         await _surplus(session, books, day, target)
     await execute(session, text(_HOURS_FROM_ADJUSTMENTS.format(target=target)), span)

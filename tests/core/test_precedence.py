@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.precedence import DAY_SECONDS, counting, is_final
+from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, Saying, counting, counting_in_hour, is_final, said
 
 DAY = 20_000 * DAY_SECONDS
 
@@ -52,3 +52,46 @@ def test_final_is_after_the_day_and_the_lag() -> None:
     ready = DAY + DAY_SECONDS + 30 * 60
     assert not is_final(BILL, DAY, ready - 1)
     assert is_final(BILL, DAY, ready)
+
+
+HOUR = HOUR_SECONDS
+LATE = DAY + 100 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("stretches", "told", "spoken"),
+    [
+        ([], [], []),
+        ([(0, 3, LATE)], [0, 1, 2], [0, 1, 2]),
+        ([(0.5, 2.5, LATE)], [1], [0, 1, 2]),
+        ([(0, 1.5, LATE), (1.5, 2, LATE)], [0, 1], [0, 1]),  # two pages make an hour
+        ([(1.5, 2, LATE), (0, 1.5, LATE)], [0, 1], [0, 1]),
+        ([(0, 1.25, LATE), (1.5, 2, LATE)], [0], [0, 1]),
+        ([(0, 3, DAY + 2 * HOUR + 1799)], [0], [0, 1, 2]),  # a second before the lag of the second hour was over
+        ([(0, 3, DAY + 2 * HOUR + 1800)], [0, 1], [0, 1, 2]),
+        ([(0, 3, DAY + HOUR)], [], [0]),  # of what is to come nobody has spoken
+    ],
+)
+def test_what_a_report_has_said(stretches: list[tuple[float, float, int]], told: list[int], spoken: list[int]) -> None:
+    found = said(
+        HOURS,
+        [(DAY + int(start * HOUR), DAY + int(end * HOUR), at) for start, end, at in stretches],
+        range(DAY, DAY + 4 * HOUR, HOUR),
+    )
+    assert sorted(found.told) == [DAY + hour * HOUR for hour in told]
+    assert sorted(found.spoken) == [DAY + hour * HOUR for hour in spoken]
+
+
+@pytest.mark.parametrize(
+    ("hours", "minutes", "counts"),
+    [
+        (Saying({0}, {0}), Saying({0}, {0}), HOURS),
+        (Saying({0}, {0}), Saying(), HOURS),
+        (Saying(set(), {0}), Saying({0}, {0}), MINUTES),
+        (Saying(set(), {0}), Saying(set(), {0}), MINUTES),  # until the better has told it all, the lesser stands
+        (Saying(set(), {0}), Saying(), HOURS),
+        (Saying(), Saying(), None),
+    ],
+)
+def test_who_counts_for_an_hour(hours: Saying, minutes: Saying, counts: Terms | None) -> None:
+    assert counting_in_hour((HOURS, MINUTES), {"hours": hours, "minutes": minutes}, 0) is counts
