@@ -148,3 +148,76 @@ def test_asked_again_nothing_is_new(newer: Machine, older: Machine) -> None:
     for machine in (newer, older):
         again = machine.poll()
         assert (again["new"], again["changed"]) == (0, 0)
+
+
+def test_without_analytics_today_is_computed_and_a_batch_is_half(older: Machine) -> None:
+    found = older.spend("today", "by", "key", "model", "top", "100")
+    truth = COMPANY.truth(TODAY, NOW, ("key", "model"))
+    computed = by_key_and_model(found)
+    assert computed.keys() == truth.keys()
+    assert all(abs(computed[group] - truth[group]) < 1_000 for group in truth)  # rounded by the minute, not by the hour
+    assert {row["basis"] for row in found["rows"]} == {"computed"}
+
+
+def test_analytics_that_come_later_take_over_and_nothing_counts_twice(tmp_path: Path) -> None:
+    with connected(tmp_path, no_analytics=403) as machine:
+        machine.standin.faults.no_analytics = None
+        machine.clock.advance(DAY)
+        machine.poll()
+        assert nano(machine.spend(*OVER)["total_usd"]) == COMPANY.truth(COMPANY.start, TODAY)[()]
+        today = (f"{TODAY:%Y-%m-%d}",)
+        found = by_key_and_model(machine.spend("from", *today, "to", *today, "by", "key", "model", "top", "100"))
+        assert found == COMPANY.truth(TODAY, TODAY + DAY, ("key", "model"))
+
+
+def test_analytics_that_are_taken_away_leave_the_daily_bill(tmp_path: Path) -> None:
+    with connected(tmp_path) as machine:
+        machine.standin.faults.no_analytics = 403
+        machine.clock.advance(DAY + 2 * HOUR)
+        machine.poll()
+        machine.clock.advance(HOUR)
+        machine.poll()
+        assert nano(machine.spend(*OVER)["total_usd"]) == COMPANY.truth(COMPANY.start, TODAY)[()]
+        day = f"{TODAY:%Y-%m-%d}"
+        found = machine.spend("from", day, "to", day)
+        assert nano(found["total_usd"]) == COMPANY.truth(TODAY, TODAY + DAY)[()]
+
+
+@pytest.mark.parametrize("no_analytics", [None, 404])
+def test_an_outage_of_a_day_leaves_a_gap_that_closes_by_itself(tmp_path: Path, no_analytics: int | None) -> None:
+    with connected(tmp_path, no_analytics=no_analytics) as machine:
+        machine.clock.advance(DAY - HOUR)
+        machine.standin.faults.status("/users", 529, times=50)
+        failed = machine.terminal("poll")
+        assert failed.code == 1
+        assert "529" in failed.err
+        machine.standin.faults.clear()
+        machine.clock.advance(2 * HOUR)
+        machine.standin.faults.analytics_lag = HOUR
+        machine.poll()
+        machine.clock.advance(HOUR)
+        machine.poll()
+        day = f"{TODAY:%Y-%m-%d}"
+        assert nano(machine.spend("from", day, "to", day)["total_usd"]) == COMPANY.truth(TODAY, TODAY + DAY)[()]
+
+
+def test_one_report_that_is_refused_does_not_stop_the_others(tmp_path: Path) -> None:
+    with connected(tmp_path, no_analytics=404) as machine:
+        machine.clock.advance(timedelta(minutes=61))
+        machine.standin.faults.status("/cost_report", 403)
+        ran = machine.terminal("poll")
+        assert ran.code == 1
+        assert "cost_report" in ran.err
+        used = by_key_and_model(machine.spend("today", "by", "key", "model", "top", "100"))
+        later = COMPANY.truth(TODAY, NOW + timedelta(minutes=61), ("key", "model"))
+        assert all(abs(used[group] - later[group]) < 1_000 for group in later)
+
+
+def test_a_key_that_is_revoked_pauses_the_connection_and_keeps_the_figures(tmp_path: Path) -> None:
+    with connected(tmp_path) as machine:
+        machine.clock.advance(HOUR)
+        machine.standin.faults.revoked = True
+        assert machine.terminal("poll").code == 1
+        (row,) = machine.terminal.done("connections", "--format", "json").json()
+        assert row["state"] == "needs_reauth"
+        assert nano(machine.spend(*OVER)["total_usd"]) == COMPANY.truth(COMPANY.start, TODAY)[()]
