@@ -57,7 +57,7 @@ LOGS = Report(
     lag=timedelta(minutes=1),  # lines are written every 10 seconds, once their request has ended
     settles=_DAY,
     history=timedelta(days=7),
-    rereads=(Reread(timedelta(0), _HOUR), Reread(_HOUR, 3 * _HOUR), Reread(_DAY, 2 * _DAY)),
+    rereads=(Reread(timedelta(0), timedelta(minutes=5)), Reread(_HOUR, 3 * _HOUR), Reread(_DAY, 2 * _DAY)),
 )
 
 
@@ -168,7 +168,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
             words = f"LiteLLM does not know this key (401). Copy the whole of it. {MAKE_ONE}"
             raise BadConfig("api_key", words, status=error.status) from None
         except Permanent as error:
-            if error.status == 404:
+            if error.status in (404, 422):
                 return None
             if error.status in (400, 403):
                 raise BadConfig("api_key", str(error), status=error.status) from None

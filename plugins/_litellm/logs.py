@@ -20,6 +20,7 @@ PAGE_ROWS = (1000, 100)  # the most that versions take, the newest first
 COUNTED_TO = 10_000  # lines; LiteLLM's own bound for a total
 MAX_HOURS = 24  # of one page of ours
 MAX_QUESTIONS = 2_000  # for one hour: two million lines
+_TOO_MUCH = (422, None)  # more rows than the version gives, or more bytes than the client takes
 _TIME = "%Y-%m-%d %H:%M:%S"
 _CURSOR = "%Y-%m-%dT%H:%M:%SZ"
 _TOO_OLD = "This LiteLLM is too old to list its requests (/spend/logs/v2); its figures come once a day is over."
@@ -104,7 +105,10 @@ class Logs:
         found: dict[str, Line] = {}
         page, total = 1, 0
         while page == 1 or (page - 1) * self._page_rows < total:  # ends: total is below COUNTED_TO
+            rows = self._page_rows
             answer = await self._ask(stretch, page)
+            if page > 1 and rows != self._page_rows:  # the pages so far were cut otherwise
+                return None
             total = max(total, answer.total)
             if answer.total_is_capped or total >= COUNTED_TO:
                 return None
@@ -130,7 +134,7 @@ class Logs:
         try:
             body = await self._context.http.get(PATH, params)
         except Permanent as error:
-            if error.status != 422 or self._page_rows == PAGE_ROWS[-1]:
+            if error.status not in _TOO_MUCH or self._page_rows == PAGE_ROWS[-1]:
                 raise
             self._page_rows = PAGE_ROWS[-1]
             body = await self._context.http.get(PATH, params | {"page_size": self._page_rows})

@@ -9,7 +9,8 @@ from plugins._litellm.shapes import KeyLine, KeyPage, Team, TeamPage, User, User
 
 PAGE_ROWS = 100  # the most that each list gives
 MAX_PAGES = 500
-_NOT_THERE = (400, 404, 405, 422)  # what an older version says of a list or a filter that it does not have
+MAX_DELETED_PAGES = 20  # an archive only grows
+_NOT_THERE = (400, 403, 404, 405, 422)  # what an older version says of a list or a filter that it does not have
 P = TypeVar("P", KeyPage, UserPage, TeamPage)
 
 
@@ -30,9 +31,13 @@ class People:
         found: dict[str, Key] = {}
         async for line in self._lines({}):
             found.setdefault(line.token, _key(line, emails, teams, deleted=False))
+        deleted = 0
         try:
             async for line in self._lines({"status": "deleted"}):
                 found.setdefault(line.token, _key(line, emails, teams, deleted=True))
+                deleted += 1
+                if deleted >= MAX_DELETED_PAGES * PAGE_ROWS:
+                    break
         except Permanent as error:
             if error.status not in _NOT_THERE:
                 raise

@@ -29,10 +29,24 @@ def _utc(value: Any) -> Any:
     return None if value == "" else value
 
 
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+def _text(value: Any) -> Any:
+    """Null is no text; a flag or a number is what it reads as."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, bool | int | Decimal) else value
+
+
+def _moment_or_none(value: Any) -> datetime | None:
+    """Of keys and users, a time that cannot be read is one that is not known."""
+    found = _utc(value)
+    return found if isinstance(found, datetime) else None
+
+
+Text = Annotated[str, BeforeValidator(_text)]
 Count = Annotated[int, BeforeValidator(lambda value: 0 if value is None else value), Field(ge=0, le=MAX_COUNT)]
 Usd = Annotated[Decimal, Field(ge=0, le=MAX_USD)]
 Moment = Annotated[datetime, BeforeValidator(_utc)]
+MomentIfKnown = Annotated[datetime | None, BeforeValidator(_moment_or_none)]
 
 
 class Shape(BaseModel):
@@ -128,8 +142,8 @@ class KeyLine(Shape):
     user_id: Text = ""
     team_id: Text = ""
     blocked: bool | None = None
-    created_at: Moment | None = None
-    last_active: Moment | None = None
+    created_at: MomentIfKnown = None
+    last_active: MomentIfKnown = None
 
 
 class KeyPage(Shape):
@@ -145,7 +159,7 @@ class User(Shape):
     user_id: str = Field(min_length=1)
     user_email: Text = ""
     user_role: Text = ""
-    created_at: Moment | None = None
+    created_at: MomentIfKnown = None
 
 
 class UserPage(Shape):
