@@ -11,6 +11,7 @@ from bot.books import migrations
 from bot.books.database import Database
 from bot.books.prices import PriceList
 from bot.books.workspaces import chosen
+from bot.core import models
 from bot.core.clock import Clock, SystemClock
 from bot.plugin import loader
 from bot.plugin.loader import Loaded
@@ -63,6 +64,8 @@ async def house(
         kms_key=settings.kms_key,
         on_secret=on_secret,
     )
+    prices = PriceList.read(data_dir)
+    models.use(prices.names)
     loaded = loader.load(folder=settings.plugins_dir, packages=True)
     database = Database(settings.database_url())
     try:
@@ -75,7 +78,7 @@ async def house(
             clock,
             poll_seconds=settings.poll_seconds,
             admins=settings.admins,
-            prices=PriceList.read(data_dir),
+            prices=prices,
         )
         bookkeeping = Bookkeeping(database, loaded.ledgers(), clock)
         yield House(

@@ -69,6 +69,8 @@ def passes(dimension: str, pattern: str, key: KeyRow | None, owner: Owner, model
     elif dimension == "model":
         known = canonical(model) if model else ""
         values = [known, model, known.rpartition("/")[2]]
+        if known and "*" not in pattern and canonical(pattern).rpartition("/")[2] == known.rpartition("/")[2]:
+            return pattern.count("/") == 0 or canonical(pattern) == known  # another spelling of it
     else:
         return True
     return any(matches(value, pattern) for value in values)

@@ -8,6 +8,9 @@ requests, so it is never priced with a tier that goes by the size of one: unit p
     from = 2026-01-01               # holds from this day of use on
     input = "1.25"
     output = "10"
+
+    [models]                        # names of one's own: what a ledger calls it, and what to read
+    "azure/team-gpt" = "openai/gpt-4o"
 """
 
 import importlib
@@ -20,6 +23,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from bot.core.models import canonical
@@ -60,7 +64,8 @@ class _Override:
 class PriceList:
     """Unit prices by ledger, model and day of use."""
 
-    def __init__(self, overrides: Sequence[_Override] = ()) -> None:
+    def __init__(self, overrides: Sequence[_Override] = (), names: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.names = names  # the operator's own, for bot.core.models.use
         self._overrides = sorted(overrides, key=lambda override: override.start, reverse=True)
         self._for_ever: dict[tuple[str, str], UnitPrices | None] = {}
         self.unit = lru_cache(maxsize=MAX_REMEMBERED)(self._unit)
@@ -76,9 +81,12 @@ class PriceList:
         except (OSError, ValueError) as error:
             raise PricesError(f"{FILE_NAME}: {error}") from None
         prices = found.get("price", [])
-        if set(found) - {"price"} or not isinstance(prices, list):
-            raise PricesError(f"{FILE_NAME}: wants [[price]] tables and nothing else")
-        return cls([_override(place, price) for place, price in enumerate(prices, 1)])
+        names = found.get("models", {})
+        if set(found) - {"price", "models"} or not isinstance(prices, list):
+            raise PricesError(f"{FILE_NAME}: wants [[price]] tables, a [models] table and nothing else")
+        if not isinstance(names, dict) or not all(isinstance(name, str) and name.strip() for name in names.values()):
+            raise PricesError(f'{FILE_NAME}: [models] wants lines such as "azure/team-gpt" = "openai/gpt-4o"')
+        return cls([_override(place, price) for place, price in enumerate(prices, 1)], names)
 
     @staticmethod
     def load() -> None:
