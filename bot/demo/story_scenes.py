@@ -35,7 +35,7 @@ async def connect(on: Stage, tell: Narrator) -> None:
         f"{_clock(on)}. {on.slack.world.team_name} has {people} developers, {agents} agents and {keys} keys at "
         "OpenRouter, and nobody knows who spends what. Alice, an admin, has just installed Outlay."
     )
-    form = _modal(await _type(on, tell, "alice", "/spend connect"))
+    form = _modal(await _type(on, tell, "alice", "/spend connect openrouter"))
     tell.shows(form, gap=True)
     tell.say(
         "She opens Advanced, where the stand-in's address goes (with the real OpenRouter there is nothing to do "

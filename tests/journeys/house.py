@@ -109,7 +109,7 @@ class House:
 
     async def form(self, user: str = ALICE) -> Modal:
         """Opens the form for connecting."""
-        reply = await self.slack.command("/spend connect", user=user)
+        reply = await self.slack.command("/spend connect openrouter", user=user)
         assert reply.modal is not None, reply.text
         return reply.modal
 

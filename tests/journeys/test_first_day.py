@@ -91,6 +91,7 @@ async def test_the_bots_own_clockwork_reads_the_ledger_and_spend_answers(
         assert "No ledger is connected yet" in first.text
         opened = await first.click("connect:open")
         assert opened.modal is not None
+        await opened.modal.choose("connect:ledger", "openrouter")
         await home.submit(opened.modal, MANAGEMENT_KEY, Name="main")
 
         async def read_by(moment: datetime) -> bool:

@@ -169,7 +169,7 @@ async def over_http(open_connected: Open) -> Any:
 
 async def test_over_http_the_same_questions_get_the_same_answers(over_http: House) -> None:
     reply = await over_http.slack.command("/spend 7d by model", user=BRUNO)
-    modal = (await over_http.slack.command("/spend connect", user=ALICE)).modal
+    modal = (await over_http.slack.command("/spend connect openrouter", user=ALICE)).modal
 
     total = over_http.company.truth(over_http.company.start, NOW, of="paid_nano_usd")[()]
     assert reply.acked
