@@ -1,4 +1,4 @@
-"""Writes the parts of the docs that repeat the code: the settings, the commands, the example of a ledger.
+"""Writes the parts of the docs that repeat the code: the settings, the commands, the examples of plugins.
 
     .venv/bin/python -m docs.reference
 
@@ -30,14 +30,24 @@ def commands() -> str:
 
 
 def ledger() -> str:
-    """The example of docs/examples, as it is."""
-    return f"```python\n{(DOCS / 'examples' / 'tollgate.py').read_text(encoding='utf-8').rstrip()}\n```"
+    """The ledger of docs/examples, as it is."""
+    return _example("tollgate")
+
+
+def sink() -> str:
+    """The sink of docs/examples, as it is."""
+    return _example("clapper")
+
+
+def _example(name: str) -> str:
+    return f"```python\n{(DOCS / 'examples' / f'{name}.py').read_text(encoding='utf-8').rstrip()}\n```"
 
 
 PARTS = {
     "settings": (DOCS / "settings.md", settings),
     "commands": (DOCS / "commands.md", commands),
     "ledger": (DOCS / "plugins.md", ledger),
+    "sink": (DOCS / "plugins.md", sink),
 }
 
 

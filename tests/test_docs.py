@@ -15,6 +15,7 @@ from bot import plugin
 from bot.core.query import DIMENSIONS, FILTERS, parse
 from bot.plugin import Ledger, PluginError, loader
 from bot.plugin.contract import Plugin, Sink
+from bot.plugin.sink_trial import SinkTrial
 from bot.plugin.trial import Trial
 from bot.settings import documented
 from docs import reference
@@ -161,7 +162,7 @@ SHAPES = [found for found in vars(plugin).values() if dataclasses.is_dataclass(f
 CONTRACT = page("docs/plugins.md").split("## The contract")[1]
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, Trial], ids=lambda shape: shape.__name__)
+@pytest.mark.parametrize("shape", [*SHAPES, Trial, SinkTrial], ids=lambda shape: shape.__name__)
 def test_every_field_of_the_contract_is_documented(shape: type[Any]) -> None:
     assert {field.name for field in dataclasses.fields(shape)} <= words_of_code(CONTRACT)
 

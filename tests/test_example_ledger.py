@@ -62,9 +62,10 @@ async def trial() -> AsyncIterator[Trial]:
 TestTollgate = ledger_conformance(Tollgate, make=trial)
 
 
-def test_it_loads_from_its_folder() -> None:
-    loaded = loader.load(folder=EXAMPLES)
+def test_both_examples_load_from_their_folder() -> None:
+    found = [found for found in loader.load(folder=EXAMPLES).found if found.source.startswith("folder")]
 
-    assert [(found.slug, found.ok, found.error) for found in loaded.found if found.source.startswith("folder")] == [
-        ("tollgate", True, None)
+    assert [(one.slug, one.kind, one.ok, one.error) for one in found] == [
+        ("clapper", "sink", True, None),
+        ("tollgate", "ledger", True, None),
     ]

@@ -12,14 +12,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
-import pytest
-
 from bot.core.money import MoneyError, to_nano
 from bot.core.tokens import Tokens
-from bot.plugin import forms
+from bot.plugin.conformance_common import PluginConformance, must
 from bot.plugin.contract import Checked, Ledger, Page, Report, Row, Window
 from bot.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
-from bot.plugin.loader import problem_with
 from bot.plugin.trial import Bench, Fault, Trial, aligned, bucket, everything_logged
 
 __all__ = ["LedgerConformance", "Make", "Trial", "ledger_conformance"]
@@ -34,49 +31,15 @@ def ledger_conformance(plugin: type[Ledger[Any]], *, make: Make) -> type["Ledger
     return type(f"Test{plugin.__name__}", (LedgerConformance,), {"plugin": plugin, "make": staticmethod(make)})
 
 
-def must(condition: object, words: str) -> None:
-    """Fails the check in words that the plugin's author can act on."""
-    if not condition:
-        raise AssertionError(words)
-
-
-class LedgerConformance:
+class LedgerConformance(PluginConformance):
     """One check a method; each has a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]
-    pytestmark = pytest.mark.asyncio
 
     @staticmethod
     def make() -> AbstractAsyncContextManager[Trial]:
         """A fresh trial; `ledger_conformance` puts the author's in its place."""
         raise NotImplementedError
-
-    # What it says of itself
-
-    async def test_its_meta_and_reports_are_sound(self) -> None:
-        problem = problem_with(self.plugin)
-        must(problem is None, f"The loader would refuse it: {problem}")
-
-    async def test_its_form_round_trips(self) -> None:
-        async with self.make() as trial:
-            values = forms.values_of(self.plugin, trial.good)
-            rebuilt = forms.build(self.plugin, values)
-            must(rebuilt == trial.good, "Settings put into the form and read back are other settings.")
-            held = [values[name] for name in forms.secret_fields(self.plugin) if name in values]
-            must(trial.secret in held, "The trial's secret is in no field that is a SecretStr.")
-            for field in forms.fields_of(self.plugin):
-                if field.required:
-                    rest = {name: text for name, text in values.items() if name != field.name}
-                    self._refused_on(field.name, rest)
-            self._refused_on("no_such_field", values | {"no_such_field": "x"})
-
-    def _refused_on(self, name: str, values: dict[str, str]) -> None:
-        try:
-            forms.build(self.plugin, values)
-        except BadConfig as error:
-            must(error.field == name, f"The form blames {error.field!r} for what is wrong with {name!r}.")
-        else:
-            raise AssertionError(f"The form takes settings that are wrong in {name!r}.")
 
     # Whose account it is
 

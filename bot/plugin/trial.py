@@ -46,12 +46,13 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer in the server's place. `status` 0: the connection drops."""
+    """An answer in the server's place. `status` 0: the connection drops; `lost`: it drops after the server did it."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     times: int | None = None  # None: from now on
+    lost: bool = False
 
 
 class Wire(httpx.AsyncBaseTransport):
@@ -82,7 +83,9 @@ class Wire(httpx.AsyncBaseTransport):
             return await self._inner.handle_async_request(request)
         if self._left is not None:
             self._left -= 1
-        if fault.status == 0:
+        if fault.lost:
+            await (await self._inner.handle_async_request(request)).aread()
+        if fault.status == 0 or fault.lost:
             raise httpx.RemoteProtocolError("the peer closed the connection")
         return httpx.Response(fault.status, headers=dict(fault.headers), content=fault.body)
 
