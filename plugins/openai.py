@@ -143,7 +143,7 @@ def _refusal(error: PluginError) -> PluginError:
         return error
     if error.status == 404:
         return BadConfig("base_url", str(error), status=404)
-    if error.status == 403 or "scope" in str(error).lower():
+    if error.status == 403 or any(word in str(error).lower() for word in ("scope", "permission")):
         return BadConfig("api_key", f"{NOT_THIS} {MAKE_ONE}", status=error.status)
     words = f"OpenAI does not know this key (401). Copy the whole of an admin key. {MAKE_ONE}"
     return BadConfig("api_key", words, status=error.status)

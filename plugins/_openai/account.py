@@ -1,7 +1,7 @@
 """Whose organization it is and which keys it has: all projects, archived ones too, and the keys of each.
 
-An archived project can make no new key, so the keys that the books have met there are not asked for again. Keys that
-were deleted are in no list; the books keep their names.
+An archived project can make no new key, so once the books have met the account's keys, archived projects are not asked
+again. Keys that were deleted are in no list; the books keep their names.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Account:
         for key in self._context.known_keys:
             known.setdefault(key.project_id, []).append(key)
         projects = await self.projects()
-        resting = [project for project in projects if project.archived and project.id in known]
+        resting = [project for project in projects if project.archived and known]
         asked = [project for project in projects if project not in resting]
         found: list[tuple[Project, ApiKey]] = []
         for place in range(0, len(asked), AT_ONCE):
@@ -45,7 +45,7 @@ class Account:
                     raise answer
                 found += [(project, key) for key in answer]
         emails = await self._emails() if any(_lacks_email(key) for _, key in found) else {}
-        keys = {key.id: key for project in resting for key in known[project.id]}
+        keys = {key.id: key for project in resting for key in known.get(project.id, ())}
         keys |= {key.id: self._key(project, key, emails) for project, key in found}
         return list(keys.values())
 

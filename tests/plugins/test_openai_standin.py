@@ -129,17 +129,19 @@ async def test_keys_have_their_owners_and_deleted_ones_are_not_listed() -> None:
     assert emre.label.startswith("sk-proj-...")
 
 
-async def test_an_archived_project_whose_keys_are_known_is_not_asked_again() -> None:
+async def test_an_archived_project_is_not_asked_again_and_keeps_its_keys() -> None:
     async with brightloom() as account:
         await account.plugin.keys()
         everything = {path for path in account.standin.journal.paths() if path.endswith("/api_keys")}
         pilot = next(p.id for p in await account.plugin._account.projects() if p.archived)
-    known = Key("key_old", "of-old", project_id=pilot, project_name="Pilot")
-    async with brightloom([known]) as account:
-        keys = await account.plugin.keys()
-        asked = {path for path in account.standin.journal.paths() if path.endswith("/api_keys")}
-    assert everything - asked == {f"GET /organization/projects/{pilot}/api_keys"}
-    assert known in keys
+    old = Key("key_old", "of-old", project_id=pilot, project_name="Pilot")
+    other = Key("key_gone", "gone", project_id=COMPANY.keys[0].workspace.id)
+    for known, kept in (([old, other], {"key_old"}), ([other], set[str]())):
+        async with brightloom(known) as account:
+            keys = {key.id for key in await account.plugin.keys()}
+            asked = {path for path in account.standin.journal.paths() if path.endswith("/api_keys")}
+        assert everything - asked == {f"GET /organization/projects/{pilot}/api_keys"}
+        assert keys & {"key_old", "key_gone"} == kept
 
 
 async def test_who_is_who() -> None:
