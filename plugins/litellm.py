@@ -26,6 +26,7 @@ from bot.plugin import (
     Reread,
     Window,
 )
+from plugins._litellm.asking import ask
 from plugins._litellm.daily import Daily
 from plugins._litellm.logs import Logs
 from plugins._litellm.people import People, first_made
@@ -106,7 +107,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         key and a new address, and is the same for all replicas. Where LiteLLM does not say, the address is the account.
         """
         await self._has_database()
-        user_id = await self._own_user()
+        user_id = await self._checked_user()
         try:
             users = await self._people.users()
         except (NeedsReauth, Permanent) as error:
@@ -114,6 +115,8 @@ class LiteLLM(Ledger[LiteLLMConfig]):
                 raise
             raise BadConfig("api_key", OWN_ONLY, status=error.status) from None
         credential = _credential(user_id, users)
+        if not credential:
+            raise BadConfig("api_key", OWN_ONLY)
         now = self.context.clock.now()
         summed = not self._provider and await self._daily.probe(now)
         listed = await self._logs.probe(now)
@@ -146,13 +149,20 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         raise Permanent(f"LiteLLM has no report «{report}».")
 
     async def keys(self) -> Sequence[Key]:
-        """All virtual keys, blocked and deleted ones too."""
-        return await self._people.keys()
+        """All virtual keys, blocked and deleted ones too.
+
+        Each poll begins here, so here is looked whether the key still sees everything: were its user given a lesser
+        role, LiteLLM would go on answering, and what others spent would seem to have vanished.
+        """
+        user_id, users = await self._own_user(), await self._people.users()
+        if not _credential(user_id, users):
+            raise NeedsReauth(OWN_ONLY)
+        return await self._people.keys(users)
 
     async def _has_database(self) -> None:
         """Asks what anybody may ask. A proxy that hides its health is believed to have one."""
         try:
-            health = read(Readiness, await self.context.http.get("/health/readiness"))
+            health = read(Readiness, await ask(self.context, "/health/readiness"))
         except Permanent as error:
             if error.status not in (403, 404):
                 raise
@@ -163,20 +173,27 @@ class LiteLLM(Ledger[LiteLLMConfig]):
     async def _own_user(self) -> str | None:
         """Whose key this is; None for the master key, which is in no list of keys."""
         try:
-            return read(KeyInfo, await self.context.http.get("/key/info")).info.user_id
+            return read(KeyInfo, await ask(self.context, "/key/info")).info.user_id
+        except Permanent as error:
+            if error.status in (404, 422):
+                return None
+            raise
+
+    async def _checked_user(self) -> str | None:
+        """The same, with what is wrong about the key landing on its field."""
+        try:
+            return await self._own_user()
         except NeedsReauth as error:
             words = f"LiteLLM does not know this key (401). Copy the whole of it. {MAKE_ONE}"
             raise BadConfig("api_key", words, status=error.status) from None
         except Permanent as error:
-            if error.status in (404, 422):
-                return None
-            if error.status in (400, 403):
-                raise BadConfig("api_key", str(error), status=error.status) from None
-            raise
+            if error.status not in (400, 403):
+                raise
+            raise BadConfig("api_key", str(error), status=error.status) from None
 
 
 def _credential(user_id: str | None, users: Sequence[User]) -> str:
-    """What kind of key it is, in words. Raises BadConfig for one that does not see everything."""
+    """What kind of key it is, in words; "" for one that does not see everything."""
     if user_id is None:
         return f"master key ({TOO_MUCH})"
     role = next((user.user_role for user in users if user.user_id == user_id), "")
@@ -184,4 +201,4 @@ def _credential(user_id: str | None, users: Sequence[User]) -> str:
         return "viewer's key"
     if role == ADMIN:
         return f"admin's key ({TOO_MUCH})"
-    raise BadConfig("api_key", OWN_ONLY)
+    return ""

@@ -65,6 +65,8 @@ class LiteLLMStandin:
             raise Refused(400, "No connected db.", "no_db_connection")
         if scheme.lower() != "bearer" or not who or (who == "viewer" and self.faults.revoked):
             raise Refused(401, "Authentication Error, Invalid proxy server token passed.", "token_not_found_in_db")
+        if who == "viewer" and self.faults.demoted:
+            return "user"
         return who
 
     def _reader(self, request: Request) -> str:

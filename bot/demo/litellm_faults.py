@@ -20,6 +20,7 @@ class LiteLLMFaults(Faults):
     shifting         pages after the first begin so many lines too early, as when lines come in meanwhile.
     no_database      it never had one; its lists answer 500, its lines 401.
     revoked          the viewer's key no longer works: 401.
+    demoted          the viewer is a plain user now: lists are refused, figures are its own, of which there are none.
     no_lines         the operator has switched request lines off, or pruned them: there are none, and no error.
     unpriced         models by LiteLLM's name whose dollars are zero, since its price map does not know them.
     oddities         fields nobody expects, nulls, numbers that are text, times without a zone.
@@ -35,6 +36,7 @@ class LiteLLMFaults(Faults):
         self.shifting = 0
         self.no_database = False
         self.revoked = False
+        self.demoted = False
         self.no_lines = False
         self.unpriced: set[str] = set()
         self.oddities: set[Oddity] = set()

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from bot.plugin import Context, Page, Permanent, Window
 from plugins._litellm import figures
+from plugins._litellm.asking import ask
 from plugins._litellm.figures import KEYLESS, SELF_HOSTED, Figures, Slot, Table
 from plugins._litellm.shapes import Day, Days, Part, read
 
@@ -67,7 +68,7 @@ class Daily:
 
     async def _day(self, day: datetime) -> Table:
         asked = day.date().isoformat()
-        body = await self._context.http.get(PATH, {"start_date": asked, "end_date": asked, "api_key_limit": MAX_KEYS})
+        body = await ask(self._context, PATH, {"start_date": asked, "end_date": asked, "api_key_limit": MAX_KEYS})
         answer = await asyncio.to_thread(read, Days, body)  # a thousand keys take a while
         table: Table = {}
         for found in answer.results:

@@ -9,8 +9,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from bot.plugin import Context, NeedsReauth, Page, Permanent, Transient, Window
+from bot.plugin import Context, Page, Permanent, Window
 from plugins._litellm import figures, shapes
+from plugins._litellm.asking import ask
 from plugins._litellm.figures import Table
 from plugins._litellm.shapes import Line, LogPage, read
 
@@ -132,16 +133,12 @@ class Logs:
             "sort_order": "asc",
         }
         try:
-            body = await self._context.http.get(PATH, params)
+            body = await ask(self._context, PATH, params)
         except Permanent as error:
             if error.status not in _TOO_MUCH or self._page_rows == PAGE_ROWS[-1]:
                 raise
             self._page_rows = PAGE_ROWS[-1]
-            body = await self._context.http.get(PATH, params | {"page_size": self._page_rows})
-        except NeedsReauth as error:  # how it says that its database is away
-            if "prisma" in str(error).lower():
-                raise Transient("LiteLLM has no connection to its database now.", status=error.status) from None
-            raise
+            body = await ask(self._context, PATH, params | {"page_size": self._page_rows})
         return await asyncio.to_thread(_read, body)  # a thousand lines take a while
 
     def _add(self, lines: list[Line], table: Table) -> None:

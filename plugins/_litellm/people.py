@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from bot.plugin import Context, Key, Permanent
+from plugins._litellm.asking import ask
 from plugins._litellm.shapes import KeyLine, KeyPage, Team, TeamPage, User, UserPage, read
 
 PAGE_ROWS = 100  # the most that each list gives
@@ -24,9 +25,9 @@ class People:
         """All users that the credential sees."""
         return [user async for page in self._pages(UserPage, "/user/list", "page_size") for user in page.users]
 
-    async def keys(self) -> list[Key]:
+    async def keys(self, users: list[User]) -> list[Key]:
         """All keys, with the e-mail of whose they are and the name of their team."""
-        emails = {user.user_id: user.user_email for user in await self.users()}
+        emails = {user.user_id: user.user_email for user in users}
         teams = {team.team_id: team.team_alias for team in await self._teams()}
         found: dict[str, Key] = {}
         async for line in self._lines({}):
@@ -64,7 +65,7 @@ class People:
         """All pages of a list, as many as it says it has."""
         for number in range(1, MAX_PAGES + 1):
             asked = {**(params or {}), "page": number, size: PAGE_ROWS}
-            page = read(shape, await self._context.http.get(path, asked))
+            page = read(shape, await ask(self._context, path, asked))
             yield page
             if number >= page.total_pages:
                 return

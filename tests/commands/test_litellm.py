@@ -205,6 +205,29 @@ def test_doctor_says_which_key_it_is_and_that_less_would_do(terminal: Terminal) 
     assert "master key (more than Outlay needs" in found["detail"]
 
 
+def test_a_role_that_became_less_stops_the_poll_and_no_figure_vanishes(
+    terminal: Terminal, proxy: LiteLLMStandin
+) -> None:
+    gate(terminal, "role=books")
+    terminal.done("poll", "--since", SINCE)
+    before = terminal.spend("7d", "by", "key")["rows"]
+    proxy.faults.demoted = True
+    ran = terminal("poll", "--since", SINCE)
+
+    assert ran.code == 1
+    assert "does not accept the credential (401)" in ran.err
+    assert terminal.spend("7d", "by", "key")["rows"] == before
+    assert terminal.done("connections", "--format", "json").json()[0]["state"] == "needs_reauth"
+
+
+def test_a_refused_report_stops_no_other(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+    gate(terminal, "role=books")
+    proxy.faults.status("/user/daily/activity/aggregated", 403, times=9)
+    terminal("poll", "--since", SINCE)
+
+    assert by_key(terminal, *YESTERDAY) == went_through(proxy, TODAY - DAY, TODAY)  # from its lines
+
+
 def test_a_day_of_outage_closes_by_itself(terminal: Terminal, proxy: LiteLLMStandin) -> None:
     gate(terminal, "role=books")
     terminal.done("poll", "--since", SINCE)

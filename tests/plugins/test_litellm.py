@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Permanent, Row, Tokens, Window
+from bot.plugin import BadConfig, NeedsReauth, Permanent, Row, Tokens, Transient, Window
 from bot.plugin.session import session
 from plugins._litellm.figures import tokens_of
 from plugins._litellm.shapes import Metrics
@@ -55,11 +55,10 @@ async def litellm(
         if asked is not None:
             asked.append(request)
         answer = answers.get(request.url.path.removeprefix("/llm"), lambda _: 404)(request)
-        return (
-            httpx.Response(answer, json={"detail": "no"})
-            if isinstance(answer, int)
-            else httpx.Response(200, json=answer)
-        )
+        if isinstance(answer, httpx.Response):
+            return answer
+        refused = isinstance(answer, int)
+        return httpx.Response(answer if refused else 200, json={"detail": "no"} if refused else answer)
 
     config = LiteLLMConfig.model_validate({"api_key": "sk-viewer-1", "base_url": base_url})
     async with session(LiteLLM, config, clock=FakeClock(NOW), transport=httpx.MockTransport(handle)) as plugin:
@@ -284,6 +283,24 @@ async def test_any_other_role_is_refused(role: str | None) -> None:
     async with litellm(proxy([{"user_id": "v", "user_role": role}])) as plugin:
         with pytest.raises(BadConfig, match="proxy_admin_viewer"):
             await plugin.check()
+
+
+@pytest.mark.parametrize("role", ["org_admin", "internal_user"])
+async def test_a_role_that_became_less_is_told_before_anything_is_read(role: str) -> None:
+    async with litellm({**proxy([{**VIEWER, "user_role": role}]), "/key/list": lambda _: {"keys": []}}) as plugin:
+        with pytest.raises(NeedsReauth, match="sees only its own spend"):
+            await plugin.keys()
+
+
+@pytest.mark.parametrize("path", ["/key/info", "/user/list", "/key/list"])
+async def test_a_database_that_is_away_is_no_revoked_key(path: str) -> None:
+    def away(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, json={"error": {"message": "Authentication Error, All connection attempts failed"}})
+
+    answers = {**proxy([VIEWER]), "/key/list": lambda _: {"keys": []}, path: away}
+    async with litellm(answers) as plugin:
+        with pytest.raises(Transient, match="database"):
+            await plugin.keys()
 
 
 async def test_a_key_of_nobody_is_refused() -> None:
