@@ -246,3 +246,19 @@ def test_days_read_again_much_later_are_read_by_the_hour_and_say_the_same(
     assert after["rows"] == before["rows"]
     assert nano(after["total_usd"]) == company.truth(company.start + 8 * DAY, company.start + 12 * DAY)[()]
     shell.done("audit")
+
+
+def test_a_bill_without_keys_is_split_by_what_each_key_used(fresh: Organization) -> None:
+    company, shell = fresh.company, fresh.terminal
+    fresh.ours.faults.keyless_bill = True
+    shell.done(*fresh.connecting())
+    yesterday = TODAY - DAY
+    polled = shell("poll", "--since", f"{yesterday:%Y-%m-%d}")
+    assert polled.code == 0, polled.err
+    answer = shell.spend("yesterday", "by", "key", "model")
+    assert nano(answer["total_usd"]) == company.truth(yesterday, TODAY)[()]
+    assert {row["basis"] for row in answer["rows"]} == {"billed"}
+    said = {(row["key"]["id"], row["model"]["id"]): nano(row["usd"]) for row in answer["rows"]}
+    truth = company.truth(yesterday, TODAY, ("key", "model"))
+    assert said.keys() == truth.keys()  # a batch beside others in one project and model is still half
+    assert all(abs(said[group] - amount) <= 24 * 60 for group, amount in truth.items())
