@@ -46,12 +46,13 @@ _MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests",
 
 @dataclass(slots=True)
 class Accepted:
-    """What a page changed. `vanished` are counted in `changed` too."""
+    """What a page changed. `vanished` are counted in `changed` too. `unpriced`: models whose price nobody knows."""
 
     new: int = 0
     changed: int = 0
     same: int = 0
     vanished: int = 0
+    unpriced: set[str] = field(default_factory=set)
 
     def add(self, other: "Accepted") -> None:
         """Sums up over pages."""
@@ -59,6 +60,7 @@ class Accepted:
         self.changed += other.changed
         self.same += other.same
         self.vanished += other.vanished
+        self.unpriced |= other.unpriced
 
 
 # What the books hold of a bucket, as it was read: taking a hundred thousand rows apart takes longer than reading them.
@@ -119,6 +121,8 @@ async def accept(
         span = _span(page)
         before = await told(session, connection_id, reports, report, span)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
+        if accepted.new or accepted.changed:
+            accepted.unpriced = _unpriced(page.rows, prices, ledger)
         for hour, _ in before ^ await told(session, connection_id, reports, report, span):
             dirty.hour(hour)  # another report may count for it from now on
         await _cover(session, connection_id, report, page, now, dirty)
@@ -256,6 +260,16 @@ async def _observed(
     if dollars > MAX_SUM_A_PAGE:
         raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
     return observed
+
+
+def _unpriced(rows: Sequence[Row], prices: PriceList | None, ledger: str) -> set[str]:
+    """The models that nobody has a price for. That of a tier may be unknown while the model's is not."""
+    days = {
+        row.model: row.start.date()
+        for row in rows
+        if row.cost_usd is None and row.model and row.tokens.total and row.list_share is not None
+    }
+    return {model for model, day in days.items() if prices is not None and prices.unit(ledger, model, day) is None}
 
 
 async def _series(interner: Interner, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:

@@ -29,6 +29,7 @@ from bot.vault.errors import VaultError
 from bot.work.connecting import Connections
 from bot.work.lease import lease
 from bot.work.reauth import tell_admins
+from bot.work.unpriced import tell_unpriced
 from bot.work.views import PollResult
 
 MAX_PAGES = 10_000  # of one report in one poll
@@ -176,12 +177,13 @@ class Poller:
             last, whole = page.cursor is None, whole and page.complete
             async with self._database.write() as session:
                 await _lock(session, row.id or 0)
-                total.add(
-                    await accept(
-                        session, row.id or 0, row.ledger, ledger.reports, report, page,
-                        observed_at=asked_at, projects=projects, prices=self._prices,
-                    )
+                accepted = await accept(
+                    session, row.id or 0, row.ledger, ledger.reports, report, page,
+                    observed_at=asked_at, projects=projects, prices=self._prices,
                 )  # fmt: skip
+                total.add(accepted)
+                if accepted.unpriced and not report.split_by:
+                    await tell_unpriced(session, row, accepted.unpriced, asked_at, self._admins)
                 done = {place: int(now.timestamp()) for place in stretch.rereads} if last and whole else {}
                 await move_cursor(
                     session,

@@ -84,6 +84,7 @@ class Books:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.reports: Sequence[Report] = REPORTS
         self.database = Database(url)
 
     @classmethod
@@ -105,12 +106,13 @@ class Books:
         at: datetime = NOW,
         connection_id: int = 1,
         ledger: str = "little",
-        reports: Sequence[Report] = REPORTS,
+        reports: Sequence[Report] | None = None,
     ) -> Accepted:
         """Takes a page in, in a transaction of its own."""
         async with self.database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
-            return await accept(session, connection_id, ledger, reports, report, page, observed_at=at)
+            known = reports or self.reports
+            return await accept(session, connection_id, ledger, known, report, page, observed_at=at)
 
     async def say(self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any) -> Accepted:
         """Takes in a page of these rows."""

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,17 +32,17 @@ from bot.books.periods import sum_up
 from bot.books.retention import fold
 from bot.books.tables import Workspace
 from bot.core import months
-from bot.plugin.contract import Page, Window
+from bot.plugin.contract import Page, Report, Window
 from tests.books.crashing import Crash, Crashing
-from tests.books.little_books import BILL, DAY, HOUR, HOURS, MEASURED, REPORTS, ROLLUPS, THOROUGH, Books, examples
+from tests.books.little_books import DAY, HOUR, MEASURED, REPORTS, ROLLUPS, THOROUGH, Books, examples
 from tests.books.little_weeks import say_owner
+from tests.books.reconciled import COSTS, PRECISE, USAGE, what_is_reconciled
 from tests.books.shelves import Shelf
 from tests.books.test_worlds import BUSY_HOURS, Delivery, rows_at, what_counts
 
 FIRST = datetime(2026, 10, 30, tzinfo=UTC)
 DAYS = 4  # two of October, two of November
 OCTOBER, NOVEMBER = (int(datetime(2026, month, 1, tzinfo=UTC).timestamp()) for month in (10, 11))
-LEDGERS = {"little": REPORTS}
 OWNERS = ("ann@little.example", "agent:ci", "team:web", "unattributed")
 STEPS = 16
 Place = tuple[Any, ...]
@@ -51,8 +52,11 @@ Sums = dict[Place, list[int]]
 class LifeOfBooks(RuleBasedStateMachine):
     """Books, the pages that went in, who was said to own what, and what was frozen when."""
 
+    reports: tuple[Report, ...] = REPORTS
+
     def __init__(self, shelf: Shelf, folder: Path) -> None:
         super().__init__()
+        self.ledgers = {"little": self.reports}
         self.shelf = shelf
         self.folder = folder
         self.runner = asyncio.Runner()
@@ -70,6 +74,7 @@ class LifeOfBooks(RuleBasedStateMachine):
     def open(self) -> None:
         self.books = Books(self.run(self.shelf.lend(self.folder)))
         self.other = Books(self.books.url)  # a second worker on the same database
+        self.books.reports = self.other.reports = self.reports
         self.crashing = Crashing(self.books)
 
     def teardown(self) -> None:
@@ -191,7 +196,7 @@ class LifeOfBooks(RuleBasedStateMachine):
             async with self.books.database.write() as session:
                 workspace = await session.get(Workspace, "T1")
                 workspace.hours_kept_days = kept_days + 1
-                await fold(session, workspace, LEDGERS, now=self.now)
+                await fold(session, workspace, self.ledgers, now=self.now)
 
         days = self.run(self.books.rows("SELECT * FROM spend_day"))
         self.surviving(fold_them, died_at)
@@ -221,7 +226,7 @@ class LifeOfBooks(RuleBasedStateMachine):
 
     @rule()
     def audits_well(self) -> None:
-        found = self.run(audit(self.books.database, "T1", LEDGERS, now=self.now))
+        found = self.run(audit(self.books.database, "T1", self.ledgers, now=self.now))
         assert found.differences == []
 
     # What always holds
@@ -230,13 +235,13 @@ class LifeOfBooks(RuleBasedStateMachine):
     def sum_up(self) -> None:
         """Months and their thirds are summed up; whatever happens to their days, an audit finds them right (1)."""
         self.run(sum_up(self.books.database, 1, now=self.now))
-        assert self.run(audit(self.books.database, "T1", LEDGERS, now=self.now)).differences == []
+        assert self.run(audit(self.books.database, "T1", self.ledgers, now=self.now)).differences == []
 
     @invariant()
     def it_is_what_the_model_says(self) -> None:
         """Every day by key, model and basis (1, 3, 4, 8, 13); of a closed month what it was when it closed (7)."""
         expected = defaultdict(dict)
-        for place, sums in what_counts(self.world, FIRST, DAYS).items():
+        for place, sums in self.what_counts().items():
             expected[months.start_of(place[0])][place] = plain(sums)
         held = self.held("spend_day", "day", "AND t.adjusts = 0")
         for month in (OCTOBER, NOVEMBER):
@@ -303,15 +308,19 @@ class LifeOfBooks(RuleBasedStateMachine):
 
     def page(self, data: st.DataObject, at: datetime) -> Delivery:
         """A page of any report about any stretch of the days that have begun."""
-        report = data.draw(st.sampled_from([HOURS, BILL]))
-        step = HOUR if report is HOURS else DAY
+        report = data.draw(st.sampled_from([one for one in self.reports if one.grain]))
+        step = DAY if report.grain == DAY else HOUR
         slots = max(min(int((at - FIRST) / step) + 1, DAYS * DAY // step), 1)
         first = data.draw(st.integers(0, slots - 1))
         start, end = FIRST + first * step, FIRST + data.draw(st.integers(first + 1, slots)) * step
-        busy = BUSY_HOURS if report is HOURS else (0,)
+        busy = (0,) if step is DAY else BUSY_HOURS
         starts = [FIRST + day * DAY + hour * HOUR for day in range(DAYS) for hour in busy]
         rows = data.draw(rows_at([one for one in starts if start <= one < end and one <= at]))
         return Delivery(report, Page(Window(start, end), rows), at)
+
+    def what_counts(self) -> dict[Place, list[int | None]]:
+        """What the model says of every day."""
+        return what_counts(self.world, FIRST, DAYS)
 
     def newest(self, data: st.DataObject) -> Delivery:
         """The newest word of a report, if it is about all that was ever said of these buckets."""
@@ -355,7 +364,7 @@ class LifeOfBooks(RuleBasedStateMachine):
 
     async def closed(self, month: int, force: bool) -> Closed:
         async with self.books.database.write() as session:
-            return await close(session, "T1", month, now=self.now, reports=LEDGERS, force=force)
+            return await close(session, "T1", month, now=self.now, reports=self.ledgers, force=force)
 
     def note_closed(self, month: int, *may_be: Sums) -> None:
         held = self.held("spend_day", "day", "AND t.adjusts = 0")
@@ -368,7 +377,7 @@ class LifeOfBooks(RuleBasedStateMachine):
         assert (again.new, again.hash) == (False, self.hashes[month])
 
     def counting(self, month: int) -> Sums:
-        found = what_counts(self.world, FIRST, DAYS)
+        found = self.what_counts()
         return nonzero({place: plain(sums) for place, sums in found.items() if months.start_of(place[0]) == month})
 
     async def hash_of(self, month: int) -> str:
@@ -392,6 +401,15 @@ class LifeOfBooks(RuleBasedStateMachine):
         return self.said[key][max(since)] if since else "unattributed"
 
 
+class LifeOfReconciledBooks(LifeOfBooks):
+    """The same with a bill that knows no keys, split by the usage, and two reports finer than a day."""
+
+    reports = (COSTS, PRECISE, USAGE)
+
+    def what_counts(self) -> dict[Place, list[int | None]]:
+        return what_is_reconciled(self.world, FIRST, DAYS)
+
+
 def plain(sums: Any) -> list[int]:
     return [int(one or 0) for one in sums]
 
@@ -409,9 +427,10 @@ def less(these: Sums, those: Sums) -> Sums:
     return nonzero(found)
 
 
-def test_the_books_live_as_the_model_does(empty_books: Shelf, tmp_path: Path) -> None:
+@pytest.mark.parametrize("life", [LifeOfBooks, LifeOfReconciledBooks])
+def test_the_books_live_as_the_model_does(life: type[LifeOfBooks], empty_books: Shelf, tmp_path: Path) -> None:
     lives = examples(8 if empty_books.kind == "sqlite" else 5)
     phases = tuple(Phase) if THOROUGH else (Phase.explicit, Phase.reuse, Phase.generate)  # shrinking takes minutes
     run_state_machine_as_test(
-        lambda: LifeOfBooks(empty_books, tmp_path), settings=settings(lives, stateful_step_count=STEPS, phases=phases)
+        lambda: life(empty_books, tmp_path), settings=settings(lives, stateful_step_count=STEPS, phases=phases)
     )

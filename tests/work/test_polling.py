@@ -1,5 +1,6 @@
 """A poll reads what it can: a report that an account does not have, or may not read, stops no other."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -9,11 +10,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import text
 
 from bot.books.closing import NotClosable, close
+from bot.books.database import execute
+from bot.books.prices import PriceList
 from bot.core.clock import FakeClock
+from bot.core.tokens import Tokens
 from bot.plugin.contract import Key, Page, Report, Row, Window
 from bot.plugin.errors import NeedsReauth, Permanent
+from bot.slack.notices import blocks
 from bot.work.connecting import Connections
 from bot.work.polling import Poller
 from tests.books.little_books import DAY, HOUR, MONDAY, Books, row
@@ -184,3 +190,38 @@ async def test_a_last_page_that_ends_early_has_told_no_more_than_that(home: Home
     await home.poll()
     watermark = int((NOW - 2 * HOUR).timestamp())
     assert await home.books.rows("SELECT watermark FROM cursor WHERE report = 'better'") == [(watermark,)]
+
+
+async def test_admins_are_told_once_of_a_model_without_a_price(home: Home) -> None:
+    """Not again with its next use, nor by the other report that has it, nor for a model that has one."""
+
+    def used(window: Window) -> Page:
+        starts = [at for at in (MONDAY, home.clock.now() - HOUR) if window.start <= at < window.end]
+        named = ["acme/unheard-of", "acme/unheard-of-2026-01-01", "gpt-4o", ""]
+        nine = Tokens(input=9)
+        return Page(window, [row(at, None, model=model, tokens=nine) for at in starts for model in named])
+
+    known, admins = cast(Connections, home), ["U2", "U1"]
+    home.poller = Poller(home.books.database, known, home.clock, admins=admins, prices=PriceList())
+    home.ledger.answers |= {"better": used, "hours": used}
+    await home.poll()
+    await home.poll(later=2 * HOUR)
+    said = await home.books.rows("SELECT kind, payload, status FROM outbox ORDER BY id")
+    assert [(kind, json.loads(payload)["to"], status) for kind, payload, status in said] == [
+        ("unpriced_model", "U1", "waiting"),
+        ("unpriced_model", "U2", "waiting"),
+    ]
+    assert json.loads(said[0][1]) | {"to": ""} == {
+        "model": "acme/unheard-of", "name": "main", "ledger": "little", "to": "",
+    }  # fmt: skip
+    async with home.books.database.write() as session:
+        await execute(session, text("DELETE FROM outbox"))  # said, and long ago
+    await home.poll(later=2 * HOUR)
+    assert await home.books.rows("SELECT 1 FROM outbox") == []
+
+
+def test_what_they_are_told_says_which_model_and_what_to_do() -> None:
+    said = blocks.unpriced_model("acme/<unheard>", "main")
+    assert "acme/&lt;unheard&gt;" in said.text
+    assert "which main has used" in said.text
+    assert "`prices.toml`" in said.text

@@ -31,6 +31,15 @@ def works_again(existing: Existing) -> Message:
     return simple(text.replace("*", ""), [kit.section(text)])
 
 
+def unpriced_model(model: str, name: str) -> Message:
+    """A ledger tells of a model that has no price. `name`: the connection's."""
+    finding = f"Nobody knows what *{words.safe(model)}* costs, which {words.safe(name)} has used."
+    consequence = "Its tokens count as unpriced, and what was spent on it is missing from the totals."
+    advice = "Give it a price in `prices.toml` in the data directory, and start Outlay again."
+    said = [kit.section(f"{finding} {consequence}"), kit.section(advice)]
+    return simple(f"{finding.replace('*', '')} {consequence} {advice}", said)
+
+
 def audit_failed(differences: list[str], count: int) -> Message:
     """The nightly audit found figures that do not follow from the entries."""
     finding = f"Outlay's own audit found {words.counted(count, 'difference')} in the books."

@@ -53,6 +53,8 @@ class Notices:
         """The words for a message; None if it has become untrue."""
         if message.kind == "audit_failed":
             return blocks.audit_failed(list(message.payload["differences"]), int(message.payload["count"]))
+        if message.kind == "unpriced_model":
+            return blocks.unpriced_model(str(message.payload["model"]), str(message.payload["name"]))
         if message.kind != "needs_reauth":
             raise Undeliverable(f"nobody knows how to say «{message.kind}»")
         wanted = f"con_{message.payload['connection_id']}"
