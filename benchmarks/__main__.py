@@ -8,10 +8,10 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import living, spend, writing
+from benchmarks import delivery, living, spend, writing
 from benchmarks.measure import Row
 
-BENCHMARKS = {"spend": spend.run, "writing": writing.run, "living": living.run}
+BENCHMARKS = {"spend": spend.run, "writing": writing.run, "living": living.run, "delivery": delivery.run}
 
 
 def main() -> None:

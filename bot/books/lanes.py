@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import text
-from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
-from bot.books.tables import Lane
 
 FAILURES = 5
 SHUT_SECONDS = 30
@@ -71,10 +69,8 @@ WELL = Health()
 
 async def health(session: AsyncSession) -> dict[int, Health]:
     """Every lane that something has ever been the matter with."""
-    return {
-        row.id: Health(row.failures, row.trips, row.open_until, row.hold_until, row.error)
-        for row in await session.exec(select(Lane))
-    }
+    rows = await execute(session, text("SELECT id, failures, trips, open_until, hold_until, error FROM lane"))
+    return {row.id: Health(row.failures, row.trips, row.open_until, row.hold_until, row.error) for row in rows}
 
 
 async def note(session: AsyncSession, lane: int, found: Health) -> None:

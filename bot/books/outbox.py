@@ -176,8 +176,9 @@ async def end(session: AsyncSession, ended: Sequence[Ended], now: datetime) -> f
     )
     fences = {row.id: row.fence for row in held}
     ours = [one for one in ended if fences.get(one.message.id) == one.message.fence]
-    for one in ours:
-        await execute(session, _END, _ending(one, int(now.timestamp())))
+    if ours:
+        connection = await session.connection()
+        await connection.execute(_END, [_ending(one, int(now.timestamp())) for one in ours])
     return frozenset(one.message.id for one in ours)
 
 

@@ -1,10 +1,10 @@
 """What sinks made of incidents: read when a message is taken, written in the transaction that closes it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,20 +19,29 @@ async def of(session: AsyncSession, connection_id: int, incident: str) -> Receip
     return _receipt(row) if row else None
 
 
-async def before(session: AsyncSession, connection_id: int, subject: str, incident: str) -> Receipt | None:
-    """What it made of the subject's newest other incident."""
-    found = await session.exec(
-        select(tables.Receipt)
-        .where(
-            tables.Receipt.connection_id == connection_id,
-            tables.Receipt.subject == subject,
-            tables.Receipt.incident != incident,
-        )
-        .order_by(col(tables.Receipt.created_at).desc(), col(tables.Receipt.updated_at).desc())
-        .limit(1)
-    )
-    row = found.first()
-    return _receipt(row) if row else None
+async def known(
+    session: AsyncSession, connection_id: int, wanted: Mapping[str, str]
+) -> tuple[dict[str, Receipt], dict[str, Receipt]]:
+    """Of incidents, each with its subject: what a sink made of them, and of the subject's newest other incident."""
+    if not wanted:
+        return {}, {}
+    found = await execute(session, _KNOWN, {"connection": connection_id, "subjects": sorted(set(wanted.values()))})
+    by_subject: dict[str, list[tuple[str, Receipt]]] = {}
+    for row in found:
+        receipt = Receipt(row.url, row.external_id, json.loads(row.state))
+        by_subject.setdefault(row.subject, []).append((row.incident, receipt))
+    made: dict[str, Receipt] = {}
+    before: dict[str, Receipt] = {}
+    for incident, subject in wanted.items():
+        for known_incident, receipt in by_subject.get(subject, ()):
+            (made if known_incident == incident else before)[incident] = receipt
+    return made, before
+
+
+_KNOWN = text(
+    "SELECT subject, incident, url, external_id, state FROM receipt "
+    "WHERE connection_id = :connection AND subject IN :subjects ORDER BY created_at, updated_at"
+).bindparams(bindparam("subjects", expanding=True))
 
 
 async def of_incident(session: AsyncSession, incident: str) -> dict[int, Receipt]:
@@ -64,18 +73,11 @@ async def incidents_of(session: AsyncSession, connection_id: int, external_id: s
     return list(found)
 
 
-async def keep(
-    session: AsyncSession, connection_id: int, incident: str, subject: str, receipt: Receipt, now: datetime
-) -> None:
-    """Keeps what a sink gave back for an incident."""
-    await execute(
-        session,
-        text(
-            "INSERT INTO receipt (connection_id, incident, subject, url, external_id, state, created_at, updated_at) "
-            "VALUES (:connection, :incident, :subject, :url, :external_id, :state, :at, :at) "
-            "ON CONFLICT (connection_id, incident) DO UPDATE SET subject = excluded.subject, url = excluded.url, "
-            "external_id = excluded.external_id, state = excluded.state, updated_at = excluded.updated_at"
-        ),
+async def keep(session: AsyncSession, given: Sequence[tuple[int, str, str, Receipt]], now: datetime) -> None:
+    """Keeps what sinks gave back, each as (connection, incident, subject, receipt)."""
+    if not given:
+        return
+    rows = [
         {
             "connection": connection_id,
             "incident": incident,
@@ -84,8 +86,18 @@ async def keep(
             "external_id": receipt.external_id,
             "state": json.dumps(dict(receipt.state), sort_keys=True),
             "at": int(now.timestamp()),
-        },
-    )
+        }
+        for connection_id, incident, subject, receipt in given
+    ]
+    await (await session.connection()).execute(_KEEP, rows)
+
+
+_KEEP = text(
+    "INSERT INTO receipt (connection_id, incident, subject, url, external_id, state, created_at, updated_at) "
+    "VALUES (:connection, :incident, :subject, :url, :external_id, :state, :at, :at) "
+    "ON CONFLICT (connection_id, incident) DO UPDATE SET subject = excluded.subject, url = excluded.url, "
+    "external_id = excluded.external_id, state = excluded.state, updated_at = excluded.updated_at"
+)
 
 
 def _receipt(row: tables.Receipt) -> Receipt:

@@ -31,7 +31,7 @@ from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, Ra
 from bot.plugin.finding import Receipt
 from bot.work.reauth import tell_admins
 
-LANE_AT_ONCE = 16  # deliveries under way down one lane
+LANE_AT_ONCE = 10  # deliveries under way down one lane: as many as a client has connections
 AT_ONCE = 64  # down all lanes of sinks together; Slack's are not among them
 MAX_ATTEMPTS = 400  # about two days of trying, with the waits below
 MAX_CRASHES = 5  # attempts of a plugin that raises what is none of the five errors
@@ -164,7 +164,7 @@ class Deliveries:
                 continue
             messages = await outbox.take(session, now, lane=lane, most=most)
             left -= 0 if lane == SLACK else len(messages)
-            taken += [await _with_receipts(session, message, connection) for message in messages]
+            taken += await _with_receipts(session, messages, connection)
         return taken
 
     async def _attempt(self, taken: Taken) -> _Outcome:
@@ -196,8 +196,7 @@ class Deliveries:
             if ending.error and message.kind:
                 level = logging.ERROR if ending.status == "dead" else logging.WARNING
                 log.log(level, "delivery failed", extra={"kind": message.kind, "why": ending.error})
-            if outcome.receipt is not None:
-                await self._keep(session, outcome.taken, outcome.receipt, now)
+        await self._keep(session, [outcome for outcome in outcomes if outcome.taken.message.id in ours], now)
         for lane in {outcome.taken.message.lane for outcome in outcomes}:
             of_lane = [outcome for outcome in outcomes if outcome.taken.message.lane == lane]
             await self._judge(session, lane, of_lane, healths, now)
@@ -250,17 +249,22 @@ class Deliveries:
         if reauth and not known:
             await tell_admins(session, row, now, self._admins)
 
-    async def _keep(self, session: AsyncSession, taken: Taken, receipt: Receipt, now: datetime) -> None:
-        message = taken.message
-        incident, subject = str(message.payload["incident"]), str(message.payload["finding"]["subject"]["id"])
-        await receipts.keep(session, message.lane, incident, subject, receipt, now)
-        if receipt.notes:
-            row = await session.get(Connection, message.lane)
-            if row is not None:
+    async def _keep(self, session: AsyncSession, outcomes: Sequence[_Outcome], now: datetime) -> None:
+        given = []
+        for outcome in outcomes:
+            message, receipt = outcome.taken.message, outcome.receipt
+            if receipt is None:
+                continue
+            finding = message.payload["finding"]
+            given.append((message.lane, str(message.payload["incident"]), str(finding["subject"]["id"]), receipt))
+            if receipt.notes and (row := await session.get(Connection, message.lane)) is not None:
                 row.notes = "; ".join(receipt.notes)[:MAX_NOTES_CHARACTERS]
                 session.add(row)
+        await receipts.keep(session, given, now)
         if self._on_receipt is not None:
-            await self._on_receipt(session, message, receipt)
+            for outcome in outcomes:
+                if outcome.receipt is not None:
+                    await self._on_receipt(session, outcome.taken.message, outcome.receipt)
 
     def _ending(self, outcome: _Outcome, now: datetime) -> Ended:
         message, error = outcome.taken.message, outcome.error
@@ -285,17 +289,21 @@ def backoff_seconds(attempts: int) -> float:
     return _chance.uniform(1, bound)
 
 
-async def _with_receipts(session: AsyncSession, message: Message, connection: Connection | None) -> Taken:
-    if message.lane == SLACK or "incident" not in message.payload:
-        return Taken(message, connection)
-    incident = str(message.payload["incident"])
-    receipt = await receipts.of(session, message.lane, incident)
-    before = None
-    if receipt is None:
-        with contextlib.suppress(KeyError, TypeError):
-            subject = str(message.payload["finding"]["subject"]["id"])
-            before = await receipts.before(session, message.lane, subject, incident)
-    return Taken(message, connection, receipt, before)
+async def _with_receipts(
+    session: AsyncSession, messages: Sequence[Message], connection: Connection | None
+) -> list[Taken]:
+    """What sinks have to know beside a message. A payload that says nothing of an incident has nothing of that."""
+    wanted: dict[str, str] = {}
+    for message in messages:
+        if message.lane != SLACK:
+            with contextlib.suppress(KeyError, TypeError):
+                wanted[str(message.payload["incident"])] = str(message.payload["finding"]["subject"]["id"])
+    made, before = await receipts.known(session, messages[0].lane if messages else SLACK, wanted)
+    names = [str(message.payload.get("incident", "")) for message in messages]
+    return [
+        Taken(message, connection, made.get(name), None if name in made else before.get(name))
+        for message, name in zip(messages, names, strict=True)
+    ]
 
 
 def _words(error: BaseException | str) -> str:

@@ -5,9 +5,11 @@ first message was given up still becomes a ticket with the next one. A client st
 the connection's settings and credential stay as they were.
 """
 
+import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,15 +37,20 @@ log = logging.getLogger("outlay.clock")
 FINDINGS: TypeAdapter[Finding] = TypeAdapter(Finding)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
-    """A connection's plugin with everything it works with. `sign` tells whether it is still as it was."""
+    """A connection's plugin with everything it works with. `sign` tells whether it is still as it was.
+
+    `users`: deliveries that work with it now. One that is no longer wanted is closed by the last of them.
+    """
 
     sign: tuple[str, ...]
     plugin: type[Sink[Any]]
     config: Config
     client: GuardedClient
     kept: Kept
+    users: int = 0
+    wanted: bool = True
 
     def sink(self, clock: Clock) -> Sink[Any]:
         """An instance for one delivery."""
@@ -58,20 +65,24 @@ class Sinks:
         self._clock = clock
         self._pacer = Pacer(clock)
         self._open: dict[int, Opened] = {}
+        self._opening = asyncio.Lock()  # ten deliveries that begin at once share one client
 
     async def deliver(self, taken: Taken) -> Receipt | None:
         """Tells one thing. None: there was nothing to tell. Raises a PluginError, Undeliverable, or what a bug does."""
         connection = taken.connection
         if connection is None or connection.disconnected_at is not None:
             return None  # let go meanwhile: it is told nothing any more
-        opened = await self._opened(connection)
         event = event_of(taken, connection)
+        async with self._using(connection) as opened:
+            return await self._tell(opened, event, connection)
+
+    async def _tell(self, opened: Opened, event: Event, connection: Connection) -> Receipt | None:
         try:
             receipt = await told(opened.sink(self._clock), event)
         except PluginError:
             raise
         except Exception as error:
-            log.exception("sink broke", extra={"connection": connection.name, "kind": taken.message.kind})
+            log.exception("sink broke", extra={"connection": connection.name, "what": event.what})
             raise _Broke(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
         return None if receipt is None else _checked(receipt, opened.plugin.meta.slug)
 
@@ -80,6 +91,18 @@ class Sinks:
         for opened in self._open.values():
             await opened.client.aclose()
         self._open.clear()
+
+    @asynccontextmanager
+    async def _using(self, connection: Connection) -> AsyncIterator[Opened]:
+        async with self._opening:
+            opened = await self._opened(connection)
+            opened.users += 1
+        try:
+            yield opened
+        finally:
+            opened.users -= 1
+            if not opened.wanted and not opened.users:
+                await opened.client.aclose()
 
     async def _opened(self, connection: Connection) -> Opened:
         sign = (connection.ledger, connection.settings, connection.fingerprint, connection.workspace_id)
@@ -93,14 +116,18 @@ class Sinks:
         if not issubclass(plugin, Sink):
             raise Undeliverable(f"«{connection.name}» is no sink")
         client = client_for(plugin, config, clock=self._clock, pacer=self._pacer)
-        opened = Opened(sign, plugin, config, client, kept)
-        stale = self._open.pop(connection.id or 0, None)
+        if known is not None:
+            await self._drop(connection.id or 0)
         while len(self._open) >= MAX_OPEN:
-            await self._open.pop(next(iter(self._open))).client.aclose()
-        self._open[connection.id or 0] = opened
-        if stale is not None:
-            await stale.client.aclose()
+            await self._drop(next(iter(self._open)))
+        opened = self._open[connection.id or 0] = Opened(sign, plugin, config, client, kept)
         return opened
+
+    async def _drop(self, connection_id: int) -> None:
+        opened = self._open.pop(connection_id)
+        opened.wanted = False
+        if not opened.users:
+            await opened.client.aclose()
 
 
 class _Broke(Exception):
