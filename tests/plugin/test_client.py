@@ -114,6 +114,15 @@ async def test_it_says_who_it_is_and_carries_the_credential() -> None:
     assert json.loads(sent.content) == {"metrics": ["total_usage"]}
 
 
+async def test_one_request_may_say_more_than_the_others() -> None:
+    vendor = Vendor(ok())
+    async with make(vendor) as http:
+        await http.get("/keys", headers={"vendor-beta": "tomorrow"})
+        await http.get("/keys")
+    assert [request.headers.get("vendor-beta") for request in vendor.asked] == ["tomorrow", None]
+    assert all(request.headers["authorization"] == f"Bearer {SECRET}" for request in vendor.asked)
+
+
 async def test_a_post_that_is_not_listed_is_not_sent() -> None:
     vendor = Vendor(ok())
     async with make(vendor) as http:
