@@ -15,6 +15,9 @@ from bot.core.money import exact, to_nano
 from bot.demo.anthropic import ADMIN_KEY, anthropic_app
 from bot.demo.company import Company
 from bot.demo.litellm import MASTER_KEY, USER_KEY, VIEWER_KEY, LiteLLMStandin, litellm_app, standin
+from bot.demo.openai import ADMIN_KEY as OPENAI_KEY
+from bot.demo.openai import ROOT as OPENAI_ROOT
+from bot.demo.openai import openai_app
 from tests.commands.ledgers import Door, doors
 from tests.commands.terminal import Ran, Terminal
 
@@ -170,6 +173,30 @@ def test_the_same_proxy_is_connected_once_or_once_for_each_provider(terminal: Te
     assert ran.code == 1
     assert "«two» reads already" in ran.complaint
     assert gate(terminal, name="two", key="MASTER", more="--replace").code == 0
+
+
+def test_one_proxy_before_two_providers_splits_both(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+    provider(terminal)
+    with doors() as (door, url):
+        door.app = openai_app(COMPANY.at("openai"), terminal.clock)
+        terminal.environ["OPENAI"] = OPENAI_KEY
+        terminal.done(
+            "connect", "openai", "--name", "gpt", "--secret-env", "OPENAI", "--set", f"base_url={url}{OPENAI_ROOT}"
+        )
+        terminal.done("poll", "gpt", "--since", "2026-11-20")
+    whole = terminal.spend(*YESTERDAY)["total_usd"]
+    gate(terminal, "provider=openai", "in_front_of=gpt", name="one")
+    gate(terminal, "provider=anthropic", "in_front_of=claude", name="two")
+    terminal.done("poll", "one", "two", "--since", SINCE)
+
+    assert terminal.spend(*YESTERDAY)["total_usd"] == whole
+    told = terminal.done("capture", *YESTERDAY, "--format", "json").json()["connections"]
+    found = {one["connection"]: one for one in told}
+    for name, maker in (("one", "openai"), ("two", "anthropic")):
+        assert nano(found[name]["gateway_usd"]) == sum(went_through(proxy, TODAY - DAY, TODAY, maker).values())
+        assert 0 < Decimal(found[name]["rate"]) < 1
+    behind = {row["key"]["name"] for row in terminal.spend(*YESTERDAY, "ledger:openai", "by", "key")["rows"]}
+    assert {"gw-alice", "gw-bruno", "gw-dana", "emre-dev"} <= behind
 
 
 @pytest.mark.parametrize(
