@@ -1,9 +1,11 @@
 """A figure with its baseline, and how medians are taken."""
 
+import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +29,11 @@ async def median_ms(work: Callable[[], Awaitable[object]], runs: int = 9) -> flo
         await work()
         took.append((time.perf_counter() - began) * 1000)
     return statistics.median(took)
+
+
+def resident_mib(pid: int | None = None) -> float:
+    """The memory of a process that is resident now; ours if none is named."""
+    for line in Path(f"/proc/{pid or os.getpid()}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0

@@ -1,143 +1,129 @@
-"""`/spend` over a million daily roll-up rows: 550 keys × 5 models × a year, in SQLite."""
+"""`/spend` over a year of books, then the whole audit, an export, and how large the books are, on both databases."""
 
 import asyncio
-import sqlite3
-import tempfile
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import gc
+import statistics
+import time
 from pathlib import Path
+from typing import Any
 
-from benchmarks.measure import Row, median_ms
-from bot.books import migrations
-from bot.books.database import Database
+from sqlalchemy import text
+
+from benchmarks.filled import DAYS, KEYS, NOW, REPORTS, TODAY, fill, opened, url_of
+from benchmarks.measure import Row, median_ms, resident_mib
+from bot.books import export, retention
+from bot.books.audit import audit
+from bot.books.database import Database, execute
+from bot.books.prices import PriceList
+from bot.core import months
 from bot.core.clock import FakeClock
 from bot.work.asking import Asking
 
-NOW = datetime(2026, 11, 21, 14, tzinfo=UTC)
-DAY = 86_400
-KEYS, MODELS, DAYS = 550, 5, 365
 QUESTIONS = (
-    "",
-    "by model",
-    "by key top 10",
-    "by day",
-    "7d by model",
-    "2026-10 by owner",
-    "365d by model",
-    "365d by owner",
-    "model:*m2 by owner",
-)
-MODEL_NAMES = [f"maker/m{place}" for place in range(MODELS)]
+    "", "by model", "by key top 10", "by day", "by project", "30d by owner", "30d by model", "30d by key top 10",
+    "30d by day", "30d by project", "30d by ledger", "30d model:*m2 by owner", "2026-10 by owner", "365d by owner",
+    "365d by model", "365d by key top 10", "365d by day", "365d by project", "365d by ledger",
+    "365d model:*m2 by owner", "30d by key model top 10",
+)  # fmt: skip
+OCTOBER = months.parse("2026-10")
 
 
-async def run(scale: float) -> list[Row]:
+async def run(scale: float, kinds: tuple[str, ...] = ("sqlite", "postgres")) -> list[Row]:
     """The rows of the table."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "books.sqlite"
-        database = Database(f"sqlite+aiosqlite:///{path}")
-        await migrations.upgrade(database)
-        rows = await asyncio.to_thread(_fill, path, round(KEYS * scale))
+    return [row for kind in kinds for row in await _on(kind, scale)]
+
+
+async def _on(kind: str, scale: float) -> list[Row]:
+    keys = round(KEYS * scale)
+    async with url_of(kind) as url, opened(url) as database:
+        began = time.perf_counter()
+        entries = await fill(database, keys)
+        where = f"{kind}, {entries:,} entries"
+        found = [Row(f"making the books ({where})", time.perf_counter() - began, "s")]
+        gc.collect()
+        gc.freeze()  # as the bot does once it stands
         asking = Asking(database, FakeClock(NOW))
-        found = []
+        raw = await median_ms(lambda: _raw(database))
         for question in QUESTIONS:
             took = await median_ms(lambda question=question: asking.spend("local", question))  # type: ignore[misc]
-            raw = await median_ms(lambda: asyncio.to_thread(_raw, path))
-            name = f"/spend {question}".strip() + f" over {rows:,} daily rows"
-            found.append(Row(name, took, "ms", 50, raw, "raw SUM of the month"))
-        await database.close()
-    return found
+            found.append(Row(f"/spend {question}".strip() + f" ({where})", took, "ms", 50, raw, "one raw SUM"))
+        found += [*await _audited(database, where), *await _exported(database, where)]
+        found += [await _folded(database, where), *await _size(database, keys, where)]
+        return found
 
 
-def _fill(path: Path, keys: int) -> int:
-    """A year of roll-ups, written straight into the tables; how many rows there are by day, key and model."""
-    today = int(NOW.timestamp()) // DAY * DAY
-    days = range(today - (DAYS - 1) * DAY, today + DAY, DAY)
-    with sqlite3.connect(path) as books:
-        _insert(books, "workspace", [{"id": "local", "time_zone": "UTC"}])
-        _insert(
-            books,
-            "connection",
-            [
-                {
-                    "id": 1,
-                    "workspace_id": "local",
-                    "name": "main",
-                    "ledger": "openrouter",
-                    "role": "books",
-                    "account_id": "a",
-                    "account_title": "A",
-                    "created_at": 0,
-                }
-            ],
-        )
-        _insert(
-            books,
-            "ledger_key",
-            [
-                {
-                    "id": key,
-                    "connection_id": 1,
-                    "ledger_id": f"k{key}",
-                    "name": f"key-{key}",
-                    "email": f"dev{key % 150}@x.example",
-                }
-                for key in range(1, keys + 1)
-            ],
-        )
-        _insert(
-            books, "model", [{"id": i + 1, "ledger": "openrouter", "name": name} for i, name in enumerate(MODEL_NAMES)]
-        )
-        _insert(
-            books,
-            "spend_day",
-            (_line(day, key, model) for day in days for key in range(1, keys + 1) for model in range(1, MODELS + 1)),
-        )
-        for table, by in (("spend_day_key", "key_id"), ("spend_day_model", "model_id")):
-            names = [
-                name for name in _names(books, table) if name not in ("connection_id", "day", by, "basis", "adjusts")
-            ]
-            sums = ", ".join("MAX(settles_at)" if name == "settles_at" else f"SUM({name})" for name in names)
-            books.execute(
-                f"INSERT INTO {table} (connection_id, day, {by}, basis, adjusts, {', '.join(names)}) "  # noqa: S608
-                f"SELECT connection_id, day, {by}, basis, adjusts, {sums} FROM spend_day GROUP BY 1,2,3,4,5"
+async def _raw(database: Database) -> None:
+    async with database.read() as session:
+        sql = f"SELECT SUM(cost_nano_usd) FROM spend_day WHERE connection_id = 1 AND day >= {months.start_of(TODAY)}"
+        (await execute(session, text(sql))).one()
+
+
+async def _audited(database: Database, where: str) -> list[Row]:
+    before, began = resident_mib(), time.perf_counter()
+    work = asyncio.create_task(audit(database, "local", REPORTS, now=NOW))
+    peak = await _peak(work)
+    assert work.result().ok, work.result().differences
+    took = time.perf_counter() - began
+    return [
+        Row(f"the whole audit ({where})", took, "s"),
+        Row(f"memory that the audit adds ({where})", peak - before, "MiB", 100),
+    ]
+
+
+async def _exported(database: Database, where: str) -> list[Row]:
+    async def work() -> int:
+        count = 0
+        async with database.read() as session:
+            rows = export.focus_rows(
+                session, "local", OCTOBER, prices=PriceList(), titles={"openrouter": "OpenRouter"}, now=NOW
             )
-        return int(books.execute("SELECT COUNT(*) FROM spend_day").fetchone()[0])
+            async for _ in rows:
+                count += 1
+        return count
+
+    before, began = resident_mib(), time.perf_counter()
+    task = asyncio.create_task(work())
+    peak = await _peak(task)
+    took = time.perf_counter() - began
+    return [
+        Row(f"export of a month as FOCUS, {task.result():,} rows ({where})", took, "s"),
+        Row(f"memory that the export adds ({where})", peak - before, "MiB", 100),
+    ]
 
 
-def _line(day: int, key: int, model: int) -> dict[str, object]:
-    amount = (day // DAY * 7919 + key * 104_729 + model * 1_299_709) % 10**9
-    return {
-        "connection_id": 1,
-        "day": day,
-        "key_id": key,
-        "model_id": model,
-        "basis": 1,
-        "adjusts": 0,
-        "cost_nano_usd": amount,
-        "requests": 7,
-        "input": amount // 1000,
-        "output": amount // 9000,
-        "settles_at": day + 4 * DAY,
-    }
+async def _peak(task: "asyncio.Task[Any]") -> float:
+    """The most memory that is resident while something is done."""
+    peak = resident_mib()
+    while not task.done():
+        await asyncio.wait([task], timeout=0.05)
+        peak = max(peak, resident_mib())
+    return peak
 
 
-def _insert(
-    books: sqlite3.Connection, table: str, rows: "Iterator[dict[str, object]] | list[dict[str, object]]"
-) -> None:
-    """Inserts rows; columns that are not named get what their type has for nothing."""
-    columns = [(row[1], row[2], row[3]) for row in books.execute(f"PRAGMA table_info({table})")]
-    blank = {name: ("" if "CHAR" in kind else 0) if required else None for name, kind, required in columns}
-    sql = f"INSERT INTO {table} VALUES ({', '.join('?' for _ in columns)})"  # noqa: S608
-    books.executemany(sql, ([(blank | row)[name] for name, _, _ in columns] for row in rows))
+async def _folded(database: Database, where: str) -> Row:
+    """Forgetting the hours of a month of days, as the clock does each day for one."""
+    took = []
+    for day in range(TODAY - 60 * 86_400, TODAY - 30 * 86_400, 86_400):
+        began = time.perf_counter()
+        async with database.write() as session:
+            await retention.drop_hours(session, 1, day)
+        took.append((time.perf_counter() - began) * 1000)
+    return Row(f"forgetting a day's hours, 30 days, median ({where})", statistics.median(took), "ms")
 
 
-def _names(books: sqlite3.Connection, table: str) -> list[str]:
-    return [row[1] for row in books.execute(f"PRAGMA table_info({table})")]
-
-
-def _raw(path: Path) -> None:
-    first = int(datetime(2026, 11, 1, tzinfo=UTC).timestamp())
-    with sqlite3.connect(path) as books:
-        books.execute(
-            "SELECT SUM(cost_nano_usd) FROM spend_day WHERE connection_id = 1 AND day >= ?", (first,)
-        ).fetchone()
+async def _size(database: Database, keys: int, where: str) -> list[Row]:
+    """How large the books are, for each key and month."""
+    key_months = keys * DAYS / 30.4
+    tables = ("entry", "spend_hour", "spend_day", "spend_day_key", "spend_period")
+    async with database.read() as session:
+        if database.dialect == "postgresql":
+            whole = (await execute(session, text("SELECT pg_database_size(current_database())"))).scalar_one()
+            parts = {
+                name: (await execute(session, text(f"SELECT pg_total_relation_size('{name}')"))).scalar_one()
+                for name in tables
+            }
+        else:
+            whole = (await asyncio.to_thread(Path(str(database.url.database)).stat)).st_size
+            parts = {}
+    rows = [Row(f"size for each key and month ({where})", whole / key_months / 1024, "KiB")]
+    return rows + [Row(f"of that, {name} ({where})", size / key_months / 1024, "KiB") for name, size in parts.items()]

@@ -4,6 +4,7 @@ Nothing is made at import, and nothing here decides anything.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -171,6 +172,7 @@ class Bot:
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             stack.push_async_callback(self.sinks.aclose)
             await self._join()
+            gc.freeze()  # all that stands now stays: a collection in the midst of a large page need not walk it
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)
             self.timetable.start()

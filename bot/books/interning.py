@@ -16,6 +16,9 @@ from bot.books.database import execute
 from bot.books.tables import LedgerKey, Model, Series
 
 _PLACE = ("report", "shape", "width_seconds", "key_id", "model_id", "requested", "detail")
+_KEY_COLUMNS = (
+    "connection_id", "ledger_id", "reason", "scope", "project_id", "project_name", "name", "label", "email", "disabled",
+)  # fmt: skip
 _Key = tuple[str, str, str]  # the ledger's id, the reason why there is none, its project
 
 
@@ -59,21 +62,15 @@ class Interner:
                 {"connection": self._connection_id},
             )
             self._keys = {(row[0], row[1], row[2]): row[3] for row in rows.all()}
-        missing = {
-            identity: LedgerKey(
-                connection_id=self._connection_id,
-                ledger_id=identity[0],
-                reason=identity[1],
-                scope=identity[2],
-                project_id=identity[2],
-                project_name=self._projects.get(identity[2], ""),
-            )
-            for identity in sorted(wanted - self._keys.keys())
-        }
+        missing = sorted(wanted - self._keys.keys())
         if missing:
-            self._session.add_all(missing.values())
-            await self._session.flush()
-            self._keys |= {identity: row.id or 0 for identity, row in missing.items()}
+            fresh = [
+                (self._connection_id, *identity, identity[2], self._projects.get(identity[2], ""), "", "", "", False)
+                for identity in missing
+            ]
+            await run_many(self._session, insert(LedgerKey), _KEY_COLUMNS, fresh)
+            self._keys = None
+            return await self._known_keys(set())
         return self._keys
 
     async def model(self, name: str, *, ledger: str | None = None) -> int:

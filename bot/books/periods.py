@@ -21,7 +21,7 @@ from bot.core import months
 from bot.core.precedence import DAY_SECONDS
 
 Stretch = tuple[int, int]
-REST_SECONDS = 2 * DAY_SECONDS  # after its end; before, most of what a ledger restates would only undo it
+REST_SECONDS = 6 * 3_600  # after its end; before, most of what a ledger restates would only undo it
 PERIODS_A_RUN = 100  # two years; the next run goes on
 THIRDS = (0, 10 * DAY_SECONDS, 20 * DAY_SECONDS)
 _COLUMNS = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))

@@ -22,7 +22,7 @@ def to_nano(usd: Decimal | int) -> int:
     """Dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
     if not isinstance(usd, (Decimal, int)):
         raise MoneyError(f"money comes as Decimal, not {type(usd).__name__}")
-    amount = Decimal(usd)
+    amount = usd if type(usd) is Decimal else Decimal(usd)
     if not amount.is_finite():
         raise MoneyError(f"{usd} is not an amount of money")
     if not _MIN_USD <= amount <= _MAX_USD:  # before anything is worked out: 1e999999 has a million digits
