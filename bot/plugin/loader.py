@@ -139,6 +139,10 @@ def _ledger_problem(plugin: type[Ledger[Any]]) -> str | None:
         grain = report.grain
         if grain is not None and grain != day and (grain <= timedelta(0) or hour % grain):
             return f"The grain of its report {report.name!r} is neither a day nor a divisor of an hour."
+        if report.split_by:
+            of = next((one for one in reports if one.name == report.split_by), None)
+            if report.grain != day or of is None or of.grain is None or of.grain >= day:
+                return f"Its report {report.name!r} is split by {report.split_by!r}: wants a bill, and a finer report."
     return None
 
 
