@@ -29,6 +29,7 @@ from bot.plugin.pacing import Pace, Pacer
 __all__ = ["GuardedClient", "Pace", "Pacer", "Params"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+TOO_LARGE = f"more than {MAX_BODY_BYTES // 1024**2} MiB"  # in the words of the error for such a body
 MAX_ERROR_BODY_BYTES = 64 * 1024  # of a refusal only the message is read
 REQUEST_SECONDS = 60.0  # from the first byte sent to the last one read, one try
 CONNECT_SECONDS = 10.0
@@ -263,7 +264,7 @@ class GuardedClient:
                 return _Lost("packed its answer so that it does not unpack")
             if len(body) > bound:
                 if good:
-                    raise Permanent(f"{self._who} answered with more than {bound // 1024**2} MiB.")
+                    raise Permanent(f"{self._who} answered with {TOO_LARGE}.")
                 break
         headers = {name.lower(): value for name, value in response.headers.items()}
         return _Reply(response.status_code, headers, bytes(body[:bound]))

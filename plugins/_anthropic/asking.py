@@ -11,12 +11,12 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from bot.plugin import Context, Permanent
-from bot.plugin.client import Params
+from bot.plugin.client import TOO_LARGE, Params
 from plugins._anthropic.shapes import Listing, Page, read
 
 ROOT = "/v1/organizations"
 BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
-MAX_PAGES = 500  # of one question
+MAX_PAGES = 100  # of one question; of rows a hundred thousand
 MAX_RESTARTS = 3  # of one question whose cursor expires
 LIST_ROWS = 1_000
 GONE = 410
@@ -29,6 +29,10 @@ Line = tuple[Hashable, V]  # what tells it from another, and what it says
 
 class Absent(Exception):
     """The organization does not have this report; the words say what Anthropic said."""
+
+
+class TooMuch(Permanent):
+    """More than one question should ask for; half of the time may do."""
 
 
 class Asking:
@@ -48,7 +52,7 @@ class Asking:
     ) -> dict[Hashable, V]:
         """All that an answer's pages say, by what tells one line from another: a page that comes twice says it once.
 
-        Raises the five errors, and Absent where a beta is not there for this organization.
+        Raises the five errors (TooMuch is a Permanent), and Absent where a beta is not there for this organization.
         """
         restarts = 0
         while True:
@@ -71,6 +75,8 @@ class Asking:
             except Permanent as error:
                 if beta and is_absent(error):
                     raise Absent(str(error)) from None
+                if TOO_LARGE in str(error):
+                    raise TooMuch(str(error)) from None
                 raise
             page = read(shape, answer, path)
             found.update(lines(page))
@@ -80,7 +86,7 @@ class Asking:
             if token in seen:
                 raise Permanent(f"Anthropic's pages of {path} go in circles.")
             seen.add(token)
-        raise Permanent(f"Anthropic's answer about {path} goes on beyond {MAX_PAGES} pages.")
+        raise TooMuch(f"Anthropic's answer about {path} goes on beyond {MAX_PAGES} pages.")
 
     async def listing(self, path: str, shape: type[Listing[T]], query: Query = ()) -> list[T]:
         """All of a list."""

@@ -6,7 +6,7 @@ key is the same in both. What neither tells is nobody's, for a reason.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -83,6 +83,13 @@ class Stretch:
     end: datetime
     hours: int
     most_hours: int
+
+    def half(self) -> "Stretch | None":
+        """The first half of it, as a stretch of its own; None where an hour is left, which is not divided."""
+        hours = self.hours // 2
+        if not hours:
+            return None
+        return replace(self, end=min(self.start + hours * HOUR, self.end), hours=hours)
 
     def next_cursor(self, window: Window, found_rows: int) -> str | None:
         """Where the next page begins and how long it may be: busy hours make short pages, quiet ones long."""

@@ -345,6 +345,26 @@ async def test_busy_hours_make_short_pages(monkeypatch: pytest.MonkeyPatch) -> N
         assert counted(rows, "output") == COMPANY.truth(START, END, of="completion_tokens")[()]
 
 
+@pytest.mark.parametrize("report", [ANALYTICS, USAGE])
+async def test_an_answer_that_is_too_much_is_asked_for_in_halves(report: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with brightloom() as account:
+        whole = await account.rows(report)
+        monkeypatch.setattr("bot.plugin.client.MAX_BODY_BYTES", 60_000)
+        halves = await account.drain(report)
+        assert sorted(map(repr, whole)) == sorted(repr(row) for page in halves for row in page.rows)
+        monkeypatch.setattr("bot.plugin.client.MAX_BODY_BYTES", 2)
+        with pytest.raises(Permanent, match="more than"):
+            await account.rows(report)
+
+
+async def test_pages_without_end_are_asked_for_in_halves_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins._anthropic.analytics.LIST_ROWS", 2)
+    monkeypatch.setattr("plugins._anthropic.asking.MAX_PAGES", 12)
+    async with brightloom() as account:
+        rows = await account.rows(ANALYTICS)
+    assert told(rows, "%Y-%m-%dT%H:00:00Z") == COMPANY.truth(START, END, ("key", "hour", "model"))
+
+
 async def test_a_restatement_is_told_when_it_is_read_again() -> None:
     company = Company(seed=7, now=NOW, days=2)
     async with brightloom(company=company) as account:
