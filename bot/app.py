@@ -35,6 +35,7 @@ from bot.work.timetable import Timetable
 DRAIN_SECONDS = 20
 POLL_CHECK_SECONDS = 1.0
 DELIVER_SECONDS = 2.0
+WATCH_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
 BOOKS_SECONDS = 300.0
 SLACK_RETRY_SECONDS = 5.0
@@ -140,6 +141,7 @@ class Bot:
         """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
         await self.polls.start_due()
         await self.idle()
+        await self.house.watching.run()
         await self.people.run()
         await self.deliveries.run()
 
@@ -163,6 +165,7 @@ class Bot:
             stack.push_async_callback(self.tasks.drain, DRAIN_SECONDS)
             if clockwork:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)
+                self.timetable.every(WATCH_SECONDS, "watch", self.house.watching.run)
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliveries.run)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
                 books = self.house.bookkeeping
@@ -173,6 +176,7 @@ class Bot:
             stack.push_async_callback(self.sinks.aclose)
             await self._join()
             gc.freeze()  # all that stands now stays: a collection in the midst of a large page need not walk it
+            stack.push_async_callback(self.house.watching.let_go)
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)
             self.timetable.start()

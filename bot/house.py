@@ -21,8 +21,10 @@ from bot.vault.vault import OnSecret, Vault
 from bot.work.asking import Asking
 from bot.work.bookkeeping import Bookkeeping
 from bot.work.connecting import Connections
+from bot.work.desk import Desk
 from bot.work.owning import Owning
 from bot.work.polling import Poller
+from bot.work.watching import Watching
 
 
 class StartError(Exception):
@@ -43,6 +45,8 @@ class House:
     asking: Asking
     bookkeeping: Bookkeeping
     owning: Owning
+    watching: Watching
+    desk: Desk
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -92,6 +96,8 @@ async def house(
             asking=Asking(database, clock),
             bookkeeping=bookkeeping,
             owning=Owning(database, clock),
+            desk=Desk(database, clock),
+            watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
         )
     finally:
         await database.close()

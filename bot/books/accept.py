@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, closing, counters, retention, rollups, statements
+from bot.books import adjustments, closing, counters, deltas, retention, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
 from bot.books.bill import PROJECT, splits
@@ -170,6 +170,7 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
     if booked:
         hour = counts_at // HOUR_SECONDS * HOUR_SECONDS
         await rollups.derive(session, books, day=hour // DAY_SECONDS * DAY_SECONDS, hours={hour})
+    await deltas.note(session, books.connection_id, touched, now)
 
 
 async def _entries(

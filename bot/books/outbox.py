@@ -112,6 +112,28 @@ async def say(
     return bool(new_id)
 
 
+async def waits(session: AsyncSession, stream: str, topic: str) -> bool:
+    """Does something of this topic wait that nobody has taken yet?"""
+    found = await execute(
+        session,
+        text("SELECT 1 FROM outbox WHERE stream = :stream AND topic = :topic AND status = 'waiting' AND attempts = 0"),
+        {"stream": stream, "topic": topic},
+    )
+    return found.first() is not None
+
+
+async def hurry(session: AsyncSession, stream: str, now: datetime) -> None:
+    """What waits of a stream for a better hour, such as the morning, is said now."""
+    await execute(
+        session,
+        text(
+            "UPDATE outbox SET available_at = :at "
+            "WHERE stream = :stream AND status = 'waiting' AND attempts = 0 AND available_at > :at"
+        ),
+        {"stream": stream, "at": int(now.timestamp())},
+    )
+
+
 async def due(session: AsyncSession, now: datetime) -> Sequence[int]:
     """The lanes in which something waits whose time has come."""
     found = await execute(

@@ -181,6 +181,16 @@ async def _say(session: AsyncSession, row: LedgerKey, owner: Owner, from_day: in
     session.add(Ownership(key_id=row.id or 0, from_day=from_day, owner=owner.id))
 
 
+async def email_of(session: AsyncSession, workspace_id: str, owner_id: str) -> str:
+    """The e-mail of an owner who is a person, where it is known; else ''."""
+    if "@" in owner_id:
+        return owner_id
+    found = await session.exec(
+        select(Person.email).where(Person.workspace_id == workspace_id, Person.slack_user_id == owner_id)
+    )
+    return found.first() or ""
+
+
 async def owners_now(session: AsyncSession, workspace_id: str, now: int) -> list[tuple[Owner, list[KeyRef]]]:
     """Who answers for which keys today; those without an owner last."""
     rows = [(row, connection) for row, connection in await keys_of(session, workspace_id) if row.ledger_id]

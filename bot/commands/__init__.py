@@ -177,6 +177,8 @@ async def _poll(home: House, arguments: argparse.Namespace) -> int:
             result = PollResult(view.name, ok=False, error=str(error))
         if result:
             results.append(result)
+    await home.watching.look(await home.workspace())  # unless a bot does so already, which also delivers what is found
+    await home.watching.let_go()
     if arguments.format == "json":
         out.document(
             {

@@ -87,16 +87,23 @@ def has_doubled(standing: Standing, spent_nano_usd: int) -> bool:
 
 
 def watched(
-    standing: Standing, *, rate_nano_usd: int, quiet_below_nano_usd: int, as_of: int, recovery_seconds: int
+    standing: Standing,
+    *,
+    rate_nano_usd: int,
+    quiet_below_nano_usd: int,
+    as_of: int,
+    window_seconds: int,
+    recovery_seconds: int,
 ) -> tuple[Standing, bool]:
     """The standing after a look at the rate, and whether it has recovered.
 
-    `rate_nano_usd`: dollars an hour over the last minutes. `as_of`: up to when the ledgers have told: a ledger that is
-    silent because it lags is no quiet developer, so quiet is counted on its clock and not on ours.
+    `rate_nano_usd`: dollars an hour over the last `window_seconds`, which have been quiet already when the rate is.
+    `as_of`: up to when the ledgers have told: a ledger that is silent because it lags is no quiet developer, so quiet
+    is counted on its clock and not on ours.
     """
     if not standing.alive:
         return standing, False
     if rate_nano_usd > quiet_below_nano_usd:
         return replace(standing, quiet_since=None), False
-    since = as_of if standing.quiet_since is None else min(standing.quiet_since, as_of)
+    since = as_of - window_seconds if standing.quiet_since is None else min(standing.quiet_since, as_of)
     return replace(standing, quiet_since=since), as_of - since >= recovery_seconds

@@ -1,0 +1,262 @@
+"""The desk at which people meet incidents: see one whole, say what it is, take that back, and choose how alerts go.
+
+Each thing done is checked by the state machine, noted with who and when, and shown in the message by the outbox.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import incidents, receipts
+from bot.books.database import Database, execute
+from bot.books.incident_tables import Expectation, Incident, IncidentChange
+from bot.books.incidents import verdict_of
+from bot.books.reports import zone_of
+from bot.books.tables import Connection
+from bot.core.clock import Clock
+from bot.core.incidents import Deed
+from bot.work import episodes
+from bot.work.alerting import Alerting, read_alerting, want_direct, write_alerting
+
+CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
+
+
+class NoSuchIncident(ValueError):
+    """This workspace has no such incident, or no such expectation."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """An incident as people see it. `members`: all that share its message, the biggest first; itself if it is alone.
+
+    `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are.
+    """
+
+    number: int
+    subject: str
+    name: str
+    kind: str
+    severity: str
+    state: str
+    since: datetime
+    opened_at: datetime
+    ended_at: datetime | None
+    snoozed_until: datetime | None
+    spent_nano_usd: int
+    numbers: Mapping[str, Any]
+    changes: tuple[IncidentChange, ...]
+    members: tuple["IncidentView", ...]
+    tickets: tuple[tuple[str, str], ...]
+    sinks: int
+    channel: str
+    ts: str
+    zone: tzinfo
+
+
+class Desk:
+    """What can be seen and done."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def incident(self, workspace_id: str, number: int) -> IncidentView:
+        """An incident whole. Raises NoSuchIncident."""
+        async with self._database.read() as session:
+            return await self._view(session, await _existing(session, workspace_id, number))
+
+    async def recent(self, workspace_id: str, *, subject: str = "") -> Sequence[IncidentView]:
+        """The newest incidents, of all or of one subject; those that are not over first."""
+        async with self._database.read() as session:
+            rows = await incidents.recent(session, workspace_id, subject=subject)
+            views = [await self._view(session, row, whole=False) for row in rows]
+        return sorted(views, key=lambda view: view.ended_at is not None)
+
+    async def do(
+        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
+    ) -> IncidentView:
+        """Acknowledges, snoozes, dismisses or takes back. Raises NoSuchIncident, and NotNow in words."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, lock=True)
+            end = int(until.timestamp()) if until else None
+            if deed == "undo":
+                await self._forget(session, row, now)
+            await incidents.change(session, row, deed, now=now, who=who, detail=reason, until=end)
+            if deed == "dismiss":
+                await self._expect(session, row, who, reason, now, until=now + timedelta(seconds=CALM_SECONDS))
+                await episodes.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+            return await self._view(session, row)
+
+    async def expect(
+        self,
+        workspace_id: str,
+        number: int,
+        *,
+        who: str,
+        reason: str,
+        until: datetime | None,
+        only_key: bool = False,
+        below_nano_usd: int | None = None,
+    ) -> IncidentView:
+        """Says that it was planned: until a moment (None: from now on), of the subject or only of its biggest key, and
+        of any amount or while a day stays below some dollars. Raises NoSuchIncident, and NotNow in words."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, lock=True)
+            await incidents.change(session, row, "expect", now=now, who=who, detail=reason)
+            key = str(verdict_of(row).get("key_id") or "")
+            await self._expect(
+                session, row, who, reason, now,
+                until=until, key_id=int(key) if only_key and key.isdigit() else None, below_nano_usd=below_nano_usd,
+            )  # fmt: skip
+            await episodes.tell(session, row, "resolved", key=f"expected {int(now.timestamp())}", now=now)
+            return await self._view(session, row)
+
+    async def plan(
+        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
+    ) -> None:
+        """Declares planned work beforehand."""
+        async with self._database.write() as session:
+            session.add(
+                Expectation(
+                    workspace_id=workspace_id,
+                    subject=subject,
+                    start=int(start.timestamp()),
+                    until=int(until.timestamp()) if until else None,
+                    reason=reason,
+                    who=who,
+                    created_at=int(self._clock.now().timestamp()),
+                )
+            )
+
+    async def expected(self, workspace_id: str) -> Sequence[Expectation]:
+        """What is expected now or later."""
+        async with self._database.read() as session:
+            return await incidents.expected(session, workspace_id, int(self._clock.now().timestamp()))
+
+    async def take_back(self, workspace_id: str, number: int) -> None:
+        """Expects it no longer. Raises NoSuchIncident."""
+        async with self._database.write() as session:
+            row = await session.get(Expectation, number)
+            if row is None or row.workspace_id != workspace_id:
+                raise NoSuchIncident("That is not expected any more.")
+            row.taken_back_at = int(self._clock.now().timestamp())
+            session.add(row)
+
+    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
+        """Has every sink make a ticket of it, whatever its threshold; gives how many. Raises NoSuchIncident."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, lock=True)
+            told = await episodes.tell(session, row, "opened", key="by hand", now=now, asked_by=who_name)
+            if told:
+                await incidents.note(session, row, "file", now=now, who=who)
+            return told
+
+    async def place(self, workspace_id: str, number: int, channel: str, ts: str) -> None:
+        """Notes where the incident's message is, for all that share it. The newest is the one that lives on."""
+        async with self._database.write() as session:
+            for row in await incidents.members(session, await _existing(session, workspace_id, number)):
+                row.channel, row.ts = channel, ts
+                session.add(row)
+
+    async def alerting(self, workspace_id: str) -> Alerting:
+        """What the workspace has chosen."""
+        async with self._database.read() as session:
+            return await read_alerting(session, workspace_id)
+
+    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+        """Keeps what was chosen."""
+        async with self._database.write() as session:
+            await write_alerting(session, workspace_id, chosen)
+
+    async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
+        """Whether somebody wants a direct message about incidents of their own."""
+        async with self._database.write() as session:
+            await want_direct(session, workspace_id, user_id, wanted)
+
+    async def _expect(
+        self,
+        session: AsyncSession,
+        row: Incident,
+        who: str,
+        reason: str,
+        now: datetime,
+        *,
+        until: datetime | None,
+        key_id: int | None = None,
+        below_nano_usd: int | None = None,
+    ) -> None:
+        session.add(
+            Expectation(
+                workspace_id=row.workspace_id,
+                subject=row.subject,
+                key_id=key_id,
+                start=row.since,
+                until=int(until.timestamp()) if until else None,
+                below_nano_usd=below_nano_usd,
+                reason=reason,
+                who=who,
+                created_at=int(now.timestamp()),
+                incident_id=row.id,
+            )
+        )
+
+    async def _forget(self, session: AsyncSession, row: Incident, now: datetime) -> None:
+        """What was expected because of this incident is expected no longer."""
+        await execute(
+            session,
+            text("UPDATE expectation SET taken_back_at = :now WHERE incident_id = :id AND taken_back_at IS NULL"),
+            {"id": row.id, "now": int(now.timestamp())},
+        )
+
+    async def _view(self, session: AsyncSession, row: Incident, *, whole: bool = True) -> IncidentView:
+        shared = await incidents.members(session, row) if whole and row.group_id is not None else [row]
+        sinks = await session.exec(
+            select(Connection.id, Connection.name).where(
+                Connection.workspace_id == row.workspace_id,
+                Connection.role == "sink",
+                col(Connection.disconnected_at).is_(None),
+            )
+        )
+        named = dict(list(sinks))
+        made = await receipts.of_incident(session, f"incident-{row.id}") if whole else {}
+        tickets = [(named.get(place, "a ticket"), receipt.url) for place, receipt in made.items() if receipt.url]
+        return IncidentView(
+            number=row.id or 0,
+            subject=row.subject,
+            name=row.name,
+            kind=row.kind,
+            severity=row.severity,
+            state=row.state,
+            since=_moment(row.since),
+            opened_at=_moment(row.opened_at),
+            ended_at=None if row.ended_at is None else _moment(row.ended_at),
+            snoozed_until=None if row.snoozed_until is None else _moment(row.snoozed_until),
+            spent_nano_usd=row.spent_nano_usd,
+            numbers=verdict_of(row),
+            changes=tuple(await incidents.history(session, row)) if whole else (),
+            members=tuple([await self._view(session, one, whole=False) for one in shared]) if len(shared) > 1 else (),
+            tickets=tuple(tickets),
+            sinks=len(named),
+            channel=row.channel,
+            ts=row.ts,
+            zone=await zone_of(session, row.workspace_id),
+        )
+
+
+async def _existing(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident:
+    row = await incidents.one(session, workspace_id, number, lock=lock)
+    if row is None:
+        raise NoSuchIncident("That incident is not in the books.")
+    return row
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

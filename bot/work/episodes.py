@@ -1,0 +1,156 @@
+"""From the detector's verdicts to incidents: one episode of one subject is one incident, one message, one ticket.
+
+Everything here happens in the caller's transaction.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, tzinfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import incidents, outbox, owners
+from bot.books.incident_tables import Incident
+from bot.books.incidents import note, reply, show, standing
+from bot.books.reports import zone_of
+from bot.core import incidents as states
+from bot.core.answer import Owner
+from bot.core.detection import EVERYBODY, Plan, Settings, Verdict, explain
+from bot.core.detection.rate import WINDOW_SECONDS
+from bot.core.money import NANO_PER_USD
+from bot.plugin.finding import What
+from bot.work.alerting import read_alerting
+from bot.work.findings import finding_of
+from bot.work.telling import tell_sinks
+
+GROUP_FROM = 6  # so many new incidents at one look share a message
+QUIET_SHARE = 4  # back to usual: below a quarter of the worst hour, or one and a half of what is usual
+LEAST_HOUR_NANO_USD = NANO_PER_USD // 4
+SHOWN_AGAIN_SHARE = 20  # the message is edited when it cost a twentieth more
+
+
+async def settings(session: AsyncSession, workspace_id: str) -> Settings:
+    """What the workspace has chosen for the detector."""
+    chosen = await read_alerting(session, workspace_id)
+    zone = await zone_of(session, workspace_id)
+    return Settings(sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, zone=zone)
+
+
+async def plans(session: AsyncSession, workspace_id: str, now: int) -> list[Plan]:
+    """What is expected, for the detector."""
+    return [
+        Plan(f"e{row.id}", row.subject, row.start, row.until, str(row.key_id) if row.key_id else "", row.below_nano_usd)
+        for row in await incidents.expected(session, workspace_id, now)
+    ]
+
+
+async def sign(
+    session: AsyncSession, workspace_id: str, verdict: Verdict, owner: Owner, key_name: str, *, zone: tzinfo,
+    now: datetime,
+) -> tuple[Incident, bool]:  # fmt: skip
+    """Takes a verdict in: the subject's incident gets worse, or is opened again, or (True) is new."""
+    at = int(now.timestamp())
+    told = replace(verdict, key=key_name or verdict.key)
+    numbers = json.dumps(asdict(told) | {"sentence": explain(told, zone), "key_id": verdict.key}, sort_keys=True)
+    incident = await incidents.to_continue(session, workspace_id, verdict.subject, at)
+    if incident is None:
+        incident = Incident(
+            workspace_id=workspace_id,
+            subject=verdict.subject,
+            name=owner.name,
+            kind="everybody" if verdict.subject == EVERYBODY else "key" if owner.kind == "unattributed" else owner.kind,
+            severity=str(verdict.severity),
+            since=verdict.since,
+            opened_at=at,
+            seen_at=at,
+            peak_hour_nano_usd=verdict.hour_nano_usd,
+            verdict=numbers,
+        )
+        session.add(incident)
+        await session.flush()
+        return incident, True
+    incident.verdict, incident.seen_at = numbers, at
+    incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, verdict.hour_nano_usd)
+    incident.quiet_since = None
+    session.add(incident)
+    if incident.state == "resolved":
+        again = await incidents.change(session, incident, "reopen", now=now)
+        await tell(session, incident, "opened", key=str(again.id), now=now)
+        await reply(session, incident, now=now, what="reopened", aloud=True)
+    if verdict.severity == "page" and incident.severity == "notice":
+        raised = await incidents.change(session, incident, "raise", now=now)
+        await tell(session, incident, "updated", key=str(raised.id), now=now)
+        await outbox.hurry(session, incidents.stream_of(incident), now)
+        await reply(session, incident, now=now, what="raised", aloud=True)
+    return incident, False
+
+
+async def grow(
+    session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
+    as_of: int, recovery_seconds: int, now: datetime,
+) -> None:  # fmt: skip
+    """What it has cost by now, whether that is worth telling, and whether it is over."""
+    shown = incident.spent_nano_usd
+    incident.spent_nano_usd = max(spent_nano_usd, 0)
+    incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, rate_nano_usd)
+    session.add(incident)
+    if incident.told_nano_usd == 0:
+        incident.told_nano_usd = incident.spent_nano_usd
+    elif states.has_doubled(standing(incident), incident.spent_nano_usd):
+        incident.told_nano_usd = incident.spent_nano_usd
+        doubled = await note(session, incident, "doubled", now=now, detail=str(incident.spent_nano_usd))
+        await tell(session, incident, "updated", key=str(doubled.id), now=now)
+        if incident.state == "open":
+            await reply(session, incident, now=now, what="doubled", nano_usd=incident.spent_nano_usd)
+    elif incident.ts and abs(incident.spent_nano_usd - shown) * SHOWN_AGAIN_SHARE > shown:
+        await show(session, incident, now=now, why=f"at {int(now.timestamp())}")
+    if incident.state == "snoozed" and (incident.snoozed_until or 0) <= now.timestamp():
+        await incidents.change(session, incident, "wake", now=now)
+        await reply(session, incident, now=now, what="woke")
+    quiet_below = max(incident.peak_hour_nano_usd // QUIET_SHARE, usual_hour_nano_usd * 3 // 2, LEAST_HOUR_NANO_USD)
+    after, recovered = states.watched(
+        standing(incident), rate_nano_usd=rate_nano_usd, quiet_below_nano_usd=quiet_below, as_of=as_of,
+        window_seconds=WINDOW_SECONDS, recovery_seconds=recovery_seconds,
+    )  # fmt: skip
+    incident.quiet_since = after.quiet_since
+    if recovered:
+        over = await incidents.change(session, incident, "resolve", now=now)
+        await tell(session, incident, "resolved", key=str(over.id), now=now)
+        await reply(session, incident, now=now, what="resolved", nano_usd=incident.spent_nano_usd)
+
+
+async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: datetime) -> None:
+    """Has new incidents shown: each by itself, or all in one message where many fire at once."""
+    if len(opened) >= GROUP_FROM:
+        for incident in opened:
+            incident.group_id = opened[0].id
+            session.add(incident)
+        await session.flush()
+    for incident in opened:
+        chosen = await read_alerting(session, incident.workspace_id)
+        morning = chosen.quiet_until(now) if incident.severity == "notice" else None  # pages wait for nothing
+        new = await note(session, incident, "opened", now=now, show_at=morning)
+        await tell(session, incident, "opened", key=str(new.id), now=now)
+
+
+async def tell(
+    session: AsyncSession, incident: Incident, what: What, *, key: str, now: datetime, asked_by: str = "",
+    connections: Collection[int] | None = None,
+) -> int:  # fmt: skip
+    """Tells the sinks; gives how many there are."""
+    return await tell_sinks(
+        session,
+        workspace_id=incident.workspace_id,
+        incident=f"incident-{incident.id}",
+        what=what,
+        key=key,
+        finding=finding_of(
+            incident,
+            email=await owners.email_of(session, incident.workspace_id, incident.subject),
+            zone=await zone_of(session, incident.workspace_id),
+        ),
+        now=now,
+        asked_by=asked_by,
+        connections=connections,
+    )

@@ -1,0 +1,87 @@
+"""An incident as a neutral finding: plain text and figures, which every sink renders in its own way."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from bot.books.incident_tables import Incident
+from bot.books.incidents import verdict_of
+from bot.core.money import to_usd
+from bot.plugin.finding import Fact, Finding, Subject
+
+
+def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC) -> Finding:
+    """What was found, as it stands."""
+    numbers = verdict_of(incident)
+    usual = numbers.get("usual_by_now_nano_usd")
+    today = int(numbers.get("today_nano_usd") or 0)
+    return Finding(
+        title=title(incident, numbers),
+        sentences=(sentence(numbers),),
+        severity="critical" if incident.severity == "page" else "warning",
+        subject=Subject(incident.subject, incident.name, incident.kind, email),
+        since=datetime.fromtimestamp(incident.since, UTC),
+        spent_usd=to_usd(incident.spent_nano_usd),
+        usual_usd=None if usual is None else to_usd(int(usual)),
+        facts=tuple(_facts(incident, numbers, today, zone)),
+        why=tuple(whys(numbers)),
+        what_to_do=(
+            f"Ask {incident.name} whether this is planned; in Slack, Expected says so and keeps it quiet.",
+            "If it is not, switch the key off where it was made, or lower its limit there.",
+            f"Check the figures: /spend today {asked(incident)} by hour",
+        ),
+    )
+
+
+def title(incident: Incident, numbers: Mapping[str, Any]) -> str:
+    """One line that stands alone."""
+    who = "Spending of everybody" if incident.kind == "everybody" else incident.name
+    return f"{who}: {usd(incident.spent_nano_usd)} since {since(incident)}, {usd(_hour(numbers))} an hour"
+
+
+def sentence(numbers: Mapping[str, Any]) -> str:
+    """The detector's own explanation, as a whole sentence."""
+    said = str(numbers.get("sentence") or "It spends as never before.")
+    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
+
+
+def whys(numbers: Mapping[str, Any]) -> list[str]:
+    """How it was noticed."""
+    known = int(numbers.get("days_known") or 0)
+    compared = f"its own last {known} active days" if known >= 2 else "everybody else's days"
+    return [f"Compared with {compared}.", "Outlay looks at each poll of the ledger, not at the end of the day."]
+
+
+def asked(incident: Incident) -> str:
+    """The filter of `/spend` that shows the same money."""
+    if incident.kind == "everybody":
+        return ""
+    return f"owner:{incident.subject}" if not incident.subject.startswith("key:") else f'key:"{incident.name}"'
+
+
+def since(incident: Incident, zone: tzinfo = UTC) -> str:
+    """When its money began, in words: with the day, since it may be read tomorrow."""
+    return datetime.fromtimestamp(incident.since, zone).strftime("%d %b %H:%M").lstrip("0") + (
+        " UTC" if zone is UTC else ""
+    )
+
+
+def usd(nano_usd: int) -> str:
+    """Dollars for a line of text: cents below ten dollars."""
+    dollars = to_usd(nano_usd)
+    return f"${dollars:,.2f}" if abs(dollars) < 10 else f"${dollars:,.0f}"
+
+
+def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo) -> list[Fact]:
+    usual = numbers.get("usual_by_now_nano_usd")
+    found = [Fact(f"Spent since {since(incident, zone)}", usd(incident.spent_nano_usd))]
+    found.append(Fact("Today", usd(today) + ("" if usual is None else f" (usually {usd(int(usual))} by now)")))
+    found.append(Fact("An hour", usd(_hour(numbers))))
+    found.append(Fact("By midnight, at this pace", usd(int(numbers.get("by_midnight_nano_usd") or 0))))
+    if numbers.get("model"):
+        found.append(Fact("Mostly", f"{numbers['model']} on {numbers.get('key') or 'one key'}"))
+    return found
+
+
+def _hour(numbers: Mapping[str, Any]) -> int:
+    return int(numbers.get("hour_nano_usd") or 0)

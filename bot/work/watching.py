@@ -1,0 +1,314 @@
+"""Watching: what changed in the books is shown to the detector, and what it says becomes incidents.
+
+One process watches a workspace, by a lease that it keeps. Its detector learns from the hours in the books when the
+watch begins, and from then on is fed only what changed. If anything goes wrong on the way, what it has in mind is
+dropped and learnt anew: hours that were touched and not yet looked at are still noted in the books.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from operator import attrgetter
+
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import deltas, incidents, owners
+from bot.books.database import Database, execute
+from bot.books.deltas import HourLine, Touched
+from bot.books.incident_tables import Incident
+from bot.books.tables import Connection, Workspace
+from bot.books.upstream import keeping_books
+from bot.core.answer import Owner
+from bot.core.clock import Clock
+from bot.core.detection import Delta, Detector, Verdict
+from bot.core.detection.backfill import as_polls
+from bot.core.detection.rate import rate
+from bot.core.models import canonical
+from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
+from bot.core.upstream import counts
+from bot.work import episodes
+
+LEASE_SECONDS = 60
+LEARNT_DAYS = 35
+COMPARED_HOURS = 72  # older hours teach when the watch begins, and are not looked at again
+NEW_CONNECTION_SECONDS = DAY_SECONDS  # for so long its history may still be coming in
+FIRST_SPAN_SECONDS = 300
+SUBJECTS_AGAIN_SECONDS = 600
+log = logging.getLogger("outlay.watch")
+
+Place = tuple[int, int]  # a connection, an hour
+Part = tuple[int, str]  # a key, a canonical model
+Sums = tuple[int, int, int | None]  # nano-dollars, tokens, requests
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who is who at the moment: the subject of each key, and what people call them."""
+
+    of_key: Mapping[int, str]
+    names: Mapping[str, Owner]
+    key_names: Mapping[int, str]
+    connection_of: Mapping[int, int]
+    connections: Mapping[int, Connection]
+    ledgers: frozenset[str]
+
+    def keys_of(self, subject: str) -> Collection[int] | None:
+        """The keys of a subject; None for everybody's."""
+        return None if subject == "*" else [key for key, owner in self.of_key.items() if owner == subject]
+
+
+@dataclass(slots=True)
+class Watched:
+    """What this process has in mind of a workspace."""
+
+    detector: Detector
+    known: Known
+    known_at: int
+    seen: dict[Place, dict[Part, Sums]] = field(default_factory=dict)
+    polled_at: dict[int, int] = field(default_factory=dict)
+
+
+class Watching:
+    """Watches all workspaces."""
+
+    def __init__(self, database: Database, clock: Clock, *, recovery_minutes: int = 60) -> None:
+        self._database = database
+        self._clock = clock
+        self._recovery_seconds = recovery_minutes * 60
+        self._holder = uuid.uuid4().hex
+        self._watched: dict[str, Watched] = {}
+        self._busy = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Looks once at each workspace; one that fails does not stop the others."""
+        async with self._database.read() as session:
+            workspaces = list(await session.exec(select(Workspace.id)))
+        for workspace_id in workspaces:
+            try:
+                await self.look(workspace_id)
+            except Exception:
+                log.exception("the watch failed and begins anew", extra={"workspace": workspace_id})
+
+    async def look(self, workspace_id: str) -> Sequence[Verdict]:
+        """Looks at what changed since the last look. Nothing, if another process watches this workspace."""
+        async with self._busy:
+            now = int(self._clock.now().timestamp())
+            async with self._database.read() as session:
+                idle = not await deltas.touched(session, workspace_id, most=1)
+                idle = idle and not await incidents.alive(session, workspace_id)
+            if idle:
+                return ()
+            if not await self._hold(workspace_id, now):
+                self._watched.pop(workspace_id, None)
+                return ()
+            try:
+                return await self._look(workspace_id, now)
+            except BaseException:
+                self._watched.pop(workspace_id, None)  # what it has in mind may be half true
+                raise
+
+    async def let_go(self) -> None:
+        """Gives all watches back, so that another process can go on at once."""
+        async with self._database.write() as session:
+            await execute(
+                session, text("UPDATE watch SET holder = '', until = 0 WHERE holder = :me"), {"me": self._holder}
+            )
+        self._watched.clear()
+
+    async def _hold(self, workspace_id: str, now: int) -> bool:
+        async with self._database.write() as session:
+            before = await execute(
+                session, text("SELECT holder FROM watch WHERE workspace_id = :workspace"), {"workspace": workspace_id}
+            )
+            if before.scalar() != self._holder:
+                self._watched.pop(workspace_id, None)  # another process may have looked at some of it meanwhile
+            taken = await execute(
+                session,
+                text(
+                    "INSERT INTO watch (workspace_id, holder, until) VALUES (:workspace, :me, :until) "
+                    "ON CONFLICT (workspace_id) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until "
+                    "WHERE watch.holder = :me OR watch.until <= :now OR watch.until > :absurd"
+                ),
+                {
+                    "workspace": workspace_id,
+                    "me": self._holder,
+                    "now": now,
+                    "until": now + LEASE_SECONDS,
+                    "absurd": now + 10 * LEASE_SECONDS,  # the clock went back: nobody leases so far ahead
+                },
+            )
+            return bool(getattr(taken, "rowcount", 0))
+
+    async def _look(self, workspace_id: str, now: int) -> Sequence[Verdict]:
+        watched = self._watched.get(workspace_id)
+        async with self._database.read() as session:
+            touched = await deltas.touched(session, workspace_id)
+            alive = await incidents.alive(session, workspace_id)
+            stale = watched is None or now - watched.known_at >= SUBJECTS_AGAIN_SECONDS or bool(touched)
+            known = await _who_is_who(session, workspace_id, now) if watched is None or stale else watched.known
+            connections = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
+            known = replace(known, connections={row.id or 0: row for row in connections})
+        if watched is None or _must_learn_anew(watched, known, touched, now):
+            watched = self._watched[workspace_id] = await self._learn(workspace_id, known, touched, now)
+        watched.known, watched.known_at = known, now if stale else watched.known_at
+        async with self._database.read() as session:
+            lines = await deltas.lines_of(session, touched)
+            settings = await episodes.settings(session, workspace_id)
+            plans = await episodes.plans(session, workspace_id, now)
+        watched.detector.settings = settings
+        watched.detector.plans = {plan.id: plan for plan in plans}
+        fed = _differences(watched, touched, lines, now)
+        verdicts = await asyncio.to_thread(watched.detector.feed, now, fed) if fed or touched else []
+        rates = {subject: rate(watched.detector, subject, now) for subject in {row.subject for row in alive}}
+        async with self._database.write() as session:
+            await self._keep(session, workspace_id, watched, verdicts, rates, now)
+            await deltas.forget(session, touched)
+        for connection_id, connection in known.connections.items():
+            watched.polled_at[connection_id] = connection.last_poll_at or now
+        return verdicts
+
+    async def _keep(
+        self,
+        session: AsyncSession,
+        workspace_id: str,
+        watched: Watched,
+        verdicts: Sequence[Verdict],
+        rates: Mapping[str, tuple[int, int]],
+        now: int,
+    ) -> None:
+        """Opens incidents for what was said, and lets those that are alive grow, recover and end."""
+        known, at = watched.known, datetime.fromtimestamp(now, UTC)
+        opened: list[Incident] = []
+        for verdict in verdicts:
+            owner = known.names.get(verdict.subject) or Owner(verdict.subject, verdict.subject, "unattributed")
+            key_name = known.key_names.get(int(verdict.key), "") if verdict.key and verdict.key.isdigit() else ""
+            incident, is_new = await episodes.sign(
+                session, workspace_id, verdict, owner, key_name, zone=watched.detector.settings.zone, now=at
+            )
+            if is_new:
+                opened.append(incident)
+        for incident in await incidents.alive(session, workspace_id):
+            keys = known.keys_of(incident.subject)
+            spent = await deltas.spent_since(session, workspace_id, keys, incident.since, known.ledgers)
+            as_of = min(_as_of(known, keys) or now, now)
+            hour, usual = rates.get(incident.subject, (incident.peak_hour_nano_usd, 0))
+            await episodes.grow(
+                session, incident, spent_nano_usd=spent, rate_nano_usd=hour, usual_hour_nano_usd=usual, as_of=as_of,
+                recovery_seconds=self._recovery_seconds, now=at,
+            )  # fmt: skip
+        await episodes.announce(session, opened, now=at)
+
+    async def _learn(self, workspace_id: str, known: Known, touched: Sequence[Touched], now: int) -> Watched:
+        """A detector that knows the last weeks, but for what it still has to look at."""
+        async with self._database.read() as session:
+            settings = await episodes.settings(session, workspace_id)
+        watched = Watched(Detector(settings), known, now)
+        waits = {(one.connection_id, one.hour) for one in touched if _is_news(known, one)}
+        today = now // DAY_SECONDS * DAY_SECONDS
+        for day in range(today - LEARNT_DAYS * DAY_SECONDS, today + DAY_SECONDS, DAY_SECONDS):
+            async with self._database.read() as session:
+                lines = await deltas.history(session, workspace_id, day)
+            parts = _parts(known, [line for line in lines if (line.connection_id, line.hour) not in waits])
+            taught = [
+                _delta(known, part, sums, place[1], min(place[1] + HOUR_SECONDS, now))
+                for place, found in sorted(parts.items(), key=lambda item: item[0][1])
+                for part, sums in found.items()
+            ]
+            await asyncio.to_thread(watched.detector.learn, sorted(as_polls(taught), key=attrgetter("end")))
+            if day > now - COMPARED_HOURS * HOUR_SECONDS - DAY_SECONDS:
+                watched.seen.update(parts)
+        log.info("watching", extra={"workspace": workspace_id, "subjects": len(watched.detector.subjects)})
+        return watched
+
+
+async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Known:
+    rows = await owners.keys_of(session, workspace_id)
+    owned = await owners.owners_of(session, workspace_id, [row for row, _ in rows])
+    connections = {connection.id: connection for _, connection in rows}
+    of_key: dict[int, str] = {}
+    names: dict[str, Owner] = {"*": Owner("*", "Everybody", "team")}
+    key_names: dict[int, str] = {}
+    connection_of = {row.id or 0: row.connection_id for row, _ in rows}
+    for row, connection in rows:
+        number = row.id or 0
+        owner = owned.of(number, now)
+        label = row.name or row.label or row.ledger_id or row.reason
+        if owner.kind == "unattributed":  # a key by itself while nobody owns it
+            owner = Owner(f"key:{number}", f"{label} ({connection.name})", "unattributed")
+        of_key[number], names[owner.id], key_names[number] = owner.id, owner, label
+    return Known(of_key, names, key_names, connection_of, {}, keeping_books(connections.values()))
+
+
+def _is_news(known: Known, one: Touched) -> bool:
+    """Was the hour not over when its connection was made? All before is history: it teaches and never rings."""
+    connection = known.connections.get(one.connection_id)
+    return connection is not None and one.hour + HOUR_SECONDS > connection.created_at
+
+
+def _must_learn_anew(watched: Watched, known: Known, touched: Sequence[Touched], now: int) -> bool:
+    """Did a key change hands, or does a new connection bring its history?"""
+    if any(known.of_key.get(key, owner) != owner for key, owner in watched.known.of_key.items()):
+        return True
+    return any(
+        not _is_news(known, one) and now - known.connections[one.connection_id].created_at < NEW_CONNECTION_SECONDS
+        for one in touched
+        if one.connection_id in known.connections
+    )
+
+
+def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Sums]]:
+    """Sums by key and canonical model of each hour."""
+    found: dict[Place, dict[Part, Sums]] = {}
+    for line in lines:
+        upstream = line.byok_nano_usd if line.byok_nano_usd and counts(line.model, known.ledgers) else 0
+        part = (line.key_id, canonical(line.model))
+        here = found.setdefault((line.connection_id, line.hour), {})
+        cost, tokens, requests = here.get(part, (0, 0, None))
+        told = requests if line.requests is None else (requests or 0) + line.requests
+        here[part] = (cost + line.cost_nano_usd + upstream, tokens + line.tokens, told)
+    return found
+
+
+def _differences(watched: Watched, touched: Sequence[Touched], lines: Sequence[HourLine], now: int) -> list[Delta]:
+    """What the touched hours have now and had not when they were last looked at."""
+    known, found = watched.known, _parts(watched.known, lines)
+    oldest = now - COMPARED_HOURS * HOUR_SECONDS
+    fed: list[Delta] = []
+    for one in touched:
+        place = (one.connection_id, one.hour)
+        if one.hour < oldest or not _is_news(known, one):
+            if one.hour >= oldest:
+                watched.seen[place] = found.get(place, {})
+            continue
+        before, after = watched.seen.get(place, {}), found.get(place, {})
+        before_at = watched.polled_at.get(one.connection_id, now - FIRST_SPAN_SECONDS)
+        end = min(one.hour + HOUR_SECONDS, now)
+        start = max(one.hour, before_at) if before_at < end else one.hour
+        for part in before.keys() | after.keys():
+            (cost, tokens, requests), (was, were, had) = after.get(part, (0, 0, 0)), before.get(part, (0, 0, 0))
+            if cost == was and tokens == were:
+                continue
+            asked = None if requests is None else requests - (had or 0)
+            fed.append(_delta(known, part, (cost - was, tokens - were, asked), start, max(end, start + 1)))
+        watched.seen[place] = after
+    for place in [place for place in watched.seen if place[1] < oldest]:
+        del watched.seen[place]
+    return fed
+
+
+def _delta(known: Known, part: Part, sums: Sums, start: int, end: int) -> Delta:
+    key, model = part
+    return Delta(known.of_key.get(key, f"key:{key}"), str(key), model, sums[1], sums[2], sums[0], start, end)
+
+
+def _as_of(known: Known, keys: Collection[int] | None) -> int | None:
+    """Up to when the ledgers of these keys (None: all) have been read, the one that lags most first."""
+    wanted = set(known.connections) if keys is None else {known.connection_of[key] for key in keys}
+    rows = [known.connections[number] for number in wanted if number in known.connections]
+    read = [row.last_poll_at for row in rows if row.role == "books" and row.disconnected_at is None]
+    return min((at for at in read if at is not None), default=None)
