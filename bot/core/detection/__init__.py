@@ -8,6 +8,20 @@ is judged, `company` what concerns everybody. docs/detection.md tells it to whoe
 
 from bot.core.detection.detector import Detector, Settings
 from bot.core.detection.poll import Delta, Plan
+from bot.core.detection.state import StateError, restore, save
 from bot.core.detection.verdict import EVERYBODY, Fact, Severity, Verdict, explain
 
-__all__ = ["EVERYBODY", "Delta", "Detector", "Fact", "Plan", "Settings", "Severity", "Verdict", "explain"]
+__all__ = [
+    "EVERYBODY",
+    "Delta",
+    "Detector",
+    "Fact",
+    "Plan",
+    "Settings",
+    "Severity",
+    "StateError",
+    "Verdict",
+    "explain",
+    "restore",
+    "save",
+]

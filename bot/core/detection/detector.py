@@ -18,16 +18,19 @@ from bot.core.detection import company, usual, weigh
 from bot.core.detection.poll import Delta, Deltas, Plan
 from bot.core.detection.records import Peers, peers_of, unlog
 from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, SLOT_SECONDS, USD
-from bot.core.detection.subject import Look, Subject
+from bot.core.detection.subject import Freshness, Look, Subject
 from bot.core.detection.verdict import EVERYBODY, Fact, Severity, Verdict
 
 NANO_PER_USD = 1_000_000_000
 AT_MOST_PEERS = 1000
 HOUR_OF_FLOOR = 0.2
-HOLD_DAYS = 3
+HOLD_DAYS = 2
 GROWN = 4.0
+TOLD_FROM = 0.3
+STAKE_OF_FLOOR = 0.4
 MOST_SLOTS_A_POLL = 4 * DAY_SLOTS
-PAGE, NOTICE = 1.5, 0.0
+PAGE, NOTICE = 1.35, 0.0
+APART = 3.0
 SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
 
 
@@ -71,7 +74,15 @@ class Detector:
         self._usual_hours: dict[str, dict[int, float]] = {}
         self._everybody_until = -1
         self._jumps = 0
-        self._looked = -1
+        self._looked = self._newest = -1
+
+    def marks(self) -> list[int]:
+        """The few numbers that belong to no subject; for `state`."""
+        return [self._peers_day, self._everybody_until, self._jumps, self._looked, self._newest]
+
+    def set_marks(self, marks: list[int]) -> None:
+        """Takes them back."""
+        self._peers_day, self._everybody_until, self._jumps, self._looked, self._newest = marks
 
     def plan(self, plan: Plan) -> None:
         """Expects this spending from now on. A plan with the same id is replaced."""
@@ -92,24 +103,36 @@ class Detector:
     def feed(self, at: int, deltas: Deltas) -> list[Verdict]:
         """One poll. `at`: its time, seconds since 1970; deltas in any order."""
         slot_now = (at - 1) // SLOT_SECONDS
-        if slot_now // DAY_SLOTS > self._peers_day:
+        if slot_now < self._newest - DAY_SLOTS:
+            self._clock_went_back(slot_now)
+        if slot_now // DAY_SLOTS != self._peers_day:
             self._meet_peers(slot_now // DAY_SLOTS)
-        found = []
+        found, newest = [], -1
         for name, group in groupby(sorted(deltas, key=attrgetter("subject")), key=attrgetter("subject")):
             subject = self._subject(name)
             touched = set()
             for delta in group:
-                if self._set_aside(delta):
+                if self.plans and self._set_aside(delta):
+                    subject.note(delta)
                     continue
                 slot = subject.take(delta)
                 if slot is not None:
                     touched.add(slot)
+                    newest = max(newest, slot)
             for slot in sorted(touched)[-MOST_SLOTS_A_POLL:]:
                 verdict = self._judge(name, subject, slot, at)
                 if verdict:
                     found.append(verdict)
-        everybody = self._everybody(slot_now, at)
+        self._newest = slot_now
+        everybody = self._everybody(newest, at) if newest >= 0 else None
         return [everybody] if everybody else found
+
+    def _clock_went_back(self, slot: int) -> None:
+        """The machine's clock was ahead, and now is not: what it booked into a future that was none is forgotten."""
+        for subject in self.subjects.values():
+            subject.back_to(slot // DAY_SLOTS)
+        self.holds = {name: hold for name, hold in self.holds.items() if hold.slot <= slot}
+        self._everybody_until = min(self._everybody_until, slot)
 
     def _subject(self, name: str) -> Subject:
         found = self.subjects.get(name)
@@ -126,27 +149,33 @@ class Detector:
 
     def _set_aside(self, delta: Delta) -> bool:
         return any(
-            plan.subject == delta.subject and plan.key and plan.key == delta.key and plan.covers(delta.end - 1)
+            plan.subject == delta.subject
+            and plan.below_nano_usd is None
+            and plan.key in ("", delta.key)
+            and plan.covers(delta.end - 1)
             for plan in self.plans.values()
         )
 
     def _expected(self, name: str, slot: int, day_usd: float) -> bool:
         at = slot * SLOT_SECONDS
         return any(
-            plan.subject == name and not plan.key and plan.covers(at)
-            and (plan.below_nano_usd is None or day_usd < plan.below_nano_usd * USD)
+            plan.subject == name
+            and plan.covers(at)
+            and ((plan.below_nano_usd is None and not plan.key) or day_usd < (plan.below_nano_usd or 0) * USD)
             for plan in self.plans.values()
-        )  # fmt: skip
+        )
 
     def _judge(self, name: str, subject: Subject, slot: int, at: int) -> Verdict | None:
         floor = self.settings.floor_nano_usd * USD
         look = subject.look(slot, self.peers, least_hour=floor * HOUR_OF_FLOOR, least_day=floor)
-        if look is None:
+        if look is None or max(look.stake_usd, look.facts[1]) < floor * STAKE_OF_FLOOR:
             return None
         freshness = subject.freshness(slot)
         found = weigh.evidence(look, freshness)
         shift = SHIFT[self.settings.sensitivity]
         points = weigh.score(found)
+        if slot < self._everybody_until:
+            points -= APART  # one who stands out even now
         if points <= NOTICE + shift:
             return None
         severity = Severity.PAGE if points > PAGE + shift else Severity.NOTICE
@@ -156,8 +185,6 @@ class Detector:
         return self._verdict(name, subject, look, at, severity, points, found, freshness)
 
     def _may_say(self, name: str, slot: int, severity: Severity, hour_usd: float) -> bool:
-        if slot < self._everybody_until:
-            return False
         hold = self.holds.get(name)
         if hold is None or slot - hold.slot >= HOLD_DAYS * DAY_SLOTS:
             return True
@@ -187,7 +214,7 @@ class Detector:
 
     def _verdict(
         self, name: str, subject: Subject, look: Look, at: int, severity: Severity, points: float,
-        found: weigh.Evidence, freshness: tuple[float, float, float, float],
+        found: weigh.Evidence, freshness: Freshness,
     ) -> Verdict:  # fmt: skip
         as_of = (look.slot + 1) * SLOT_SECONDS
         since = look.walk.since if look.walk.machine else look.walk.run_since
@@ -251,19 +278,16 @@ def _hour_end(moment: datetime) -> datetime:
     return moment if not (moment.minute or moment.second) else moment.replace(minute=0, second=0) + timedelta(hours=1)
 
 
-def _facts(look: Look, found: weigh.Evidence, freshness: tuple[float, float, float, float]) -> tuple[Fact, ...]:
+def _facts(look: Look, found: weigh.Evidence, freshness: Freshness) -> tuple[Fact, ...]:
     """The rows that add something, the weightiest first."""
     baseline, rows = look.baseline, []
-    places = {"run": 4, "busy": 5, "tireless": 6, "machine": 7, "hour": 1}
-    now = {"model": found.model, "dear": freshness[1], "key": found.key, "young": baseline.days}
-    for row in weigh.ROWS:
-        points = weigh.WEIGHTS[row] * getattr(found, row)
-        if points < 0.3:
+    places = {"quarter": 0, "hour": 1, "day": 3, "busy": 5, "tireless": 4, "machine": 4}
+    day = max(look.facts[3], 0.01)
+    now = {"dear": freshness.dear, "key": min(1.0, freshness.key_usd / day), "young": baseline.days}
+    for row, points in weigh.points(found).items():
+        if points < TOLD_FROM:
             continue
-        if row == "size":
-            place = max(range(4), key=lambda which: found.z[which])
-            rows.append(Fact("spend", look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
-        elif row in places:
+        if row in places:
             place = places[row]
             rows.append(Fact(row, look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
         else:

@@ -31,9 +31,11 @@ class Delta(NamedTuple):
 class Plan:
     """Spending that somebody expects, so that it does not ring: declared beforehand, or said afterwards.
 
-    `key`: only this key's money, which then neither rings nor teaches; empty for all of the subject. `end`: None for
-    until it is taken back. `below_nano_usd`: expected only while the last 24 hours stay below it; None for any amount.
-    An opt-out is a plan without key, end and limit. `start`, `end`: seconds since 1970.
+    Money of a plan neither rings nor teaches. `key`: only this key's; empty for all of the subject. `end`: None for
+    until it is taken back. An opt-out is a plan without key and end. `start`, `end`: seconds since 1970, by when it is
+    spent.
+    `below_nano_usd`: a raised threshold instead, for the subject as a whole: nothing rings while the last 24 hours stay
+    below it, and all money goes on to count and to teach.
     """
 
     id: str

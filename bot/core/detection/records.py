@@ -16,7 +16,7 @@ FLOORS: Final = (0.25, 0.25, 0.25, 0.25, 1.0, 3.0, 3.0, 3.0)
 SIZES: Final = 4
 KEEP_A_DAY: Final = 0.5 ** (1 / 14)
 CLIP: Final = 2.5
-PRIOR_DAYS_OF_SPREAD: Final = 6.0
+PRIOR_DAYS_OF_SPREAD: Final = 3.0
 Facts = tuple[float, ...]
 
 

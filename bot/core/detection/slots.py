@@ -39,13 +39,18 @@ class Slots:
         last = slot_of(end)
         first = min(last, max(start // SLOT_SECONDS, last - MAX_SPREAD_SLOTS + 1))
         if first == last:
-            self._put(last, nano, 1)
+            self._put(last, nano, int(nano > 0))
             return last
         parts, sign, size = last - first + 1, -1 if nano < 0 else 1, abs(nano)
+        seen = nano > 0 and not self._looked_at(first, last)  # else it corrects what was seen
         for part in range(parts):
             share = size * (part + 1) // parts - size * part // parts
-            self._put(first + part, sign * share, int(part == parts - 1))
+            self._put(first + part, sign * share, int(seen and part == parts - 1))
         return first
+
+    def _looked_at(self, first: int, last: int) -> bool:
+        start, end = bisect_left(self.at, first), bisect_right(self.at, last)
+        return end > start and self.seen[end - 1] > (self.seen[start - 1] if start else 0)
 
     def _put(self, slot: int, nano: int, seen: int) -> None:
         at, count = self.at, len(self.at)
@@ -83,6 +88,21 @@ class Slots:
     def is_observed(self, place: int) -> bool:
         """Was this slot looked at by itself, or does it end a lump? Not: is it the inside of one."""
         return self.seen[place] > (self.seen[place - 1] if place else 0)
+
+    def fill(self, at: list[int], nano: list[int], seen: list[int]) -> None:
+        """Takes what was saved."""
+        self.at, self.nano, self.seen = array("i", at), array("q", nano), array("i", seen)
+        total, sums = 0.0, array("d")
+        for money in nano:
+            total += money * USD
+            sums.append(total)
+        self.sums = sums
+
+    def cut(self, end: int) -> None:
+        """Forgets this slot and all after it."""
+        place = bisect_left(self.at, end)
+        for kept in (self.at, self.nano, self.sums, self.seen):
+            del kept[place:]
 
     def trim(self, before: int) -> None:
         """Forgets what is older than this slot, and counts anew, so that the sums stay exact."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bot.core.detection.poll import Delta
 from bot.core.detection.records import FACTS, SIZES, Baseline, Day, Facts, Habits, Peers, expect, learn, logs
-from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, USD, Slots, slot_of
+from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, MAX_NANO, USD, Slots, slot_of
 from bot.core.detection.walk import CENT, Walk, step
 
 OPEN_DAYS = 3
@@ -33,6 +33,15 @@ class Fresh(NamedTuple):
     key: bool
 
 
+class Freshness(NamedTuple):
+    """Of the last 24 hours: dollars on new models, what a token of theirs costs against the usual (1 where that is not
+    known), and dollars on new or woken keys."""
+
+    model_usd: float = 0.0
+    dear: float = 1.0
+    key_usd: float = 0.0
+
+
 class Look(NamedTuple):
     """All that is known at a slot. `facts` in the order of FACTS, in dollars and observations."""
 
@@ -40,14 +49,15 @@ class Look(NamedTuple):
     facts: Facts
     walk: Walk
     baseline: Baseline
+    stake_usd: float
 
 
 class Subject:
     """State of one subject."""
 
     __slots__ = (
-        "_ahead", "_baseline", "_habits", "_past", "first", "fresh", "hours", "keys", "mix", "models", "open_day",
-        "slots", "usual_tokens", "usual_usd",
+        "_baseline", "ahead", "first", "fresh", "habits", "hours", "keys", "mix", "models", "open_day",
+        "past", "slots", "usual_tokens", "usual_usd",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -60,9 +70,9 @@ class Subject:
         self.first: int | None = None
         self.usual_usd = self.usual_tokens = 0.0
         self.open_day = -1
-        self._habits = Habits()
-        self._past: list[tuple[int, Habits, Walk | None]] = []  # each recent day with what was known when it began
-        self._ahead: Walk | None = None  # up to the last slot that was walked in the open day
+        self.habits = Habits()
+        self.past: list[tuple[int, Habits, Walk | None]] = []  # each recent day with what was known when it began
+        self.ahead: Walk | None = None  # up to the last slot that was walked in the open day
         self._baseline: Baseline | None = None
 
     def take(self, delta: Delta) -> int | None:
@@ -73,10 +83,10 @@ class Subject:
         self._book_hours(max(delta.start, end - 86_400), end, nano)
         if self.open_day >= 0 and last < (self.open_day - OPEN_DAYS + 1) * DAY_SLOTS:
             return None
-        first = self.slots.add(delta.start, end, nano)
+        first = self.slots.add(delta.start, end, nano) if nano else last
         if self.first is None:
             self.first = last
-        if first // DAY_SLOTS < self.open_day or (self._ahead is not None and first <= self._ahead.slot):
+        if first // DAY_SLOTS < self.open_day or (self.ahead is not None and first <= self.ahead.slot):
             self._rewind(first // DAY_SLOTS)
         parts = self.mix.setdefault(hour, {}).setdefault((delta.key, delta.model), [0, 0, 0, 0])
         parts[0] += nano
@@ -92,6 +102,10 @@ class Subject:
             self.usual_tokens += delta.tokens
         return last
 
+    def note(self, delta: Delta) -> None:
+        """Books a delta that somebody expects: it is in the day's money, but nothing is concluded from it."""
+        self._book_hours(max(delta.start, delta.end - 86_400), delta.end, delta.cost_nano_usd)
+
     def _is_fresh(self, known: dict[str, list[int]], name: str, slot: int) -> bool:
         since = known.get(name)
         if since is None or slot - since[1] > QUIET_SLOTS:
@@ -102,16 +116,15 @@ class Subject:
         return not young and slot - since[0] < FRESH_SLOTS
 
     def _book_hours(self, start: int, end: int, nano: int) -> None:
-        first, last = start // 3600, (end - 1) // 3600
-        parts = max(1, last - first + 1)
-        sign, size = -1 if nano < 0 else 1, abs(nano)
-        for part in range(parts):
-            day, hour = divmod(first + part if first <= last else last, 24)
-            held = self.hours.get(day)
+        start = min(start, end - 1)
+        sign, size, length, booked = -1 if nano < 0 else 1, abs(nano), end - start, 0
+        for hour in range(start // 3600, (end - 1) // 3600 + 1):
+            upto = size * (min(end, hour * 3600 + 3600) - start) // length
+            held = self.hours.get(hour // 24)
             if held is None:
-                held = self.hours[day] = array("q", bytes(192))
-            share = sign * (size * (part + 1) // parts - size * part // parts)
-            held[hour] = max(-(2**62), min(2**62, held[hour] + share))
+                held = self.hours[hour // 24] = array("q", bytes(192))
+            held[hour % 24] = max(-MAX_NANO, min(MAX_NANO, held[hour % 24] + sign * (upto - booked)))
+            booked = upto
 
     def look(self, slot: int, peers: Peers, *, least_hour: float = 0.0, least_day: float = 0.0) -> Look | None:
         """The facts at this slot; None where less was spent than both floors, in dollars, or nothing is known."""
@@ -132,28 +145,22 @@ class Subject:
         facts = (
             quarter, hour, four, day, float(walk.run), float(slots.observed(place, DAY_SLOTS)),
             walk.tireless, walk.machine,
-
         )  # fmt: skip
-        return Look(slot, facts, walk, baseline)
+        return Look(slot, facts, walk, baseline, slots.spent(place, slot - walk.since + 1))
 
     def baseline(self, peers: Peers) -> Baseline:
         """What to expect of the open day."""
         if self._baseline is None:
-            self._baseline = expect(self._habits, peers)
+            self._baseline = expect(self.habits, peers)
         return self._baseline
-
-    @property
-    def habits(self) -> Habits:
-        """What the days before the open one taught."""
-        return self._habits
 
     def _walk_to(self, place: int, baseline: Baseline) -> Walk:
         at, slots = self.slots.at, self.slots
-        ahead = self._ahead
+        ahead = self.ahead
         start = bisect_left(at, ahead.slot + 1) if ahead else bisect_left(at, self.open_day * DAY_SLOTS)
         for earlier in range(start, place):
             ahead = self._step(ahead, earlier, baseline)
-        self._ahead = ahead
+        self.ahead = ahead
         return self._step(ahead, place, baseline) or Walk(slots.at[place])
 
     def _step(self, walk: Walk | None, place: int, baseline: Baseline) -> Walk | None:
@@ -168,16 +175,16 @@ class Subject:
 
     def _rewind(self, day: int) -> None:
         if day >= self.open_day:
-            self._ahead = self._past[-1][2] if self._past and self._past[-1][0] == self.open_day else None
+            self.ahead = self.past[-1][2] if self.past and self.past[-1][0] == self.open_day else None
             return
         popped = None
-        while self._past and self._past[-1][0] > day:
-            popped = self._past.pop()
-        if self._past and self._past[-1][0] == day:
-            popped = self._past.pop()
+        while self.past and self.past[-1][0] > day:
+            popped = self.past.pop()
+        if self.past and self.past[-1][0] == day:
+            popped = self.past.pop()
         if popped:
-            self._past.append((day, popped[1], popped[2]))
-            self.open_day, self._habits, self._ahead = day, popped[1], popped[2]
+            self.past.append((day, popped[1], popped[2]))
+            self.open_day, self.habits, self.ahead = day, popped[1], popped[2]
             self._baseline = None
 
     def _settle(self, day: int, peers: Peers) -> None:
@@ -186,7 +193,7 @@ class Subject:
         if day < self.open_day:
             self._rewind(day)
         if self.open_day < 0:
-            self._past.append((day, self._habits, None))
+            self.past.append((day, self.habits, None))
             self.open_day = day
         if day <= self.open_day:
             return
@@ -197,14 +204,14 @@ class Subject:
                 self._close(place, peers)
             following = at[bisect_left(at, (self.open_day + 1) * DAY_SLOTS)] // DAY_SLOTS
             self.open_day = min(day, following)
-            self._past.append((self.open_day, self._habits, self._ahead))
+            self.past.append((self.open_day, self.habits, self.ahead))
             self._baseline = None
-        del self._past[: -OPEN_DAYS - 1]
+        del self.past[: -OPEN_DAYS - 1]
         self._forget()
 
     def _close(self, place: int, peers: Peers) -> None:
         baseline, slots, end = self.baseline(peers), self.slots, (self.open_day + 1) * DAY_SLOTS
-        walk = self._past[-1][2] if self._past else None
+        walk = self.past[-1][2] if self.past else None
         top = [0.0] * len(FACTS)
         active, levels, seen, total = [0.0] * 24, [], 0, 0
         for here in range(place, len(slots.at)):
@@ -223,7 +230,7 @@ class Subject:
                 seen += 1
                 active[slots.at[here] // HOUR_SLOTS % 24] += 1 / HOUR_SLOTS
                 levels.append(log(max(CENT, slots.nano[here] * USD)))
-        self._ahead = walk
+        self.ahead = walk
         if top[3] <= 0:
             return
         close = 2 * seen >= total  # else most came in lumps: sizes are known, pauses are not
@@ -232,7 +239,7 @@ class Subject:
             records[SIZES:] = [None] * (len(FACTS) - SIZES)
         mean = sum(levels) / len(levels) if levels else 0.0
         var = sum((level - mean) ** 2 for level in levels) / len(levels) if levels else 0.0
-        self._habits = learn(self._habits, Day(records, active, seen if close else 0, mean, var), baseline)
+        self.habits = learn(self.habits, Day(records, active, seen if close else 0, mean, var), baseline)
 
     def _forget(self) -> None:
         day = self.open_day
@@ -245,21 +252,37 @@ class Subject:
         if self.usual_tokens > 1e9 or self.usual_usd > 1e4:
             self.usual_tokens, self.usual_usd = self.usual_tokens / 2, self.usual_usd / 2
 
-    def freshness(self, slot: int) -> tuple[float, float, float, float]:
-        """Of the 24 hours up to this slot: dollars on new models, what they cost against the usual (1 if not known),
-        dollars on new or woken keys, dollars on the new models in the last hour."""
-        model = key = tokens = recent = 0.0
+    def freshness(self, slot: int) -> Freshness:
+        """What of the 24 hours up to this slot is on something new."""
+        if not self.fresh:
+            return Freshness()
+        model = key = tokens = 0.0
         for one in self.fresh:
             if slot - DAY_SLOTS < one.slot <= slot:
                 if one.model:
                     model, tokens = model + one.usd, tokens + one.tokens
-                    recent += one.usd * (one.slot > slot - HOUR_SLOTS)
                 if one.key:
                     key += one.usd
         dear = 1.0
         if tokens > 0 and model > 0 and self.usual_tokens > 0 and self.usual_usd > 0:
             dear = (model / tokens) / (self.usual_usd / self.usual_tokens)
-        return max(0.0, model), dear, max(0.0, key), recent
+        return Freshness(max(0.0, model), dear, max(0.0, key))
+
+    def back_to(self, day: int) -> None:
+        """The clock was wrong: forgets what was booked after this day, and what only that taught."""
+        self.slots.cut((day + 1) * DAY_SLOTS)
+        self.hours = {held: hours for held, hours in self.hours.items() if held <= day}
+        self.mix = {hour: parts for hour, parts in self.mix.items() if hour < (day + 1) * 24}
+        self.fresh = [one for one in self.fresh if one.slot < (day + 1) * DAY_SLOTS]
+        for known in (self.models, self.keys):
+            for name, (first, last) in list(known.items()):
+                known[name] = [min(first, (day + 1) * DAY_SLOTS), min(last, (day + 1) * DAY_SLOTS)]
+        if self.open_day > day:
+            while len(self.past) > 1 and self.past[-1][0] > day:
+                self.past.pop()
+            habits = self.past[-1][1] if self.past else self.habits
+            self.past, self.open_day, self.habits, self.ahead = [(day, habits, None)], day, habits, None
+            self._baseline = None
 
     def parts(self, since_hour: int, until_hour: int) -> Iterable[tuple[tuple[str, str], list[int]]]:
         """Key and model with nano-dollars, tokens, requests, and whether requests are known, hour by hour."""

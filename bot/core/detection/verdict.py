@@ -108,21 +108,19 @@ def _span(polls: float) -> str:
 
 
 def _fact(fact: Fact) -> str:
+    """The rows whose numbers the sentence does not have already."""
     match fact.name:
-        case "run":
-            return f"spending without a pause for {_span(fact.now)} (a day's longest is usually {_span(fact.usual)})"
+        case "machine":
+            usual = f"a day's longest is usually {_span(fact.usual)}"
+            return f"spending evenly and without a pause for {_span(fact.now)} ({usual})"
+        case "tireless":
+            return "at hours that are not its own"
         case "busy":
             return f"active in {_span(fact.now)} of the last 24 hours (usually {_span(fact.usual)})"
-        case "tireless":
-            return "at hours and with so few pauses as never before"
-        case "machine":
-            return "as evenly as a machine"
-        case "model":
-            return f"{100 * fact.now:.0f} % of the last 24 hours' money is on a model first used in the last two days"
         case "dear":
-            return f"which costs {_times(fact.now)} as much a token as usual"
+            return f"on a new model, whose tokens cost {_times(fact.now)} the usual"
         case "key":
-            return f"{100 * fact.now:.0f} % is on a key that is new or was quiet for two weeks"
+            return f"{100 * fact.now:.0f} % of the last 24 hours on a key that is new or was quiet for two weeks"
         case "young":
             return f"known for {fact.now:.0f} active days only, so compared with the others"
     return ""

@@ -10,7 +10,7 @@ from math import log
 from typing import NamedTuple
 
 IDLE_RESET_SLOTS = 12
-TOP = 60.0
+TOP = 300.0
 LOOP_ACTIVE = 0.92
 LOOP_SPREAD = 0.42
 HABIT_SPREAD = 1.2

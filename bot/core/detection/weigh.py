@@ -6,70 +6,62 @@ factors of ten. What tells a machine that nobody watches is that it does not pau
 """
 
 from math import log
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bot.core.detection.records import SIZES, logs
-from bot.core.detection.subject import Look
+from bot.core.detection.subject import Freshness, Look
+
+ROWS: Final = ("quarter", "hour", "day", "machine", "tireless", "busy", "dear", "key", "young")
+BIAS: Final = -3.3
+WEIGHTS: Final = {
+    "quarter": 0.2, "hour": 0.6, "day": 0.3, "machine": 0.8, "tireless": 0.2, "busy": 0.2,
+    "dear": 1.5, "key": 1.0, "young": 1.0,
+}  # fmt: skip
+FAR: Final = 2.0
+FAR_BUSY: Final = 1.5
+YOUNG_DAYS: Final = 7.0
+MOST: Final = 5.0
 
 
 class Evidence(NamedTuple):
-    """What speaks for a runaway at a slot; each is zero where nothing does."""
+    """What speaks for a runaway at a slot: the rows, zero where nothing does, and all facts in spreads."""
 
-    size: float
-    hour: float
-    run: float
-    busy: float
-    tireless: float
-    machine: float
-    model: float
-    dear: float
-    key: float
-    young: float
+    rows: dict[str, float]
     z: tuple[float, ...]
 
 
-ROWS = ("size", "hour", "run", "busy", "tireless", "machine", "model", "dear", "key", "young")
-BIAS = -5.5
-WEIGHTS = {
-    "size": 0.8, "hour": 0.3, "run": 0.5, "busy": 0.8, "tireless": 0.7, "machine": 1.2,
-    "model": 1.0, "dear": 1.5, "key": 1.0, "young": 0.5,
-}  # fmt: skip
-
-
-def evidence(look: Look, freshness: tuple[float, float, float, float]) -> Evidence:
+def evidence(look: Look, fresh: Freshness) -> Evidence:
     """The rows at a look."""
     baseline, facts = look.baseline, look.facts
     z = tuple(
         (value - mean) / spread for value, mean, spread in zip(logs(facts), baseline.mean, baseline.spread, strict=True)
     )
     day = max(facts[3], 0.01)
-    model_usd, dear, key_usd, _ = freshness
-    share = min(1.0, model_usd / day)
-    return Evidence(
-        size=cut(max(z[:SIZES])),
-        hour=cut(z[1]),
-        run=cut(z[4]),
-        busy=cut(z[5]),
-        tireless=cut(z[6]),
-        machine=cut(z[7]),
-        model=share,
-        dear=share * min(3.0, max(0.0, log(max(dear, 1e-9) / 2.0))),
-        key=min(1.0, key_usd / day),
-        young=max(0.0, 1.0 - baseline.days / 7.0),
-        z=z,
-    )
+    large = min(1.0, cut(max(z[:SIZES])) / FAR)  # novelty alone is noise: people try models. Novelty that costs is not
+    rows = {
+        "quarter": cut(z[0]),
+        "hour": cut(z[1]),
+        "day": cut(z[3]),
+        "machine": cut(z[7]),
+        "tireless": cut(z[6] - FAR),
+        "busy": cut(z[5]) + FAR_BUSY / WEIGHTS["busy"] * cut(z[5] - FAR),
+        "dear": large * min(1.0, fresh.model_usd / day) * min(3.0, max(0.0, log(max(fresh.dear, 1e-9) / 2.0))),
+        "key": large * min(1.0, fresh.key_usd / day),
+        "young": max(0.0, 1.0 - baseline.days / YOUNG_DAYS),
+    }
+    return Evidence(rows, z)
 
 
 def cut(z: float) -> float:
     """Only what is above the usual counts, and not without end."""
-    return 0.0 if z < 0 else min(z, 5.0)
+    return 0.0 if z < 0 else min(z, MOST)
 
 
 def points(found: Evidence) -> dict[str, float]:
     """What each row adds."""
-    return {row: weight * getattr(found, row) for row, weight in WEIGHTS.items()}
+    return {row: WEIGHTS[row] * found.rows[row] for row in ROWS}
 
 
 def score(found: Evidence) -> float:
-    """The sum of the rows."""
-    return BIAS + sum(points(found).values())
+    """The sum of the rows; above 0 a notice, above `PAGE` a page, at normal sensitivity."""
+    return BIAS + sum(WEIGHTS[row] * found.rows[row] for row in ROWS)

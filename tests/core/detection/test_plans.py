@@ -1,0 +1,59 @@
+"""What somebody expects does not ring; what was taken back does again."""
+
+from bot.core.detection import Detector, Plan, Settings, Severity
+from tests.core.detection.days import DAY, MONDAY, USD, loop, polls, run, team
+
+NIGHT = MONDAY + 15 * DAY + 7800
+SERIES = list(polls([*team(16), *loop("dev03", NIGHT, 6, 2.0)], MONDAY + 16 * DAY))
+
+
+def said_of(detector: Detector) -> list[Severity]:
+    """What was said of the one with the loop."""
+    return [one.severity for one in run(detector, SERIES) if one.subject == "dev03" and one.at > NIGHT]
+
+
+def test_a_batch_declared_beforehand_does_not_ring_and_one_taken_back_does() -> None:
+    detector = Detector()
+    detector.plan(Plan("batch", "dev03", NIGHT, NIGHT + 8 * 3600))
+    assert said_of(detector) == []
+
+    detector = Detector()
+    detector.plan(Plan("batch", "dev03", NIGHT, NIGHT + 8 * 3600))
+    detector.unplan("batch")
+    assert Severity.PAGE in said_of(detector)
+
+
+def test_a_plan_for_another_time_or_another_key_covers_nothing() -> None:
+    detector = Detector()
+    detector.plan(Plan("early", "dev03", NIGHT - DAY, NIGHT))
+    detector.plan(Plan("other", "dev03", NIGHT, None, key="another-key"))
+
+    assert Severity.PAGE in said_of(detector)
+
+
+def test_an_expected_key_neither_rings_nor_teaches() -> None:
+    detector = Detector()
+    detector.plan(Plan("key", "dev03", NIGHT, None, key="dev03-key"))
+
+    assert said_of(detector) == []
+    assert max(detector.subjects["dev03"].slots.at) * 300 <= NIGHT
+
+
+def test_a_raised_threshold_is_silent_below_and_rings_above() -> None:
+    detector = Detector()
+    detector.plan(Plan("more", "dev03", 0, None, below_nano_usd=60 * USD))
+    said = [one for one in run(detector, SERIES) if one.subject == "dev03" and one.at > NIGHT]
+
+    assert said
+    assert said[0].day_nano_usd >= 60 * USD
+
+
+def test_sharp_says_no_less_than_normal_and_calm_no_more() -> None:
+    counts = [len(run(Detector(Settings(sensitivity=how)), SERIES)) for how in ("calm", "normal", "sharp")]
+
+    assert counts == sorted(counts)
+    assert counts[0] < counts[2]
+
+
+def test_below_the_floor_nothing_rings() -> None:
+    assert said_of(Detector(Settings(floor_nano_usd=1000 * USD))) == []
