@@ -1,17 +1,20 @@
 """Writing observations: one poll of 1,000 keys × 5 models × 24 hours, through `accept`, against raw upserts."""
 
-import sqlite3
-import tempfile
+import gc
+import statistics
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
+from typing import Any
 
+from sqlalchemy import text
+
+from benchmarks.filled import opened, url_of
 from benchmarks.measure import Row as Figure
-from bot.books import migrations
 from bot.books.accept import accept
-from bot.books.database import Database
-from bot.books.tables import Connection, Workspace
+from bot.books.database import Database, execute
+from bot.books.tables import FIGURES
 from bot.core.tokens import Tokens
 from bot.plugin.contract import Page, Report, Row, Window
 
@@ -21,37 +24,30 @@ HOURLY = Report("hours", timedelta(hours=1))
 GOAL_MS = 3_000
 
 
-async def run(scale: float) -> list[Figure]:
+async def run(scale: float, kinds: tuple[str, ...] = ("sqlite", "postgres")) -> list[Figure]:
     """The rows of the table."""
-    keys = round(KEYS * scale)
-    pages = [_page(keys)]
-    rows = sum(len(page.rows) for page in pages)
-    raw = _raw(pages)
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(f"sqlite+aiosqlite:///{folder}/books.sqlite")
-        await migrations.upgrade(database)
-        async with database.write() as session:
-            session.add(Workspace(id="local", created_at=0))
-            await session.flush()
-            session.add(
-                Connection(
-                    id=1,
-                    workspace_id="local",
-                    name="main",
-                    ledger="openrouter",
-                    role="books",
-                    account_id="a",
-                    account_title="A",
-                    created_at=0,
-                )
-            )
-        first = await _poll(database, pages)
-        again = await _poll(database, pages)
-        await database.close()
-    name = f"a poll that writes {rows:,} buckets"
+    return [figure for kind in kinds for figure in await _on(kind, round(KEYS * scale), GOAL_MS * scale)]
+
+
+async def _on(kind: str, keys: int, goal: float) -> list[Figure]:
+    page = _page(keys)
+    async with url_of(kind) as url, opened(url) as database:
+        raw = statistics.median([await _raw(database, page) for _ in range(3)])
+        gc.collect()
+        gc.freeze()  # as the bot does once it stands
+        first = await _poll(database, page)
+        held = await _versions(database)
+        again = await _poll(database, page)
+        part = replace(page, rows=page.rows[: len(page.rows) // 5], complete=False)
+        fifth = await _poll(database, part)
+        assert await _versions(database) == held, "a row of the books was written again"
+    count = len(page.rows)
+    name = "the database's own upsert of the same rows"
     return [
-        Figure(name, first, "ms", GOAL_MS * scale, raw, "sqlite3 executemany upsert"),
-        Figure(f"the same poll again ({rows:,} the same)", again, "ms", 0, raw, "sqlite3 executemany upsert"),
+        Figure(f"a poll that writes {count:,} buckets ({kind})", first, "ms", goal, raw, name),
+        Figure(f"that is, for each thousand ({kind})", first / count * 1000, "ms", 12.5 if kind == "sqlite" else 33.3),
+        Figure(f"the same poll again, no row written ({kind})", again, "ms", 0, raw, name),
+        Figure(f"a fifth of it again, no row written ({kind})", fifth, "ms", 0, raw / 5, name),
     ]
 
 
@@ -73,34 +69,56 @@ def _page(keys: int) -> Page:
     return Page(Window(DAY, DAY + timedelta(days=1)), rows)
 
 
-async def _poll(database: Database, pages: list[Page]) -> float:
+async def _poll(database: Database, page: Page) -> float:
     began = time.perf_counter()
-    for page in pages:
-        async with database.write() as session:
-            await accept(session, 1, "openrouter", [HOURLY], HOURLY, page, observed_at=DAY + timedelta(days=1, hours=1))
+    async with database.write() as session:
+        seen = DAY + timedelta(days=1, hours=1)
+        await accept(session, 1, "openrouter", [HOURLY], HOURLY, page, observed_at=seen)
     return (time.perf_counter() - began) * 1000
 
 
-def _raw(pages: list[Page]) -> float:
-    """The database's own fastest way to upsert the same buckets, with everything known beforehand."""
-    with tempfile.TemporaryDirectory() as folder, sqlite3.connect(Path(folder) / "raw.sqlite") as raw:
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=NORMAL")
-        raw.execute(
-            "CREATE TABLE entry (start INTEGER, series INTEGER, cost INTEGER, input INTEGER, cached INTEGER, "
-            "output INTEGER, requests INTEGER, seen INTEGER, PRIMARY KEY (start, series)) WITHOUT ROWID"
-        )
-        batches = [
-            [
-                (int(row.start.timestamp()), place, 123_457, *row.tokens[:2], row.tokens.output, row.requests, 1)
-                for place, row in enumerate(page.rows)
+async def _versions(database: Database) -> object:
+    """What shows that a row was written: its transaction on PostgreSQL, the file's counter of changes on SQLite."""
+    async with database.read() as session:
+        if database.dialect == "postgresql":
+            sums = [
+                (await execute(session, text(f"SELECT COUNT(*), SUM(xmin::text::bigint) FROM {table}"))).one()
+                for table in ("entry", "spend_hour", "spend_day", "spend_day_key", "spend_day_model", "statement")
             ]
-            for page in pages
-        ]
+            return [tuple(row) for row in sums]
+    async with database.write() as session:
+        return (await execute(session, text("SELECT total_changes()"))).scalar_one()
+
+
+async def _raw(database: Database, page: Page) -> float:
+    """The database's own fastest way to upsert the same rows, with everything known beforehand."""
+    columns = ("start", "series", *FIGURES, "observed_at")
+    rows = [
+        (int(row.start.timestamp()), place, 123_457, 0, row.requests, *row.tokens, 0, 1)
+        for place, row in enumerate(page.rows)
+    ]
+    made = ", ".join(f"{name} BIGINT" for name in columns) + ", PRIMARY KEY (start, series)"
+    tail = " WITHOUT ROWID" if database.dialect == "sqlite" else ""
+    sets = ", ".join(f"{name} = EXCLUDED.{name}" for name in columns[2:])
+    names = ", ".join(columns)
+    async with database.engine.connect() as connection:
+        await connection.execute(text("DROP TABLE IF EXISTS raw"))
+        await connection.execute(text(f"CREATE TABLE raw ({made}){tail}"))
+        await connection.commit()
+        driver: Any = (await connection.get_raw_connection()).driver_connection
         began = time.perf_counter()
-        for batch in batches:
-            raw.executemany(
-                "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET cost = excluded.cost", batch
-            )
-            raw.commit()
-        return (time.perf_counter() - began) * 1000
+        await connection.execute(text("SELECT 1"))
+        if database.dialect == "sqlite":
+            marks = ", ".join("?" for _ in columns)
+            sql = f"INSERT INTO raw ({names}) VALUES ({marks}) ON CONFLICT (start, series) DO UPDATE SET {sets}"
+            await connection.exec_driver_sql(sql, rows)
+        else:
+            await connection.execute(text("CREATE TEMPORARY TABLE staged ON COMMIT DROP AS SELECT * FROM raw LIMIT 0"))
+            await driver.copy_records_to_table("staged", records=rows, columns=list(columns))
+            conflict = f"ON CONFLICT (start, series) DO UPDATE SET {sets}"
+            await connection.execute(text(f"INSERT INTO raw SELECT * FROM staged {conflict}"))
+        await connection.commit()
+        took = (time.perf_counter() - began) * 1000
+        await connection.execute(text("DROP TABLE raw"))
+        await connection.commit()
+    return took
