@@ -1,4 +1,4 @@
-"""A year of books to ask: 1,000 keys × 5 models, each at work in five or six hours of every day: ten million entries.
+"""A year of books to ask: 100 keys × 5 models, each at work in five or six hours of every day: a million entries.
 
 The entries are made in the database. Everything else comes about as it does in life: roll-ups are derived day by day,
 hours past their keeping are folded, months and their thirds summed up.
@@ -21,7 +21,7 @@ from bot.plugin.contract import Report
 NOW = datetime(2026, 11, 21, 14, tzinfo=UTC)
 DAY = 86_400
 TODAY = int(NOW.timestamp()) // DAY * DAY
-KEYS, MODELS, DAYS = 1_000, 5, 365
+KEYS, MODELS, DAYS = 100, 5, 365
 REPORTS = {"openrouter": (Report("hours", timedelta(hours=1)),)}
 _ONE_TO = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {} - 1) "
 
