@@ -168,6 +168,9 @@ class Bot:
                 self.timetable.every(WATCH_SECONDS, "watch", self.house.watching.run)
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliveries.run)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
+                self.timetable.every(
+                    BOOKS_SECONDS, "forget", self.deliveries.forget_old, first_in_seconds=BOOKS_SECONDS
+                )
                 books = self.house.bookkeeping
                 self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "fold", books.fold_due, first_in_seconds=BOOKS_SECONDS)

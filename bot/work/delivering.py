@@ -117,6 +117,11 @@ class Deliveries:
         finally:
             await self._stop()
 
+    async def forget_old(self) -> None:
+        """Deletes what was said long ago."""
+        async with self._database.write() as session:
+            await outbox.forget_old(session, self._clock.now())
+
     def _collect(self, done: set[asyncio.Task[_Outcome]]) -> None:
         for task in done:
             del self._flying[task]

@@ -4,6 +4,7 @@ All replicas share them, because some vendors take the old token back the moment
 asked for by one process at a time, and whoever comes second takes what the first was given.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from sqlmodel import select
@@ -28,6 +29,7 @@ class KeptSecrets:
         self._clock = clock
         self._id = connection.id or 0
         self._workspace_id = connection.workspace_id
+        self._renewing = asyncio.Lock()  # in this process one asks the database at a time
 
     async def get(self, name: str) -> str | None:
         """What is kept by this name."""
@@ -40,7 +42,10 @@ class KeptSecrets:
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
         """A newer one than `stale`. Raises Transient where another process is at it for too long."""
         try:
-            async with lease(self._database, self._clock, self._id, wait_seconds=WAIT_SECONDS):
+            async with (
+                self._renewing,
+                lease(self._database, self._clock, self._id, wait_seconds=WAIT_SECONDS),
+            ):
                 kept = await self.get(name)
                 if kept is not None and kept != stale:
                     return kept

@@ -11,6 +11,7 @@ from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, RateLimited, Tr
 from bot.slack.deps import Patience
 from bot.slack.notices.blocks import needs_reauth
 from bot.slack.ports import Existing
+from bot.work.views import ChoiceNeeded
 from tests.slack.conftest import Start
 from tests.slack.fakes import LITELLM, OPENROUTER, SAVED, FakeConnecting, eventually
 from tests.workspace import ALICE, BEN, GUEST, Modal, Workspace
@@ -52,6 +53,23 @@ async def test_a_wrong_key_is_an_error_on_the_very_field_and_the_next_try_works(
     assert wrong.errors == {"connect:secret:openrouter:key": "That is an inference key; a management key is needed."}
     assert right.modal is not None
     assert right.modal.title == "Connected"
+
+
+async def test_what_is_left_to_choose_is_a_list_in_the_second_step(slack: Workspace) -> None:
+    choices = {"base_url": (("https://eu.example/v1", "Europe"), ("https://us.example/v1", "America"))}
+    slack.bot.connecting.outcomes += [ChoiceNeeded("base_url", choices)]
+    modal = await form(slack)
+
+    second = await modal.submit({"Management key": SECRET})
+
+    assert second.modal is not None
+    assert "The credential is right. Now choose where it goes." in second.modal.words
+    assert "Not saved" not in second.modal.words
+    assert SECRET not in str(second.modal.view)
+    done = await second.modal.submit({"Management key": SECRET, "Base URL": "America"})
+    assert done.modal is not None
+    assert done.modal.title == "Connected"
+    assert slack.bot.connecting.calls[-1][3] == {"key": SECRET, "base_url": "https://us.example/v1"}
 
 
 async def test_a_name_in_use_is_an_error_on_the_name(slack: Workspace) -> None:

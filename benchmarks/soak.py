@@ -1,0 +1,203 @@
+"""Four processes deliver to one Linear while a random one is killed every two or three seconds; then it is counted.
+
+    .venv/bin/python -m benchmarks.soak --seconds 60
+
+Incidents are born in slots that only one process can claim. Linear is the stand-in; every tenth request it drops,
+answers half, or fails. At the end there has to be one issue for each incident, no comment twice, all in order.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from bot.books import lanes, migrations, outbox
+from bot.books.database import Database, execute
+from bot.books.workspaces import ensure
+from bot.core.clock import SystemClock
+from bot.demo.linear import API_KEY, PATH, LinearStandin, linear_app
+from bot.demo.serve import serving
+from bot.plugin import Finding, Subject, What
+from bot.vault.master import open_vault
+from bot.work import delivering
+from bot.work.connecting import Connections
+from bot.work.delivering import Deliveries
+from bot.work.sinks import Sinks
+from bot.work.telling import tell_sinks
+from plugins.linear import Linear
+
+PROCESSES = 4
+SLOT_SECONDS = 0.2
+LEASE_SECONDS = 5  # for the soak; a minute would be most of it
+TROUBLED = 0.1
+DRAIN_SECONDS = 90
+LIFE: tuple[tuple[What, int], ...] = (("opened", 100), ("updated", 450), ("updated", 1700), ("resolved", 1800))
+AT_ONCE = 6  # incidents that go on at the same time
+
+
+def main() -> None:
+    """The soak, or one of its processes."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--database", default="", help="a PostgreSQL, empty; a SQLite file of its own otherwise")
+    parser.add_argument("--worker", nargs=3, metavar=("DATABASE", "FOLDER", "UNTIL"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        asyncio.run(_work(arguments.worker[0], Path(arguments.worker[1]), float(arguments.worker[2])))
+    else:
+        raise SystemExit(asyncio.run(_soak(arguments.seconds, arguments.database)))
+
+
+async def _soak(seconds: float, url: str) -> int:
+    app = linear_app(SystemClock())
+    linear: LinearStandin = app.state.standin
+    with tempfile.TemporaryDirectory() as folder:
+        url = url or f"sqlite+aiosqlite:///{folder}/books.sqlite"
+        database = Database(url)
+        await migrations.upgrade(database)
+        async with serving(app) as base_url:
+            await _connect(database, Path(folder), base_url + PATH)
+            _trouble(linear)
+            until = time.time() + seconds
+            kills = await _kill(url, folder, until)
+        async with database.read() as session:
+            waiting = await outbox.waiting(session)
+            rows = (
+                await execute(
+                    session, text("SELECT status, COUNT(*) AS n, SUM(attempts) AS tries FROM outbox GROUP BY status")
+                )
+            ).all()
+            wanted = "SELECT COUNT(DISTINCT stream) FROM outbox WHERE kind <> 'sink.resolved'"
+            incidents = (await execute(session, text(wanted))).scalar() or 0
+            born = (await execute(session, text("SELECT COUNT(*) FROM tick WHERE job = 'soak'"))).scalar() or 0
+        await database.close()
+    problems = _problems(linear, incidents)
+    told = ", ".join(f"{row.n} {row.status} ({row.tries} attempts)" for row in rows)
+    print(f"{kills} kills in {seconds:g} s; {born} slots; outbox: {told}; {waiting} waiting")
+    print(f"{len(linear.journal.asked)} requests, {len(linear.issues)} issues, {len(linear.world.comments)} comments")
+    print("\n".join(problems) or "one issue for each incident, no comment twice, all in order")
+    return 1 if problems or waiting else 0
+
+
+async def _kill(url: str, folder: str, until: float) -> int:
+    """Runs the processes, kills one now and then, and at the end lets them finish."""
+    start = [sys.executable, "-m", "benchmarks.soak", "--worker", url, folder, str(until)]
+    workers = [await asyncio.create_subprocess_exec(*start) for _ in range(PROCESSES)]
+    kills = 0
+    while time.time() < until:
+        await asyncio.sleep(random.uniform(1.5, 3.5))
+        place = random.randrange(PROCESSES)
+        with suppress(ProcessLookupError):
+            os.kill(workers[place].pid, signal.SIGKILL)
+            kills += 1
+        await workers[place].wait()
+        workers[place] = await asyncio.create_subprocess_exec(*start)
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await asyncio.gather(*(worker.wait() for worker in workers))
+    except TimeoutError:
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                worker.kill()
+    return kills
+
+
+async def _work(url: str, folder: Path, until: float) -> None:
+    """One process: bears incidents in the slots that it can claim, and delivers."""
+    logging.disable(logging.CRITICAL)  # that deliveries fail is what this is about
+    outbox.LEASE_SECONDS = LEASE_SECONDS
+    delivering.MAX_BACKOFF_SECONDS, delivering.TIMEOUT_SECONDS = 3.0, 4
+    lanes.SHUT_SECONDS, lanes.MAX_SHUT_SECONDS = 1, 2
+    database, clock = Database(url), SystemClock()
+    connections = _connections(database, folder)
+    sinks = Sinks(connections, clock)
+    deliveries = Deliveries(database, clock, _nothing, sinks=sinks)
+    while True:
+        if time.time() < until:
+            await _bear(database, int(time.time() / SLOT_SECONDS), clock.now())
+        await deliveries.run()
+        async with database.read() as session:
+            if time.time() >= until and not await outbox.waiting(session):
+                break
+        await asyncio.sleep(SLOT_SECONDS / 2)
+    await sinks.aclose()
+    await database.close()
+
+
+async def _bear(database: Database, slot: int, now: datetime) -> None:
+    """The next event of one of the incidents; the claim and what it tells commit together."""
+    turn, place = divmod(slot, AT_ONCE)
+    incident, number = f"{place}/{turn // len(LIFE)}", turn % len(LIFE)
+    what, spent = LIFE[number]
+    async with database.write() as session:
+        claim = text("INSERT INTO tick (job, slot) VALUES ('soak', :slot) ON CONFLICT DO NOTHING")
+        if not getattr(await execute(session, claim, {"slot": slot}), "rowcount", 0):
+            return
+        finding = Finding(
+            title=f"{incident} spends", sentences=(f"{incident} spends.",), severity="critical",
+            subject=Subject(incident, incident, "key"), since=datetime.now(UTC), spent_usd=Decimal(spent),
+        )  # fmt: skip
+        await tell_sinks(
+            session, workspace_id="T1", incident=incident, what=what, key=str(number), finding=finding, now=now
+        )
+
+
+def _trouble(linear: LinearStandin) -> None:
+    """Every so often something goes wrong on the wire."""
+    take, kinds = linear.faults.take, (linear.faults.cut, linear.faults.drop, linear.faults.half_json)
+
+    def troubled(path: str) -> Any:
+        if random.random() < TROUBLED:
+            random.choice(kinds)(path)
+        return take(path)
+
+    linear.faults.take = troubled  # type: ignore[method-assign]
+
+
+def _problems(linear: LinearStandin, incidents: int) -> list[str]:
+    """What is not as it has to be."""
+    problems = [] if incidents == len(linear.issues) else [f"{incidents} incidents, {len(linear.issues)} issues"]
+    problems += [] if incidents else ["no incident was ever born"]
+    titles = Counter(issue["title"] for issue in linear.issues.values())
+    problems += [f"{title}: {count} issues" for title, count in titles.items() if count != 1]
+    for issue_id, issue in linear.issues.items():
+        said = [text.split("**")[1] for text in linear.world.said(issue_id)]
+        if len(set(said)) != len(said):
+            problems.append(f"{issue['title']}: a comment twice: {said}")
+        order = [("$450.00 by now", "$1,700.00 by now", "It is over.").index(one) for one in said]
+        if order != sorted(order):
+            problems.append(f"{issue['title']}: out of order: {said}")
+    return problems
+
+
+async def _connect(database: Database, folder: Path, base_url: str) -> None:
+    async with database.write() as session:
+        await ensure(session, "T1", now=datetime.now(UTC))
+    values = {"api_key": API_KEY, "team": "ENG", "base_url": base_url}
+    await _connections(database, folder).connect("T1", "linear", "tickets", values)
+
+
+def _connections(database: Database, folder: Path) -> Connections:
+    vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_key=None, on_secret=None)
+    return Connections(database, vault, {"linear": Linear}, SystemClock())
+
+
+async def _nothing(_: outbox.Message) -> None:
+    """Nothing waits for Slack here."""
+
+
+if __name__ == "__main__":
+    main()
