@@ -107,8 +107,11 @@ class Vercel(Ledger[VercelConfig]):
         part = _reading.piece(window, cursor)
         rows: list[Row] = []
         self._left = MAX_QUESTIONS_A_DAY
-        for model in await self._names(part.start, "model"):
-            rows += await self._rows(part, model)
+        models = await self._names(part.start, "model")
+        for model in models:
+            rows += await self._rows(part, model) if model else []
+        if "" in models:
+            rows += await self._of_no_model(part, rows)
         note = f"Vercel would take more than {MAX_QUESTIONS_A_DAY} billed questions for {part.start:%Y-%m-%d}; "
         notes = (note + "some of its users are shown as nobody.",) if self._left <= 0 else ()
         return _reading.page(window, part, rows, notes=notes)
@@ -132,6 +135,15 @@ class Vercel(Ledger[VercelConfig]):
             rest.byok_usd = max(found.byok_usd - named[at].byok_usd, Decimal(0))
             rows.append(_row(at, "", model, rest))
         return [row for row in rows if part.start <= row.start < part.end and _says_something(row)]
+
+    async def _of_no_model(self, part: Window, rows: Sequence[Row]) -> list[Row]:
+        """What a day has beyond its models: where Vercel names none, there is nothing to ask for."""
+        known: Hours = defaultdict(Sum)
+        for row in rows:
+            known[row.start].add(row.cost_usd, row.tokens, row.requests)
+        whole = await self._hours(part.start)
+        found = [_row(at, "", "", one.without(known[at])) for at, one in whole.items()]
+        return [row for row in found if part.start <= row.start < part.end and _says_something(row)]
 
     async def _names(self, day: datetime, what: str, **only: str) -> list[str]:
         """The models or users of a day."""

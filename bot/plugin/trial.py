@@ -5,11 +5,13 @@ transport) and says where to look. The misbehaving is the kit's own: it sits on 
 place, so that every plugin is tried with the same bad weather.
 """
 
+import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -44,6 +46,10 @@ class Trial:
     transport: httpx.AsyncBaseTransport | None = None
 
 
+Make = Callable[[], AbstractAsyncContextManager[Trial]]
+Bend = Callable[[httpx.Request, Any], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An answer in the server's place. `status` 0: the connection drops; `lost`: it drops after the server did it."""
@@ -56,10 +62,17 @@ class Fault:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Passes requests on, writes down what they were, and answers in the server's place while there is a fault."""
+    """Passes requests on, writes down what they were and when, and answers in the server's place while told to.
 
-    def __init__(self, inner: httpx.AsyncBaseTransport | None) -> None:
+    `bend` is given each good answer of JSON before the plugin is; `refused` are paths that get a 403.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport | None, clock: Clock) -> None:
         self._inner = inner or httpx.AsyncHTTPTransport()
+        self._clock = clock
+        self.bend: Bend | None = None
+        self.refused: frozenset[tuple[str, str]] = frozenset()
+        self.times: list[float] = []
         self._fault: Fault | None = None
         self._passing = 0
         self._left: int | None = None
@@ -77,10 +90,13 @@ class Wire(httpx.AsyncBaseTransport):
         if len(self.seen) >= MAX_WIRE_REQUESTS:
             raise AssertionError(f"The plugin sent more than {MAX_WIRE_REQUESTS:,} requests.")
         self.seen.append((request.method, request.url))
+        self.times.append(self._clock.monotonic())
+        if (request.method, request.url.path) in self.refused:
+            return httpx.Response(403, content=b'{"error":{"message":"not for this credential"}}')
         fault = self._fault
         if fault is None or self._left == 0 or self._passing > 0:
             self._passing -= 1
-            return await self._inner.handle_async_request(request)
+            return await self._passed_on(request)
         if self._left is not None:
             self._left -= 1
         if fault.lost:
@@ -88,6 +104,13 @@ class Wire(httpx.AsyncBaseTransport):
         if fault.status == 0 or fault.lost:
             raise httpx.RemoteProtocolError("the peer closed the connection")
         return httpx.Response(fault.status, headers=dict(fault.headers), content=fault.body)
+
+    async def _passed_on(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        if self.bend is None or response.status_code != 200:
+            return response
+        answer = json.loads(await response.aread(), parse_float=Decimal)
+        return httpx.Response(200, content=written(self.bend(request, answer)).encode())
 
     async def aclose(self) -> None:
         """Each client closes the wire when it is done; the next one's request opens it again."""
@@ -100,7 +123,7 @@ class Bench:
     def __init__(self, plugin: type[Ledger[Any]], trial: Trial) -> None:
         self.plugin = plugin
         self.trial = trial
-        self.wire = Wire(trial.transport)
+        self.wire = Wire(trial.transport, trial.clock)
         self._pacer = Pacer(trial.clock)
 
     @asynccontextmanager
@@ -143,6 +166,15 @@ class Bench:
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what the kit judges
             return error
         return None
+
+
+def written(value: Any) -> str:
+    """JSON with Decimals as numbers, digit by digit."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name)}:{written(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(written, value)) + "]"
+    return str(value) if isinstance(value, Decimal) else json.dumps(value)
 
 
 def aligned(window: Window, report: Report) -> Window:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -70,8 +71,12 @@ class LittleLedger(Ledger[LittleConfig]):
         return Page(Window(start, end), rows, cursor=end.isoformat() if end < window.end else None)
 
     def row(self, row: dict[str, Any]) -> Row:
+        if not all(type(row[name]) is int for name in ("in", "out")) or not isinstance(row["usd"], Decimal | None):
+            raise Permanent("Little answered with something that is no number.")
         tokens = Tokens(input=row["in"], output=row["out"])
         reason = "" if row["key"] else "used in the console"
+        if not isinstance(row["hour"], str) or not isinstance(row["key"], str):
+            raise Permanent("Little answered with something that is no text.")
         return Row(datetime.fromisoformat(row["hour"]), row["key"], "m", row["usd"], tokens, reason=reason)
 
     async def _get(self, path: str, *names: str) -> dict[str, Any]:
@@ -101,9 +106,10 @@ def vendor(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=b'{"counters": [{"key": "k1", "usd": 12.34}]}')
     if request.method != "POST":
         return httpx.Response(404)
-    asked = {
-        name: datetime.fromisoformat(text) for name, text in httpx.Response(200, content=request.content).json().items()
-    }
+    body = httpx.Response(200, content=request.content).json()
+    asked = {name: datetime.fromisoformat(body[name]) for name in ("from", "to")}
+    if body.get("offset"):  # all of it is on the first page
+        return httpx.Response(200, content=b'{"rows": []}')
     hours = [NOW.replace(hour=0) - timedelta(days=1) + number * HOUR for number in range(24)]
     rows = ", ".join(
         f'{{"hour": "{hour.isoformat()}", "key": "{key}", "usd": 0.1, "in": 3, "out": 2}}'

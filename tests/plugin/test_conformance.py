@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from bot.plugin import Checked, Config, Key, Page, PluginError, Report, Row, Tokens, Window
+from bot.plugin import (
+    Checked,
+    Config,
+    Key,
+    NeedsReauth,
+    Pace,
+    Page,
+    Permanent,
+    PluginError,
+    Report,
+    Row,
+    Tokens,
+    Window,
+)
 from bot.plugin.conformance import Make, Trial, coverage_problem, ledger_conformance, row_problem
 from tests.plugin.little_ledger import HOUR, NOW, SECRET, LittleLedger, little_trial
 
@@ -21,7 +34,7 @@ class Floats(LittleLedger):
     """Money as a float."""
 
     def row(self, row: dict[str, Any]) -> Row:
-        return replace(super().row(row), cost_usd=float(row["usd"]))
+        return replace(super().row(row), cost_usd=float(row["usd"] or 0))
 
 
 class Impossible(LittleLedger):
@@ -182,6 +195,107 @@ class OwnWay(LittleLedger):
         return Checked("org_1", "Ex", "admin key")
 
 
+class Pedantic(LittleLedger):
+    """Takes fields that it does not know for an error."""
+
+    def _dict(self, found: Any, *names: str) -> dict[str, Any]:
+        known = super()._dict(found, *names)
+        if set(known) - set(names):
+            raise Permanent("Little answered with more than its documentation says.")
+        return known
+
+
+class Literal(LittleLedger):
+    """Counts only what comes as a number."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        usd = row["usd"] if isinstance(row["usd"], Decimal) else Decimal("0.7")
+        counts = {name: row[name] if type(row[name]) is int else 0 for name in ("in", "out")}
+        return super().row(row | counts | {"usd": usd})
+
+
+class NullIsZero(LittleLedger):
+    """Makes no dollars of those that it was not told."""
+
+    def row(self, row: dict[str, Any]) -> Row:
+        return super().row(row | {"usd": row["usd"] or Decimal(0)})
+
+
+class MissingIsNothing(LittleLedger):
+    """Makes no rows of an answer without any."""
+
+    def _dict(self, found: Any, *names: str) -> dict[str, Any]:
+        return super()._dict({"rows": []} | found if isinstance(found, dict) else found, *names)
+
+
+class Repeating(LittleLedger):
+    """Goes through the vendor's pages and believes each of them to be another one."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        if report == "counters":
+            return page
+        asked = {"from": page.window.start.isoformat(), "to": page.window.end.isoformat(), "offset": "2000"}
+        more = [self.row(row) for row in (await self.context.http.post("/search", asked))["rows"]]
+        again = [replace(row, detail=(("page", "2"),)) for row in more]
+        return replace(page, rows=[*page.rows, *again])
+
+
+class Suspicious(LittleLedger):
+    """Takes a report that is refused for a credential that is."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        try:
+            return await super().poll(report, window, cursor)
+        except Permanent as error:
+            raise NeedsReauth("The key was taken away.", status=error.status) from None
+
+
+class Entangled(LittleLedger):
+    """Gives all up once one report was refused."""
+
+    gave_up = False
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        try:
+            return await super().poll(report, window, cursor)
+        except Permanent:
+            type(self).gave_up = True
+            raise
+
+    async def keys(self) -> list[Key]:
+        if self.gave_up:
+            raise Permanent("Little let us down.")
+        return await super().keys()
+
+
+class Hasty(LittleLedger):
+    """Goes past the client that keeps its limits."""
+
+    paces = (Pace("GET", "/me", 1, 60.0),)
+
+    async def check(self) -> Checked:
+        headers = self.headers(self.config)
+        for _ in range(2):
+            await self.context.http._http.get("https://little.example/v1/me", headers=headers)
+        return await super().check()
+
+
+class Misspelt(LittleLedger):
+    """Declares a limit for a path that it never asks for."""
+
+    paces = (Pace("POST", "/serach", 60, 60.0),)
+
+
+class Impatient(LittleLedger):
+    """Asks again at once."""
+
+    async def check(self) -> Checked:
+        for _ in range(2):
+            await self.context.http._http.get("https://little.example/v1/me", headers=self.headers(self.config))
+        return await super().check()
+
+
 class OtherApi(LittleLedger):
     """Written for another contract."""
 
@@ -229,6 +343,24 @@ async def test_the_little_ledger_keeps_every_promise() -> None:
         (OneForAll, "test_its_keys_have_ids_of_their_own", "Two keys have one id"),
         (Keyless, "test_its_keys_have_ids_of_their_own", "no id"),
         (OwnWay, "test_a_good_credential_tells_the_account", "through the client it was lent"),
+        (Pedantic, "test_fields_nobody_knows_change_nothing", "minds fields"),
+        (Literal, "test_numbers_may_come_as_text", "other figures where numbers come as text"),
+        (
+            NullIsZero,
+            "test_null_is_not_zero_and_what_is_missing_is_not_nothing",
+            "'usd' is null: dollars that nobody told",
+        ),
+        (MissingIsNothing, "test_null_is_not_zero_and_what_is_missing_is_not_nothing", "that nothing was spent"),
+        (Repeating, "test_pages_that_repeat_count_nothing_twice", "counts more where the vendor repeats a page"),
+        (
+            Suspicious,
+            "test_a_report_that_is_refused_is_no_revoked_credential",
+            "NeedsReauth('The key was",
+        ),
+        (Entangled, "test_a_report_that_is_refused_is_no_revoked_credential", "fails where only hours is refused"),
+        (Hasty, "test_it_keeps_the_limits_that_it_declares", "more often than the limit"),
+        (Misspelt, "test_it_keeps_the_limits_that_it_declares", "covers no request that it sends"),
+        (Impatient, "test_a_short_429_is_waited_out", "did not wait as long"),
         (OtherApi, "test_its_meta_and_reports_are_sound", "contract 99"),
     ],
 )

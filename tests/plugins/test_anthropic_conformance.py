@@ -21,7 +21,8 @@ COMPANY = Company(seed=7, now=NOW, days=5)
 @asynccontextmanager
 async def newer(no_analytics: int | None = None) -> AsyncIterator[Trial]:
     """Two days of it, and none before."""
-    app = anthropic_app(COMPANY, FakeClock(NOW))
+    clock = FakeClock(NOW)  # one for both sides, so that limits recover
+    app = anthropic_app(COMPANY, clock)
     standin(app).faults.no_analytics = no_analytics
     standin(app).faults.names_people = True
     yield Trial(
@@ -30,7 +31,7 @@ async def newer(no_analytics: int | None = None) -> AsyncIterator[Trial]:
         secret=ADMIN_KEY,
         window=Window(COMPANY.start, COMPANY.start + 2 * DAY),
         empty=Window(COMPANY.start - 9 * DAY, COMPANY.start - 8 * DAY),
-        clock=FakeClock(NOW),
+        clock=clock,
         transport=httpx.ASGITransport(app=app),
     )
     assert not standin(app).journal.violations
