@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
     vault = add("vault", "the master key").add_subparsers(dest="action", metavar="ACTION", required=True)
     vault.add_parser("new-key", help="print a fresh master key")
+    vault.add_parser("rotate", help="a new master key, and every stored credential wrapped anew under it")
     database = add("db", "the database").add_subparsers(dest="action", metavar="ACTION", required=True)
     database.add_parser("upgrade", help="bring the tables to this version (also done on start)")
     add("plugins", "list what is loaded, from where, and what failed", formats=("text", "json"))

@@ -18,7 +18,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.logs import redact_shapes
-from bot.vault import VaultError, decode_key
+from bot.vault import VaultError
+from bot.vault.master import decode_keys
 
 PREFIX = "OUTLAY_"
 DATABASE_FILE_NAME = "outlay.sqlite"
@@ -74,7 +75,7 @@ def _secret(*, unlike: Mapping[str, str] | None = None) -> BeforeValidator:
 
 def _parse_master_key(value: str) -> SecretStr:
     try:
-        decode_key(value)
+        decode_keys(value.split(","))
     except VaultError as error:
         raise ValueError(str(error)) from None
     return SecretStr(value)
@@ -193,7 +194,8 @@ class Settings(BaseModel):
     )
     master_key: Annotated[SecretStr, BeforeValidator(_parse_master_key)] | None = _setting(
         "OUTLAY_MASTER_KEY",
-        "The key that seals all credentials: urlsafe base64 of 32 bytes, as `outlay vault new-key` prints it.",
+        "The key that seals all credentials: urlsafe base64 of 32 bytes, as `outlay vault new-key` prints it. "
+        "Older keys may follow, after commas: they still open.",
         shown="a 0600 file `master.key` in the data directory, made on first start",
     )
     master_key_file: _Path | None = _setting(

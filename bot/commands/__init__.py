@@ -15,6 +15,7 @@ from bot.commands.capture import capture
 from bot.commands.deliveries import deliveries
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
+from bot.commands.vault import vault
 from bot.core import months
 from bot.core.money import exact
 from bot.core.months import MonthError
@@ -33,7 +34,7 @@ WAIT_FOR_POLL_SECONDS = 60
 async def run(arguments: argparse.Namespace) -> int:
     """Runs a command; gives its exit code."""
     name = str(arguments.command)
-    if name == "vault":
+    if name == "vault" and arguments.action == "new-key":
         from bot.vault.local import new_key
 
         out.line(new_key())
@@ -373,6 +374,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "deliveries": deliveries,
     "workspace": _workspace,
     "db": _db,
+    "vault": vault,
     "plugins": _plugins,
 }
 

@@ -5,9 +5,10 @@ data keys, so rotating it re-wraps a few bytes for each secret and touches no se
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class KeyWrapper(Protocol):
     """Wraps data keys. `id` is `BACKEND:KEY`, is stored beside what it wrapped, and tells nothing about the key."""
 

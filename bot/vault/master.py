@@ -11,16 +11,19 @@ import os
 import secrets
 import shlex
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from bot.vault.errors import VaultError
-from bot.vault.local import LocalKey, decode_key, derive, new_key
+from bot.vault.local import KEY_WANTED, LocalKey, decode_key, derive, new_key
+from bot.vault.ring import FileRing, FixedRing, Ring
 from bot.vault.vault import OnSecret, Vault
 
 KEY_FILE_NAME = "master.key"
-MAX_KEY_FILE_BYTES = 1024
+MAX_KEY_FILE_BYTES = 2048
+MAX_KEYS = 8
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -42,18 +45,64 @@ def open_vault(
             "OUTLAY_MASTER_KEY_FILE"
         )
     if master_key is not None:
-        text, source = master_key.get_secret_value(), "OUTLAY_MASTER_KEY"
         try:
-            key = decode_key(text)
+            keys = decode_keys(master_key.get_secret_value().split(","), on_secret)
         except VaultError as error:
             raise VaultError(f"OUTLAY_MASTER_KEY: {error}") from None
-    else:
-        path = master_key_file or data_dir / KEY_FILE_NAME
-        text = read_key_file(path) if master_key_file else _first_start(path)
-        key, source = _decode_file(path, text), str(path)
-    if on_secret is not None:
-        on_secret(text.strip().rstrip("="))
-    return Vault(LocalKey(key), derive(key, "fingerprints"), source=source, on_secret=on_secret)
+        ring: Ring = FixedRing([LocalKey(key) for key in keys])
+        return Vault(ring, derive(keys[0], "fingerprints"), source="OUTLAY_MASTER_KEY", on_secret=on_secret)
+    path = master_key_file or data_dir / KEY_FILE_NAME
+    if master_key_file is None:
+        _first_start(path)
+
+    def read() -> list[bytes]:
+        try:
+            return decode_keys(lines_of(read_key_file(path)), on_secret)
+        except VaultError as error:
+            named = "OUTLAY_MASTER_KEY_FILE: " if master_key_file else ""
+            raise VaultError(f"{named}{error}" if str(path) in str(error) else f"{named}{path}: {error}") from None
+
+    first = read()[0]
+    ring = FileRing(path, lambda: [LocalKey(key) for key in read()])
+    return Vault(ring, derive(first, "fingerprints"), source=str(path), on_secret=on_secret, key_file=path)
+
+
+def decode_keys(lines: Sequence[str], on_secret: OnSecret | None = None) -> list[bytes]:
+    """The keys in these lines: the first seals, the others still open. Raises VaultError, which never quotes one."""
+    if len(lines) > MAX_KEYS:
+        raise VaultError(f"more than {MAX_KEYS} keys; take the oldest away")
+    keys = [decode_key(line) for line in lines] or [decode_key("")]
+    if len(set(keys)) < len(keys):
+        raise VaultError(f"a master key is there twice; one of them should be {KEY_WANTED}")
+    for line in lines:
+        if on_secret is not None:
+            on_secret(line.strip().rstrip("="))
+    return keys
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a key file that are keys: a `#` begins a remark."""
+    return [line for part in text.splitlines() if (line := part.partition("#")[0].strip())]
+
+
+def add_key(path: Path, *, remark: str) -> None:
+    """Puts a fresh key before the others of a key file, at once and completely. Raises VaultError."""
+    before = read_key_file(path)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                kept = lines_of(before)[: MAX_KEYS - 1]
+                file.write("\n".join([new_key(), *(f"{line}  # {remark}" for line in kept)]) + "\n")
+                file.flush()
+                os.fsync(descriptor)
+            os.replace(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise VaultError(f"the key file {path} cannot be changed: {error.strerror}") from None
 
 
 def read_key_file(path: Path) -> str:
@@ -80,15 +129,8 @@ def _refuse_if_open_to_others(path: Path, status: os.stat_result) -> None:
         raise VaultError(f"the key file {path} is open to others; run: chmod 600 {shlex.quote(str(path))}")
 
 
-def _decode_file(path: Path, text: str) -> bytes:
-    try:
-        return decode_key(text)
-    except VaultError as error:
-        raise VaultError(f"the key file {path}: {error}") from None
-
-
-def _first_start(path: Path) -> str:
-    """The key in the data directory, made now if there is none."""
+def _first_start(path: Path) -> None:
+    """Sees to it that there is a key in the data directory."""
     if not os.path.lexists(path):
         try:
             _make_key_file(path)
@@ -99,7 +141,6 @@ def _first_start(path: Path) -> str:
                     "`outlay vault new-key` prints one"
                 ) from None
             raise VaultError(f"the key file {path} cannot be made: {error.strerror}") from None
-    return read_key_file(path)
 
 
 def _make_key_file(path: Path) -> None:

@@ -9,6 +9,8 @@ import hmac
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,6 +19,7 @@ from pydantic import SecretStr
 from bot.vault.blob import VERSION, Sealed, parse, spell
 from bot.vault.errors import DAMAGED, VaultError
 from bot.vault.keys import KeyWrapper
+from bot.vault.ring import FixedRing, Ring, find
 
 DATA_KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -28,18 +31,25 @@ OnSecret = Callable[[str], None]
 
 
 class Vault:
-    """Seals and opens secrets. `source` says in words where the key-encryption key comes from.
+    """Seals and opens secrets. `source` says in words where the keys come from, `key_file` in which file they are.
 
     `on_secret` is told each secret that passes, so that the log can be kept clear of it.
     """
 
     def __init__(
-        self, wrapper: KeyWrapper, fingerprint_key: bytes, *, source: str = "", on_secret: OnSecret | None = None
+        self,
+        keys: KeyWrapper | Ring,
+        fingerprint_key: bytes,
+        *,
+        source: str = "",
+        on_secret: OnSecret | None = None,
+        key_file: Path | None = None,
     ) -> None:
-        self._wrapper = wrapper
+        self._ring: Ring = FixedRing([keys]) if isinstance(keys, KeyWrapper) else keys
         self._fingerprint_key = fingerprint_key
         self._on_secret = on_secret
         self.source = source
+        self.key_file = key_file
 
     def __repr__(self) -> str:
         return f"Vault({self.key_id})"
@@ -47,7 +57,12 @@ class Vault:
     @property
     def key_id(self) -> str:
         """Under which key this vault seals."""
-        return self._wrapper.id
+        return self._ring.at_hand()[0].id
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """All keys at hand, the one that seals first."""
+        return tuple(key.id for key in self._ring.at_hand())
 
     async def seal(self, workspace_id: str, owner_id: str, field: str, secret: SecretStr | str) -> bytes:
         """The secret, encrypted for this one place. Sealing twice gives two different blobs."""
@@ -57,24 +72,41 @@ class Vault:
         context = _context(workspace_id, owner_id, field)
         data_key, nonce = os.urandom(DATA_KEY_BYTES), os.urandom(NONCE_BYTES)
         ciphertext = AESGCM(data_key).encrypt(nonce, plain, _associated(context))
-        return spell(Sealed(self.key_id, await self._wrapper.wrap(data_key, context), nonce, ciphertext))
+        wrapper = self._ring.at_hand()[0]
+        return spell(Sealed(wrapper.id, await wrapper.wrap(data_key, context), nonce, ciphertext))
 
     async def open(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> SecretStr:
         """The secret again. Raises VaultError, with the way out in its text, for any other place, key or byte."""
         sealed = parse(blob)
-        if sealed.key_id != self.key_id:
-            raise VaultError(
-                f"this secret was sealed under another master key (id {sealed.key_id}; this one is {self.key_id}): "
-                "bring that key back, or connect again with the credential"
-            )
         context = _context(workspace_id, owner_id, field)
-        data_key = await self._wrapper.unwrap(sealed.wrapped_key, context)
+        data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
         try:
             text = AESGCM(data_key).decrypt(sealed.nonce, sealed.ciphertext, _associated(context)).decode()
         except (InvalidTag, ValueError):
             raise VaultError(DAMAGED) from None
         self._tell(text)
         return SecretStr(text)
+
+    async def rewrap(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> bytes | None:
+        """The same secret with its data key wrapped by the key that seals now; None if it is already.
+
+        The secret itself is not opened. Raises VaultError as `open` does.
+        """
+        sealed, wrapper = parse(blob), self._ring.at_hand()[0]
+        if sealed.key_id == wrapper.id:
+            return None
+        context = _context(workspace_id, owner_id, field)
+        data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
+        return spell(replace(sealed, key_id=wrapper.id, wrapped_key=await wrapper.wrap(data_key, context)))
+
+    def _wrapper_of(self, key_id: str) -> KeyWrapper:
+        found = find(self._ring, key_id)
+        if found is None:
+            raise VaultError(
+                f"this secret was sealed under another master key (id {key_id}; this one is {self.key_id}): "
+                "bring that key back, or connect again with the credential"
+            )
+        return found
 
     async def move(
         self, blob: bytes, owner_id: str, field: str, *, from_workspace_id: str, to_workspace_id: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from bot.plugin.contract import Checked
 from bot.plugin.errors import PluginError
 from bot.plugin.loader import Found
 from bot.vault.errors import VaultError
-from bot.vault.vault import Vault
+from bot.vault.vault import Vault, key_id_of
 from bot.work.connecting import Connections
 from bot.work.views import ConnectionView
 
@@ -58,7 +59,14 @@ async def vault_check(database: Database, vault: Vault) -> Check:
         except VaultError as error:
             return Check("vault", False, f"{connection.name}: {error}", "bring the master key back, or connect again")
     opened = "1 secret opens" if len(rows) == 1 else f"{len(rows):,} secrets open"
-    return Check("vault", True, f"{opened} under key {vault.key_id} ({vault.source})")
+    under = Counter(key_id_of(secret.blob) for secret, _ in rows)
+    others = ", ".join(f"{count} still under {key_id}" for key_id, count in under.items() if key_id != vault.key_id)
+    return Check(
+        "vault",
+        True,
+        f"{opened} under key {vault.key_id} ({vault.source})" + (f"; {others}" if others else ""),
+        "run `outlay vault rotate`" if others else "",
+    )
 
 
 async def connection_checks(
