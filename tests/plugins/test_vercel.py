@@ -117,6 +117,16 @@ async def test_a_day_with_too_many_users_keeps_its_total(monkeypatch: pytest.Mon
     assert "shown as nobody" in page.notes[0]
 
 
+async def test_what_has_no_model_stays_in_the_total() -> None:
+    paper = vendor([(TODAY - DAY, "ada", "", "0.3", "0.3"), (TODAY - DAY, "ada", "m", "0.2", "0.2")])
+    async with asking(Vercel, config(), paper) as ledger:
+        rows = await rows_of(ledger, "report", TODAY - DAY, TODAY)
+    assert {(row.key, row.model, row.cost_usd) for row in rows} == {
+        ("ada", "m", Decimal("0.2")),
+        ("", "", Decimal("0.3")),
+    }
+
+
 async def test_the_team_is_as_the_settings_say_and_a_refused_key_is_told() -> None:
     paper = vendor([])
     async with asking(Vercel, config(), paper) as ledger:
