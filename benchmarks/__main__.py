@@ -8,10 +8,16 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import delivery, living, spend, writing
+from benchmarks import delivery, forecast, living, spend, writing
 from benchmarks.measure import Row
 
-BENCHMARKS = {"spend": spend.run, "writing": writing.run, "living": living.run, "delivery": delivery.run}
+BENCHMARKS = {
+    "spend": spend.run,
+    "writing": writing.run,
+    "living": living.run,
+    "delivery": delivery.run,
+    "forecast": forecast.run,
+}
 
 
 def main() -> None:

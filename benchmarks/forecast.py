@@ -1,0 +1,94 @@
+"""How far off a forecast of the month is, against the straight line, on invented companies with and without incidents.
+
+Every company lives 90 days before and through a month; at the end of its 3rd, 7th, 10th, 14th, 18th, 21st and 25th day
+both forecasts say what the month will cost, and are held to what it did. Errors are in per cent of the month.
+"""
+
+from collections import defaultdict
+from datetime import UTC, date, datetime, timedelta
+from statistics import mean
+
+from benchmarks.measure import Row
+from bot.core.forecast import forecast, straight_line
+from bot.core.query import month_of
+from bot.demo.company import Company
+from bot.demo.spending import hour_of
+
+SEEDS = range(1, 13)
+MONTHS = (date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1))
+ASKED_ON = (3, 7, 10, 14, 18, 21, 25)
+BEFORE_DAYS = 60
+LEDGERS = ("openrouter", "openai", "anthropic")
+
+
+async def run(scale: float) -> list[Row]:
+    """A row for the usual life, and one for a life with incidents of one or two nights."""
+    seeds = list(SEEDS)[: max(2, int(len(SEEDS) * min(scale, 1.0)))]
+    rows = []
+    for title, nights in (("a usual month", 0), ("a month with incidents", 2)):
+        ours, naive, inside = _errors(seeds, nights)
+        rows.append(
+            Row(
+                f"forecast of {title}, mean absolute error over {len(ours):,} forecasts "
+                f"({100 * mean(inside):.0f} % of months end in the range)",
+                100 * mean(ours),
+                "% of the month",
+                baseline=100 * mean(naive),
+                baseline_name="straight line",
+            )
+        )
+        for place, day in enumerate(ASKED_ON):
+            rows.append(
+                Row(
+                    f"- asked after day {day}",
+                    100 * mean(ours[place :: len(ASKED_ON)]),
+                    "%",
+                    baseline=100 * mean(naive[place :: len(ASKED_ON)]),
+                    baseline_name="straight line",
+                )
+            )
+    return rows
+
+
+def _errors(seeds: list[int], incidents: int) -> tuple[list[float], list[float], list[bool]]:
+    """Of each forecast: how far off ours is, how far the straight line, and whether the month ended in the range."""
+    ours, naive, inside = [], [], []
+    for seed in seeds:
+        month = MONTHS[seed % len(MONTHS)]
+        days = _days(seed, month, incidents)
+        first, last = month_of(month)
+        true = sum(days.get(first + timedelta(days=n), 0) for n in range((last - first).days + 1))
+        for asked in ASKED_ON:
+            today = first + timedelta(days=asked)
+            known = {day: nano for day, nano in days.items() if day < today}
+            said = forecast(known, start=first, end=last, today=today)
+            line = straight_line(known, start=first, end=last, today=today)
+            if said.likely_nano_usd is None or said.low_nano_usd is None or said.high_nano_usd is None or line is None:
+                raise AssertionError(f"no forecast: {said.reason}")
+            ours.append(abs(said.likely_nano_usd - true) / true)
+            naive.append(abs(line - true) / true)
+            inside.append(said.low_nano_usd <= true <= said.high_nano_usd)
+    return ours, naive, inside
+
+
+def _days(seed: int, month: date, incidents: int) -> dict[date, int]:
+    """What each day of this company cost, in nano-dollars: of a life that began 60 days before the month."""
+    from random import Random
+
+    end = month_of(month)[1] + timedelta(days=1)
+    life = (end - month).days + BEFORE_DAYS
+    company = Company(seed, now=datetime(end.year, end.month, end.day, tzinfo=UTC), days=life)
+    found: dict[date, int] = defaultdict(int)
+    for key in company.staff.keys:
+        if key.deleted:
+            continue
+        for hour in range(life * 24):
+            at = company.start + timedelta(hours=hour)
+            for spend in hour_of(seed, key, at, hour):
+                found[at.date()] += spend.paid_nano_usd
+    dice = Random(seed)
+    usual = sum(found.values()) // life
+    for _ in range(incidents):
+        night = month + timedelta(days=dice.randrange(2, 24))
+        found[night] += int(usual * dice.uniform(1.5, 6))
+    return dict(found)
