@@ -4,6 +4,7 @@ Nothing is made at import, and nothing here decides anything.
 """
 
 import asyncio
+import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -14,18 +15,20 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import __version__
 from bot.books import outbox
+from bot.books.outbox import Message
 from bot.books.workspaces import adopt
 from bot.core.plain import stamp
 from bot.house import House, StartError
 from bot.slack import app as slack_app
 from bot.slack import http as slack_http
+from bot.slack.alerts.delivery import KINDS, Alerts
 from bot.slack.client import web_client
 from bot.slack.deps import Deps
 from bot.slack.notices.delivery import Notices
 from bot.slack.people import SlackPeople
 from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
-from bot.slack.tasks import Tasks
+from bot.slack.tasks import Busy, Tasks
 from bot.web.server import EVERYWHERE, listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
@@ -69,6 +72,8 @@ class Bot:
             clock=home.clock,
             log=log,
             admins=tuple(sorted(settings.admins)),
+            desk=home.desk,
+            deliver_soon=self._deliver_soon,
         )
         signing_secret = settings.slack_signing_secret
         self._app = slack_app.build(
@@ -91,12 +96,14 @@ class Bot:
             home.clock,
             alert_channel=settings.alert_channel,
         )
+        self._alerts = Alerts(
+            self._client_for(self._token), home.desk, Poster(home.clock, log), home.clock, self._notices.somewhere
+        )
         self.timetable = Timetable(home.clock)
         self.polls = Polls(home.database, home.poller, home.clock)
         self.sinks = Sinks(home.connections, home.clock)
-        self.deliveries = Deliveries(
-            home.database, home.clock, self._notices.deliver, sinks=self.sinks, admins=settings.admins
-        )
+        self.deliveries = Deliveries(home.database, home.clock, self._say, sinks=self.sinks, admins=settings.admins)
+        self._delivering = asyncio.Lock()
         self.people = People(home.database, home.clock, self._notices.look_up)
 
     async def _token_of(self, workspace_id: str) -> str | None:
@@ -137,13 +144,26 @@ class Bot:
         await self.tasks.idle()
         await self.polls.idle()
 
+    async def deliver(self) -> None:
+        """Delivers what waits; whoever comes while that is done waits, and then delivers what is left."""
+        async with self._delivering:
+            await self.deliveries.run()
+
+    def _deliver_soon(self) -> None:
+        """Somebody has pressed a button, and looks at the message."""
+        with contextlib.suppress(Busy):  # the clock comes to it in a moment
+            self.tasks.start(self.deliver(), "deliver what was just done", awaited=False)
+
+    async def _say(self, message: Message) -> None:
+        await (self._alerts if message.kind in KINDS else self._notices).deliver(message)
+
     async def tick(self) -> None:
         """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
         await self.polls.start_due()
         await self.idle()
         await self.house.watching.run()
         await self.people.run()
-        await self.deliveries.run()
+        await self.deliver()
 
     @asynccontextmanager
     async def running(self, *, clockwork: bool = True, host: str = EVERYWHERE) -> AsyncIterator["Bot"]:
@@ -166,7 +186,7 @@ class Bot:
             if clockwork:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)
                 self.timetable.every(WATCH_SECONDS, "watch", self.house.watching.run)
-                self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliveries.run)
+                self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliver)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
                 self.timetable.every(
                     BOOKS_SECONDS, "forget", self.deliveries.forget_old, first_in_seconds=BOOKS_SECONDS

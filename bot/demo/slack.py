@@ -31,7 +31,10 @@ from bot.demo.slack_world import World
 Json = dict[str, Any]
 
 # What manifest.yml asks for, required and optional; hand in your own list to prove it.
-SCOPES = ("commands", "chat:write", "im:write", "users:read", "users:read.email")
+SCOPES = (
+    *("commands", "chat:write", "im:write", "users:read"),
+    *("users:read.email", "channels:history", "groups:history", "im:history"),  # optional
+)
 
 
 class SlackStandIn:

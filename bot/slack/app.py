@@ -20,6 +20,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.slack import errors
+from bot.slack.alerts import listeners as alerts
 from bot.slack.client import API_URL, TokenOf, web_client
 from bot.slack.connect import listeners as connect
 from bot.slack.deps import Deps
@@ -31,7 +32,7 @@ from bot.slack.tasks import Tasks
 
 LOGGER = "slack_bolt.outlay"
 EVENTS_REMEMBERED_MAX = 2_000
-FEATURES = (connect, owners, spend, home, install)  # spend after those that take a subcommand out of `/spend`
+FEATURES = (connect, owners, alerts, spend, home, install)  # spend after those that take a subcommand out of `/spend`
 
 
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:

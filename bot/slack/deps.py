@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.slack.ports import Admitting, Asking, Connecting, Owning
+from bot.slack.ports import Admitting, Asking, Connecting, Desking, Owning
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
@@ -28,12 +28,16 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The services behind the Slack face. `removed` is told of a workspace that has thrown the app out."""
+    """The services behind the Slack face. `removed` is told of a workspace that has thrown the app out.
+
+    `deliver_soon`: something was just done that is to be seen at once; the outbox would come to it in a moment anyway.
+    """
 
     asking: Asking
     connecting: Connecting
     owning: Owning
     admitting: Admitting
+    desk: Desking
     poster: Poster
     tasks: Tasks
     clock: Clock
@@ -41,3 +45,4 @@ class Deps:
     admins: tuple[str, ...] = ()
     patience: Patience = Patience()
     removed: Removed | None = None
+    deliver_soon: Callable[[], None] = lambda: None

@@ -1,13 +1,17 @@
-"""What the Slack face asks of the rest of the house: four small interfaces, so that a test or a new service swaps in.
+"""What the Slack face asks of the rest of the house: five small interfaces, so that a test or a new service swaps in.
 
 The composition root (`bot.app`) hands in what stands behind them.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
+from bot.books.incident_tables import Expectation
 from bot.core.answer import Answer
+from bot.core.incidents import Deed
+from bot.work.alerting import Alerting
+from bot.work.desk import IncidentView
 from bot.work.views import Connected, Existing, LedgerForm, OwnedKey
 
 
@@ -65,4 +69,66 @@ class Admitting(Protocol):
         ...
 
 
-__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Existing", "LedgerForm", "OwnedKey", "Owning"]
+class Desking(Protocol):
+    """Shows incidents, takes what people say of them, and keeps how alerts go. Raises NoSuchIncident, NotNow."""
+
+    async def incident(self, workspace_id: str, number: int) -> IncidentView:
+        """An incident whole."""
+        ...
+
+    async def recent(self, workspace_id: str, *, subject: str = "") -> Sequence[IncidentView]:
+        """The newest incidents, of all or of one subject; those that are not over first."""
+        ...
+
+    async def do(
+        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
+    ) -> IncidentView:
+        """Acknowledges, snoozes, dismisses or takes back."""
+        ...
+
+    async def expect(
+        self,
+        workspace_id: str,
+        number: int,
+        *,
+        who: str,
+        reason: str,
+        until: datetime | None,
+        only_key: bool = False,
+        below_nano_usd: int | None = None,
+    ) -> IncidentView:
+        """Says that it was planned."""
+        ...
+
+    async def plan(
+        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
+    ) -> None:
+        """Declares planned work beforehand. `until` None: without end."""
+        ...
+
+    async def expected(self, workspace_id: str) -> Sequence[Expectation]:
+        """What is expected now or later."""
+        ...
+
+    async def take_back(self, workspace_id: str, number: int) -> None:
+        """Expects it no longer."""
+        ...
+
+    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
+        """Has every sink make a ticket of it; gives how many sinks there are."""
+        ...
+
+    async def alerting(self, workspace_id: str) -> Alerting:
+        """What the workspace has chosen."""
+        ...
+
+    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+        """Keeps what was chosen."""
+        ...
+
+    async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
+        """Whether somebody wants a direct message about incidents of their own."""
+        ...
+
+
+__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Desking", "Existing", "LedgerForm", "OwnedKey", "Owning"]

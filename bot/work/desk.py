@@ -4,7 +4,7 @@ Each thing done is checked by the state machine, noted with who and when, and sh
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
@@ -16,7 +16,7 @@ from bot.books import incidents, receipts
 from bot.books.database import Database, execute
 from bot.books.incident_tables import Expectation, Incident, IncidentChange
 from bot.books.incidents import verdict_of
-from bot.books.reports import zone_of
+from bot.books.reports import freshness, zone_of
 from bot.books.tables import Connection
 from bot.core.clock import Clock
 from bot.core.incidents import Deed
@@ -35,6 +35,7 @@ class IncidentView:
     """An incident as people see it. `members`: all that share its message, the biggest first; itself if it is alone.
 
     `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are.
+    `fresh_until`: up to when each ledger has been read, by the connection's name; empty in a list.
     """
 
     number: int
@@ -56,6 +57,7 @@ class IncidentView:
     channel: str
     ts: str
     zone: tzinfo
+    fresh_until: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 class Desk:
@@ -248,6 +250,7 @@ class Desk:
             channel=row.channel,
             ts=row.ts,
             zone=await zone_of(session, row.workspace_id),
+            fresh_until=await _fresh_until(session, row.workspace_id) if whole else {},
         )
 
 
@@ -256,6 +259,15 @@ async def _existing(session: AsyncSession, workspace_id: str, number: int, *, lo
     if row is None:
         raise NoSuchIncident("That incident is not in the books.")
     return row
+
+
+async def _fresh_until(session: AsyncSession, workspace_id: str) -> dict[str, datetime | None]:
+    reading = select(Connection).where(
+        Connection.workspace_id == workspace_id,
+        Connection.role == "books",
+        col(Connection.disconnected_at).is_(None),
+    )
+    return await freshness(session, (await session.exec(reading)).all())
 
 
 def _moment(seconds: int) -> datetime:

@@ -14,7 +14,7 @@ from bot.slack.deps import Patience
 from bot.slack.people import SlackPeople
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
-from tests.slack.fakes import FakeAsking, FakeConnecting, FakeOwning, deps_of
+from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, deps_of
 from tests.workspace import Workspace, test_workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -28,6 +28,7 @@ class Bot:
     asking: FakeAsking
     connecting: FakeConnecting
     owning: FakeOwning
+    desk: FakeDesk
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -53,6 +54,7 @@ async def running(
 
     asking = FakeAsking()
     owning = FakeOwning()
+    desk = FakeDesk()
     deps = deps_of(
         people,
         clock,
@@ -60,6 +62,7 @@ async def running(
         asking=asking,
         connecting=connecting,
         owning=owning,
+        desk=desk,
         tasks=tasks,
         admins=admins,
         patience=patience,
@@ -69,7 +72,7 @@ async def running(
     socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
-        yield Bot(asking, connecting, owning, people, tasks, socket, removed)
+        yield Bot(asking, connecting, owning, desk, people, tasks, socket, removed)
     finally:
         await socket.stop()
         await tasks.drain(2)

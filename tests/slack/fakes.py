@@ -5,11 +5,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from bot.books.incident_tables import Expectation, IncidentChange
 from bot.core.answer import Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.clock import Clock
+from bot.core.incidents import Deed, Standing, done
 from bot.core.query import parse
 from bot.core.tokens import Tokens
 from bot.plugin.forms import FormField
@@ -17,6 +19,8 @@ from bot.slack.deps import Deps
 from bot.slack.ports import Admitting, Connected, Existing, LedgerForm, OwnedKey
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
+from bot.work.alerting import Alerting
+from bot.work.desk import IncidentView, NoSuchIncident
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
@@ -154,12 +158,125 @@ class FakeOwning:
         return any(key.number == number for key in self.found)
 
 
+def incident(number: int = 7, **more: Any) -> IncidentView:
+    """An agent's runaway at 02:10, as the desk shows it."""
+    numbers = {
+        "sentence": "usually $2.10 by 02:40 on a Saturday, now $83, 39×; $31 an hour; at this pace $240 by midnight",
+        "today_nano_usd": 83 * DOLLAR,
+        "usual_by_now_nano_usd": 2_100_000_000,
+        "hour_nano_usd": 31 * DOLLAR,
+        "by_midnight_nano_usd": 240 * DOLLAR,
+        "model": "anthropic/claude-opus-4.1",
+        "key": "agent-ci",
+        "key_id": "3",
+        "as_of": int(NOW.timestamp()) - 60,
+    }
+    opened = IncidentChange(id=1, incident_id=number, at=int(NOW.timestamp()) - 300, what="opened")
+    found = IncidentView(
+        number=number,
+        subject="agent:ci",
+        name="ci",
+        kind="agent",
+        severity="page",
+        state="open",
+        since=NOW.replace(hour=2, minute=10),
+        opened_at=NOW - timedelta(minutes=5),
+        ended_at=None,
+        snoozed_until=None,
+        spent_nano_usd=83 * DOLLAR,
+        numbers=numbers,
+        changes=(opened,),
+        members=(),
+        tickets=(),
+        sinks=0,
+        channel="",
+        ts="",
+        zone=UTC,
+        fresh_until={"main": NOW},
+    )
+    return replace(found, **more)
+
+
+class FakeDesk:
+    """Incidents that go through the real state machine, kept in memory; notes everything that is asked of it."""
+
+    def __init__(self, *found: IncidentView) -> None:
+        self.found = {view.number: view for view in found}
+        self.said: list[tuple[Any, ...]] = []
+        self.plans: list[Expectation] = []
+        self.chosen = Alerting()
+
+    def _at(self, number: int) -> IncidentView:
+        if number not in self.found:
+            raise NoSuchIncident("That incident is not in the books.")
+        return self.found[number]
+
+    def _change(self, number: int, deed: Deed, who: str, detail: str = "", until: datetime | None = None) -> None:
+        view = self._at(number)
+        before = Standing(state=view.state, severity=view.severity)  # type: ignore[arg-type]
+        after = done(before, deed, until=int(until.timestamp()) if until else None)
+        made = IncidentChange(
+            id=len(view.changes) + 1, incident_id=number, at=int(NOW.timestamp()), who=who, what=deed, detail=detail
+        )
+        self.found[number] = replace(view, state=after.state, snoozed_until=until, changes=(*view.changes, made))
+
+    async def incident(self, workspace_id: str, number: int) -> IncidentView:
+        return self._at(number)
+
+    async def recent(self, workspace_id: str, *, subject: str = "") -> list[IncidentView]:
+        return [view for view in self.found.values() if subject in ("", view.subject)]
+
+    async def do(
+        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
+    ) -> IncidentView:
+        self._change(number, deed, who, reason, until)
+        self.said.append((deed, number, who, until))
+        return self.found[number]
+
+    async def expect(
+        self, workspace_id: str, number: int, *, who: str, reason: str, until: datetime | None,
+        only_key: bool = False, below_nano_usd: int | None = None,
+    ) -> IncidentView:  # fmt: skip
+        self._change(number, "expect", who, reason)
+        self.said.append(("expect", number, who, reason, until, only_key, below_nano_usd))
+        return self.found[number]
+
+    async def plan(
+        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
+    ) -> None:
+        self.said.append(("plan", subject, who, reason, start, until))
+
+    async def expected(self, workspace_id: str) -> list[Expectation]:
+        return self.plans
+
+    async def take_back(self, workspace_id: str, number: int) -> None:
+        if number not in [plan.id for plan in self.plans]:
+            raise NoSuchIncident("That is not expected any more.")
+        self.plans = [plan for plan in self.plans if plan.id != number]
+        self.said.append(("take_back", number))
+
+    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
+        self.said.append(("file", number, who, who_name))
+        return self._at(number).sinks
+
+    async def alerting(self, workspace_id: str) -> Alerting:
+        return self.chosen
+
+    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+        self.chosen = chosen
+
+    async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
+        now = self.chosen.direct | {user_id} if wanted else self.chosen.direct - {user_id}
+        self.chosen = replace(self.chosen, direct=now)
+
+
 def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
     """What listeners get: fakes for all services, but for those that a test hands in."""
     behind: dict[str, Any] = {
         "asking": FakeAsking(),
         "connecting": FakeConnecting(),
         "owning": FakeOwning(),
+        "desk": FakeDesk(),
         "poster": Poster(clock, log),
         "tasks": Tasks(log),
     }

@@ -19,6 +19,7 @@ from bot.demo.slack import SCOPES
 from bot.slack.app import FEATURES
 from bot.slack.client import IDEMPOTENT
 from bot.slack.connect import ids as connect_ids
+from bot.slack.doctor import OPTIONAL_SCOPES, REQUIRED_SCOPES
 from bot.slack.home import ids as home_ids
 from bot.slack.install import ids as install_ids
 from bot.slack.spend.asked import COMMAND
@@ -28,10 +29,12 @@ from tests.workspace import ROOT
 SOURCES = ROOT / "bot" / "slack"
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text("utf-8"))
 BOT_SCOPES: list[str] = MANIFEST["oauth_config"]["scopes"]["bot"]
-SCOPE_OF = {
+SCOPE_OF: dict[str, str | None] = {
     "apps_connections_open": None,  # an app-level token's own: connections:write
     "auth_test": None,
     "chat_postMessage": "chat:write",
+    "chat_update": "chat:write",
+    "conversations_history": "*:history",
     "conversations_open": "im:write",
     "users_info": "users:read",
     "users_list": "users:read",
@@ -67,8 +70,10 @@ def test_every_call_has_its_scope_and_every_scope_a_call() -> None:
     used = set(calls())
 
     assert used - set(SCOPE_OF) == set(), "a method whose scope this test does not know"
-    assert {SCOPE_OF[name] for name in used} - {None} | {"commands"} == set(BOT_SCOPES)
-    assert set(MANIFEST["oauth_config"]["scopes"]["bot_optional"]) < set(BOT_SCOPES)
+    needed = {SCOPE_OF[name] for name in used} - {None, "*:history"} | {"commands"}
+    assert needed | {f"{place}:history" for place in ("channels", "groups", "im")} == set(BOT_SCOPES)
+    assert set(MANIFEST["oauth_config"]["scopes"]["bot_optional"]) == set(OPTIONAL_SCOPES)
+    assert set(REQUIRED_SCOPES) | set(OPTIONAL_SCOPES) == set(BOT_SCOPES)
     assert set(SCOPES) == set(BOT_SCOPES), "the stand-in grants what the manifest asks for"
 
 

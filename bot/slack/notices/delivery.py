@@ -77,6 +77,10 @@ class Notices:
         profile = user.get("profile") or {}
         return str(user["id"]), str(profile.get("display_name") or user.get("real_name") or user.get("name") or "")
 
+    async def somewhere(self) -> str:
+        """Where to say what nobody in particular is to hear: the alert channel of the settings, else to an admin."""
+        return await self._channel("")
+
     async def _channel(self, person: str) -> str:
         person = person or self._alert_channel or await self._some_admin()
         return person if person.startswith(("C", "G")) else await posting.direct_channel(self._client, person)

@@ -1,0 +1,1 @@
+"""Incidents as people meet them: one living message, what can be done to it, and how alerts go."""

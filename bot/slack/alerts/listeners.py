@@ -1,0 +1,87 @@
+"""The buttons of the living message, as Slack calls them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.slack.alerts import views
+from bot.slack.alerts.ids import Action
+from bot.slack.alerts.service import Deeds
+from bot.slack.deps import Deps
+from bot.slack.posting import privately
+from bot.work.desk import IncidentView
+
+Deed = Callable[[str, str, str], Awaitable[IncidentView]]
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Binds what can be pressed on a message, and on the modal that shows one incident whole."""
+    deeds = Deeds(deps)
+
+    def bind(action_id: str, deed: Deed) -> None:
+        @app.action(action_id)
+        async def pressed(
+            ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext,
+            client: AsyncWebClient,
+        ) -> None:  # fmt: skip
+            await ack()
+            workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+            await deeds.admit(workspace_id, user_id)
+            await _again(client, body, deps, await deed(workspace_id, _value(action), user_id))
+
+    bind(Action.ACKNOWLEDGE, deeds.acknowledge)
+    bind(Action.UNDO, deeds.undo)
+    bind(Action.SNOOZE, deeds.snooze)
+
+    @app.action(Action.FILE)
+    async def file(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user = context.team_id or "", body["user"]
+        await deeds.admit(workspace_id, str(user["id"]))
+        name = str(user.get("name") or user.get("username") or user["id"])
+        await _again(client, body, deps, await deeds.file(workspace_id, _value(action), str(user["id"]), name))
+
+    @app.action(Action.LOOK)
+    async def look(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond,
+        client: AsyncWebClient,
+    ) -> None:  # fmt: skip
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        said = await deeds.look(workspace_id, _value(action), user_id)
+        if body.get("view"):
+            await client.views_push(trigger_id=body["trigger_id"], view=views.answer_view(said))
+        else:
+            await deps.poster.post(workspace_id, said, privately(respond))
+
+    def opening(action_id: str) -> None:
+        @app.action(action_id)
+        async def show(
+            ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext,
+            client: AsyncWebClient,
+        ) -> None:  # fmt: skip
+            await ack()
+            workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+            await deeds.admit(workspace_id, user_id)
+            view = views.incident_view(await deeds.see(workspace_id, _value(action)), deps.clock.now())
+            over_a_modal = (body.get("view") or {}).get("type") == "modal"
+            await (client.views_push if over_a_modal else client.views_open)(trigger_id=body["trigger_id"], view=view)
+
+    opening(Action.SHOW)
+    opening(Action.PICK)
+
+
+async def _again(client: AsyncWebClient, body: dict[str, Any], deps: Deps, view: IncidentView) -> None:
+    """Draws the modal anew in which something was pressed; messages are shown anew by the outbox."""
+    if body.get("view"):
+        await client.views_update(view_id=body["view"]["id"], view=views.incident_view(view, deps.clock.now()))
+
+
+def _value(action: dict[str, Any]) -> str:
+    """What a button or the choice of a select stands for."""
+    return str(action.get("value") or (action.get("selected_option") or {}).get("value") or "")

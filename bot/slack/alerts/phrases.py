@@ -1,0 +1,209 @@
+"""An incident in English: what happened, how bad, what has been done about it, and how to check the figures.
+
+Pure. Whatever comes from outside (owners, keys, models, reasons) has passed through `words.safe` or `words.name`.
+"""
+
+import re
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from bot.books.incident_tables import IncidentChange
+from bot.core.incidents import ALIVE
+from bot.slack import words
+from bot.work.desk import IncidentView
+
+SENTENCE_CHARACTERS_MAX = 1_000
+REASON_CHARACTERS_MAX = 200
+SEVERITIES = {"page": "Look now", "notice": "Worth a look"}
+STATES = {
+    "open": "Open",
+    "acknowledged": "Acknowledged",
+    "snoozed": "Snoozed",
+    "expected": "Expected",
+    "false": "Nothing",
+    "resolved": "Over",
+}
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
+_DONE = {
+    "opened": "Noticed",
+    "acknowledge": "Acknowledged",
+    "snooze": "Snoozed",
+    "expect": "Marked as expected",
+    "dismiss": "Marked as nothing",
+    "undo": "Undone",
+    "file": "Filed",
+    "resolve": "Over",
+    "reopen": "Came back",
+    "wake": "Snooze ended",
+    "raise": "Became urgent",
+    "doubled": "Doubled",
+}
+_BY_PEOPLE = frozenset({"acknowledge", "snooze", "expect", "dismiss", "undo", "file"})
+DEEDS_SHOWN_MAX = 6
+
+
+def title(view: IncidentView) -> str:
+    """How bad it is, who, and how fast, as plain text of one line: the header."""
+    who = subject_name(view)
+    if view.state in ALIVE:
+        rate = int(view.numbers.get("hour_nano_usd") or 0)
+        return f"{SEVERITIES[view.severity]}: {who} spends {words.money(rate)} an hour"
+    return f"{STATES[view.state]}: {who} spent {words.money(view.spent_nano_usd)}"
+
+
+def headline(view: IncidentView, now: datetime) -> str:
+    """The finding for notifications and screen readers, with the number that matters. As mrkdwn."""
+    begun = words.utc_clock(view.since, now)
+    who = "everybody" if view.kind == "everybody" else words.safe(view.name)
+    spent = f"{who} has spent {words.money(view.spent_nano_usd)} since {begun}"
+    if view.state not in ALIVE:
+        return f"{STATES[view.state]}: {spent}."
+    rate, midnight = (view.numbers.get(name) for name in ("hour_nano_usd", "by_midnight_nano_usd"))
+    pace = f", at this pace {words.money(int(midnight))} by midnight" if midnight else ""
+    return f"{SEVERITIES[view.severity]}: {spent}, {words.money(int(rate or 0))} an hour{pace}."
+
+
+def subject_name(view: IncidentView) -> str:
+    """Who it is, as plain text."""
+    return "everybody" if view.kind == "everybody" else words.name(view.name)
+
+
+def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
+    """Who answers for it, as mrkdwn. Only who asked for direct messages is mentioned."""
+    if view.subject in direct and _SLACK_USER.fullmatch(view.subject):
+        return f"<@{view.subject}>"
+    if view.kind == "everybody":
+        return "everybody at once"
+    if view.kind == "key":
+        return f"nobody yet; the key is {words.safe(view.name)}"
+    return words.safe(view.name) if view.kind == "person" else f"{view.kind} {words.safe(view.name)}"
+
+
+def sentence(view: IncidentView) -> str:
+    """The detector's own explanation, as a whole sentence."""
+    said = words.safe(str(view.numbers.get("sentence") or "it spends as never before"), SENTENCE_CHARACTERS_MAX)
+    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
+
+
+def facts(view: IncidentView, now: datetime) -> list[str]:
+    """The figures, each with its name, as mrkdwn."""
+    numbers = view.numbers
+    usual = numbers.get("usual_by_now_nano_usd")
+    found = [
+        f"*Spent since {words.clock(view.since, now)}*\n{words.money(view.spent_nano_usd)}",
+        f"*Usual by then*\n{'not known yet' if usual is None else words.money(int(usual))}",
+        f"*An hour*\n{words.money(int(numbers.get('hour_nano_usd') or 0))}",
+        f"*By midnight, at this pace*\n{words.money(int(numbers.get('by_midnight_nano_usd') or 0))}",
+    ]
+    if numbers.get("model"):
+        found.append(f"*Mostly*\n{words.safe(str(numbers['model']))} on {_key(numbers)}")
+    return found
+
+
+def query(view: IncidentView, now: datetime) -> str:
+    """The words after `/spend` that show the same money, hour by hour."""
+    first, last = view.since.astimezone(view.zone).date(), now.astimezone(view.zone).date()
+    if view.ended_at is not None:
+        last = max(first, view.ended_at.astimezone(view.zone).date())
+    today = now.astimezone(view.zone).date()
+    period = "today" if first == last == today else f"from {first} to {last}"
+    return " ".join(part for part in (period, _filter(view), "by hour") if part)
+
+
+def state(view: IncidentView, now: datetime) -> str:
+    """How it stands and by whose doing, as mrkdwn."""
+    last = next((change for change in reversed(view.changes) if _STATE_OF.get(change.what) == view.state), None)
+    if view.state == "open" or last is None:
+        return "Open: nobody has taken it yet." if view.state == "open" else f"{STATES[view.state]}."
+    until = f" until {words.clock(view.snoozed_until, now)}" if view.snoozed_until else ""
+    why = f": {words.safe(last.detail, REASON_CHARACTERS_MAX)}" if last.detail and last.what in _BY_PEOPLE else "."
+    return f"*{_done(last, now, until)}*{why}"
+
+
+def history(view: IncidentView, now: datetime) -> str:
+    """What happened to it, the newest last, as one line of mrkdwn."""
+    told = [_done(change, now) for change in view.changes[-DEEDS_SHOWN_MAX:]]
+    return " · ".join(told)
+
+
+def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()) -> str:
+    """A reply in the thread, as mrkdwn."""
+    spent = words.money(view.spent_nano_usd if nano_usd is None else nano_usd)
+    who = owner(view, direct) if view.kind != "key" else words.safe(view.name)
+    rate = words.money(int(view.numbers.get("hour_nano_usd") or 0))
+    match what:
+        case "doubled":
+            return f"It has doubled: *{spent}* by now, {rate} an hour ({who})."
+        case "reopened":
+            return f"It is back: {who} spends {rate} an hour again, {spent} so far."
+        case "raised":
+            return f"This has become urgent: {who} has spent {spent}, {rate} an hour."
+        case "resolved":
+            lasted = duration((view.ended_at or now) - view.since)
+            return f"Over: {who} is back to usual. It cost *{spent}* in {lasted}."
+        case "woke":
+            return f"The snooze is over and it still goes on: {who} has spent {spent}, {rate} an hour."
+    return f"{who}: {spent}."
+
+
+def duration(span: timedelta) -> str:
+    """`25 min`, `2 h 10 min`, `3 days`."""
+    minutes = max(1, int(span.total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return words.counted(minutes // (24 * 60), "day")
+
+
+def person(who: str) -> str:
+    """Who did it, as mrkdwn: a Slack user by mention, anything else as a name."""
+    return f"<@{who}>" if _SLACK_USER.fullmatch(who) else words.safe(who)
+
+
+def as_of(view: IncidentView, now: datetime) -> str:
+    """Up to when the ledgers have told."""
+    told = int(view.numbers.get("as_of") or 0)
+    return f"explained with figures up to {words.clock(datetime.fromtimestamp(told, UTC), now)}" if told else ""
+
+
+def local_midnight(now: datetime, zone: tzinfo) -> datetime:
+    """When the day ends that `now` is in."""
+    day = now.astimezone(zone) + timedelta(days=1)
+    return day.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+_STATE_OF = {
+    "acknowledge": "acknowledged",
+    "snooze": "snoozed",
+    "expect": "expected",
+    "dismiss": "false",
+    "resolve": "resolved",
+}
+
+
+def _done(change: IncidentChange, now: datetime, more: str = "") -> str:
+    by = f" by {person(change.who)}" if change.who else ""
+    done = _DONE.get(change.what, words.safe(change.what))
+    if change.what == "doubled" and change.detail.isdigit():
+        done = f"Doubled to {words.money(int(change.detail))}"
+    return f"{done}{by}{more} · {words.clock(datetime.fromtimestamp(change.at, UTC), now)}"
+
+
+def _key(numbers: Any) -> str:
+    return f"key {words.safe(str(numbers['key']))}" if numbers.get("key") else "several keys"
+
+
+def _filter(view: IncidentView) -> str:
+    """Names with spaces become patterns: a question is split at spaces."""
+    if view.kind == "everybody":
+        return ""
+    if view.kind == "key":
+        label, _, rest = view.name.rpartition(" (")
+        return f"key:{_pattern(label)} connection:{_pattern(rest[:-1])}" if label else f"key:{_pattern(view.name)}"
+    return f"owner:{_pattern(view.subject)}"
+
+
+def _pattern(text: str) -> str:
+    return "*".join(words.name(text, 200).replace("`", "*").split())
