@@ -33,6 +33,8 @@ class SinkTrial:
     clock     what the plugin takes for now.
     transport where requests go; None: over the network, to the base URL of `good`.
     kept      where the plugin keeps tokens, if it does.
+    answers   False: a status alone is the answer, as of a webhook's receiver; what else comes back is not read.
+    wire      where it is no HTTP: what passes requests on in its way, and brings the bad weather.
     """
 
     good: Config
@@ -44,6 +46,8 @@ class SinkTrial:
     clock: FakeClock = field(default_factory=lambda: FakeClock(AT))
     transport: httpx.AsyncBaseTransport | None = None
     kept: Kept | None = None
+    answers: bool = True
+    wire: Wire | None = None
 
 
 class SinkBench:
