@@ -103,18 +103,18 @@ class SinkConformance(PluginConformance):
 
     async def test_a_lost_answer_is_made_good_by_telling_it_again(self) -> None:
         async with self.make() as trial:
-            calm = (await SinkBench(self.plugin, trial).live_through())[-1]
+            calm = await SinkBench(self.plugin, trial).live_through()
         for number in range(len(LIFE)):
             nth = 1
-            while await self._lost(number, nth, calm):
+            while await self._lost(number, nth, calm[number]):
                 nth += 1
 
     async def _lost(self, number: int, nth: int, calm: list[str]) -> bool:
-        """Lives a life in which the nth answer of an event is lost. False: the event has no so many requests."""
+        """Lives up to an event whose nth answer is lost. False: the event has no so many requests."""
         async with self.make() as trial:
             bench = SinkBench(self.plugin, trial)
             receipt: Receipt | None = None
-            for place in range(len(LIFE)):
+            for place in range(number + 1):
                 event = event_at(place, receipt=receipt)
                 if place == number:
                     before = len(bench.wire.seen)

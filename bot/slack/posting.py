@@ -21,6 +21,7 @@ from bot.slack import kit
 
 REMEMBERED_SECONDS = 24 * 3600.0
 WORKSPACES_MAX = 1_000
+WAIT_SECONDS = 30.0  # where Slack does not say for how long
 _REFUSALS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 _CODE = re.compile(r"[a-z_]{2,60}")
 
@@ -104,6 +105,16 @@ def privately(respond: Respond) -> Send[None]:
             raise NotDelivered(code)
 
     return send
+
+
+def asked_to_wait(error: SlackApiError) -> float | None:
+    """For how many seconds Slack asks to be left alone; None if that is not what it says."""
+    if error.response.get("error") not in ("ratelimited", "rate_limited"):
+        return None
+    headers: Mapping[str, Any] = getattr(error.response, "headers", None) or {}
+    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    text = str(said[0] if isinstance(said, list) and said else said)
+    return float(text) if text.isdigit() else WAIT_SECONDS
 
 
 def to_channel(

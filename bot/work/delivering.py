@@ -38,6 +38,7 @@ MAX_CRASHES = 5  # attempts of a plugin that raises what is none of the five err
 BACKOFF_SECONDS = 2.0  # doubled with each attempt; what is waited is a random part of it
 MAX_BACKOFF_SECONDS = 900.0
 MAX_DOUBLINGS = 20
+REAUTH_SECONDS = 5  # before a credential that may have been replaced meanwhile is tried
 TIMEOUT_SECONDS = 30
 LOOK_AGAIN_SECONDS = 0.5  # while deliveries are under way: has something else come due?
 MAX_NOTES_CHARACTERS = 500
@@ -47,6 +48,10 @@ _chance = random.SystemRandom()
 
 class Undeliverable(Exception):
     """A message that cannot be delivered however often it is tried; the text says why."""
+
+
+class Broke(Exception):
+    """A plugin raised what is none of the five errors. The log has it; people are told its kind alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +284,8 @@ class Deliveries:
         if isinstance(error, RateLimited):
             return Ended(message, again_at=max(error.retry_at, now + timedelta(seconds=1)), error=words, counted=False)
         if isinstance(error, NeedsReauth):
-            return Ended(message, again_at=now, error=words, counted=False)  # its lane waits for the credential
+            soon = now + timedelta(seconds=REAUTH_SECONDS)  # and then its lane waits for the credential
+            return Ended(message, again_at=soon, error=words, counted=False)
         if isinstance(error, (Undeliverable, Permanent, BadConfig)) or message.attempts >= MAX_ATTEMPTS:
             return Ended(message, "dead", error=words)
         is_bug = message.lane != SLACK and not isinstance(error, (PluginError, TimeoutError))
@@ -312,11 +318,11 @@ async def _with_receipts(
 
 
 def _words(error: BaseException | str) -> str:
-    """What went wrong, for people; a stranger's exception tells only its kind, since its text may hold anything."""
+    """What went wrong, for people."""
     if isinstance(error, str):
         return error
     if isinstance(error, BadConfig):
         return f"{error.field}: {error}"
-    if isinstance(error, (PluginError, Undeliverable, TimeoutError)):
+    if isinstance(error, (PluginError, Undeliverable, Broke, TimeoutError)):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"[: outbox.MAX_ERROR_CHARACTERS]

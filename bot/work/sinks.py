@@ -27,7 +27,7 @@ from bot.plugin.pacing import Pacer
 from bot.plugin.session import at_work, client_for
 from bot.vault.errors import VaultError
 from bot.work.connecting import Connections
-from bot.work.delivering import Taken, Undeliverable
+from bot.work.delivering import Broke, Taken, Undeliverable
 
 MAX_STATE_CHARACTERS = 16 * 1024
 MAX_NOTES = 5
@@ -83,7 +83,7 @@ class Sinks:
             raise
         except Exception as error:
             log.exception("sink broke", extra={"connection": connection.name, "what": event.what})
-            raise _Broke(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
+            raise Broke(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
         return None if receipt is None else _checked(receipt, opened.plugin.meta.slug)
 
     async def aclose(self) -> None:
@@ -128,10 +128,6 @@ class Sinks:
         opened.wanted = False
         if not opened.users:
             await opened.client.aclose()
-
-
-class _Broke(Exception):
-    """A plugin raised something that is none of the five errors. The log has it; people are told the kind alone."""
 
 
 async def told(sink: Sink[Any], event: Event) -> Receipt | None:

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.core.clock import FakeClock
-from bot.slack import kit
+from bot.slack import kit, posting
 from bot.slack.posting import BlocksRefused, Message, NotDelivered, Poster, privately
 
 LOG = logging.getLogger("bot.slack")
@@ -109,3 +111,20 @@ async def test_an_answer_that_slack_does_not_take_is_noticed(
         assert "html" not in str(raised.value)
     assert said[0]["response_type"] == "ephemeral"
     assert said[0]["replace_original"] is False
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "seconds"),
+    [
+        ("ratelimited", {"Retry-After": "90"}, 90.0),
+        ("ratelimited", {"retry-after": ["7"]}, 7.0),
+        ("ratelimited", {}, posting.WAIT_SECONDS),
+        ("channel_not_found", {"Retry-After": "90"}, None),
+    ],
+)
+def test_how_long_slack_asks_to_be_left_alone(code: str, headers: dict[str, Any], seconds: float | None) -> None:
+    response = AsyncSlackResponse(
+        client=None, http_verb="POST", api_url="", req_args={}, data={"ok": False, "error": code}, headers=headers,
+        status_code=429,
+    )  # fmt: skip
+    assert posting.asked_to_wait(SlackApiError("no", response)) == seconds

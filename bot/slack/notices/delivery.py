@@ -1,6 +1,6 @@
 """Delivers what waits in the outbox to the people it is for. Which words and blocks is said in `blocks`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slack_sdk.errors import SlackApiError
@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.books.outbox import Message
 from bot.core.clock import Clock
+from bot.plugin.errors import RateLimited
 from bot.slack import posting
 from bot.slack.notices import blocks
 from bot.slack.ports import Connecting
@@ -37,7 +38,7 @@ class Notices:
         self._alert_channel = alert_channel
 
     async def deliver(self, message: Message) -> None:
-        """Says one thing. Raises Undeliverable for what will never arrive."""
+        """Says one thing. Raises Undeliverable for what will never arrive, RateLimited where Slack asks to wait."""
         said = await self._said(message)
         if said is None:
             return  # mended or let go meanwhile: there is nothing to tell any more
@@ -45,6 +46,8 @@ class Notices:
         try:
             await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel))
         except SlackApiError as error:
+            if (seconds := posting.asked_to_wait(error)) is not None:
+                raise RateLimited(self._clock.now() + timedelta(seconds=seconds), "Slack asks us to wait") from None
             if (code := str(error.response.get("error"))) in _NOBODY:
                 raise Undeliverable(f"Slack does not deliver to {channel}: {code}") from None
             raise
