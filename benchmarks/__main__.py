@@ -9,6 +9,7 @@ import platform
 import sqlite3
 
 from benchmarks import delivery, forecast, living, spend, writing
+from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
 BENCHMARKS = {
@@ -17,6 +18,7 @@ BENCHMARKS = {
     "living": living.run,
     "delivery": delivery.run,
     "forecast": forecast.run,
+    "detection": detection.run,
 }
 
 
@@ -42,9 +44,10 @@ def main() -> None:
 def _show(row: Row) -> None:
     ratio = f"{row.value / row.baseline:.1f}×" if row.baseline else ""
     baseline = f"{row.baseline:,.1f} {row.unit} ({row.baseline_name})" if row.baseline else ""
+    value = f"{row.value:,.1f} {row.unit}" if row.unit else f"{row.value:.2f}"
     goal = f"{row.goal:,g} {row.unit}" if row.goal else ""
     met = ("yes" if row.value <= row.goal else "no") if row.goal else ""
-    print(f"| {row.name} | {row.value:,.1f} {row.unit} | {baseline} | {ratio} | {goal} | {met} |", flush=True)
+    print(f"| {row.name} | {value} | {baseline} | {ratio} | {goal} | {met} |", flush=True)
 
 
 def _machine() -> str:

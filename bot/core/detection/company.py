@@ -19,7 +19,7 @@ FLOOR_USD = 0.10
 TRUST = 2.5
 JUMP = log(1.3)
 IN_A_ROW = 2
-AT_MOST_SUBJECTS = 1500
+AT_MOST_SUBJECTS = 500
 
 
 def departure(subject: Subject, slot: int, cache: dict[int, float]) -> float | None:

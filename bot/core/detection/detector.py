@@ -10,7 +10,7 @@ for poll in polls:
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import groupby
+from itertools import groupby, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -93,12 +93,9 @@ class Detector:
         self.plans.pop(plan_id, None)
 
     def learn(self, deltas: Iterable[Delta]) -> None:
-        """Books history without judging it; in any order, best by subject and time."""
-        for delta in deltas:
-            subject = self._subject(delta.subject)
-            slot = subject.take(delta)
-            if slot is not None and slot // DAY_SLOTS > subject.open_day:
-                subject.look(slot, self.peers)
+        """Books back-filled history without judging it: once, before the first poll, in any order."""
+        for name, group in groupby(sorted(deltas, key=attrgetter("subject", "end")), key=attrgetter("subject")):
+            self._subject(name).learn(list(group), self.peers)
 
     def feed(self, at: int, deltas: Deltas) -> list[Verdict]:
         """One poll. `at`: its time, seconds since 1970; deltas in any order."""
@@ -197,7 +194,8 @@ class Detector:
             return None
         self._looked = slot // company.EVERY_SLOTS
         departures = []
-        for name, subject in self.subjects.items():
+        every = max(1, len(self.subjects) // company.AT_MOST_SUBJECTS)
+        for name, subject in islice(self.subjects.items(), 0, None, every):
             cache = self._usual_hours.setdefault(name, {})
             value = company.departure(subject, slot, cache)
             if value is not None:

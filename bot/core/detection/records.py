@@ -128,7 +128,7 @@ def expect(habits: Habits, peers: Peers) -> Baseline:
     )
     level = peers.level + own * (habits.level - peers.level)
     level_var = peers.level_spread**2 + own * (habits.level_var - peers.level_spread**2)
-    return Baseline(tuple(means), tuple(spreads), active, level, sqrt(max(0.09, level_var)), habits.days)
+    return Baseline(tuple(means), tuple(spreads), active, level, sqrt(max(0.09, level_var)), habits.weight[0])
 
 
 def peers_of(everybody: list[Habits], known: Peers) -> Peers:

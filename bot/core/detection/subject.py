@@ -6,12 +6,12 @@ the true series, not of the order in which it arrived. Days that are older than 
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import log
 from typing import NamedTuple
 
 from bot.core.detection.poll import Delta
-from bot.core.detection.records import FACTS, SIZES, Baseline, Day, Facts, Habits, Peers, expect, learn, logs
+from bot.core.detection.records import FACTS, FLOORS, SIZES, Baseline, Day, Facts, Habits, Peers, expect, learn, logs
 from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, MAX_NANO, USD, Slots, slot_of
 from bot.core.detection.walk import CENT, Walk, step
 
@@ -20,6 +20,7 @@ KEPT_HOURS_DAYS = 36
 MIX_HOURS = 30
 FRESH_SLOTS = 2 * DAY_SLOTS
 QUIET_SLOTS = 14 * DAY_SLOTS
+NO_HOURS = array("q", bytes(192))
 WINDOWS = (3, 12, 48, DAY_SLOTS)
 
 
@@ -101,6 +102,27 @@ class Subject:
             self.usual_usd += nano * USD
             self.usual_tokens += delta.tokens
         return last
+
+    def learn(self, history: list[Delta], peers: Peers) -> None:
+        """Books back-filled money, in order of time. All but the last two days are closed by the hour, which for money
+        that is spread evenly over its hour gives the same records as by the slot, and says nothing of pauses."""
+        recent = (slot_of(history[-1].end) // DAY_SLOTS - 1) * DAY_SLOTS if history else 0
+        for delta in history:
+            last = slot_of(delta.end)
+            if last >= recent:
+                continue
+            self._book_hours(max(delta.start, delta.end - 86_400), delta.end, delta.cost_nano_usd)
+            self.first = last if self.first is None else min(self.first, last)
+            if not self._is_fresh(self.models, delta.model, last) and delta.tokens:
+                self.usual_usd += delta.cost_nano_usd * USD
+                self.usual_tokens += delta.tokens
+            self._is_fresh(self.keys, delta.key, last)
+        for day in sorted(self.hours):
+            if self.open_day < 0 and sum(self.hours[day]) > 0:
+                self.habits = learn(self.habits, day_by_hour(self.hours, day), expect(self.habits, peers))
+        for delta in history:
+            if slot_of(delta.end) >= recent:
+                self.take(delta)
 
     def note(self, delta: Delta) -> None:
         """Books a delta that somebody expects: it is in the day's money, but nothing is concluded from it."""
@@ -288,3 +310,15 @@ class Subject:
         """Key and model with nano-dollars, tokens, requests, and whether requests are known, hour by hour."""
         for hour in range(since_hour, until_hour + 1):
             yield from self.mix.get(hour, {}).items()
+
+
+def day_by_hour(hours: Mapping[int, "array[int]"], day: int) -> Day:
+    """The records of a day of which only hours are known. The highest window of even hours ends with an hour."""
+    line = [money * USD for which in (day - 1, day) for money in hours.get(which, NO_HOURS)]
+    tops = [0.0, 0.0, 0.0]
+    for end in range(25, 49):
+        for place, length in enumerate((1, 4, 24)):
+            tops[place] = max(tops[place], sum(line[end - length : end]))
+    sizes = (tops[0] / 4, *tops)
+    unknown: list[float | None] = [None] * (len(FACTS) - SIZES)
+    return Day([*(log(size + floor) for size, floor in zip(sizes, FLOORS, strict=False)), *unknown])

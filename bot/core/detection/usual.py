@@ -29,14 +29,11 @@ def by_now(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo, first:
 
     `first`: the moment of the subject's first money, before which there is nothing to be compared with.
     """
-    same, every = [], []
-    for back in range(1, WEEKS * 7 + 1):
-        then = at - timedelta(days=back)
-        if first is None or then.timestamp() < first:
-            break
-        spent = day_until(hours, then, zone)
-        every.append(spent)
-        if back % 7 == 0:
-            same.append(spent)
-    chosen = same if len(same) >= FEWEST else every
+    if first is None:
+        return None
+    whole = max(0, int((at.timestamp() - first) // 86_400))
+    every = 7 if whole >= 7 * FEWEST else 1
+    chosen = [
+        day_until(hours, at - timedelta(days=back), zone) for back in range(every, min(WEEKS * 7, whole) + 1, every)
+    ]
     return int(median(chosen)) if chosen else None
