@@ -6,7 +6,7 @@ detector found. In between a process may die: then the hour is looked at again.
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -85,11 +85,11 @@ async def touched(session: AsyncSession, workspace_id: str, *, most: int = HOURS
 
 async def forget(session: AsyncSession, seen: Sequence[Touched]) -> None:
     """Forgets what has been looked at, but for what was touched again since."""
-    statement = text(
-        "DELETE FROM touched_hour WHERE connection_id = :connection_id AND hour = :hour AND times = :times"
-    )
-    for one in seen:
-        await execute(session, statement, {"connection_id": one.connection_id, "hour": one.hour, "times": one.times})
+    if seen:
+        statement = text(
+            "DELETE FROM touched_hour WHERE connection_id = :connection_id AND hour = :hour AND times = :times"
+        )
+        await (await session.connection()).execute(statement, [asdict(one) for one in seen])
 
 
 async def lines_of(session: AsyncSession, seen: Sequence[Touched]) -> list[HourLine]:
