@@ -1,0 +1,237 @@
+"""Budgets at work: how each stands, and once a minute whether there is news of one. See `bot.core.budgets`.
+
+What was spent is what `/spend` says of the same days. The forecast reads two months and is looked at once an hour, the
+shares every minute. What is told is noted in the transaction that writes the message.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, tzinfo
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import budgets, outbox, owners
+from bot.books.database import Database
+from bot.books.names import passes
+from bot.books.reading import midnight
+from bot.books.reports import answer, zone_of
+from bot.books.tables import Connection, Person
+from bot.core.answer import UNATTRIBUTED, Line, Owner
+from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, Scope, Standing, news
+from bot.core.clock import Clock
+from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
+from bot.core.query import Query
+from bot.core.spans import span_of
+from bot.work.alerting import read_alerting
+from bot.work.timetable import claim, claimed
+
+CHECK_SECONDS, FORECAST_SECONDS = 60, 3600
+BUDGETS_MAX = 200  # of a workspace
+KIND = "budget"
+_BY: dict[Scope, tuple[str, ...]] = {
+    "workspace": ("day",),
+    "owner": ("owner", "day"),
+    "model": ("model", "day"),
+    "ledger": ("ledger", "day"),
+}
+Days = Mapping[date, int]
+
+
+class BudgetError(ValueError):
+    """A budget that cannot be. `field`: which part of it; the message is for a person."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """For whom or what a budget can be set: owners that the books know, and the ledgers that are connected."""
+
+    owners: tuple[Owner, ...]
+    ledgers: tuple[str, ...]
+
+
+class Budgeting:
+    """Sets budgets, says how they stand, and tells when there is news."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def standings(self, workspace_id: str) -> Sequence[Standing]:
+        """How each budget stands now, with its forecast."""
+        async with self._database.read() as session:
+            return await read_standings(session, workspace_id, self._clock.now())
+
+    async def subjects(self, workspace_id: str) -> Subjects:
+        """What a budget can be for."""
+        async with self._database.read() as session:
+            found = await owners.owners_now(session, workspace_id, int(self._clock.now().timestamp()))
+            rows = await session.exec(
+                select(Connection.ledger).where(Connection.workspace_id == workspace_id, Connection.role == "books")
+            )
+            return Subjects(tuple(owner for owner, _ in found), tuple(sorted(set(rows))))
+
+    async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
+        """Adds a budget (its id is 0) or changes one. Raises BudgetError."""
+        _check(budget)
+        async with self._database.write() as session:
+            standing = await budgets.every(session, workspace_id)
+            if not budget.id and len(standing) >= BUDGETS_MAX:
+                raise BudgetError("scope", f"There are {BUDGETS_MAX} budgets already, which is as many as can be.")
+            same = [(one.scope, one.subject.lower(), one.period) for one in standing if one.id != budget.id]
+            if (budget.scope, budget.subject.lower(), budget.period) in same:
+                raise BudgetError("scope", "There is a budget for that and that period already; change it instead.")
+            kept = await budgets.keep(session, workspace_id, budget, by=by, at=int(self._clock.now().timestamp()))
+            if kept is None:
+                raise BudgetError("scope", "That budget is gone; somebody has removed it.")
+            return kept
+
+    async def remove(self, workspace_id: str, number: int) -> bool:
+        """Removes a budget; False if it is gone already."""
+        async with self._database.write() as session:
+            return await budgets.remove(session, workspace_id, number)
+
+    async def run(self) -> None:
+        """Looks at every budget of every workspace, and writes what is news; one replica at a time."""
+        async with self._database.read() as session:
+            wanted = await budgets.workspaces(session)
+        for workspace_id in wanted:
+            await self._look(workspace_id)
+
+    async def _look(self, workspace_id: str) -> None:
+        now = self._clock.now()
+        minute, hour = f"budgets:{workspace_id}", f"forecasts:{workspace_id}"
+        async with self._database.read() as session:
+            if await claimed(session, minute, now, CHECK_SECONDS):
+                return
+            whole = not await claimed(session, hour, now, FORECAST_SECONDS)
+            found = await read_standings(session, workspace_id, now, foresee=whole)
+            channel = (await read_alerting(session, workspace_id)).channel
+        async with self._database.write() as session:
+            if not await claim(session, minute, now, CHECK_SECONDS):
+                return
+            if whole:
+                await claim(session, hour, now, FORECAST_SECONDS)
+            current = {one.id: one for one in await budgets.every(session, workspace_id)}
+            for standing in found:
+                if current.get(standing.budget.id) == standing.budget:  # else it was changed meanwhile: a minute later
+                    await _tell(session, workspace_id, standing, now, standing.budget.channel or channel)
+
+
+async def read_standings(
+    session: AsyncSession, workspace_id: str, now: datetime, *, foresee: bool = True
+) -> list[Standing]:
+    """How each budget stands; without a forecast unless `foresee`."""
+    every = await budgets.every(session, workspace_id)
+    if not every:
+        return []
+    zone = await zone_of(session, workspace_id)
+    today = now.astimezone(zone).date()
+    gone = part_gone(now, today, zone)
+    people = await session.exec(select(Person).where(Person.workspace_id == workspace_id))
+    ids = {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
+    lines: dict[Scope, Sequence[Line]] = {}
+    for scope in {budget.scope for budget in every}:
+        starts = [span_of(budget.period, today)[0] for budget in every if budget.scope == scope]
+        begin = today - timedelta(days=HISTORY_DAYS + 1) if foresee else today
+        query = Query(min(begin, *starts), today, "budgets", by=_BY[scope])
+        lines[scope] = (await answer(session, workspace_id, query, now=now)).lines
+    found = []
+    for budget in every:
+        start, end = span_of(budget.period, today)
+        days = _days(budget, lines[budget.scope], ids.get(budget.subject.lower(), budget.subject))
+        if foresee and budget.period != "day":
+            said = forecast(days, start=start, end=end, today=today, gone=gone)
+        else:
+            said = Forecast(sum(nano for day, nano in days.items() if start <= day <= end))
+        found.append(Standing(budget, start, end, today, said))
+    return found
+
+
+def part_gone(now: datetime, today: date, zone: tzinfo) -> float:
+    """How much of the local day is over, from 0 to 1; a day has 23 to 25 hours."""
+    begin, end = (midnight(day, zone) for day in (today, today + timedelta(days=1)))  # type: ignore[arg-type]
+    return min(max((now.timestamp() - begin) / (end - begin), 0.0), 1.0)
+
+
+def _days(budget: Budget, lines: Sequence[Line], subject: str) -> Days:
+    days: dict[date, int] = defaultdict(int)
+    for line in lines:
+        if line.day and line.cost_nano_usd and _about(budget, line, subject):
+            days[date.fromisoformat(line.day)] += line.cost_nano_usd
+    return days
+
+
+def _about(budget: Budget, line: Line, subject: str) -> bool:
+    match budget.scope:
+        case "owner":
+            return (line.owner or UNATTRIBUTED).id == subject
+        case "model":
+            names = line.model.names if line.model else ()
+            return any(passes("model", subject, None, UNATTRIBUTED, name) for name in names)
+        case "ledger":
+            return line.ledger == subject
+    return True
+
+
+async def _tell(session: AsyncSession, workspace_id: str, standing: Standing, now: datetime, channel: str) -> None:
+    budget = standing.budget
+    found = news(standing, await budgets.told(session, budget, standing.start))
+    if not (found.note or found.forget):
+        return
+    await budgets.note(session, budget, standing.start, found, int(now.timestamp()))
+    if found.tell is None:
+        return
+    said = standing.forecast
+    await outbox.say(
+        session,
+        workspace_id=workspace_id,
+        key=f"budget:{budget.id}:{standing.start}:{budget.period}:{found.tell}:{budget.limit_nano_usd}",
+        stream=f"budget:{budget.id}",
+        kind=KIND,
+        payload={
+            "to": channel,
+            "mark": found.tell,
+            "budget": {
+                "scope": budget.scope,
+                "subject": budget.subject,
+                "name": budget.name,
+                "period": budget.period,
+                "limit_nano_usd": budget.limit_nano_usd,
+            },
+            "start": standing.start.isoformat(),
+            "end": standing.end.isoformat(),
+            "today": standing.today.isoformat(),
+            "nano_usd": [said.spent_nano_usd, said.likely_nano_usd, said.low_nano_usd, said.high_nano_usd],
+        },
+        now=now,
+    )
+
+
+def from_payload(payload: Mapping[str, object]) -> Standing:
+    """The standing that a message tells of."""
+    about, figures = payload["budget"], payload["nano_usd"]
+    if not isinstance(about, dict) or not isinstance(figures, list):
+        raise ValueError("not the payload of a budget's message")
+    start, end, today = (date.fromisoformat(str(payload[name])) for name in ("start", "end", "today"))
+    return Standing(Budget(id=0, **about), start, end, today, Forecast(*figures))
+
+
+def _check(budget: Budget) -> None:
+    if not 0 < budget.limit_nano_usd <= LIMIT_MAX_NANO_USD:
+        raise BudgetError("limit", "A limit is more than $0, and at most a billion dollars.")
+    if budget.scope != "workspace" and not budget.subject.strip():
+        raise BudgetError("subject", "Say for whom or what it is.")
+    if len(budget.shares) > SHARES_MAX or any(not 0 < share <= PERCENT_MAX for share in budget.shares):
+        raise BudgetError("shares", f"At most {SHARES_MAX} shares, each from 1 to {PERCENT_MAX} per cent.")
+
+
+def with_name(budget: Budget, known: Subjects) -> Budget:
+    """The budget with its subject's name as the books have it."""
+    names = {owner.id: owner.name for owner in known.owners}
+    return replace(budget, name=names.get(budget.subject, budget.subject))
