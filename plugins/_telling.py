@@ -20,7 +20,7 @@ REOPENED_WITHIN = timedelta(hours=72)
 MAX_LINKS = 5
 _UNSEEN = "\u200b"
 _LINKS = re.compile(r"(?i):(?=//)|www(?=\.)|@|mailto(?=:)|(?<=\w)\.(?=[a-z]{2})|<(?=!)")
-_REFERENCES = re.compile(r"(?i)#(?=\w)|\bGH(?=\\?-\d)|\b[0-9a-f]{6}(?=[0-9a-f])")
+_REFERENCES = re.compile(r"(?i)#(?=\w)|\bGH(?=\\?-\d)")
 
 
 def tidy(text: str, most: int) -> str:
@@ -35,7 +35,7 @@ def plain(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
 
 
 def markdown(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
-    """One line as Markdown that reads the same; nothing in it is a link, a mention, an issue's or a commit's number."""
+    """One line as Markdown that reads the same; nothing in it is a link, a mention or an issue's number."""
     return _REFERENCES.sub(lambda found: found[0] + _UNSEEN, escape(text, most))
 
 
