@@ -23,21 +23,20 @@ from bot.core.detection.verdict import EVERYBODY, Fact, Severity, Verdict
 
 NANO_PER_USD = 1_000_000_000
 AT_MOST_PEERS = 1000
-HOUR_OF_FLOOR = 0.2
 HOLD_DAYS = 2
 GROWN = 4.0
 TOLD_FROM = 0.3
-STAKE_OF_FLOOR = 0.4
 MOST_SLOTS_A_POLL = 4 * DAY_SLOTS
-PAGE, NOTICE = 1.35, 0.0
-APART = 3.0
+PAGE, NOTICE = 1.4, 0.0
+APART = 1.5
+EVERYBODY_SLOTS, TOLD_SLOTS = DAY_SLOTS // 4, 2 * DAY_SLOTS
 SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`sensitivity`: calm, normal, sharp. `floor_nano_usd`: nothing rings that did not spend so much in 24 hours, or a
-    fifth of it in one. `zone`: whose midnight a day ends at, in words; detection itself knows no calendar."""
+    """`sensitivity`: calm, normal, sharp. `floor_nano_usd`: nothing rings before the stretch that looks strange, or the
+    last hour, has cost so much. `zone`: whose midnight a day ends at, in words; detection itself knows no calendar."""
 
     sensitivity: str = "normal"
     floor_nano_usd: int = 8 * NANO_PER_USD
@@ -72,17 +71,17 @@ class Detector:
         self.plans: dict[str, Plan] = {}
         self._peers_day = -1
         self._usual_hours: dict[str, dict[int, float]] = {}
-        self._everybody_until = -1
+        self._everybody_until = self._told = -1
         self._jumps = 0
         self._looked = self._newest = -1
 
     def marks(self) -> list[int]:
         """The few numbers that belong to no subject; for `state`."""
-        return [self._peers_day, self._everybody_until, self._jumps, self._looked, self._newest]
+        return [self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest]
 
     def set_marks(self, marks: list[int]) -> None:
         """Takes them back."""
-        self._peers_day, self._everybody_until, self._jumps, self._looked, self._newest = marks
+        self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest = marks
 
     def plan(self, plan: Plan) -> None:
         """Expects this spending from now on. A plan with the same id is replaced."""
@@ -129,7 +128,7 @@ class Detector:
         for subject in self.subjects.values():
             subject.back_to(slot // DAY_SLOTS)
         self.holds = {name: hold for name, hold in self.holds.items() if hold.slot <= slot}
-        self._everybody_until = min(self._everybody_until, slot)
+        self._everybody_until, self._told = min(self._everybody_until, slot), min(self._told, slot)
 
     def _subject(self, name: str) -> Subject:
         found = self.subjects.get(name)
@@ -164,8 +163,8 @@ class Detector:
 
     def _judge(self, name: str, subject: Subject, slot: int, at: int) -> Verdict | None:
         floor = self.settings.floor_nano_usd * USD
-        look = subject.look(slot, self.peers, least_hour=floor * HOUR_OF_FLOOR, least_day=floor)
-        if look is None or max(look.stake_usd, look.facts[1]) < floor * STAKE_OF_FLOOR:
+        look = subject.look(slot, self.peers, least_usd=floor)
+        if look is None or max(look.stake_usd, look.facts[1]) < floor:
             return None
         freshness = subject.freshness(slot)
         found = weigh.evidence(look, freshness)
@@ -204,10 +203,10 @@ class Detector:
         self._jumps = self._jumps + 1 if bound > company.JUMP else 0
         if self._jumps < company.IN_A_ROW:
             return None
-        if slot < self._everybody_until:
-            self._everybody_until = max(self._everybody_until, slot + DAY_SLOTS)
+        self._everybody_until = slot + EVERYBODY_SLOTS
+        told, self._told = self._told, slot
+        if told >= 0 and slot - told < TOLD_SLOTS:
             return None
-        self._everybody_until = slot + 2 * DAY_SLOTS
         return self._verdict_for_all(slot, at, middle, count)
 
     def _verdict(

@@ -148,8 +148,8 @@ class Subject:
             held[hour % 24] = max(-MAX_NANO, min(MAX_NANO, held[hour % 24] + sign * (upto - booked)))
             booked = upto
 
-    def look(self, slot: int, peers: Peers, *, least_hour: float = 0.0, least_day: float = 0.0) -> Look | None:
-        """The facts at this slot; None where less was spent than both floors, in dollars, or nothing is known."""
+    def look(self, slot: int, peers: Peers, *, least_usd: float = 0.0) -> Look | None:
+        """The facts at this slot; None where 24 hours cost less than this, or nothing is known."""
         slots = self.slots
         place = bisect_left(slots.at, slot)
         if place == len(slots.at) or slots.at[place] != slot:
@@ -159,7 +159,7 @@ class Subject:
             return None
         place = bisect_left(slots.at, slot)  # a new day forgets old slots
         day, hour = slots.spent(place, DAY_SLOTS), slots.spent(place, HOUR_SLOTS)
-        if hour < least_hour and day < least_day:
+        if day < least_usd:
             return None
         baseline = self.baseline(peers)
         walk = self._walk_to(place, baseline)

@@ -12,7 +12,7 @@ from bot.core.detection.records import SIZES, logs
 from bot.core.detection.subject import Freshness, Look
 
 ROWS: Final = ("quarter", "hour", "day", "machine", "tireless", "busy", "dear", "key", "young")
-BIAS: Final = -3.3
+BIAS: Final = -3.2
 WEIGHTS: Final = {
     "quarter": 0.2, "hour": 0.6, "day": 0.3, "machine": 0.8, "tireless": 0.2, "busy": 0.2,
     "dear": 1.5, "key": 1.0, "young": 1.0,

@@ -48,11 +48,18 @@ def test_a_raised_threshold_is_silent_below_and_rings_above() -> None:
     assert said[0].day_nano_usd >= 60 * USD
 
 
-def test_sharp_says_no_less_than_normal_and_calm_no_more() -> None:
-    counts = [len(run(Detector(Settings(sensitivity=how)), SERIES)) for how in ("calm", "normal", "sharp")]
+def test_sharp_speaks_before_normal_and_normal_before_calm() -> None:
+    names = [f"dev{which:02d}" for which in range(1, 9)]
+    loops = [one for which, name in enumerate(names, 1) for one in loop(name, NIGHT, 3, 0.12 * which)]
+    series = list(polls([*team(16), *loops], NIGHT + 3 * 3600))
 
-    assert counts == sorted(counts)
-    assert counts[0] < counts[2]
+    waited = []
+    for how in ("sharp", "normal", "calm"):
+        said = [one for one in run(Detector(Settings(how, USD)), series) if one.at > NIGHT]
+        waited.append(sum(min((one.at for one in said if one.subject == name), default=NIGHT + DAY) for name in names))
+
+    assert waited == sorted(waited)
+    assert waited[0] < waited[2]
 
 
 def test_below_the_floor_nothing_rings() -> None:
