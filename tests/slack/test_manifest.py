@@ -16,6 +16,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.demo.slack import SCOPES
+from bot.slack.alerts import ids as alerts_ids
 from bot.slack.app import FEATURES
 from bot.slack.client import IDEMPOTENT
 from bot.slack.connect import ids as connect_ids
@@ -92,16 +93,16 @@ def test_the_command_and_the_events_are_those_the_code_listens_to() -> None:
 
 def call_of(member: StrEnum) -> dict[str, Any]:
     """What Slack sends for an id."""
-    if isinstance(member, connect_ids.Action):
+    if isinstance(member, (connect_ids.Action, alerts_ids.Action)):
         return {"type": "block_actions", "actions": [{"action_id": member, "block_id": "b", "type": "button"}]}
-    if isinstance(member, connect_ids.View):
+    if isinstance(member, (connect_ids.View, alerts_ids.View)):
         return {"type": "view_submission", "view": {"type": "modal", "callback_id": member}}
     return {"type": "event_callback", "event": {"type": member}}
 
 
 @pytest.mark.parametrize(
     "member",
-    [*connect_ids.Action, *connect_ids.View, *home_ids.Event, *install_ids.Event],
+    [*connect_ids.Action, *connect_ids.View, *alerts_ids.Action, *alerts_ids.View, *home_ids.Event, *install_ids.Event],
     ids=lambda member: str(member),
 )
 async def test_every_id_has_one_listener(member: StrEnum) -> None:
@@ -116,7 +117,8 @@ async def test_every_id_has_one_listener(member: StrEnum) -> None:
 
 
 def test_ids_are_written_down_once() -> None:
-    ids = {str(member) for member in (*connect_ids.Action, *connect_ids.View, *connect_ids.Shown, *connect_ids.Input)}
+    connect = (*connect_ids.Action, *connect_ids.View, *connect_ids.Shown, *connect_ids.Input)
+    ids = {str(member) for member in (*connect, *alerts_ids.Action, *alerts_ids.View, *alerts_ids.Input)}
     for path in SOURCES.rglob("*.py"):
         if path.name != "ids.py":
             texts = {

@@ -11,8 +11,8 @@ from bot.slack.posting import Message, fits
 from tests.workspace import schema
 
 _SCHEMA = BlockKitSchema(path) if (path := schema()) else None
-# What Slack itself turns into a mention or a link; the bot writes dates, and people whose id is all it knows.
-_LIVE = re.compile(r"<(?!!date\^\d+\^[^<>|]*\|[^<>|]*>|@[UW][A-Z0-9]+>)")
+# What Slack itself turns into a mention or a link; the bot writes dates, and people and channels by their id.
+_LIVE = re.compile(r"<(?!!date\^\d+\^[^<>|]*\|[^<>|]*>|@[UW][A-Z0-9]+>|#[CG][A-Z0-9]+>)")
 
 
 def assert_message(message: Message) -> None:

@@ -1,13 +1,15 @@
 """The buttons of the living message, as Slack calls them."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.alerts import views
-from bot.slack.alerts.ids import Action
+from bot.slack.alerts import expecting, overview_listeners, views
+from bot.slack.alerts.fields import Wrong
+from bot.slack.alerts.ids import Action, View
 from bot.slack.alerts.service import Deeds
 from bot.slack.deps import Deps
 from bot.slack.posting import privately
@@ -74,6 +76,41 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
     opening(Action.SHOW)
     opening(Action.PICK)
+    _register_expected(app, deps, deeds)
+    overview_listeners.register(app, deps)
+
+
+def _register_expected(app: AsyncApp, deps: Deps, deeds: Deeds) -> None:
+    @app.action(Action.EXPECT)
+    async def expect(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        shown_in = str((body.get("view") or {}).get("id") or "")
+        view = expecting.form(await deeds.see(workspace_id, _value(action)), deps.clock.now(), shown_in)
+        await (client.views_push if shown_in else client.views_open)(trigger_id=body["trigger_id"], view=view)
+
+    @app.view(View.EXPECT)
+    async def submitted(
+        ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        known = json.loads(view["private_metadata"])
+        number, shown_in = int(known["incident"]), str(known["shown_in"])
+        found = await deeds.see(workspace_id, str(number))
+        try:
+            said = expecting.read(view["state"]["values"], deps.clock.now(), found)
+        except Wrong as error:
+            await ack(response_action="errors", errors={error.field: str(error)})
+            return
+        await deeds.expect(workspace_id, number, said, user_id)
+        await ack()
+        if shown_in:
+            again = views.incident_view(await deeds.see(workspace_id, str(number)), deps.clock.now())
+            await client.views_update(view_id=shown_in, view=again)
 
 
 async def _again(client: AsyncWebClient, body: dict[str, Any], deps: Deps, view: IncidentView) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from bot.core.incidents import NotNow
 from bot.slack import words
 from bot.slack.alerts import phrases
+from bot.slack.alerts.expecting import Said
 from bot.slack.deps import Deps
 from bot.slack.errors import Refused, Told
 from bot.slack.posting import Message
@@ -63,6 +64,21 @@ class Deeds:
         until = snoozed_until(choice, self._deps.clock.now(), view.zone)
         doing = self._deps.desk.do(workspace_id, view.number, "snooze", who=who, until=until)
         return await self._done(workspace_id, number, doing)
+
+    async def expect(self, workspace_id: str, number: int, said: Said, who: str) -> None:
+        """It was planned, or is nothing. Saying so twice does no harm."""
+        desk, view = self._deps.desk, await self.see(workspace_id, str(number))
+        if view.state == ("false" if said.dismissed else "expected"):
+            return
+        doing = (
+            desk.do(workspace_id, number, "dismiss", who=who, reason=said.reason)
+            if said.dismissed
+            else desk.expect(
+                workspace_id, number, who=who, reason=said.reason, until=said.until, only_key=said.only_key,
+                below_nano_usd=said.below_nano_usd,
+            )
+        )  # fmt: skip
+        await self._done(workspace_id, str(number), doing)
 
     async def file(self, workspace_id: str, number: str, who: str, who_name: str) -> IncidentView:
         """Has a ticket made of it."""

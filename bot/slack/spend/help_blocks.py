@@ -33,6 +33,9 @@ def help_message(*, is_admin: bool) -> Message:
         kit.section(examples),
         kit.section(grammar),
     ]
+    blocks.append(
+        kit.section("`/spend alerts` – what rings right now, what is expected, and whether it tells you directly")
+    )
     if is_admin:
         blocks.append(
             kit.section(

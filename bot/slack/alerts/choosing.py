@@ -1,0 +1,123 @@
+"""The forms in which admins choose how alerts go: how sharp, from how many dollars on, where to, when not. Pure."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.core.answer import Owner
+from bot.slack import kit, words
+from bot.slack.alerts.fields import Filled, Wrong, dollars, field, one_of
+from bot.slack.alerts.ids import Input, View
+from bot.slack.alerts.overview import OWNERS_MAX
+from bot.work.alerting import Alerting
+
+SENSITIVITIES = (
+    ("calm", "Calm", "Rings least: only for what is far beyond the usual"),
+    ("normal", "Normal", "As measured in the docs: few false alarms, most incidents"),
+    ("sharp", "Sharp", "Rings earlier and for less, with more false alarms"),
+)
+_NONE = "none"
+
+
+def settings_form(chosen: Alerting, shown_in: str) -> kit.View:
+    """What holds for the whole workspace."""
+    options = [
+        kit.option(label, value) | {"description": kit.plain(means, 75)} for value, label, means in SENSITIVITIES
+    ]
+    hours = [kit.option("None", _NONE), *(kit.option(f"{hour:02}:00", str(hour)) for hour in range(24))]
+    begins, ends = (str(hour) for hour in chosen.quiet) if chosen.quiet else (_NONE, _NONE)
+    zone = words.name(str(chosen.zone))
+    return {
+        "type": "modal",
+        "callback_id": View.SETTINGS,
+        "title": kit.plain("Alert Settings"),
+        "submit": kit.plain("Save"),
+        "close": kit.plain("Cancel"),
+        "private_metadata": json.dumps({"shown_in": shown_in}),
+        "blocks": [
+            field(Input.SENSITIVITY, "How sharp?", one_of("radio_buttons", options, chosen.sensitivity)),
+            field(
+                Input.FLOOR_USD,
+                "From how many dollars on?",
+                dollars(chosen.floor_nano_usd),
+                hint="Nothing rings that did not spend so much within 24 hours, or a fifth of it within one.",
+            ),
+            field(Input.PLACE, "Which channel?", _channels(chosen.channel), optional=True, hint=_WHERE),
+            field(
+                Input.QUIET_FROM,
+                "Quiet from",
+                one_of("static_select", hours, begins),
+                hint=f"What is urgent is told at any hour; the rest waits for the end of the quiet hours. In {zone}.",
+            ),
+            field(Input.QUIET_TO, "Quiet until", one_of("static_select", hours, ends)),
+        ],
+    }
+
+
+def settings(values: dict[str, Any], before: Alerting) -> Alerting:
+    """What was submitted. Raises Wrong."""
+    filled = Filled(values)
+    begins, ends = filled.choice(Input.QUIET_FROM), filled.choice(Input.QUIET_TO)
+    if (begins == _NONE) != (ends == _NONE):
+        field_name = Input.QUIET_TO if ends == _NONE else Input.QUIET_FROM
+        raise Wrong(field_name, "Quiet hours need both a beginning and an end, or neither.")
+    if begins == ends != _NONE:
+        raise Wrong(Input.QUIET_TO, "That is no time at all. For no quiet hours choose None twice.")
+    floor = filled.nano_usd(Input.FLOOR_USD)
+    if floor is None:
+        raise Wrong(Input.FLOOR_USD, "From how many dollars on?")
+    return replace(
+        before,
+        sensitivity=filled.choice(Input.SENSITIVITY) or before.sensitivity,
+        floor_nano_usd=floor,
+        channel=filled.channel(Input.PLACE),
+        quiet=None if begins == _NONE else (int(begins), int(ends)),
+    )
+
+
+def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> kit.View:
+    """Where the incidents of one owner go: a team, an agent or a person."""
+    ordered = sorted(owners, key=lambda owner: owner.kind != "team")
+    options = [kit.option(words.name(owner.name or owner.id), owner.id) for owner in ordered if len(owner.id) <= 150]
+    names = {owner.id: owner.name for owner in owners}
+    told = [
+        f"• {words.safe(names.get(owner, owner))}: <#{channel}>"
+        for owner, channel in list(chosen.team_channels.items())[:20]
+    ]
+    listed = "\n".join(told) if told else "No team has a channel of its own yet."
+    inputs = [
+        field(Input.OWNER, "Whose incidents?", one_of("static_select", options[:OWNERS_MAX])),
+        field(Input.PLACE, "Which channel?", _channels(), optional=True, hint="Empty: where all the others go."),
+    ]
+    made: kit.View = {
+        "type": "modal",
+        "callback_id": View.CHANNEL,
+        "title": kit.plain("Channel of a Team"),
+        "close": kit.plain("Cancel"),
+        "private_metadata": json.dumps({"shown_in": shown_in}),
+        "blocks": [kit.section(listed)],
+    }
+    if not options:
+        made["blocks"].append(kit.section("Nobody answers for any key yet: `/spend owners` says who."))
+        return made
+    return made | {"submit": kit.plain("Save"), "blocks": [*made["blocks"], *inputs]}
+
+
+def channels(values: dict[str, Any], before: Alerting) -> Alerting:
+    """What was submitted."""
+    filled = Filled(values)
+    owner, channel = filled.choice(Input.OWNER), filled.channel(Input.PLACE)
+    others = {name: place for name, place in before.team_channels.items() if name != owner}
+    return replace(before, team_channels=others | ({owner: channel} if channel else {}))
+
+
+_WHERE = "Invite Outlay there first. Empty: OUTLAY_ALERT_CHANNEL, else an admin."
+
+
+def _channels(initial: str = "") -> kit.Block:
+    element: kit.Block = {
+        "type": "conversations_select",
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    return element | ({"initial_conversation": initial} if initial else {})

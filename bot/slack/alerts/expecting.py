@@ -1,0 +1,87 @@
+"""The form behind Expected…: why, and for how long or up to how much. It changes what rings next. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.slack import kit, words
+from bot.slack.alerts import phrases
+from bot.slack.alerts.fields import Filled, Wrong, day, dollars, field, one_of, text
+from bot.slack.alerts.ids import Input, View
+from bot.work.desk import IncidentView
+
+ONCE, KEY, OWNER, RAISE, NOTHING = "once", "key", "owner", "raise", "nothing"
+PROPOSED = timedelta(days=30)
+_ROUND_USD = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said: `dismissed`, it is nothing; else until when, of its key alone or not, and up to how much."""
+
+    reason: str
+    dismissed: bool = False
+    until: datetime | None = None
+    only_key: bool = False
+    below_nano_usd: int | None = None
+
+
+def form(view: IncidentView, now: datetime, shown_in: str) -> kit.View:
+    """The form for an incident. `shown_in`: the modal that it was opened from, "" for a message."""
+    who = phrases.subject_name(view)
+    options = [kit.option("Only this time, until the day ends", ONCE)]
+    if view.numbers.get("key_id"):
+        options.append(kit.option(f"This key, {words.name(str(view.numbers.get('key')), 40)}, until a date", KEY))
+    options.append(kit.option(f"All of {words.name(who, 50)} until a date", OWNER))
+    options.append(kit.option("From now on, up to so many dollars a day", RAISE))
+    options.append(kit.option("It is nothing: do not ring for it again today", NOTHING))
+    proposed = (now + PROPOSED).astimezone(view.zone).date()
+    midnight = int(view.numbers.get("by_midnight_nano_usd") or view.spent_nano_usd)
+    return {
+        "type": "modal",
+        "callback_id": View.EXPECT,
+        "title": kit.plain("Was This Expected?"),
+        "submit": kit.plain("Save"),
+        "close": kit.plain("Cancel"),
+        "private_metadata": json.dumps({"incident": view.number, "shown_in": shown_in}),
+        "blocks": [
+            kit.section(f"{phrases.owner(view)}: {words.money(view.spent_nano_usd)} so far. {phrases.sentence(view)}"),
+            field(Input.REASON, "Why?", text(), hint="Everybody who sees the incident reads this."),
+            field(Input.HOW, "What is expected?", one_of("radio_buttons", options, ONCE)),
+            field(Input.UNTIL, "Until which day?", day(proposed), optional=True, hint="Where a date is meant above."),
+            field(
+                Input.DAY_USD,
+                "Up to how many dollars a day?",
+                dollars(_rounded_up(midnight)),
+                optional=True,
+                hint="Where dollars are meant above. Beyond them it rings again.",
+            ),
+        ],
+    }
+
+
+def read(values: dict[str, Any], now: datetime, view: IncidentView) -> Said:
+    """What was submitted. Raises Wrong."""
+    filled = Filled(values)
+    reason, how = filled.text(Input.REASON), filled.choice(Input.HOW)
+    if not reason:
+        raise Wrong(Input.REASON, "Say why in a few words.")
+    if how == ONCE:
+        return Said(reason, until=phrases.local_midnight(now, view.zone))
+    if how == NOTHING:
+        return Said(reason, dismissed=True)
+    if how == RAISE:
+        below = filled.nano_usd(Input.DAY_USD)
+        if below is None:
+            raise Wrong(Input.DAY_USD, "Up to how many dollars a day?")
+        return Said(reason, below_nano_usd=below)
+    until = filled.end_of(Input.UNTIL, now, view.zone)
+    if until is None:
+        raise Wrong(Input.UNTIL, "Until which day?")
+    return Said(reason, until=until, only_key=how == KEY)
+
+
+def _rounded_up(nano_usd: int) -> int:
+    """To whole dollars, and a tenth more than that."""
+    return -(-nano_usd * 11 // (10 * _ROUND_USD)) * _ROUND_USD
