@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, closing, counters, deltas, retention, rollups, statements
+from bot.books import adjustments, closing, coarse, counters, deltas, retention, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
 from bot.books.bill import PROJECT, splits
@@ -184,6 +184,8 @@ async def _entries(
 ) -> Accepted:
     span = _span(page)
     held = await _held(session, connection_id, report, span)
+    if coarse.becomes_coarse(report) and span[0] < (until := await retention.folded_until(session, connection_id)):
+        observed, held = coarse.comparable(observed, held, span, until, complete=page.complete)
     newer = await statements.newer(session, connection_id, report.name, span, now)
     accepted = Accepted()
     writes: list[tuple[int | str | None, ...]] = []

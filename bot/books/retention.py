@@ -2,7 +2,7 @@
 
 A day's hours are dropped with the observations that only gave them their shape: those of finer reports on a day for
 which a bill of whole days counts, except the report that the bill is split by. What a day's money rests on is never
-dropped, so an audit can derive every day again.
+dropped, but buckets finer than an hour are added up by the hour; so an audit can derive every day again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import coarse
 from bot.books.bill import splits
 from bot.books.closing import lock_workspace
 from bot.books.database import execute
@@ -20,6 +21,7 @@ from bot.core.precedence import DAY_SECONDS, is_whole_day
 from bot.plugin.contract import Report
 
 DAYS_A_RUN = 31  # so that one transaction stays short; the next run goes on
+ENTRIES_A_RUN = 500_000  # likewise: a run ends with the day that makes it so many to add up
 _SHAPES = text(
     """
     DELETE FROM entry WHERE connection_id = :connection AND start >= :day AND start < :end AND series_id IN
@@ -73,16 +75,26 @@ async def fold(
             {"ids": ids, "start": workspace.folded_until, "until": until},
         )
     ]
-    for connection in connections:
-        finer = [
-            report.name
-            for report in reports.get(connection.ledger, ())
-            if report.grain and not is_whole_day(report) and report.name not in splits(reports[connection.ledger])
-        ]
-        for day in days:
-            span = {"connection": connection.id, "day": day, "end": day + DAY_SECONDS}
-            await drop_hours(session, connection.id or 0, day)
-            await execute(session, _SHAPES, {**span, "finer": finer or [""]})
-    workspace.folded_until = max(workspace.folded_until, days[-1] + DAY_SECONDS if len(days) == DAYS_A_RUN else until)
+    summed, folded = 0, []
+    for day in days:
+        for connection in connections:
+            summed += await _fold_day(session, connection.id or 0, reports.get(connection.ledger, ()), day)
+        folded.append(day)
+        if summed >= ENTRIES_A_RUN:
+            break
+    whole = len(folded) == len(days) < DAYS_A_RUN
+    workspace.folded_until = max(workspace.folded_until, until if whole else folded[-1] + DAY_SECONDS)
     session.add(workspace)
-    return len(days)
+    return len(folded)
+
+
+async def _fold_day(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
+    """Folds a day of a connection; how many entries were there to add up."""
+    split = splits(reports)
+    shapes = [
+        report.name for report in reports if report.grain and not is_whole_day(report) and report.name not in split
+    ]
+    await drop_hours(session, connection_id, day)
+    span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS}
+    await execute(session, _SHAPES, {**span, "finer": shapes or [""]})
+    return await coarse.add_up(session, connection_id, reports, day)

@@ -143,7 +143,8 @@ class Reading:
 class Page:
     """A statement: in `window` the report says exactly these rows. `cursor` continues; None: that was all.
 
-    Pages of one poll come in order of time and do not overlap. `complete` False: the ledger cut its answer short, so
+    Pages of one poll come in order of time and do not overlap. Of days long past they tell whole hours, since the books
+    hold no less of those. `complete` False: the ledger cut its answer short, so
     what is missing from the page proves nothing. `notes` are told to the admins beside the connection.
     `absent`: this account does not have this report at all; the page says nothing of the window, the reports below it
     count, and it is asked for again once a day.

@@ -18,7 +18,7 @@ from tests.books.test_worlds import Delivery, plus
 
 COSTS = Report("costs", DAY, lag=HOUR, split_by="usage")
 PRECISE = Report("precise", HOUR, lag=timedelta(minutes=20))
-USAGE = Report("usage", HOUR, basis="computed", lag=timedelta(minutes=5))
+USAGE = Report("usage", timedelta(minutes=10), basis="computed", lag=timedelta(minutes=5))
 FINER = (PRECISE, USAGE)
 Sums = dict[tuple[Any, ...], list[int | None]]
 
@@ -54,7 +54,7 @@ def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sum
         sayings = {report.name: said(report, spans[report.name], hours) for report in FINER}
         for report in FINER:
             for row in inside.get(report.name, []):
-                hour = int(row.start.timestamp())
+                hour = int(row.start.timestamp()) // 3_600 * 3_600
                 if _counts(report, sayings, hour):
                     _add(sums, day, row, BILLED if report is PRECISE else COMPUTED)
     return sums

@@ -315,6 +315,8 @@ class LifeOfBooks(RuleBasedStateMachine):
         start, end = FIRST + first * step, FIRST + data.draw(st.integers(first + 1, slots)) * step
         busy = (0,) if step is DAY else BUSY_HOURS
         starts = [FIRST + day * DAY + hour * HOUR for day in range(DAYS) for hour in busy]
+        if report.grain and report.grain < HOUR:
+            starts += [start + 2 * report.grain for start in starts]
         rows = data.draw(rows_at([one for one in starts if start <= one < end and one <= at]))
         return Delivery(report, Page(Window(start, end), rows), at)
 
