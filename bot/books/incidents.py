@@ -20,6 +20,7 @@ from bot.core.incidents import ALIVE, Deed, Standing
 REOPEN_SECONDS = 86_400  # so long after its end the same subject's next sign is the same incident
 LISTED_MAX = 50
 SHOW, THREAD = "incident", "incident_thread"  # kinds of the outbox: the living message; a reply in its thread
+DIRECT = "incident_direct"  # a direct message to whoever answers for it
 
 
 async def alive(session: AsyncSession, workspace_id: str) -> Sequence[Incident]:
@@ -156,6 +157,19 @@ async def reply(
         stream=stream_of(incident),
         kind=THREAD,
         payload={"incident": incident.id, "what": what, "aloud": aloud, **numbers},
+        now=now,
+    )
+
+
+async def tell_directly(session: AsyncSession, incident: Incident, *, now: datetime) -> None:
+    """Has whoever answers for it told by direct message, once an incident; its own stream, as it goes elsewhere."""
+    await outbox.say(
+        session,
+        workspace_id=incident.workspace_id,
+        key=f"incident:{incident.id}:direct",
+        stream=f"incident:{incident.id}:direct",
+        kind=DIRECT,
+        payload={"incident": incident.id, "to": incident.subject},
         now=now,
     )
 

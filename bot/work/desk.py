@@ -162,11 +162,18 @@ class Desk:
             return told
 
     async def place(self, workspace_id: str, number: int, channel: str, ts: str) -> None:
-        """Notes where the incident's message is, for all that share it. The newest is the one that lives on."""
+        """Notes where the incident's message is, for all that share it. The newest is the one that lives on.
+
+        Whoever answers for one of them and asked for direct messages gets one, now that there is something to link to.
+        """
+        now = self._clock.now()
         async with self._database.write() as session:
+            chosen = await read_alerting(session, workspace_id)
             for row in await incidents.members(session, await _existing(session, workspace_id, number)):
                 row.channel, row.ts = channel, ts
                 session.add(row)
+                if row.subject in chosen.direct:
+                    await incidents.tell_directly(session, row, now=now)
 
     async def alerting(self, workspace_id: str) -> Alerting:
         """What the workspace has chosen."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from slack_sdk.errors import SlackApiError
 
-from bot.books.incidents import SHOW, THREAD
+from bot.books.incidents import DIRECT, SHOW, THREAD
 from bot.books.outbox import Message
 from bot.core.clock import FakeClock
 from bot.demo.serve import serving
@@ -212,6 +212,23 @@ async def test_where_nothing_takes_it_it_is_given_up_and_says_why(office: Office
     office.slack.faults.refuse("chat.postMessage", "not_in_channel", times=5)
     with pytest.raises(Undeliverable, match="not_in_channel"):
         await office.show()
+
+
+async def test_the_owner_is_told_directly_with_the_way_to_the_message_and_once(office: Office) -> None:
+    await office.show()
+    told = Message(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1)
+    await office.alerts.deliver(told)
+    await office.alerts.deliver(replace(told, attempts=2))
+
+    (message,) = office.posted("D02BEN")
+    assert "$83.00" in message.text
+    assert f"/p{office.posted()[0].ts.replace('.', '')}|" in str(message.blocks)
+
+
+async def test_somebody_who_takes_no_direct_messages_is_given_up(office: Office) -> None:
+    office.slack.faults.refuse("conversations.open", "user_disabled")
+    with pytest.raises(Undeliverable, match="user_disabled"):
+        await office.alerts.deliver(Message(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1))
 
 
 async def test_an_incident_that_is_not_there_is_given_up(office: Office) -> None:

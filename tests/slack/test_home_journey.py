@@ -1,6 +1,7 @@
 """The Home tab, and a workspace that throws the app out."""
 
 from bot.slack.ports import Existing
+from tests.slack.fakes import incident
 from tests.workspace import ALICE, BEN, GUEST, Workspace
 
 
@@ -49,3 +50,21 @@ async def test_a_workspace_that_removes_the_app_is_told_on(slack: Workspace) -> 
     await slack.event("app_uninstalled")
 
     assert slack.bot.removed == [slack.world.team_id] * 2
+
+
+async def test_open_incidents_are_shown_all_to_an_admin_and_their_own_to_a_member(slack: Workspace) -> None:
+    slack.bot.connecting.existing = [Existing("c1", "main", "openrouter", "OpenRouter")]
+    slack.bot.desk.found = {7: incident(), 8: incident(8, subject=BEN, name="Ben", kind="person")}
+
+    admins, bens = await slack.home(user=ALICE), await slack.home(user=BEN)
+
+    assert "2 incidents open" in admins.words
+    assert "1 incident open" in bens.words
+    assert "ci: $83.00" not in bens.words
+    shown = (await bens.click("alerts:show")).modal
+    assert shown is not None
+    assert shown.title == "Incident"
+    await shown.close()
+    overview = (await admins.click("alerts:open")).modal
+    assert overview is not None
+    assert overview.title == "Alerts"

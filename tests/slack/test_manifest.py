@@ -35,6 +35,7 @@ SCOPE_OF: dict[str, str | None] = {
     "auth_test": None,
     "chat_postMessage": "chat:write",
     "chat_update": "chat:write",
+    "chat_getPermalink": None,
     "conversations_history": "*:history",
     "conversations_open": "im:write",
     "users_info": "users:read",

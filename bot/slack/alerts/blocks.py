@@ -62,6 +62,18 @@ def reply(view: IncidentView, what: str, nano_usd: int | None, now: datetime, di
     return simple(text.replace("*", ""), [kit.section(text)])
 
 
+def direct(view: IncidentView, address: str, now: datetime) -> Message:
+    """What the owner is told directly: once, with the way to where it is kept up to date."""
+    text = phrases.headline(view, now)
+    link = f"\n<{_address(address)}|The message that is kept up to date>" if address else ""
+    number = str(view.number)
+    shown = kit.button("Show", Action.SHOW, number, primary=True, label="Show the incident")
+    looked = kit.button("Open in /spend", Action.LOOK, number)
+    why = "You answer for this, and asked to be told directly: `/spend alerts` changes that."
+    told = [kit.section(f"*{text}*\n{phrases.sentence(view)}{link}"), kit.actions(shown, looked), kit.context(why)]
+    return simple(text, told)
+
+
 def _group(members: Sequence[IncidentView], now: datetime, note: str) -> Message:
     """Many at once: the biggest, how many more, and a way to each."""
     alive = [member for member in members if member.state in ALIVE]

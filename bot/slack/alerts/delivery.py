@@ -12,7 +12,7 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.books.incidents import SHOW, THREAD
+from bot.books.incidents import DIRECT, SHOW, THREAD
 from bot.books.outbox import Message
 from bot.core.clock import Clock
 from bot.plugin.errors import RateLimited
@@ -24,7 +24,7 @@ from bot.work.alerting import Alerting
 from bot.work.delivering import Undeliverable
 from bot.work.desk import Desk, IncidentView, NoSuchIncident
 
-KINDS = (SHOW, THREAD)
+KINDS = (SHOW, THREAD, DIRECT)
 CLOCKS_APART_SECONDS = 300  # Slack's and ours
 HISTORY_MESSAGES = 200  # looked through for our own
 _CLOSED = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_found", "user_disabled",
@@ -52,7 +52,9 @@ class Alerts:
         except NoSuchIncident as error:
             raise Undeliverable(str(error)) from None
         try:
-            if message.kind == THREAD:
+            if message.kind == DIRECT:
+                await self._direct(message, view)
+            elif message.kind == THREAD:
                 await self._reply(message, view)
             else:
                 await self._show(message, view)
@@ -128,6 +130,30 @@ class Alerts:
             if (code := str(error.response.get("error"))) in _GONE:
                 raise Undeliverable(f"Slack takes no reply there: {code}") from None
             raise
+
+    async def _direct(self, message: Message, view: IncidentView) -> None:
+        """Tells whoever answers for it, with the way to the message that is kept up to date."""
+        try:
+            channel = await posting.direct_channel(self._client, str(message.payload["to"]))
+            if message.attempts > 1 and await self._found(channel, view):
+                return
+            said = blocks.direct(view, await self._address(view), self._clock.now())
+            metadata = {"event_type": METADATA, "event_payload": {"incident": view.number}}
+            await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel, metadata))
+        except SlackApiError as error:
+            if (code := str(error.response.get("error"))) in _CLOSED:
+                raise Undeliverable(f"Slack does not deliver to {message.payload['to']}: {code}") from None
+            raise
+
+    async def _address(self, view: IncidentView) -> str:
+        """Where the living message is; "" if it is gone."""
+        try:
+            reply = await self._client.chat_getPermalink(channel=view.channel, message_ts=view.ts)
+        except SlackApiError as error:
+            if error.response.get("error") in _GONE:
+                return ""
+            raise
+        return str(reply["permalink"])
 
     def _may_be_there(self, message: Message, view: IncidentView) -> bool:
         """Could an earlier attempt have posted it? Also one whose place a newer wish to show it has taken."""

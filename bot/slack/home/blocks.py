@@ -1,11 +1,15 @@
 """The Home tab: what Outlay is, what is connected or the first step, and how to ask."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.slack import kit, words
+from bot.slack.alerts import overview
+from bot.slack.alerts.ids import Action as Alert
 from bot.slack.connect.ids import Action
 from bot.slack.ports import Existing
 from bot.slack.spend.blocks import FOR_MEMBERS
+from bot.work.desk import IncidentView
 
 CONNECTIONS_MAX = 30  # beyond that a Home tab is no longer read
 _STATES = {
@@ -16,12 +20,15 @@ _STATES = {
 }
 
 
-def home_view(connections: Sequence[Existing], *, is_admin: bool) -> kit.View:
-    """The tab of a member."""
+def home_view(
+    connections: Sequence[Existing], incidents: Sequence[IncidentView], now: datetime, *, is_admin: bool
+) -> kit.View:
+    """The tab of a member. `incidents`: those still open, an admin's all, a member's own."""
     ask = "Ask with `/spend`, for example `/spend 7d by model`. `/spend help` shows all that can be asked."
     blocks = [
         kit.header("Who spent what, on which model"),
         kit.section("Outlay reads the ledgers that AI providers already keep. It never sees a prompt."),
+        *(_incidents(incidents, now) if connections else ()),
         *(_connections(connections, is_admin) if connections else _first_step(is_admin)),
         kit.section(ask),
     ]
@@ -31,6 +38,11 @@ def home_view(connections: Sequence[Existing], *, is_admin: bool) -> kit.View:
 def guest_view() -> kit.View:
     """The tab of a guest."""
     return {"type": "home", "blocks": [kit.section(FOR_MEMBERS)]}
+
+
+def _incidents(incidents: Sequence[IncidentView], now: datetime) -> list[kit.Block]:
+    blocks = overview.incidents(incidents, now)
+    return [*blocks, kit.actions(kit.button("Alerts", Alert.OPEN, label="What rings and what is expected"))]
 
 
 def _first_step(is_admin: bool) -> list[kit.Block]:

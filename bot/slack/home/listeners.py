@@ -5,6 +5,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.core.incidents import ALIVE
 from bot.slack import kit
 from bot.slack.deps import Deps
 from bot.slack.home import blocks
@@ -24,4 +25,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         if await deps.admitting.is_guest(workspace_id, user_id):
             return blocks.guest_view()
         is_admin = await deps.admitting.is_admin(workspace_id, user_id)
-        return blocks.home_view(await deps.connecting.connections(workspace_id), is_admin=is_admin)
+        recent = await deps.desk.recent(workspace_id, subject="" if is_admin else user_id)
+        alive = [view for view in recent if view.state in ALIVE]
+        connections = await deps.connecting.connections(workspace_id)
+        return blocks.home_view(connections, alive, deps.clock.now(), is_admin=is_admin)
