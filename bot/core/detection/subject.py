@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bot.core.detection.poll import Delta
 from bot.core.detection.records import FACTS, FLOORS, SIZES, Baseline, Day, Facts, Habits, Peers, expect, learn, logs
-from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, MAX_NANO, USD, Slots, slot_of
+from bot.core.detection.slots import DAY_SLOTS, HOUR_SLOTS, MAX_NANO, SLOT_SECONDS, USD, Slots, slot_of
 from bot.core.detection.walk import CENT, Walk, step
 
 OPEN_DAYS = 3
@@ -104,8 +104,18 @@ class Subject:
         return last
 
     def learn(self, history: list[Delta], peers: Peers) -> None:
-        """Books back-filled money, in order of time. All but the last two days are closed by the hour, which for money
-        that is spread evenly over its hour gives the same records as by the slot, and says nothing of pauses."""
+        """Books back-filled money, in order of time. What is known by the slot is closed by the slot.
+
+        Of what is known by the hour all but the last two days are closed by the hour: for money that is spread evenly
+        over its hour that gives the same records, and it says nothing of pauses.
+        """
+        fine = sum(1 for delta in history if delta.end - delta.start <= SLOT_SECONDS)
+        if 2 * fine > len(history):
+            for delta in history:
+                slot = self.take(delta)
+                if slot is not None and slot // DAY_SLOTS > self.open_day:
+                    self.look(slot, peers)
+            return
         recent = (slot_of(history[-1].end) // DAY_SLOTS - 1) * DAY_SLOTS if history else 0
         for delta in history:
             last = slot_of(delta.end)

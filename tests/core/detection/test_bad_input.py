@@ -172,3 +172,17 @@ def test_back_filled_hours_teach_and_never_ring() -> None:
     assert [subject for subject, _ in pages(said)] == ["dev03"]
     assert all(one.usual_by_now_nano_usd is not None for one in said)
     assert USD == 10**9
+
+
+def test_history_by_the_slot_teaches_what_the_polls_would_have() -> None:
+    fed, taught = Detector(), Detector()
+    series = team(14, 4)
+    run(fed, polls(series, MONDAY + 14 * DAY))
+
+    taught.learn(series)
+
+    for detector in (fed, taught):
+        detector.feed(MONDAY + 15 * DAY, [money(name, MONDAY + 15 * DAY, 1.0) for name in sorted(fed.subjects)])
+    for name, subject in fed.subjects.items():
+        assert taught.subjects[name].habits.weight == subject.habits.weight
+        assert taught.subjects[name].habits.mean == pytest.approx(subject.habits.mean, abs=0.05)
