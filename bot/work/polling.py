@@ -83,13 +83,14 @@ class Poller:
         async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
             async with self._database.read() as session:
                 row = await session.get(Connection, connection_id)
+                noted = await _noted(session, connection_id)
             if row is None:
                 raise Permanent("this connection has been removed")
             if only_if_due and row.next_poll_at and row.next_poll_at > self._clock.now().timestamp():
                 return None
             result = PollResult(row.name)
             failure = await self._attempt(row, since, result, progress)
-            await self._conclude(row, result, failure)
+            await self._conclude(row, result, failure, noted)
             await periods.sum_up(self._database, connection_id, now=self._clock.now())
             return result
 
@@ -236,8 +237,10 @@ class Poller:
             cursor.ask_again_at = int((now + ABSENT_AGAIN).timestamp())
             session.add(cursor)
 
-    async def _conclude(self, before: Connection, result: PollResult, failure: Exception | None) -> None:
-        """What the connection says from now on, and when it is polled again."""
+    async def _conclude(
+        self, before: Connection, result: PollResult, failure: Exception | None, noted: Collection[str]
+    ) -> None:
+        """What the connection says from now on, and when it is polled again. `noted`: of absent reports, before."""
         now = self._clock.now()
         result.ok, result.error = failure is None, str(failure or "")[:MAX_ERROR_CHARACTERS]
         async with self._database.write() as session:
@@ -248,8 +251,8 @@ class Poller:
             row.last_poll_at = int(now.timestamp())
             row.failures = 0 if failure is None else row.failures + 1
             row.error = result.error
-            if result.notes:
-                row.notes = "; ".join(result.notes)[:MAX_NOTES_CHARACTERS]
+            gone = set(noted) - set(await _noted(session, before.id or 0))
+            row.notes = "; ".join(result.notes)[:MAX_NOTES_CHARACTERS] or _without(row.notes, gone)
             row.state = "ok" if failure is None else "needs_reauth" if isinstance(failure, NeedsReauth) else "failing"
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
@@ -281,6 +284,18 @@ def _of(report: Report, error: str) -> str:
 def _note(result: PollResult, note: str) -> None:
     if note and note not in result.notes and len(result.notes) < MAX_NOTES:
         result.notes.append(note)
+
+
+async def _noted(session: AsyncSession, connection_id: int) -> Sequence[str]:
+    """What is said of the reports that the account does not have."""
+    notes = select(Cursor.note).where(Cursor.connection_id == connection_id, Cursor.note != "")
+    return (await session.exec(notes)).all()
+
+
+def _without(notes: str, gone: Collection[str]) -> str:
+    for note in gone:
+        notes = f"; {notes}; ".replace(f"; {note}; ", "; ").strip("; ")
+    return notes
 
 
 async def _lock(session: AsyncSession, connection_id: int) -> None:

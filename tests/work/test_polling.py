@@ -123,6 +123,17 @@ async def test_it_is_asked_for_again_once_a_day_or_by_hand_and_its_note_stays_me
     await home.poll(later=25 * HOUR)
     assert "bill" in home.ledger.asked
     assert await home.books.rows("SELECT absent, note FROM cursor WHERE report = 'bill'") == [(0, "")]
+    assert await home.state() == ("ok", "", "")
+
+
+async def test_what_else_was_noted_stays_when_a_report_appears(home: Home) -> None:
+    home.ledger.answers["bill"] = absent
+    home.ledger.answers["hours"] = lambda window: Page(window, notes=("One project is not told.",))
+    await home.poll()
+    assert (await home.state())[2] == "This account has no such report.; One project is not told."
+    home.ledger.answers["bill"] = home.ledger.answers["hours"] = spent
+    await home.poll(later=25 * HOUR)
+    assert (await home.state())[2] == "One project is not told."
 
 
 async def test_a_month_can_be_closed_without_a_bill_that_there_is_not(home: Home) -> None:
