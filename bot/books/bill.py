@@ -152,9 +152,10 @@ class _Use:
             model=canonical(self.row.model) if self.row.model else "",
             project=self.project,
             spelled=self.row.model,
-            nano_usd=None if any(self.unpriced[hour] for hour in hours) else sum(part[_COST] or 0 for part in parts),
+            nano_usd=sum(part[_COST] or 0 for part in parts),
             tokens=sum(part[place] or 0 for part in parts for place in _CLASS_PLACES),
             requests=sum(part[_REQUESTS] or 0 for part in parts),
+            unpriced=sum(self.unpriced[hour] for hour in hours),
         )
 
     def shape(self) -> dict[int, int]:

@@ -29,7 +29,10 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a key used of a model in a project. `spelled`: the ledger's name of the model. Dollars None: not known."""
+    """What a key used of a model in a project. `spelled`: the ledger's name of the model. Dollars None: not known.
+
+    `unpriced`: those of its tokens that are in no dollars, where its others are.
+    """
 
     key: Key
     keyed: bool
@@ -39,15 +42,26 @@ class Used:
     nano_usd: int | None
     tokens: int = 0
     requests: int = 0
+    unpriced: int = 0
+
+    @property
+    def tokens_unpriced(self) -> int:
+        return self.tokens if self.nano_usd is None else self.unpriced
 
 
 def weights(used: Iterable[Used]) -> list[int]:
-    """What each use weighs: dollars where all have them, else tokens, else requests. All zero: all alike."""
+    """What each use weighs: its dollars, and its tokens without any at what a token with dollars costs on average.
+
+    Where no token has dollars: tokens, else requests. All zero: all alike.
+    """
     these = list(used)
-    dollars = [one.nano_usd for one in these if one.nano_usd is not None]
-    if len(dollars) == len(these) and any(dollars):
-        return dollars
+    dollars, unpriced = [one.nano_usd or 0 for one in these], [one.tokens_unpriced for one in these]
     tokens = [one.tokens for one in these]
+    known, priced_tokens = sum(dollars), sum(tokens) - sum(unpriced)
+    if known and not any(unpriced):
+        return dollars
+    if known and priced_tokens > 0:  # times the tokens with dollars, so that it is a whole number
+        return [usd * priced_tokens + rest * known for usd, rest in zip(dollars, unpriced, strict=True)]
     return tokens if any(tokens) else [one.requests for one in these]
 
 

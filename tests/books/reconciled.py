@@ -72,9 +72,9 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
     uses = [
         Used(
             _name(key, rows[0]), bool(key), canonical(model), "", model,
-            None if any(row.cost_usd is None and row.tokens.total for row in rows)
-            else sum(to_nano(row.cost_usd or 0) for row in rows),
+            sum(to_nano(row.cost_usd or 0) for row in rows),
             sum(row.tokens.total for row in rows), sum(row.requests or 0 for row in rows),
+            sum(row.tokens.total for row in rows if row.cost_usd is None),
         )
         for (key, model), rows in used.items()
     ]  # fmt: skip

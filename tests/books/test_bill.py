@@ -136,6 +136,15 @@ async def test_what_has_no_price_is_shared_out_by_tokens_and_has_one_then(split:
     assert (await split.ask("7d")).coverage == 1
 
 
+async def test_one_minute_without_a_price_does_not_undo_what_the_others_cost(split: Split) -> None:
+    await split.use(used("k1", "3"), used("k1", None, minutes=62), used("k2", "1"))  # 4 dollars for 20 tokens
+    await split.bill(billed("6"))
+    assert {key: one[0] for (key, _), one in (await split.spent()).items()} == {"k1": 5 * USD, "k2": USD}
+    hours = await split.rows("SELECT SUM(cost_nano_usd) FROM spend_hour GROUP BY hour")
+    assert hours == [(6 * USD,)]
+    assert await split.audited() == []
+
+
 async def test_a_bill_without_any_usage_is_all_residual(split: Split) -> None:
     await split.bill(billed("4"), billed("1", key="k1"))
     assert {key: one[0] for (key, _), one in (await split.spent()).items()} == {"web searches": 4 * USD, "k1": USD}

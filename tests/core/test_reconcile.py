@@ -70,9 +70,16 @@ def test_what_is_not_in_the_bill_has_no_dollars() -> None:
 
 def test_dollars_weigh_where_all_have_them_else_tokens_else_requests() -> None:
     assert weights([used("a", 3, tokens=1), used("b", 1, tokens=1)]) == [3, 1]
-    assert weights([used("a", None, tokens=1), used("b", 9, tokens=2)]) == [1, 2]
+    assert weights([used("a", None, tokens=1), used("b", None, tokens=2)]) == [1, 2]
+    assert weights([used("a", None, tokens=1), used("b", 9)]) == [1, 0]  # dollars and tokens that nothing compares
     assert weights([used("a", 0, requests=1), used("b", None, requests=2)]) == [1, 2]
     assert shared([billed(10)], [used("a", 0), used("b", None)])[0] == [5, 5]
+
+
+def test_tokens_without_a_price_weigh_what_the_others_cost_on_average() -> None:
+    usage = [used("a", 30, tokens=10), used("b", 10, tokens=10), used("c", None, tokens=5)]
+    assert shared([billed(100)], usage)[0] == [60, 20, 20]  # 40 for 20 tokens are 2 a token, and c's 5 are worth 10
+    assert shared([billed(100)], [used("a", 30, tokens=20, unpriced=5), used("b", 10, tokens=5)])[0] == [80, 20]
 
 
 PROJECTS, MODELS, KEYS = ("", "p", "q"), ("", "m", "n"), ("a", "b", "c")
