@@ -161,7 +161,7 @@ async def _served() -> AsyncIterator[str]:
 async def _house(folder: Path, base_url: str) -> AsyncIterator[tuple[Database, Clock, Connections]]:
     database, clock = Database(f"sqlite+aiosqlite:///{folder / 'books.sqlite'}"), SystemClock()
     await migrations.upgrade(database)
-    vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_key=None, on_secret=None)
+    vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
     connections = Connections(database, vault, {"horn": Horn}, clock)
     async with database.write() as session:
         await ensure(session, "T1", now=clock.now())

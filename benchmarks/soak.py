@@ -191,7 +191,7 @@ async def _connect(database: Database, folder: Path, base_url: str) -> None:
 
 
 def _connections(database: Database, folder: Path) -> Connections:
-    vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_key=None, on_secret=None)
+    vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
     return Connections(database, vault, {"linear": Linear}, SystemClock())
 
 

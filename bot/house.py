@@ -65,8 +65,9 @@ async def house(
         data_dir=data_dir,
         master_key=settings.master_key,
         master_key_file=settings.master_key_file,
-        kms_key=settings.kms_key,
+        kms_uris=settings.kms_key,
         on_secret=on_secret,
+        clock=clock,
     )
     prices = PriceList.read(data_dir)
     models.use(prices.names)

@@ -47,6 +47,15 @@ FLOORS = {
     "alembic": logging.WARNING,
     "sqlalchemy": logging.WARNING,
     "apscheduler": logging.WARNING,
+    # The clients of key services: bodies with data keys, headers with tokens.
+    "boto3": logging.WARNING,
+    "botocore": logging.WARNING,
+    "urllib3": logging.WARNING,
+    "requests": logging.WARNING,
+    "google": logging.WARNING,
+    "grpc": logging.WARNING,
+    "azure": logging.WARNING,
+    "msal": logging.WARNING,
 }
 
 _SHAPES = [

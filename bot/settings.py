@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.logs import redact_shapes
 from bot.vault import VaultError
-from bot.vault.master import decode_keys
+from bot.vault.master import decode_keys, key_services
 
 PREFIX = "OUTLAY_"
 DATABASE_FILE_NAME = "outlay.sqlite"
@@ -79,6 +79,14 @@ def _parse_master_key(value: str) -> SecretStr:
     except VaultError as error:
         raise ValueError(str(error)) from None
     return SecretStr(value)
+
+
+def _parse_kms_key(value: str) -> str:
+    try:
+        key_services(value)
+    except VaultError as error:
+        raise ValueError(str(error)) from None
+    return value
 
 
 def _parse_path(value: str) -> Path:
@@ -201,8 +209,11 @@ class Settings(BaseModel):
     master_key_file: _Path | None = _setting(
         "OUTLAY_MASTER_KEY_FILE", "A file with the master key, readable by its owner alone. `OUTLAY_MASTER_KEY` wins."
     )
-    kms_key: Annotated[str, _matching(r"[!-~]{1,1000}", "the URI of a KMS key")] | None = _setting(
-        "OUTLAY_KMS_KEY", "The URI of a KMS key. This version has no KMS backend and says so."
+    kms_key: Annotated[str, BeforeValidator(_parse_kms_key)] | None = _setting(
+        "OUTLAY_KMS_KEY",
+        "The URI of a key in a key service: `aws-kms://arn:aws:kms:…`, `gcp-kms://projects/…`, "
+        "`azure-kv://VAULT.vault.azure.net/keys/NAME`, `vault-transit://HOST/MOUNT/KEY`. Further keys may follow, "
+        "after commas: they still open. `local` among them is the place of the master key; else it comes last.",
     )
     poll_seconds: Annotated[int, _whole(5, 86_400)] = _setting(
         "OUTLAY_POLL_SECONDS", "Between polls of a connection; a ledger's own limits still hold.", 60, shown="60"

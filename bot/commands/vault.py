@@ -18,6 +18,12 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
         if keys.key_file is not None:
             day = home.clock.now().astimezone(UTC).strftime("%Y-%m-%d")
             add_key(keys.key_file, remark=f"replaced on {day}")
+        elif not keys.key_id.startswith("local:"):
+            raise VaultError(
+                f"every secret is under key {keys.key_id}, which its key service renews by itself: to move to another, "
+                "put that one and a comma before it in OUTLAY_KMS_KEY (`local` is the master key), start the bot "
+                "again, and then rotate"
+            )
         elif len(keys.key_ids) == 1:
             raise VaultError(
                 f"every secret is under key {keys.key_id}, the only one in {keys.source}: put a fresh key "
@@ -30,7 +36,8 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
     if done.failed:
         return 1
     if len(keys.key_ids) > 1:
-        out.line(f"{keys.source} still holds the key before it, for backups made until now; it can be taken away")
+        others = ", ".join(keys.key_ids[1:])
+        out.line(f"still at hand, for backups made until now: {others}; what is no longer needed can be taken away")
     return 0
 
 

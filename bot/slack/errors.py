@@ -20,6 +20,7 @@ from bot.logs import error_id
 from bot.plugin.errors import PluginError
 from bot.slack import kit, words
 from bot.slack.posting import BlocksRefused, NotDelivered, privately
+from bot.vault.errors import VaultError
 
 HIDDEN = "…"
 GIVEN_ACK = "outlay_given_ack"  # where the boundary notes in a request's context that it was acknowledged before
@@ -42,7 +43,7 @@ def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = (
         return str(error)
     if isinstance(error, QueryError):
         return words.misunderstood(error)
-    if isinstance(error, PluginError):
+    if isinstance(error, (PluginError, VaultError)):
         return words.escape(_without(str(error), hide))
     found_id = error_id()
     trace = _without("".join(traceback.format_exception(error)), hide)

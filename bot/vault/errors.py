@@ -5,3 +5,7 @@ DAMAGED = "this stored secret is damaged or belongs to another place; connect ag
 
 class VaultError(Exception):
     """A secret could not be sealed or opened, or the master key is not usable. The text is for people."""
+
+
+class VaultUnavailable(VaultError):
+    """The key service does not answer now. It passes by itself: whoever needs the secret waits and tries again."""

@@ -1,4 +1,4 @@
-"""Where the master key comes from: the environment, a file the operator names, or a file made on first start.
+"""Where the keys come from: a key service, and a master key of the environment, of a file, or made on first start.
 
 A key file is only as secret as its mode, so one that other people may read is refused. The file of the first start
 appears at once and complete: it is written under another name and then linked, which the system does for exactly one
@@ -12,19 +12,34 @@ import secrets
 import shlex
 import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from bot.core.clock import Clock
 from bot.vault.errors import VaultError
+from bot.vault.kms import KmsAddress, kms_key, parse
 from bot.vault.local import KEY_WANTED, LocalKey, decode_key, derive, new_key
-from bot.vault.ring import FileRing, FixedRing, Ring
+from bot.vault.ring import FileRing, FixedRing, JoinedRing, Ring
 from bot.vault.vault import OnSecret, Vault
 
 KEY_FILE_NAME = "master.key"
 MAX_KEY_FILE_BYTES = 2048
 MAX_KEYS = 8
+LOCAL = "local"  # in OUTLAY_KMS_KEY: the place of the master key among the others
+FIXED = b"outlay"  # where no master key is at hand, fingerprints are keyed with what everybody may know
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """The master key and those before it. `file`: where they are, if they are in one."""
+
+    ring: Ring
+    first: bytes
+    source: str
+    file: Path | None = None
 
 
 def open_vault(
@@ -32,26 +47,52 @@ def open_vault(
     data_dir: Path,
     master_key: SecretStr | None = None,
     master_key_file: Path | None = None,
-    kms_key: str | None = None,
+    kms_uris: str | None = None,
     on_secret: OnSecret | None = None,
+    clock: Clock | None = None,
 ) -> Vault:
-    """The vault under the first master key that is set. Makes one in the data directory if none is.
+    """The vault under the keys of `kms_uris`, with the master key behind them if there is one; else under that alone.
 
-    Raises VaultError, one line, when the key that was asked for cannot be had.
+    Makes a master key in the data directory if there is nothing else. Raises VaultError, one line, when a key that was
+    asked for cannot be had; no key service is asked yet.
     """
-    if kms_key:
-        raise VaultError(
-            "OUTLAY_KMS_KEY is set, but this version has no KMS backend: unset it and use OUTLAY_MASTER_KEY or "
-            "OUTLAY_MASTER_KEY_FILE"
-        )
+    services = key_services(kms_uris) if kms_uris else (None,)
+    made = data_dir / KEY_FILE_NAME
+    local: _Local | None = None
+    if None in services or master_key or master_key_file or os.path.lexists(made):
+        local = _open_local(made, master_key, master_key_file, on_secret)
+    rings: list[Ring] = []
+    for address in services if None in services else (*services, None):
+        if address is not None:
+            rings.append(FixedRing([kms_key(address, clock=clock, on_secret=on_secret)]))
+        elif local is not None:
+            rings.append(local.ring)
+    fingerprint_key = derive(local.first if local else FIXED, "fingerprints")
+    if services[0] is None and local is not None:
+        return Vault(JoinedRing(rings), fingerprint_key, source=local.source, on_secret=on_secret, key_file=local.file)
+    return Vault(JoinedRing(rings), fingerprint_key, source="OUTLAY_KMS_KEY", on_secret=on_secret)
+
+
+def key_services(text: str) -> tuple[KmsAddress | None, ...]:
+    """What OUTLAY_KMS_KEY names, in its order; None stands for `local`. Raises VaultError."""
+    found = tuple(None if part.strip() == LOCAL else parse(part) for part in text.split(","))
+    if len(found) > MAX_KEYS:
+        raise VaultError(f"names more than {MAX_KEYS} keys; take those away that nothing is under any more")
+    if len({address.id if address else LOCAL for address in found}) < len(found):
+        raise VaultError("names a key twice")
+    return found
+
+
+def _open_local(
+    made: Path, master_key: SecretStr | None, master_key_file: Path | None, on_secret: OnSecret | None
+) -> _Local:
     if master_key is not None:
         try:
             keys = decode_keys(master_key.get_secret_value().split(","), on_secret)
         except VaultError as error:
             raise VaultError(f"OUTLAY_MASTER_KEY: {error}") from None
-        ring: Ring = FixedRing([LocalKey(key) for key in keys])
-        return Vault(ring, derive(keys[0], "fingerprints"), source="OUTLAY_MASTER_KEY", on_secret=on_secret)
-    path = master_key_file or data_dir / KEY_FILE_NAME
+        return _Local(FixedRing([LocalKey(key) for key in keys]), keys[0], "OUTLAY_MASTER_KEY")
+    path = master_key_file or made
     if master_key_file is None:
         _first_start(path)
 
@@ -63,8 +104,7 @@ def open_vault(
             raise VaultError(f"{named}{error}" if str(path) in str(error) else f"{named}{path}: {error}") from None
 
     first = read()[0]
-    ring = FileRing(path, lambda: [LocalKey(key) for key in read()])
-    return Vault(ring, derive(first, "fingerprints"), source=str(path), on_secret=on_secret, key_file=path)
+    return _Local(FileRing(path, lambda: [LocalKey(key) for key in read()]), first, str(path), path)
 
 
 def decode_keys(lines: Sequence[str], on_secret: OnSecret | None = None) -> list[bytes]:

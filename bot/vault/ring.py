@@ -53,6 +53,16 @@ class FileRing:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+class JoinedRing:
+    """Several rings as one: the first key of the first seals."""
+
+    def __init__(self, rings: Sequence[Ring]) -> None:
+        self._rings = tuple(rings)
+
+    def at_hand(self) -> Sequence[KeyWrapper]:
+        return [key for ring in self._rings for key in ring.at_hand()]
+
+
 def find(ring: Ring, key_id: str) -> KeyWrapper | None:
     """The key with this id, if it is at hand."""
     return next((key for key in ring.at_hand() if key.id == key_id), None)

@@ -99,12 +99,20 @@ class Vault:
         data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
         return spell(replace(sealed, key_id=wrapper.id, wrapped_key=await wrapper.wrap(data_key, context)))
 
+    async def prove(self) -> None:
+        """Wraps and unwraps a data key of nobody, each time anew, with the key that seals. Raises VaultError."""
+        context, data_key = _context("outlay", "doctor", os.urandom(8).hex()), os.urandom(DATA_KEY_BYTES)
+        wrapper = self._ring.at_hand()[0]
+        if await wrapper.unwrap(await wrapper.wrap(data_key, context), context) != data_key:
+            raise VaultError(f"the key {wrapper.id} does not give back what it wrapped")
+
     def _wrapper_of(self, key_id: str) -> KeyWrapper:
         found = find(self._ring, key_id)
         if found is None:
             raise VaultError(
-                f"this secret was sealed under another master key (id {key_id}; this one is {self.key_id}): "
-                "bring that key back, or connect again with the credential"
+                f"this secret was sealed under another master key (id {key_id}; this one is {self.key_id}): bring that "
+                f"key back{', in OUTLAY_KMS_KEY' if not key_id.startswith('local:') else ''}, or connect again with "
+                "the credential"
             )
         return found
 

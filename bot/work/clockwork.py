@@ -46,7 +46,9 @@ class Polls:
             due = await session.exec(
                 select(Connection.id).where(
                     col(Connection.disconnected_at).is_(None),
-                    col(Connection.state).not_in(["needs_reauth", "paused"]),
+                    Connection.state != "needs_reauth",
+                    # Paused until a time, as while a key service is away, it is asked again then.
+                    or_(Connection.state != "paused", col(Connection.next_poll_at).is_not(None)),
                     Connection.role != "sink",
                     or_(col(Connection.next_poll_at).is_(None), col(Connection.next_poll_at) <= now),
                 )

@@ -17,7 +17,7 @@ from bot.core.clock import Clock
 from bot.plugin.contract import Checked
 from bot.plugin.errors import PluginError
 from bot.plugin.loader import Found
-from bot.vault.errors import VaultError
+from bot.vault.errors import VaultError, VaultUnavailable
 from bot.vault.vault import Vault, key_id_of
 from bot.work.connecting import Connections
 from bot.work.views import ConnectionView
@@ -46,7 +46,11 @@ async def database_check(database: Database) -> Check:
 
 
 async def vault_check(database: Database, vault: Vault) -> Check:
-    """Does every secret open under the master key?"""
+    """Does the key that seals answer, and does every secret open?"""
+    try:
+        await vault.prove()
+    except VaultError as error:
+        return Check("vault", False, str(error), "see to the key that OUTLAY_KMS_KEY names first, and look again")
     async with database.read() as session:
         rows = list(
             await session.exec(
@@ -56,6 +60,8 @@ async def vault_check(database: Database, vault: Vault) -> Check:
     for secret, connection in rows:
         try:
             await vault.open(connection.workspace_id, str(connection.id), secret.field, secret.blob)
+        except VaultUnavailable as error:
+            return Check("vault", False, f"{connection.name}: {error}", "see to the key service, and look again")
         except VaultError as error:
             return Check("vault", False, f"{connection.name}: {error}", "bring the master key back, or connect again")
     opened = "1 secret opens" if len(rows) == 1 else f"{len(rows):,} secrets open"

@@ -13,6 +13,7 @@ from bot.books.database import Database
 from bot.books.tables import Connection, Secret
 from bot.core.clock import Clock
 from bot.plugin.errors import Transient
+from bot.vault.errors import VaultUnavailable
 from bot.vault.vault import Vault
 from bot.work.lease import BusyError, lease
 
@@ -37,7 +38,10 @@ class KeptSecrets:
             row = (await session.exec(self._of(name))).first()
         if row is None:
             return None
-        return (await self._vault.open(self._workspace_id, str(self._id), row.field, row.blob)).get_secret_value()
+        try:
+            return (await self._vault.open(self._workspace_id, str(self._id), row.field, row.blob)).get_secret_value()
+        except VaultUnavailable as error:
+            raise Transient(str(error)) from None
 
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
         """A newer one than `stale`. Raises Transient where another process is at it for too long."""

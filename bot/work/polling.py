@@ -25,7 +25,7 @@ from bot.core.schedule import Due, Terms, due
 from bot.logs import error_id
 from bot.plugin.contract import Key, Ledger, Page, Report, Window
 from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
-from bot.vault.errors import VaultError
+from bot.vault.errors import VaultError, VaultUnavailable
 from bot.work.connecting import Connections
 from bot.work.lease import lease
 from bot.work.reauth import tell_admins
@@ -253,7 +253,7 @@ class Poller:
             row.error = result.error
             gone = set(noted) - set(await _noted(session, before.id or 0))
             row.notes = "; ".join(result.notes)[:MAX_NOTES_CHARACTERS] or _without(row.notes, gone)
-            row.state = "ok" if failure is None else "needs_reauth" if isinstance(failure, NeedsReauth) else "failing"
+            row.state = _state(failure)
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
             if isinstance(failure, NeedsReauth) and not known:
@@ -271,6 +271,15 @@ class Poller:
         if isinstance(failure, RateLimited):
             at = max(at, failure.retry_at)
         return int(at.timestamp())
+
+
+def _state(failure: Exception | None) -> str:
+    """Paused: it is not the ledger's fault, nor the credential's, and goes on by itself."""
+    if failure is None:
+        return "ok"
+    if isinstance(failure, NeedsReauth):
+        return "needs_reauth"
+    return "paused" if isinstance(failure, VaultUnavailable) else "failing"
 
 
 async def _cursor(session: AsyncSession, row: Connection, report: Report) -> Cursor:

@@ -1,7 +1,8 @@
 """Rotation: every stored secret's data key is wrapped anew under the key that seals now; no secret is opened for it.
 
 One secret is one small transaction, so the bot goes on meanwhile, and a rotation that is interrupted is simply begun
-again: what is done already is seen by the id beside it.
+again: what is done already is seen by the id beside it. A key service is asked outside of any transaction: what was
+replaced meanwhile is left as it is.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from sqlmodel import col, select
 
 from bot.books.database import Database
 from bot.books.tables import Connection, Secret
-from bot.vault.errors import VaultError
+from bot.vault.errors import VaultError, VaultUnavailable
 from bot.vault.vault import Vault, key_id_of
 
 Progress = Callable[[str], None]
@@ -51,28 +52,51 @@ async def rotate(database: Database, vault: Vault, *, progress: Progress = lambd
         )
     done = Rotated()
     for number, (connection_id, name) in enumerate(places, 1):
-        async with database.write() as session:
-            found = await session.exec(
-                select(Secret, Connection)
-                .join(Connection, col(Connection.id) == col(Secret.connection_id))
-                .where(Secret.connection_id == connection_id, Secret.field == name)
-                .with_for_update()
-            )
-            pair = found.first()
-            if pair is None:
-                continue  # disconnected meanwhile
-            secret, connection = pair
-            try:
-                blob = await vault.rewrap(connection.workspace_id, str(connection_id), name, secret.blob)
-            except VaultError as error:
-                done.failed.append(f"{connection.name} ({name}): {error}")
-                continue
-            if blob is None:
-                done.already += 1
-                continue
-            secret.blob = blob
-            session.add(secret)
-            done.rewrapped += 1
+        try:
+            await _one(database, vault, connection_id, name, done)
+        except VaultUnavailable as error:
+            done.failed.append(f"stopped after {number - 1} of {len(places)} secrets: {error}")
+            break
         if number % TOLD_EACH == 0:
             progress(f"{number} of {len(places)} secrets")
     return done
+
+
+async def _one(database: Database, vault: Vault, connection_id: int, name: str, done: Rotated) -> None:
+    async with database.read() as session:
+        found = await session.exec(
+            select(Secret.blob, Connection.name, Connection.workspace_id)
+            .join(Connection, col(Connection.id) == col(Secret.connection_id))
+            .where(Secret.connection_id == connection_id, Secret.field == name)
+        )
+        row = found.first()
+    if row is None:
+        return  # disconnected meanwhile
+    before, title, workspace_id = row
+    try:
+        blob = await vault.rewrap(workspace_id, str(connection_id), name, before)
+    except VaultUnavailable:
+        raise
+    except VaultError as error:
+        done.failed.append(f"{title} ({name}): {error}")
+        return
+    if blob is None:
+        done.already += 1
+        return
+    async with database.write() as session:
+        kept = await session.exec(
+            select(Secret)
+            .join(Connection, col(Connection.id) == col(Secret.connection_id))
+            .where(
+                Secret.connection_id == connection_id,
+                Secret.field == name,
+                Secret.blob == before,
+                Connection.workspace_id == workspace_id,
+            )
+            .with_for_update(of=Secret)
+        )
+        secret = kept.first()
+        if secret is not None:  # else given anew meanwhile, and so under the key that seals now
+            secret.blob = blob
+            session.add(secret)
+            done.rewrapped += 1

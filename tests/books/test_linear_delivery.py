@@ -84,7 +84,7 @@ async def nothing(_: outbox.Message) -> None:
 @pytest.fixture
 async def house(books: Books, tmp_path: Path) -> AsyncIterator[House]:
     clock = FakeClock(NOW)
-    vault = open_vault(data_dir=tmp_path, master_key=None, master_key_file=None, kms_key=None, on_secret=None)
+    vault = open_vault(data_dir=tmp_path, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
     app = linear_app(clock)
     async with serving(app) as url:
         connections = Connections(books.database, vault, {"linear": Linear}, clock)

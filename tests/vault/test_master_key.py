@@ -123,13 +123,6 @@ def test_a_disk_without_hard_links_is_told_what_to_set(tmp_path: Path, monkeypat
     assert not list(tmp_path.iterdir())
 
 
-def test_a_kms_key_is_refused_in_one_line_for_now(tmp_path: Path) -> None:
-    with pytest.raises(VaultError, match=r"OUTLAY_KMS_KEY.*no KMS backend") as refused:
-        open_vault(data_dir=tmp_path, master_key=SecretStr(KEY), kms_key="aws-kms://arn")
-    assert "\n" not in str(refused.value)
-    assert not list(tmp_path.iterdir())
-
-
 def test_the_log_hears_of_the_master_key_too(tmp_path: Path) -> None:
     heard: list[str] = []
     open_vault(data_dir=tmp_path, master_key=SecretStr(KEY), on_secret=heard.append)
