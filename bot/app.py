@@ -33,6 +33,7 @@ from bot.web.server import EVERYWHERE, listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
 from bot.work.sinks import Sinks
+from bot.work.tickets import Tickets
 from bot.work.timetable import Timetable
 
 DRAIN_SECONDS = 20
@@ -102,7 +103,11 @@ class Bot:
         self.timetable = Timetable(home.clock)
         self.polls = Polls(home.database, home.poller, home.clock)
         self.sinks = Sinks(home.connections, home.clock)
-        self.deliveries = Deliveries(home.database, home.clock, self._say, sinks=self.sinks, admins=settings.admins)
+        self.tickets = Tickets(home.clock)
+        self.deliveries = Deliveries(
+            home.database, home.clock, self._say, sinks=self.sinks, admins=settings.admins,
+            on_receipt=self.tickets.filed,
+        )  # fmt: skip
         self._delivering = asyncio.Lock()
         self.people = People(home.database, home.clock, self._notices.look_up)
 
@@ -229,7 +234,7 @@ class Bot:
             except (SlackClientError, OSError, TimeoutError) as error:
                 log.warning("Slack cannot be reached yet: %s", type(error).__name__)
             await asyncio.sleep(SLACK_RETRY_SECONDS)
-        team, name = str(who["team_id"]), str(who.get("team") or "")
+        team, name, url = str(who["team_id"]), str(who.get("team") or ""), str(who.get("url") or "")
         self._workspace_id = team
         async with self.house.database.write() as session:
-            await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name)
+            await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name, url=url)

@@ -28,6 +28,7 @@ class Workspace(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     name: str = ""
+    url: str = ""  # where its Slack is, such as https://acme.slack.com/
     time_zone: str = "UTC"
     close_day: int = 5  # of the month: when the month before closes by itself; 0 never
     hours_kept_days: int = 92  # for so long a day can be read by the hour; 0 for ever
@@ -375,7 +376,8 @@ class Lane(SQLModel, table=True):
 
 
 class Receipt(SQLModel, table=True):
-    """What a sink made of an incident, and what it wants to know next time."""
+    """What a sink made of an incident, and what it wants to know next time. `standing`: how it was last heard to
+    stand on the other side; "" before anything was heard."""
 
     __table_args__ = (
         Index("ix_receipt_subject", "connection_id", "subject", "created_at"),
@@ -388,5 +390,6 @@ class Receipt(SQLModel, table=True):
     url: str = ""
     external_id: str = ""
     state: str = "{}"
+    standing: str = ""
     created_at: int = Field(sa_type=BigInteger)
     updated_at: int = Field(sa_type=BigInteger)

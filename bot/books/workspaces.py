@@ -39,12 +39,16 @@ async def ensure(session: AsyncSession, workspace_id: str, *, now: datetime, nam
     return row
 
 
-async def adopt(session: AsyncSession, vault: Vault, workspace_id: str, *, now: datetime, name: str = "") -> None:
+async def adopt(
+    session: AsyncSession, vault: Vault, workspace_id: str, *, now: datetime, name: str = "", url: str = ""
+) -> None:
     """Makes a Slack team's workspace. The first one takes over what `local` has, secrets sealed anew for it."""
-    if await session.get(Workspace, workspace_id):
+    known = await session.get(Workspace, workspace_id)
+    row = known or await ensure(session, workspace_id, now=now, name=name)
+    row.url = url or row.url
+    if known:
         return
     local = await session.get(Workspace, LOCAL)
-    row = await ensure(session, workspace_id, now=now, name=name)
     if local is None or workspace_id == LOCAL:
         return
     for name in ("time_zone", "created_at", "close_day", "hours_kept_days", "folded_until"):

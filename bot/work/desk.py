@@ -5,25 +5,22 @@ Each thing done is checked by the state machine, noted with who and when, and sh
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import incidents, receipts
-from bot.books.database import Database, execute
+from bot.books.database import Database
 from bot.books.incident_tables import Expectation, Incident, IncidentChange
 from bot.books.incidents import verdict_of
 from bot.books.reports import freshness, zone_of
 from bot.books.tables import Connection
 from bot.core.clock import Clock
-from bot.core.incidents import Deed
-from bot.work import episodes
+from bot.core.incidents import ALIVE, Deed
+from bot.work import deeds, episodes
 from bot.work.alerting import Alerting, read_alerting, want_direct, write_alerting
-
-CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
 
 
 class NoSuchIncident(ValueError):
@@ -86,13 +83,7 @@ class Desk:
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, lock=True)
-            end = int(until.timestamp()) if until else None
-            if deed == "undo":
-                await self._forget(session, row, now)
-            await incidents.change(session, row, deed, now=now, who=who, detail=reason, until=end)
-            if deed == "dismiss":
-                await self._expect(session, row, who, reason, now, until=now + timedelta(seconds=CALM_SECONDS))
-                await episodes.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+            await deeds.do(session, row, deed, who=who, now=now, until=until, reason=reason)
             return await self._view(session, row)
 
     async def expect(
@@ -113,7 +104,7 @@ class Desk:
             row = await _existing(session, workspace_id, number, lock=True)
             await incidents.change(session, row, "expect", now=now, who=who, detail=reason)
             key = str(verdict_of(row).get("key_id") or "")
-            await self._expect(
+            await deeds.expect(
                 session, row, who, reason, now,
                 until=until, key_id=int(key) if only_key and key.isdigit() else None, below_nano_usd=below_nano_usd,
             )  # fmt: skip
@@ -170,10 +161,12 @@ class Desk:
         async with self._database.write() as session:
             chosen = await read_alerting(session, workspace_id)
             for row in await incidents.members(session, await _existing(session, workspace_id, number)):
-                row.channel, row.ts = channel, ts
+                moved, (row.channel, row.ts) = (row.channel, row.ts) != (channel, ts), (channel, ts)
                 session.add(row)
                 if row.subject in chosen.direct:
                     await incidents.tell_directly(session, row, now=now)
+                if moved and row.state in ALIVE:  # tickets that were made before it was posted get their link to it
+                    await episodes.tell(session, row, "updated", key=f"placed {channel} {ts}", now=now)
 
     async def alerting(self, workspace_id: str) -> Alerting:
         """What the workspace has chosen."""
@@ -189,41 +182,6 @@ class Desk:
         """Whether somebody wants a direct message about incidents of their own."""
         async with self._database.write() as session:
             await want_direct(session, workspace_id, user_id, wanted)
-
-    async def _expect(
-        self,
-        session: AsyncSession,
-        row: Incident,
-        who: str,
-        reason: str,
-        now: datetime,
-        *,
-        until: datetime | None,
-        key_id: int | None = None,
-        below_nano_usd: int | None = None,
-    ) -> None:
-        session.add(
-            Expectation(
-                workspace_id=row.workspace_id,
-                subject=row.subject,
-                key_id=key_id,
-                start=row.since,
-                until=int(until.timestamp()) if until else None,
-                below_nano_usd=below_nano_usd,
-                reason=reason,
-                who=who,
-                created_at=int(now.timestamp()),
-                incident_id=row.id,
-            )
-        )
-
-    async def _forget(self, session: AsyncSession, row: Incident, now: datetime) -> None:
-        """What was expected because of this incident is expected no longer."""
-        await execute(
-            session,
-            text("UPDATE expectation SET taken_back_at = :now WHERE incident_id = :id AND taken_back_at IS NULL"),
-            {"id": row.id, "now": int(now.timestamp())},
-        )
 
     async def _view(self, session: AsyncSession, row: Incident, *, whole: bool = True) -> IncidentView:
         shared = await incidents.members(session, row) if whole and row.group_id is not None else [row]

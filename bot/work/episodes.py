@@ -14,6 +14,7 @@ from bot.books import incidents, outbox, owners
 from bot.books.incident_tables import Incident
 from bot.books.incidents import note, reply, show, standing
 from bot.books.reports import zone_of
+from bot.books.tables import Workspace
 from bot.core import incidents as states
 from bot.core.answer import Owner
 from bot.core.detection import EVERYBODY, Plan, Settings, Verdict, explain
@@ -139,6 +140,7 @@ async def tell(
     connections: Collection[int] | None = None,
 ) -> int:  # fmt: skip
     """Tells the sinks; gives how many there are."""
+    workspace = await session.get(Workspace, incident.workspace_id)
     return await tell_sinks(
         session,
         workspace_id=incident.workspace_id,
@@ -149,6 +151,7 @@ async def tell(
             incident,
             email=await owners.email_of(session, incident.workspace_id, incident.subject),
             zone=await zone_of(session, incident.workspace_id),
+            slack_url=workspace.url if workspace else "",
         ),
         now=now,
         asked_by=asked_by,

@@ -7,11 +7,11 @@ from typing import Any
 from bot.books.incident_tables import Incident
 from bot.books.incidents import verdict_of
 from bot.core.money import to_usd
-from bot.plugin.finding import Fact, Finding, Subject
+from bot.plugin.finding import Fact, Finding, Link, Subject
 
 
-def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC) -> Finding:
-    """What was found, as it stands."""
+def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC, slack_url: str = "") -> Finding:
+    """What was found, as it stands. `slack_url`: where the workspace's Slack is; "" while nobody has said."""
     numbers = verdict_of(incident)
     usual = numbers.get("usual_by_now_nano_usd")
     today = int(numbers.get("today_nano_usd") or 0)
@@ -30,7 +30,16 @@ def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC) -> Fi
             "If it is not, switch the key off where it was made, or lower its limit there.",
             f"Check the figures: /spend today {asked(incident)} by hour",
         ),
+        page=page(incident, slack_url),
     )
+
+
+def page(incident: Incident, slack_url: str) -> Link | None:
+    """Its message in Slack, by the address that Slack itself gives to messages. None before it was posted."""
+    if not incident.ts or not slack_url.startswith("https://"):
+        return None
+    place = f"{incident.channel}/p{incident.ts.replace('.', '')}"
+    return Link("The alert in Slack", f"{slack_url.rstrip('/')}/archives/{place}")
 
 
 def title(incident: Incident, numbers: Mapping[str, Any]) -> str:

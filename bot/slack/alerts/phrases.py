@@ -32,7 +32,8 @@ _DONE = {
     "expect": "Marked as expected",
     "dismiss": "Marked as nothing",
     "undo": "Undone",
-    "file": "Filed",
+    "file": "Filing asked for",
+    "filed": "Filed",
     "resolve": "Over",
     "reopen": "Came back",
     "wake": "Snooze ended",
@@ -188,6 +189,8 @@ def _done(change: IncidentChange, now: datetime, more: str = "") -> str:
     done = _DONE.get(change.what, words.safe(change.what))
     if change.what == "doubled" and change.detail.isdigit():
         done = f"Doubled to {words.money(int(change.detail))}"
+    if change.what == "filed":
+        done = f"Filed in {words.safe(change.detail)}"
     return f"{done}{by}{more} · {words.clock(datetime.fromtimestamp(change.at, UTC), now)}"
 
 

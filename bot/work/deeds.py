@@ -1,0 +1,68 @@
+"""What is done to an incident with all that follows from it: the same for a button in Slack and a word from a ticket.
+
+Everything here happens in the caller's transaction.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.books import incidents
+from bot.books.database import execute
+from bot.books.incident_tables import Expectation, Incident
+from bot.core.incidents import Deed
+from bot.work import episodes
+
+CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
+
+
+async def do(
+    session: AsyncSession, row: Incident, deed: Deed, *, who: str, now: datetime, until: datetime | None = None,
+    reason: str = "",
+) -> None:  # fmt: skip
+    """Acknowledges, snoozes, dismisses or takes back. Raises NotNow in words; then nothing was done."""
+    end = int(until.timestamp()) if until else None
+    await incidents.change(session, row, deed, now=now, who=who, detail=reason, until=end)
+    if deed == "undo":
+        await _forget(session, row, now)
+    if deed == "dismiss":
+        await expect(session, row, who, reason, now, until=now + timedelta(seconds=CALM_SECONDS))
+        await episodes.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+
+
+async def expect(
+    session: AsyncSession,
+    row: Incident,
+    who: str,
+    reason: str,
+    now: datetime,
+    *,
+    until: datetime | None,
+    key_id: int | None = None,
+    below_nano_usd: int | None = None,
+) -> None:
+    """The detector expects it from now on."""
+    session.add(
+        Expectation(
+            workspace_id=row.workspace_id,
+            subject=row.subject,
+            key_id=key_id,
+            start=row.since,
+            until=int(until.timestamp()) if until else None,
+            below_nano_usd=below_nano_usd,
+            reason=reason,
+            who=who,
+            created_at=int(now.timestamp()),
+            incident_id=row.id,
+        )
+    )
+
+
+async def _forget(session: AsyncSession, row: Incident, now: datetime) -> None:
+    """What was expected because of this incident is expected no longer."""
+    await execute(
+        session,
+        text("UPDATE expectation SET taken_back_at = :now WHERE incident_id = :id AND taken_back_at IS NULL"),
+        {"id": row.id, "now": int(now.timestamp())},
+    )
