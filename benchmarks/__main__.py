@@ -43,8 +43,9 @@ def main() -> None:
 
 def _show(row: Row) -> None:
     ratio = f"{row.value / row.baseline:.1f}×" if row.baseline else ""
-    baseline = f"{row.baseline:,.1f} {row.unit} ({row.baseline_name})" if row.baseline else ""
-    value = f"{row.value:,.1f} {row.unit}" if row.unit else f"{row.value:.2f}"
+    digits = 1 if row.unit else 2
+    baseline = f"{row.baseline:,.{digits}f} {row.unit} ({row.baseline_name})" if row.baseline else ""
+    value = f"{row.value:,.{digits}f} {row.unit}"
     goal = f"{row.goal:,g} {row.unit}" if row.goal else ""
     met = ("yes" if row.value <= row.goal else "no") if row.goal else ""
     print(f"| {row.name} | {value} | {baseline} | {ratio} | {goal} | {met} |", flush=True)

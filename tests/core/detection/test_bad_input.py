@@ -109,8 +109,12 @@ def test_a_clock_that_jumps_ahead_and_comes_back_pages_nobody_and_blinds_nobody(
 
 def test_missed_polls_are_no_steady_work() -> None:
     gap = [money("dev03", MONDAY + 15 * DAY + 5 * 3600, 6.0, width=8 * 3600)]
+    detector = Detector()
 
-    assert pages(run(Detector(), polls([*USUAL, *gap], END))) == []
+    assert pages(run(detector, polls([*USUAL, *gap], MONDAY + 15 * DAY + 5 * 3600))) == []
+    slots = detector.subjects["dev03"].slots
+    assert slots.observed(len(slots) - 1, 96) == 1  # eight hours: one look, and the money at its true rate
+    assert slots.spent(len(slots) - 1, 12) == pytest.approx(0.75)
 
 
 def test_two_polls_ever_and_a_month_of_zeros_page_nobody() -> None:
