@@ -42,6 +42,7 @@ BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of today, UTC
 CATCH_UP_SECONDS = 120.0  # many times what it takes; a machine may be very busy
 LOOK_AGAIN_SECONDS = 0.1
 LOG_FILE = "outlay.log"
+ALERT_CHANNEL = "G03FINANCE"  # #finance
 _USERS_OWN = ("SLACK_", "OUTLAY_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -154,6 +155,7 @@ def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
             "SLACK_API_URL": slack.api_url,
             "OUTLAY_DATA_DIR": str(data_dir),
             "OUTLAY_HTTP_PORT": "0",
+            "OUTLAY_ALERT_CHANNEL": ALERT_CHANNEL,
         }
     )
 

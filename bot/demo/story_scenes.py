@@ -1,11 +1,12 @@
-"""The scenes of the demo, in order. Every figure in them is asked of the bot or counted; none is written here.
+"""The scenes of the demo but for the alert, which is in `story_alert`.
+
+Every figure in them is asked of the bot or counted; none is written here.
 
 A scene drives the stand-ins as people would and prints what they see. What ought to hold is looked at on the way, and
 NotHeld says what did not.
 """
 
 import asyncio
-from datetime import timedelta
 
 import httpx
 
@@ -21,10 +22,6 @@ from bot.terminal import text as terminal
 
 CONNECTING_SECONDS = 2.4  # longer than the bot lets Slack wait, so that "Checking…" is seen
 PROGRESS_LOOK_SECONDS = 0.25
-RUNS_AWAY = "agent-triage"
-USD_PER_HOUR = 84
-MINUTES_BETWEEN_LOOKS = 5
-LOOKS = 4
 ONLY_AUTO = "alice-experiments"
 
 
@@ -32,10 +29,10 @@ async def connect(on: Stage, tell: Narrator) -> None:
     """The admin connects OpenRouter: first with the wrong kind of key, then with the right one."""
     people, agents, keys = len(on.company.staff.people), len(on.company.staff.agents), len(on.company.keys)
     tell.say(
-        f"{_clock(on)}. {on.slack.world.team_name} has {people} developers, {agents} agents and {keys} keys at "
+        f"{clock_of(on)}. {on.slack.world.team_name} has {people} developers, {agents} agents and {keys} keys at "
         "OpenRouter, and nobody knows who spends what. Alice, an admin, has just installed Outlay."
     )
-    form = _modal(await _type(on, tell, "alice", "/spend connect openrouter"))
+    form = modal_of(await type_in(on, tell, "alice", "/spend connect openrouter"))
     tell.shows(form, gap=True)
     tell.say(
         "She opens Advanced, where the stand-in's address goes (with the real OpenRouter there is nothing to do "
@@ -83,46 +80,14 @@ async def ask(on: Stage, tell: Narrator) -> None:
     """A developer asks; openrouter/auto shows what really ran; a typo is answered with what would have worked."""
     on.move_to(2, 5)
     await on.catch_up()
-    tell.say(f"{_clock(on)}. Dana wants to know where the month's money went. Only she sees the answer.")
-    tell.shows(await _type(on, tell, "dana", "/spend"))
+    tell.say(f"{clock_of(on)}. Dana wants to know where the month's money went. Only she sees the answer.")
+    tell.shows(await type_in(on, tell, "dana", "/spend"))
     period = "" if on.clock.now().day > 2 else "31d "
-    tell.shows(await _type(on, tell, "dana", f"/spend {period}by model"))
+    tell.shows(await type_in(on, tell, "dana", f"/spend {period}by model"))
     await _say_what_auto_became(on, tell)
-    tell.shows(await _type(on, tell, "dana", f"/spend 31d key:{ONLY_AUTO} by model"))
+    tell.shows(await type_in(on, tell, "dana", f"/spend 31d key:{ONLY_AUTO} by model"))
     tell.say("Chidi types in a hurry. Outlay never guesses what was meant; it shows what would have worked.")
-    tell.shows(await _type(on, tell, "chidi", "/spend by modle"))
-
-
-async def run_away(on: Stage, tell: Narrator) -> None:
-    """An agent loops from 02:10 on; the bot's polls show it, each within a poll."""
-    on.move_to(2, 10)
-    await on.catch_up()
-    tell.say(f"{_clock(on)}. Everybody sleeps. Before:")
-    tell.shows(await _type(on, tell, "alice", "/spend today by key"))
-    usual_nano_usd = await _usual_day(on)
-    away = on.company.runaway(on.company.key(RUNS_AWAY), on.clock.now(), USD_PER_HOUR)
-    tell.say(
-        f"Now {RUNS_AWAY} is caught in a loop: the same prompt over and over, to {away.model.title}. The clock jumps "
-        f"{MINUTES_BETWEEN_LOOKS} minutes at a time; each time the bot polls by itself."
-    )
-    before = await _today(on)
-    for look in range(1, LOOKS + 1):
-        on.move_to(2, 10 + look * MINUTES_BETWEEN_LOOKS)
-        await on.catch_up()
-        after = await _today(on)
-        tell.line(f"  {_clock(on)}   {RUNS_AWAY}: {words.money(after)} today, {words.money(after - before)} more")
-        if after <= before:
-            raise NotHeld("the runaway agent did not show in the poll that followed")
-        before = after
-    tell.line()
-    tell.shows(await _type(on, tell, "alice", "/spend today by key"))
-    tell.shows(await _type(on, tell, "alice", f"/spend today key:{RUNS_AWAY} by model"))
-    tell.say(
-        f"What the bot makes of it today: whoever asks sees it within one poll. {words.money(before)} by "
-        f"{_clock(on)}, where the dearest whole day of {RUNS_AWAY} in the week before cost "
-        f"{words.money(usual_nano_usd)}. It does not yet raise its voice by itself: the detector that alerts comes "
-        "with a later version."
-    )
+    tell.shows(await type_in(on, tell, "chidi", "/spend by modle"))
 
 
 async def examine(on: Stage, tell: Narrator) -> None:
@@ -140,12 +105,14 @@ async def examine(on: Stage, tell: Narrator) -> None:
     )
 
 
-async def _type(on: Stage, tell: Narrator, who: str, line: str) -> Reply:
+async def type_in(on: Stage, tell: Narrator, who: str, line: str) -> Reply:
+    """Somebody types a command; gives what they then see."""
     tell.typed(who, line)
     return await on.chat.command(line, user=on.user(who))
 
 
-def _modal(reply: Reply) -> Modal:
+def modal_of(reply: Reply) -> Modal:
+    """The modal that has opened. Raises NotHeld if none has."""
     if reply.modal is None:
         raise NotHeld(f"no modal opened; the bot said: {reply.text or 'nothing'}")
     return reply.modal
@@ -171,17 +138,6 @@ async def _say_what_auto_became(on: Stage, tell: Narrator) -> None:
     )
 
 
-async def _today(on: Stage) -> int:
-    return (await on.ask(f"today key:{RUNS_AWAY}")).total_nano_usd
-
-
-async def _usual_day(on: Stage) -> int:
-    """The dearest of its last seven whole days."""
-    yesterday = on.clock.now().date() - timedelta(days=1)
-    answer = await on.ask(f"from {yesterday - timedelta(days=6)} to {yesterday} key:{RUNS_AWAY} by day")
-    return max((line.cost_nano_usd or 0 for line in answer.lines), default=0)
-
-
 async def _linear_answers(on: Stage) -> str:
     asked = {"query": "query { organization { name } teams { nodes { name } } }"}
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -190,5 +146,6 @@ async def _linear_answers(on: Stage) -> str:
     return f"workspace {data['organization']['name']}, team {data['teams']['nodes'][0]['name']}"
 
 
-def _clock(on: Stage) -> str:
+def clock_of(on: Stage) -> str:
+    """What the stage's clock says."""
     return f"{on.clock.now():%H:%M} UTC"

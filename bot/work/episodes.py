@@ -95,6 +95,8 @@ async def grow(
     shown = incident.spent_nano_usd
     incident.spent_nano_usd = max(spent_nano_usd, 0)
     incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, rate_nano_usd)
+    now_told = incidents.verdict_of(incident) | {"rate_nano_usd": rate_nano_usd}  # the message tells it as it is now
+    incident.verdict = json.dumps(now_told, sort_keys=True)
     session.add(incident)
     if incident.told_nano_usd == 0:
         incident.told_nano_usd = incident.spent_nano_usd

@@ -164,7 +164,7 @@ class Watching:
         watched.detector.plans = {plan.id: plan for plan in plans}
         fed = _differences(watched, touched, lines, now)
         verdicts = await asyncio.to_thread(watched.detector.feed, now, fed) if fed or touched else []
-        rates = {subject: rate(watched.detector, subject, now) for subject in {row.subject for row in alive}}
+        rates = {subject: rate(watched.detector, subject, now) for subject in _subjects(alive, verdicts)}
         async with self._database.write() as session:
             await self._keep(session, workspace_id, watched, verdicts, rates, now)
             await deltas.forget(session, touched)
@@ -224,6 +224,10 @@ class Watching:
                 watched.seen.update(parts)
         log.info("watching", extra={"workspace": workspace_id, "subjects": len(watched.detector.subjects)})
         return watched
+
+
+def _subjects(alive: Sequence[Incident], verdicts: Sequence[Verdict]) -> set[str]:
+    return {row.subject for row in alive} | {verdict.subject for verdict in verdicts}
 
 
 async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Known:

@@ -111,6 +111,20 @@ def test_the_runaway_shows_within_the_poll_that_follows(words: str) -> None:
     assert grown[-1] > 20
 
 
+def test_it_rings_within_one_poll_with_the_reason_in_one_message_and_planned_work_does_not(words: str) -> None:
+    night = words.partition("An agent runs away")[2].partition("Is the house in order?")[0]
+    first = night.partition("02:20 UTC agent-triage:")[0]
+
+    assert "Look now: agent-triage spends $" in first
+    assert "When it was noticed: usually $0.02 by" in first
+    assert "Check it: /spend today owner:agent:agent-triage by hour" in first
+    assert "#finance, in its thread It has doubled: $" in night
+    assert "Acknowledged by @bruno" in night
+    assert "rang for nobody" in night
+    assert "Look now: agent-ci-nightly" not in words
+    assert "Evaluation of three models" in words
+
+
 def test_the_doctor_is_content_and_the_books_equal_the_truth(words: str) -> None:
     assert "ok connection openrouter: management key of Brightloom" in words
     sums = re.search(r"The books say \$(\d+\.\d{9}) The invented company spent \$(\d+\.\d{9}) Equal to the nano", words)

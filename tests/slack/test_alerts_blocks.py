@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.books.incident_tables import IncidentChange
-from bot.slack.alerts import blocks, phrases, views
+from bot.slack.alerts import blocks, expecting, phrases, views
 from bot.slack.alerts.blocks import GROUP_SHOWN
 from bot.work.desk import IncidentView
 from tests.slack.fakes import DOLLAR, NOW, incident
@@ -40,9 +40,9 @@ def test_it_says_how_bad_who_how_much_and_how_to_check() -> None:
     shown = said(incident())
 
     assert shown.startswith("Look now: ci spends $31.00 an hour")
-    assert "Usually $2.10 by 02:40 on a Saturday, now $83, 39×" in shown
+    assert "When it was noticed: usually $2.10 by 02:40 on a Saturday, now $83, 39×" in shown
     assert "*Owner*: agent ci" in shown
-    for fact in ("$83.00", "$2.10", "$31.00", "$240.00", "anthropic/claude-opus-4.1 on key agent-ci"):
+    for fact in ("$83.00", "$2.10", "$31.00", "$390.42", "anthropic/claude-opus-4.1 on key agent-ci"):
         assert fact in shown
     assert "`/spend today owner:agent:ci by hour`" in shown
     assert "Open: nobody has taken it yet." in shown
@@ -51,7 +51,7 @@ def test_it_says_how_bad_who_how_much_and_how_to_check() -> None:
 
 def test_the_words_for_notifications_hold_the_number() -> None:
     text = blocks.message(incident(), NOW).text
-    assert text == ("Look now: ci has spent $83.00 since 02:10 UTC, $31.00 an hour, at this pace $240.00 by midnight.")
+    assert text == ("Look now: ci has spent $83.00 since 02:10 UTC, $31.00 an hour, at this pace $390.42 by midnight.")
     assert blocks.message(incident(severity="notice"), NOW).text.startswith("Worth a look: ")
 
 
@@ -73,6 +73,15 @@ def test_buttons_make_room_for_who_did_what(view: IncidentView, buttons: list[st
     assert pressed(view) == buttons
     assert line in said(view)
     assert_view(views.incident_view(view, NOW))
+
+
+def test_the_pace_is_that_of_the_last_look_and_not_of_the_first() -> None:
+    faster = incident(spent_nano_usd=200 * DOLLAR, numbers={**incident().numbers, "rate_nano_usd": 60 * DOLLAR})
+    assert said(faster).startswith("Look now: ci spends $60.00 an hour")
+    assert "$795.00" in said(faster)  # 200 + 60 an hour from 14:05 on
+    slower = incident(numbers={**incident().numbers, "rate_nano_usd": 0})
+    assert said(slower).startswith("Look now: ci has spent $83.00")
+    assert "By midnight" not in said(slower)
 
 
 def test_what_is_over_says_what_it_cost_and_no_pace() -> None:
@@ -176,3 +185,21 @@ def test_replies_in_the_thread(what: str, nano_usd: int | None, words: str) -> N
     message = blocks.reply(incident(), what, nano_usd, NOW)
     assert_message(message)
     assert message.text == words
+
+
+def test_the_form_of_expected_proposes_a_tenth_more_than_the_day_will_cost_and_knows_the_key() -> None:
+    form = expecting.form(incident(), NOW, "")
+    assert_view(form)
+    fields = {block["block_id"]: block["element"] for block in form["blocks"] if block["type"] == "input"}
+
+    assert fields["alerts:day_usd"]["initial_value"] == "430"
+    assert [option["value"] for option in fields["alerts:how"]["options"]] == [
+        "once",
+        "key",
+        "owner",
+        "raise",
+        "nothing",
+    ]
+    keyless = expecting.form(incident(kind="everybody", subject="*", numbers={}), NOW, "")
+    assert_view(keyless)
+    assert "This key" not in str(keyless)

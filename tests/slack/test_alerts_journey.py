@@ -9,7 +9,7 @@ from bot.demo.slack_world import Message
 from bot.slack.alerts import blocks
 from bot.slack.alerts.expecting import PROPOSED
 from bot.slack.alerts.service import snoozed_until
-from tests.slack.fakes import DOLLAR, incident
+from tests.slack.fakes import incident
 from tests.workspace import BEN, GENERAL, GUEST, Modal, Workspace
 
 
@@ -120,7 +120,6 @@ def in_a_month() -> date:
         ({"alerts:how": "once"}, False, None, 1),
         ({"alerts:how": "key"}, True, None, 31),
         ({"alerts:how": "owner"}, False, None, 31),
-        ({"alerts:how": "raise"}, False, 264 * DOLLAR, None),
         ({"alerts:how": "raise", "alerts:day_usd": "99.5"}, False, 99_500_000_000, None),
     ],
 )

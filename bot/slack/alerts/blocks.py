@@ -70,7 +70,11 @@ def direct(view: IncidentView, address: str, now: datetime) -> Message:
     shown = kit.button("Show", Action.SHOW, number, primary=True, label="Show the incident")
     looked = kit.button("Open in /spend", Action.LOOK, number)
     why = "You answer for this, and asked to be told directly: `/spend alerts` changes that."
-    told = [kit.section(f"*{text}*\n{phrases.sentence(view)}{link}"), kit.actions(shown, looked), kit.context(why)]
+    told = [
+        kit.section(f"*{text}*\n{phrases.sentence(view)}{link}"),
+        kit.actions(shown, looked),
+        kit.context(why),
+    ]
     return simple(text, told)
 
 
@@ -99,7 +103,7 @@ def _group(members: Sequence[IncidentView], now: datetime, note: str) -> Message
 
 
 def _line(view: IncidentView, now: datetime) -> str:
-    rate = words.money(int(view.numbers.get("hour_nano_usd") or 0))
+    rate = words.money(phrases.rate_nano_usd(view))
     standing = "" if view.state == "open" else f" · {phrases.STATES[view.state].lower()}"
     return f"• *{words.safe(view.name)}*: {words.money(view.spent_nano_usd)}, {rate} an hour{standing}"
 

@@ -37,7 +37,7 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> kit.View:
     options.append(kit.option("From now on, up to so many dollars a day", RAISE))
     options.append(kit.option("It is nothing: do not ring for it again today", NOTHING))
     proposed = (now + PROPOSED).astimezone(view.zone).date()
-    midnight = int(view.numbers.get("by_midnight_nano_usd") or view.spent_nano_usd)
+    midnight = phrases.by_midnight(view, now)
     return {
         "type": "modal",
         "callback_id": View.EXPECT,

@@ -48,8 +48,9 @@ def title(view: IncidentView) -> str:
     """How bad it is, who, and how fast, as plain text of one line: the header."""
     who = subject_name(view)
     if view.state in ALIVE:
-        rate = int(view.numbers.get("hour_nano_usd") or 0)
-        return f"{SEVERITIES[view.severity]}: {who} spends {words.money(rate)} an hour"
+        rate = rate_nano_usd(view)
+        doing = f"spends {words.money(rate)} an hour" if rate else f"has spent {words.money(view.spent_nano_usd)}"
+        return f"{SEVERITIES[view.severity]}: {who} {doing}"
     return f"{STATES[view.state]}: {who} spent {words.money(view.spent_nano_usd)}"
 
 
@@ -60,9 +61,24 @@ def headline(view: IncidentView, now: datetime) -> str:
     spent = f"{who} has spent {words.money(view.spent_nano_usd)} since {begun}"
     if view.state not in ALIVE:
         return f"{STATES[view.state]}: {spent}."
-    rate, midnight = (view.numbers.get(name) for name in ("hour_nano_usd", "by_midnight_nano_usd"))
-    pace = f", at this pace {words.money(int(midnight))} by midnight" if midnight else ""
-    return f"{SEVERITIES[view.severity]}: {spent}, {words.money(int(rate or 0))} an hour{pace}."
+    rate = rate_nano_usd(view)
+    if not rate:
+        return f"{SEVERITIES[view.severity]}: {spent}."
+    pace = f"{words.money(rate)} an hour, at this pace {words.money(by_midnight(view, now))} by midnight"
+    return f"{SEVERITIES[view.severity]}: {spent}, {pace}."
+
+
+def rate_nano_usd(view: IncidentView) -> int:
+    """Dollars an hour as of the last look; the detector's own of the last hour while there was none yet."""
+    return int(view.numbers.get("rate_nano_usd", view.numbers.get("hour_nano_usd")) or 0)
+
+
+def by_midnight(view: IncidentView, now: datetime) -> int:
+    """What the day will have cost if it goes on like this, in the workspace's zone."""
+    ends = local_midnight(now, view.zone)
+    own = view.spent_nano_usd if view.since > ends - timedelta(days=1) else 0
+    left_seconds = int((ends - now).total_seconds())
+    return max(int(view.numbers.get("today_nano_usd") or 0), own) + rate_nano_usd(view) * left_seconds // 3600
 
 
 def subject_name(view: IncidentView) -> str:
@@ -82,9 +98,9 @@ def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
 
 
 def sentence(view: IncidentView) -> str:
-    """The detector's own explanation, as a whole sentence."""
+    """The detector's own explanation of the moment when it spoke, as a whole sentence."""
     said = words.safe(str(view.numbers.get("sentence") or "it spends as never before"), SENTENCE_CHARACTERS_MAX)
-    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
+    return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
 def facts(view: IncidentView, now: datetime) -> list[str]:
@@ -94,9 +110,10 @@ def facts(view: IncidentView, now: datetime) -> list[str]:
     found = [
         f"*Spent since {words.clock(view.since, now)}*\n{words.money(view.spent_nano_usd)}",
         f"*Usual by then*\n{'not known yet' if usual is None else words.money(int(usual))}",
-        f"*An hour*\n{words.money(int(numbers.get('hour_nano_usd') or 0))}",
-        f"*By midnight, at this pace*\n{words.money(int(numbers.get('by_midnight_nano_usd') or 0))}",
     ]
+    if view.state in ALIVE and (rate := rate_nano_usd(view)):
+        found.append(f"*An hour, right now*\n{words.money(rate)}")
+        found.append(f"*By midnight, at this pace*\n{words.money(by_midnight(view, now))}")
     if numbers.get("model"):
         found.append(f"*Mostly*\n{words.safe(str(numbers['model']))} on {_key(numbers)}")
     return found
@@ -132,7 +149,7 @@ def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, d
     """A reply in the thread, as mrkdwn."""
     spent = words.money(view.spent_nano_usd if nano_usd is None else nano_usd)
     who = owner(view, direct) if view.kind != "key" else words.safe(view.name)
-    rate = words.money(int(view.numbers.get("hour_nano_usd") or 0))
+    rate = words.money(rate_nano_usd(view))
     match what:
         case "doubled":
             return f"It has doubled: *{spent}* by now, {rate} an hour ({who})."
@@ -161,12 +178,6 @@ def duration(span: timedelta) -> str:
 def person(who: str) -> str:
     """Who did it, as mrkdwn: a Slack user by mention, anything else as a name."""
     return f"<@{who}>" if _SLACK_USER.fullmatch(who) else words.safe(who)
-
-
-def as_of(view: IncidentView, now: datetime) -> str:
-    """Up to when the ledgers have told."""
-    told = int(view.numbers.get("as_of") or 0)
-    return f"explained with figures up to {words.clock(datetime.fromtimestamp(told, UTC), now)}" if told else ""
 
 
 def local_midnight(now: datetime, zone: tzinfo) -> datetime:
