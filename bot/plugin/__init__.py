@@ -36,10 +36,12 @@ from bot.plugin.finding import (
     Subject,
     What,
 )
+from bot.plugin.mailing import MAIL, MailingClient
 from bot.plugin.sending import SendingClient, Sent
 
 __all__ = [
     "API",
+    "MAIL",
     "NO_TOKENS",
     "SEVERITIES",
     "BadConfig",
@@ -56,6 +58,7 @@ __all__ = [
     "Key",
     "Ledger",
     "Link",
+    "MailingClient",
     "Meta",
     "NeedsReauth",
     "Pace",

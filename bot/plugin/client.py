@@ -17,7 +17,7 @@ from datetime import timedelta
 from functools import cache
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import httpx
 
@@ -66,6 +66,8 @@ class GuardedClient:
     never; True: this name may lead to one. `pacer` is shared by all clients of a process.
     """
 
+    schemes: ClassVar[tuple[str, ...]] = guards.WEB
+
     def __init__(
         self,
         *,
@@ -80,7 +82,7 @@ class GuardedClient:
         title: str = "",
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
-        self._base, self._named = guards.base(base_url, private_ok)
+        self._base, self._named = guards.base(base_url, private_ok, self.schemes)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise NeedsReauth("The credential holds characters that no credential has. Was it pasted whole, and alone?")
         self._reading_posts = frozenset("/" + path.removeprefix("/") for path in reading_posts)
@@ -95,7 +97,7 @@ class GuardedClient:
         self._looked_up = False
         self._http = httpx.AsyncClient(
             transport=transport,
-            verify=_trust() if transport is None else True,
+            verify=trust() if transport is None else True,
             headers={"User-Agent": _user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
             | dict(headers),
             timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
@@ -284,7 +286,7 @@ def _identity(base_url: str, headers: Mapping[str, str]) -> str:
 
 
 @cache
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """TLS is always verified; SSL_CERT_FILE may name a company's own roots."""
     return httpx.create_ssl_context()
 

@@ -24,6 +24,8 @@ from bot.core.clock import Clock
 from bot.core.tokens import NO_TOKENS, Tokens
 from bot.plugin.client import GuardedClient, Pace
 from bot.plugin.finding import Event, Inbound, Receipt, Stands
+from bot.plugin.guards import WEB
+from bot.plugin.mailing import MailingClient
 from bot.plugin.sending import SendingClient
 
 API = 1  # the number of this contract; a plugin says which it was written for
@@ -221,6 +223,7 @@ class Plugin(Generic[C]):
     Config: ClassVar[type[Any]]
     reading_posts: ClassVar[tuple[str, ...]] = ()  # POST paths that only read, exactly; everything else is GET
     paces: ClassVar[tuple[Pace, ...]] = ()  # the vendor's published limits
+    schemes: ClassVar[tuple[str, ...]] = WEB  # what its base URL may begin with; MAIL for a sink that mails
 
     def __init__(self, config: C, context: Context) -> None:
         self.config = config
@@ -267,6 +270,11 @@ class Sink(Plugin[C]):
     def http(self) -> SendingClient:
         """The client that can send; retrying is the host's."""
         return cast(SendingClient, self.context.http)
+
+    @property
+    def post(self) -> MailingClient:
+        """The same for a sink whose `schemes` are MAIL: it hands messages to a mail server."""
+        return cast(MailingClient, self.context.http)
 
     def wants(self, event: Event) -> bool:
         """Whether it files this by itself. Asked again with each update; not asked where a person has asked for it."""

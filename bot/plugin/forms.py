@@ -75,7 +75,7 @@ def build(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> Config:
             raise BadConfig(name, f"{plugin.meta.title} has no field {name!r}. It has: {', '.join(form)}.")
     given = {name: values[name].strip() for name in form if values.get(name, "").strip()}
     for name, field in form.items():
-        problem = _problem(field, given.get(name))
+        problem = _problem(field, given.get(name), plugin.schemes)
         if problem:
             raise BadConfig(name, problem)
     config, wrong = _validated(plugin, {name: _native(plugin, name, text) for name, text in given.items()})
@@ -189,7 +189,7 @@ def _title(name: str) -> str:
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
-def _problem(field: FormField, text: str | None) -> str | None:
+def _problem(field: FormField, text: str | None, schemes: tuple[str, ...]) -> str | None:
     """What is wrong with one field before the model looks at it, in words, or None."""
     if text is None:
         return f"{field.title} is needed." if field.required else None
@@ -201,7 +201,7 @@ def _problem(field: FormField, text: str | None) -> str | None:
         return f"{text[:40]!r} is not one of: {', '.join(value for value, _ in field.choices)}."
     if field.name == "base_url":
         try:
-            guards.base(text, None)
+            guards.base(text, None, schemes)
         except BadConfig as error:
             return str(error)
     return None

@@ -10,6 +10,7 @@ gets one GET sent to it, blind; nothing it says is read.
 """
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -40,17 +41,21 @@ _PROMPT_PATHS = tuple(
 Named = Literal["address", "private name", "public name"]
 
 
-def base(base_url: str, private_ok: bool | None) -> tuple[httpx.URL, Named]:
+WEB = ("https", "http")
+
+
+def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
     """The base that all paths are relative to, and what its host is. Raises BadConfig on the field `base_url`."""
+    first = schemes[0]
     try:
         url = httpx.URL(base_url.strip().rstrip("/"))
         parts = urlsplit(str(url))
         host = (parts.hostname or "").rstrip(".")
         _ = parts.port
     except (httpx.InvalidURL, ValueError):
-        raise BadConfig("base_url", "That is not a web address; it looks like https://api.example.com/v1.") from None
-    if url.scheme not in ("http", "https") or not host:
-        raise BadConfig("base_url", "The base URL begins with https:// and names a host.")
+        raise BadConfig("base_url", f"That is not an address; it looks like {first}://api.example.com.") from None
+    if url.scheme not in schemes or not host:
+        raise BadConfig("base_url", f"The base URL begins with {first}:// and names a host.")
     if url.userinfo or url.query or url.fragment:
         raise BadConfig("base_url", "The base URL holds no user, password, query or fragment: only host and path.")
     named = _named(host, private_ok)

@@ -86,13 +86,16 @@ class SendingClient(GuardedClient):
 
     def limited(self, sent: Sent, wait_seconds: float | None = None) -> RateLimited:
         """The error for an answer that asks for patience: so long, or as its headers say, or a minute."""
-        now = self._clock.now()
         if wait_seconds is None:
-            wait_seconds = replies.wait_hint(sent.headers, now)
-        wait_seconds = max(DEFAULT_WAIT_SECONDS if wait_seconds is None else wait_seconds, SHORTEST_WAIT_SECONDS)
-        retry_at = now + timedelta(seconds=wait_seconds)
+            wait_seconds = replies.wait_hint(sent.headers, self._clock.now())
+        wait_seconds = DEFAULT_WAIT_SECONDS if wait_seconds is None else wait_seconds
+        return self.limited_for(wait_seconds, status=sent.status)
+
+    def limited_for(self, wait_seconds: float, *, status: int | None = None) -> RateLimited:
+        """The error for whoever asks us to wait so long; a second at least."""
+        retry_at = self._clock.now() + timedelta(seconds=max(wait_seconds, SHORTEST_WAIT_SECONDS))
         words = f"{self.who} asks us to wait until {retry_at:%Y-%m-%d %H:%M:%S} UTC."
-        return RateLimited(retry_at, words, status=sent.status)
+        return RateLimited(retry_at, words, status=status)
 
     def tidy_words(self, text: str) -> str:
         """What the other side said, short and without secrets, to be shown to people."""

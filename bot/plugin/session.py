@@ -10,6 +10,7 @@ import httpx
 from bot.core.clock import Clock
 from bot.plugin.client import REQUEST_SECONDS, GuardedClient
 from bot.plugin.contract import Config, Context, Kept, Key, Plugin, Sink
+from bot.plugin.mailing import MAIL, MailingClient
 from bot.plugin.pacing import Pacer
 from bot.plugin.sending import SENDING_SECONDS, SendingClient
 
@@ -43,7 +44,8 @@ def client_for(
 ) -> GuardedClient:
     """A client for a plugin with this config: one that only reads, and for a sink one that can send."""
     is_sink = issubclass(plugin, Sink)
-    return (SendingClient if is_sink else GuardedClient)(
+    sending = MailingClient if set(plugin.schemes) == set(MAIL) else SendingClient
+    return (sending if is_sink else GuardedClient)(
         base_url=plugin.base_url(config),
         headers=plugin.headers(config),
         reading_posts=plugin.reading_posts,

@@ -56,7 +56,7 @@ class SinkBench:
     def __init__(self, plugin: type[Sink[Any]], trial: SinkTrial) -> None:
         self.plugin = plugin
         self.trial = trial
-        self.wire = Wire(trial.transport, trial.clock)
+        self.wire = trial.wire or Wire(trial.transport, trial.clock)
 
     @asynccontextmanager
     async def sink(self, config: Config | None = None) -> AsyncIterator[Sink[Any]]:

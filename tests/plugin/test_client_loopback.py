@@ -186,7 +186,7 @@ async def test_of_a_long_refusal_only_the_beginning_is_read() -> None:
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path))
+    context.load_cert_chain(self_signed(tmp_path))
     async with serving(says_hello, context) as (port, heads):
         async with GuardedClient(base_url=f"https://127.0.0.1:{port}", headers={}, clock=FakeClock(NOW)) as http:
             with pytest.raises(Transient, match="certificate is not trusted"):
@@ -194,7 +194,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Pa
         assert heads == []
 
 
-def _self_signed(folder: Path) -> Path:
+def self_signed(folder: Path) -> Path:
     """A key and a certificate for 127.0.0.1 that it signed itself, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
