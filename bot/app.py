@@ -32,6 +32,7 @@ from bot.slack.tasks import Busy, Tasks
 from bot.web.server import EVERYWHERE, listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
+from bot.work.inbound import Hearing
 from bot.work.sinks import Sinks
 from bot.work.tickets import Tickets
 from bot.work.timetable import Timetable
@@ -41,6 +42,7 @@ POLL_CHECK_SECONDS = 1.0
 DELIVER_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
+SWEEP_SECONDS = 60.0  # each connection's own turn comes less often
 BOOKS_SECONDS = 300.0
 SLACK_RETRY_SECONDS = 5.0
 _PASSING = frozenset({"ratelimited", "fatal_error", "internal_error", "service_unavailable", "request_timeout"})
@@ -103,6 +105,7 @@ class Bot:
         self.timetable = Timetable(home.clock)
         self.polls = Polls(home.database, home.poller, home.clock)
         self.sinks = Sinks(home.connections, home.clock)
+        self.hearing = Hearing(home.database, home.connections, home.clock)
         self.tickets = Tickets(home.clock)
         self.deliveries = Deliveries(
             home.database, home.clock, self._say, sinks=self.sinks, admins=settings.admins,
@@ -155,9 +158,14 @@ class Bot:
             await self.deliveries.run()
 
     def _deliver_soon(self) -> None:
-        """Somebody has pressed a button, and looks at the message."""
+        """Somebody looks at the message in which a button was pressed, or ought to look at one."""
         with contextlib.suppress(Busy):  # the clock comes to it in a moment
             self.tasks.start(self.deliver(), "deliver what was just done", awaited=False)
+
+    async def _watch(self) -> None:
+        """Looks at what changed. What is found does not wait for the next delivery's turn."""
+        if await self.house.watching.run():
+            self._deliver_soon()
 
     async def _say(self, message: Message) -> None:
         await (self._alerts if message.kind in KINDS else self._notices).deliver(message)
@@ -168,6 +176,7 @@ class Bot:
         await self.idle()
         await self.house.watching.run()
         await self.people.run()
+        await self.hearing.sweep_due()
         await self.deliver()
 
     @asynccontextmanager
@@ -180,7 +189,7 @@ class Bot:
             slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app))
             try:
                 self.port = await stack.enter_async_context(
-                    listening(web_app(self.health, slack), self.house.settings.http_port, host)
+                    listening(web_app(self.health, slack, self.hearing.webhook), self.house.settings.http_port, host)
                 )
             except OSError as error:
                 port = self.house.settings.http_port
@@ -190,9 +199,10 @@ class Bot:
             stack.push_async_callback(self.tasks.drain, DRAIN_SECONDS)
             if clockwork:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)
-                self.timetable.every(WATCH_SECONDS, "watch", self.house.watching.run)
+                self.timetable.every(WATCH_SECONDS, "watch", self._watch)
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliver)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
+                self.timetable.every(SWEEP_SECONDS, "sweep", self.hearing.sweep_due)
                 self.timetable.every(
                     BOOKS_SECONDS, "forget", self.deliveries.forget_old, first_in_seconds=BOOKS_SECONDS
                 )

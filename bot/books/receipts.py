@@ -73,6 +73,32 @@ async def incidents_of(session: AsyncSession, connection_id: int, external_id: s
     return list(found)
 
 
+async def hear(session: AsyncSession, connection_id: int, incident: str, standing: str) -> bool:
+    """Notes how a ticket stands now; False if it was heard to stand so before, with this incident or an older one."""
+    row = await session.get(tables.Receipt, (connection_id, incident), with_for_update=True, populate_existing=True)
+    if row is None:
+        return False
+    before = row.standing or await _heard_of_older(session, row)
+    row.standing = standing
+    session.add(row)
+    return before != standing
+
+
+async def _heard_of_older(session: AsyncSession, row: tables.Receipt) -> str:
+    """How the same ticket stood when it was an older incident's: one canceled then says nothing of the new one."""
+    found = await session.exec(
+        select(tables.Receipt.standing)
+        .where(
+            tables.Receipt.connection_id == row.connection_id,
+            tables.Receipt.external_id == row.external_id,
+            tables.Receipt.incident != row.incident,
+        )
+        .order_by(col(tables.Receipt.created_at).desc())
+        .limit(1)
+    )
+    return found.first() or "open"
+
+
 async def keep(session: AsyncSession, given: Sequence[tuple[int, str, str, Receipt]], now: datetime) -> None:
     """Keeps what sinks gave back, each as (connection, incident, subject, receipt)."""
     if not given:

@@ -1,4 +1,5 @@
-"""The bot's own small HTTP server: health for whoever watches it, and in HTTP mode the route that Slack posts to."""
+"""The bot's own small HTTP server: health for whoever watches it, where other sides say something by themselves, and in
+HTTP mode the route that Slack posts to."""
 
 import asyncio
 import socket
@@ -11,20 +12,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.web import hooks
+
 GOODBYE_SECONDS = 5
 EVERYWHERE = "0.0.0.0"  # noqa: S104  a container's health check comes from outside it
 Health = Callable[[], Awaitable[dict[str, object]]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def web_app(health: Health, slack: tuple[str, Endpoint] | None = None) -> Starlette:
-    """`/healthz`, and where Slack posts to in HTTP mode. 503 says that something a person should see to is wrong."""
+def web_app(health: Health, slack: tuple[str, Endpoint] | None = None, hear: hooks.Hear | None = None) -> Starlette:
+    """`/healthz`, webhooks for `hear`, and where Slack posts to in HTTP mode. 503 of the first says that something a
+    person should see to is wrong."""
 
     async def healthz(_: Request) -> Response:
         found = await health()
         return JSONResponse(found, status_code=200 if found["ok"] else 503, headers={"Cache-Control": "no-store"})
 
-    routes = [Route("/healthz", healthz)]
+    routes = [Route("/healthz", healthz), *([hooks.route(hear)] if hear else [])]
     if slack:
         path, endpoint = slack
         routes.append(Route(path, endpoint, methods=["POST"]))

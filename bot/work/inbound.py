@@ -1,38 +1,41 @@
 """What the other side says of things that a sink made: by a webhook, or asked for by a sweep where nobody can reach us.
 
-Both end in the same: incidents and how their tickets stand. What follows from that, an acknowledgement or a mute, is
-the incidents' own business.
+Both end in the same: incidents and how their tickets stand, and in the same transaction what follows from that (see
+`tickets`). A webhook is taken once; a sweep may hear the same as often as it likes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import receipts
 from bot.books.database import Database, execute
+from bot.books.tables import Connection
 from bot.core.clock import Clock
 from bot.plugin.contract import Sink
-from bot.plugin.errors import Permanent
-from bot.plugin.finding import Inbound, Standing, Stands
+from bot.plugin.errors import BadConfig, Permanent, PluginError, Transient
+from bot.plugin.finding import Inbound, Receipt, Stands
+from bot.vault.errors import VaultError
 from bot.work.connecting import Connections
+from bot.work.tickets import Heard, Tickets
+from bot.work.timetable import claim
 
 SWEPT_FOR = timedelta(days=30)  # what nothing was told of for so long is not asked after any more
 SWEPT_MOST = 200
+SWEPT_CONNECTIONS = 50
+SWEEP_PERIOD_SECONDS = 300
+SWEEP_TIMEOUT_SECONDS = 30
 REMEMBERED = timedelta(days=1)  # a signature is refused as too old long before
 MAX_BODY_BYTES = 1024 * 1024
 _JOB = "inbound:"
+log = logging.getLogger("outlay.clock")
 
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """How the ticket of an incident stands."""
-
-    incident: str
-    standing: Standing
-    by: str = ""
+__all__ = ["Heard", "Hearing"]
 
 
 class Hearing:
@@ -42,44 +45,105 @@ class Hearing:
         self._database = database
         self._connections = connections
         self._clock = clock
+        self._tickets = Tickets(clock)
 
     async def webhook(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> list[Heard]:
         """What a webhook says; nothing for one that was heard before. Raises a PluginError for a bad signature."""
         if len(body) > MAX_BODY_BYTES:
             raise Permanent("This is longer than any webhook.", status=413)
-        async with self._connections.open(connection_id) as plugin:
-            if not isinstance(plugin, Sink) or not plugin.can("webhook"):
-                raise Permanent("Nothing comes in by this connection.", status=404)
-            said = await plugin.webhook({name.lower(): value for name, value in headers.items()}, body)
-        if not isinstance(said, Inbound):
-            raise Permanent(f"the plugin {plugin.meta.slug} gave back a {type(said).__name__} instead of an Inbound")
+        said = await self._read(connection_id, headers, body)
         async with self._database.write() as session:
             if not await _first_time(session, connection_id, said.delivery, self._clock.now()):
                 return []
-            return await _heard(session, connection_id, said.stands)
+            return await self._heard(session, connection_id, said.stands)
 
     async def sweep(self, connection_id: int) -> list[Heard]:
         """How everything that a connection made of late stands now. Raises a PluginError."""
-        now = self._clock.now()
-        async with self._database.read() as session:
-            recent = await receipts.recent(session, connection_id, now - SWEPT_FOR, SWEPT_MOST)
+        recent = await self._recent(connection_id)
         if not recent:
             return []
         async with self._connections.open(connection_id) as plugin:
             if not isinstance(plugin, Sink) or not plugin.can("standings"):
                 return []
-            stands = await plugin.standings([receipt for _, receipt in recent])
+            stands = tuple(await plugin.standings([receipt for _, receipt in recent]))
+        if not all(isinstance(one, Stands) for one in stands):
+            raise Permanent(f"the plugin {plugin.meta.slug} gave back something else than how tickets stand")
+        async with self._database.write() as session:
+            return await self._heard(session, connection_id, stands)
+
+    async def sweep_due(self) -> None:
+        """Sweeps every connection that can be asked, each once in a while, whichever replica comes first."""
         async with self._database.read() as session:
-            return await _heard(session, connection_id, tuple(stands))
+            rows = await session.exec(
+                select(Connection)
+                .where(
+                    Connection.role == "sink",
+                    col(Connection.disconnected_at).is_(None),
+                    col(Connection.state).not_in(["needs_reauth", "paused"]),
+                )
+                .order_by(col(Connection.id))
+                .limit(SWEPT_CONNECTIONS)
+            )
+            sinks = list(rows)
+        for row in sinks:
+            if self._can_be_asked(row.ledger) and await self._recent(row.id or 0) and await self._claim(row.id or 0):
+                await self._sweep_safely(row)
 
+    async def _sweep_safely(self, row: Connection) -> None:
+        """One side that does not answer, or a plugin that breaks, does not keep the others from being asked."""
+        try:
+            async with asyncio.timeout(SWEEP_TIMEOUT_SECONDS):
+                await self.sweep(row.id or 0)
+        except (PluginError, VaultError, TimeoutError) as error:
+            log.warning("how tickets stand is not known", extra={"connection": row.name, "why": str(error)})
+        except Exception:
+            log.exception("sink broke", extra={"connection": row.name, "what": "standings"})
 
-async def _heard(session: AsyncSession, connection_id: int, stands: tuple[Stands, ...]) -> list[Heard]:
-    """Of each thing the newest incident that it was made of: an older one is over."""
-    found = []
-    for one in stands:
-        incidents = await receipts.incidents_of(session, connection_id, one.external_id)
-        found += [Heard(incident, one.standing, one.by) for incident in incidents[:1]]
-    return found
+    def _can_be_asked(self, slug: str) -> bool:
+        try:
+            plugin = self._connections.plugin(slug)
+        except BadConfig:
+            return False  # the doctor says that this plugin is not loaded
+        return issubclass(plugin, Sink) and plugin.can("standings")
+
+    async def _claim(self, connection_id: int) -> bool:
+        async with self._database.write() as session:
+            return await claim(session, f"sweep:{connection_id}", self._clock.now(), SWEEP_PERIOD_SECONDS)
+
+    async def _recent(self, connection_id: int) -> Sequence[tuple[str, Receipt]]:
+        async with self._database.read() as session:
+            return await receipts.recent(session, connection_id, self._clock.now() - SWEPT_FOR, SWEPT_MOST)
+
+    async def _read(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> Inbound:
+        """What it says, once the plugin has checked who says it. Raises a PluginError."""
+        try:
+            async with self._connections.open(connection_id) as plugin:
+                if not isinstance(plugin, Sink) or not plugin.can("webhook"):
+                    raise Permanent("Nothing comes in by this connection.", status=404)
+                said = await plugin.webhook({name.lower(): value for name, value in headers.items()}, body)
+        except VaultError as error:
+            raise Transient(str(error)) from None
+        except PluginError:
+            raise
+        except Exception as error:
+            log.exception("sink broke", extra={"connection_id": connection_id, "what": "webhook"})
+            raise Transient(f"the plugin broke ({type(error).__name__})") from None
+        if not isinstance(said, Inbound):
+            raise Permanent(f"the plugin {plugin.meta.slug} gave back a {type(said).__name__} instead of an Inbound")
+        return said
+
+    async def _heard(self, session: AsyncSession, connection_id: int, stands: Sequence[Stands]) -> list[Heard]:
+        """Of each thing the newest incident that it was made of: an older one is over."""
+        connection = await session.get(Connection, connection_id)
+        if connection is None:
+            return []
+        title = self._connections.plugin(connection.ledger).meta.title
+        found = []
+        for one in stands:
+            for incident in (await receipts.incidents_of(session, connection_id, one.external_id))[:1]:
+                found.append(Heard(incident, one.standing, one.by))
+                await self._tickets.stands(session, connection, title, found[-1])
+        return found
 
 
 async def _first_time(session: AsyncSession, connection_id: int, delivery: str, now: datetime) -> bool:

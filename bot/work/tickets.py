@@ -1,19 +1,42 @@
-"""An incident and its tickets, kept in step: what a sink made of it is shown in Slack, once.
+"""An incident and its tickets, kept in step: what a sink made of it is shown in Slack, once, and what people do to the
+ticket there is done to the incident here.
 
-Everything here happens in the caller's transaction.
+Only a change of a ticket does something, so that what was undone in Slack is not done again at the next look, and what
+Outlay itself did to a ticket does not come back. Everything here happens in the caller's transaction.
 """
+
+import contextlib
+from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import incidents
+from bot.books import incidents, receipts
 from bot.books.incident_tables import Incident
 from bot.books.outbox import Message
 from bot.books.tables import Connection
 from bot.core.clock import Clock
-from bot.plugin.finding import Receipt
+from bot.core.incidents import Deed, NotNow
+from bot.plugin.finding import Receipt, Standing
+from bot.work import deeds
 
 FILED = "filed"
+MAX_NAME_CHARACTERS = 60
+MEANS: dict[Standing, Deed] = {
+    "started": "acknowledge",  # somebody has it in hand
+    "done": "acknowledge",  # and whether the money has stopped, the ledger tells
+    "canceled": "dismiss",
+    "gone": "dismiss",
+}  # "open" means nothing by itself: it takes back what was heard before
 _NAMED = "incident-"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How the ticket of an incident stands. `by`: who changed it, if that was told."""
+
+    incident: str
+    standing: Standing
+    by: str = ""
 
 
 class Tickets:
@@ -32,6 +55,29 @@ class Tickets:
         known = await incidents.history(session, row)
         if all((change.what, change.detail) != (FILED, connection.name) for change in known):
             await incidents.note(session, row, FILED, now=self._clock.now(), detail=connection.name)
+
+    async def stands(self, session: AsyncSession, connection: Connection, title: str, heard: Heard) -> None:
+        """A ticket was heard to stand so. `title`: what people call the other side."""
+        if not await receipts.hear(session, connection.id or 0, heard.incident, heard.standing):
+            return
+        row = await incident_named(session, connection.workspace_id, heard.incident, lock=True)
+        if row is None:
+            return
+        now, there = self._clock.now(), f" in {title}"
+        who = (heard.by.strip()[:MAX_NAME_CHARACTERS] or "somebody") + there
+        deed = MEANS.get(heard.standing)
+        if await _said_there(session, row, there) and (deed is None or (row.state == "false" and deed != "dismiss")):
+            await deeds.do(session, row, "undo", who=who, now=now)
+        if deed is not None:
+            with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
+                await deeds.do(session, row, deed, who=who, now=now)
+
+
+async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
+    """Is it acknowledged or dismissed because of what somebody did to a ticket?"""
+    deed = {"acknowledged": "acknowledge", "false": "dismiss"}.get(row.state, "")
+    last = next((change for change in reversed(await incidents.history(session, row)) if change.what == deed), None)
+    return last is not None and last.who.endswith(there)
 
 
 async def incident_named(session: AsyncSession, workspace_id: str, name: str, *, lock: bool = False) -> Incident | None:

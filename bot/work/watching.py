@@ -84,15 +84,17 @@ class Watching:
         self._watched: dict[str, Watched] = {}
         self._busy = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Looks once at each workspace; one that fails does not stop the others."""
+    async def run(self) -> bool:
+        """Looks once at each workspace; one that fails does not stop the others. True: the detector said something."""
+        found = False
         async with self._database.read() as session:
             workspaces = list(await session.exec(select(Workspace.id)))
         for workspace_id in workspaces:
             try:
-                await self.look(workspace_id)
+                found |= bool(await self.look(workspace_id))
             except Exception:
                 log.exception("the watch failed and begins anew", extra={"workspace": workspace_id})
+        return found
 
     async def look(self, workspace_id: str) -> Sequence[Verdict]:
         """Looks at what changed since the last look. Nothing, if another process watches this workspace."""

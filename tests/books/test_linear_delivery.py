@@ -20,7 +20,7 @@ from bot.plugin import BadConfig, Permanent, What
 from bot.vault.master import open_vault
 from bot.work.connecting import Connections
 from bot.work.delivering import MAX_BACKOFF_SECONDS, Deliveries
-from bot.work.inbound import Heard, Hearing
+from bot.work.inbound import SWEEP_PERIOD_SECONDS, Heard, Hearing
 from bot.work.sinks import Sinks
 from bot.work.telling import tell_sinks
 from bot.work.views import ChoiceNeeded
@@ -257,3 +257,31 @@ async def test_what_linear_says_of_an_issue_is_heard_once_by_webhook_or_sweep(ho
     assert await hearing.sweep(connection_id) == [Heard("i1", "canceled")]
     issue["trashed"] = True
     assert await hearing.sweep(connection_id) == [Heard("i1", "gone")]
+
+
+async def test_each_side_is_asked_once_in_a_while_and_one_that_is_down_keeps_nobody_from_being_asked(
+    house: House,
+) -> None:
+    connection_id = await house.connect()
+    hearing = Hearing(house.books.database, house.connections, house.clock)
+    await hearing.sweep_due()
+    assert await standing(house, connection_id) == [], "nothing was made yet, so nobody is asked"
+    await house.tell(0)
+    await house.deliver()
+    (issue,) = house.linear.issues.values()
+    issue["state"] = house.linear.world.state("In Progress")
+
+    house.linear.faults.status(PATH, 500, times=1)
+    await hearing.sweep_due()
+    assert await standing(house, connection_id) == [""]
+    house.clock.advance(timedelta(seconds=SWEEP_PERIOD_SECONDS))
+    await hearing.sweep_due()
+    assert await standing(house, connection_id) == ["started"]
+    issue["state"] = house.linear.world.state("Done")
+    await hearing.sweep_due()
+    assert await standing(house, connection_id) == ["started"], "its turn has not come again"
+
+
+async def standing(house: House, connection_id: int) -> list[str]:
+    rows = await house.books.rows("SELECT standing FROM receipt WHERE connection_id = :id", id=connection_id)
+    return [standing for (standing,) in rows]

@@ -1,18 +1,23 @@
-"""An incident and its tickets: filed once and shown with its link, with a link back."""
+"""An incident and its tickets: filed once and shown with its link, with a link back; heard when people close them."""
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 
 import pytest
+from sqlmodel import select
 
+from bot.books import incidents, receipts
 from bot.books.incident_tables import Incident
 from bot.books.outbox import Message
-from bot.books.tables import Workspace
+from bot.books.tables import Connection, Workspace
 from bot.core.clock import FakeClock
+from bot.core.incidents import Deed, NotNow
+from bot.plugin.finding import Receipt, Standing
 from bot.work import episodes
 from bot.work.delivering import Deliveries
 from bot.work.desk import Desk, IncidentView
-from bot.work.tickets import Tickets
+from bot.work.tickets import Heard, Tickets
 from tests.books.little_books import Books
 from tests.work.little_sink import NOW, Bench, LittleSink
 
@@ -66,6 +71,23 @@ class Room:
         (found,) = await self.desk.recent("T1")
         return await self.desk.incident("T1", found.number)
 
+    async def hears(self, standing: Standing, by: str = "Bob", *, incident: str = "") -> str:
+        """A ticket was heard to stand so; gives the state of the incident then."""
+        number = (await self.view()).number
+        async with self.books.database.write() as session:
+            connection = (await session.exec(select(Connection).where(Connection.name == "tickets"))).one()
+            heard = Heard(incident or f"incident-{number}", standing, by)
+            await Tickets(self.clock).stands(session, connection, "Linear", heard)
+        return (await self.view()).state
+
+    async def does(self, deed: Deed) -> None:
+        """What the clock does to the incident, if it can be done."""
+        async with self.books.database.write() as session:
+            row = await session.get(Incident, (await self.view()).number)
+            assert row is not None
+            with contextlib.suppress(NotNow):
+                await incidents.change(session, row, deed, now=NOW)
+
     async def changes(self) -> list[tuple[str, str, str]]:
         return [(change.what, change.who, change.detail) for change in (await self.view()).changes]
 
@@ -112,3 +134,71 @@ async def test_a_receipt_of_something_that_is_no_incident_changes_nothing(books:
         await bench.tell("opened", incident=name)
     await room.deliver()
     assert [what for what, _, _ in await room.changes()] == ["opened", "filed"]
+
+
+@pytest.mark.parametrize(
+    ("standing", "state", "what"),
+    [
+        ("open", "open", None),
+        ("started", "acknowledged", "acknowledge"),
+        ("done", "acknowledged", "acknowledge"),
+        ("canceled", "false", "dismiss"),
+        ("gone", "false", "dismiss"),
+    ],
+)
+async def test_what_people_do_to_a_ticket_is_done_to_the_incident_once_and_with_their_name(
+    books: Books, standing: Standing, state: str, what: str | None
+) -> None:
+    room = await Room.opened(books)
+    await room.deliver()
+    before = await room.changes()
+    assert await room.hears(standing) == state
+    assert await room.hears(standing) == state
+    assert await room.changes() == before + ([(what, "Bob in Linear", "")] if what else [])
+
+
+async def test_a_ticket_that_is_opened_again_takes_back_what_it_had_said_and_nothing_else(books: Books) -> None:
+    room = await Room.opened(books)
+    await room.deliver()
+    assert [await room.hears(standing, "") for standing in ("canceled", "open")] == ["false", "open"]
+    assert (await room.changes())[-1] == ("undo", "somebody in Linear", "")
+    assert await room.desk.expected("T1") == [], "nor is it kept quiet any longer"
+    assert [await room.hears(standing) for standing in ("canceled", "started")] == ["false", "acknowledged"]
+    assert [await room.hears(standing) for standing in ("done", "open")] == ["acknowledged", "open"]
+
+    await room.desk.do("T1", (await room.view()).number, "acknowledge", who="U02BRUNO")
+    assert await room.hears("started") == "acknowledged"
+    assert await room.hears("open") == "acknowledged", "Bruno has it in hand, whatever becomes of the ticket"
+
+
+async def test_what_is_undone_in_slack_is_not_done_again_by_the_next_sweep(books: Books) -> None:
+    room = await Room.opened(books)
+    await room.deliver()
+    await room.hears("canceled")
+    await room.desk.do("T1", (await room.view()).number, "undo", who="U02BRUNO")
+    assert [await room.hears("canceled") for _ in range(3)] == ["open"] * 3
+
+
+async def test_our_own_moves_do_not_come_back(books: Books) -> None:
+    """Linear's issue is set to Done when the incident is over, and opened again when it comes back."""
+    room = await Room.opened(books)
+    await room.deliver()
+    for deed, standing in (("resolve", "done"), ("reopen", "done"), ("wake", "open")):
+        await room.does(deed)  # type: ignore[arg-type]
+        await room.hears(standing)  # type: ignore[arg-type]
+    assert [what for what, _, _ in await room.changes()] == ["opened", "filed", "resolve", "reopen"]
+
+
+async def test_a_ticket_that_was_canceled_for_an_older_incident_says_nothing_of_the_new_one(books: Books) -> None:
+    room = await Room.opened(books)
+    await room.deliver()
+    number = (await room.view()).number
+    connection, external_id = (await books.rows("SELECT connection_id, external_id FROM receipt"))[0]
+    async with books.database.write() as session:
+        row = await session.get(Incident, number)
+        assert row is not None
+        await receipts.keep(session, [(connection, "incident-0", "U1", Receipt("", external_id))], NOW)
+        await receipts.hear(session, connection, "incident-0", "canceled")
+    assert await room.hears("canceled") == "open"
+    assert await room.hears("open") == "open"
+    assert await room.hears("canceled") == "false"
