@@ -1,6 +1,6 @@
 """The shipped detector on the public benchmark, by its own scorer: floors a little below what was reached.
 
-A slice of it, since the whole takes longer than a test may: the first 34 days, of which 20 are scored. They are harder than the rest: more is young. Of the whole, `docs/detection.md` has the figures.
+The first 34 days, of which 20 are scored; they are harder than the rest, since more subjects are young in them.
 """
 
 import csv
