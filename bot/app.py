@@ -24,6 +24,8 @@ from bot.slack import http as slack_http
 from bot.slack.alerts.delivery import KINDS, Alerts
 from bot.slack.client import web_client
 from bot.slack.deps import Deps
+from bot.slack.letters import KINDS as LETTERS
+from bot.slack.letters import Letters
 from bot.slack.notices.delivery import Notices
 from bot.slack.people import SlackPeople
 from bot.slack.posting import Poster
@@ -44,6 +46,8 @@ WATCH_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
 SWEEP_SECONDS = 60.0  # each connection's own turn comes less often
 BOOKS_SECONDS = 300.0
+DIGEST_SECONDS = 10.0
+BUDGET_SECONDS = 60.0
 SLACK_RETRY_SECONDS = 5.0
 _PASSING = frozenset({"ratelimited", "fatal_error", "internal_error", "service_unavailable", "request_timeout"})
 log = logging.getLogger("outlay.app")
@@ -76,6 +80,8 @@ class Bot:
             log=log,
             admins=tuple(sorted(settings.admins)),
             desk=home.desk,
+            digests=home.digests,
+            budgets=home.budgets,
             deliver_soon=self._deliver_soon,
         )
         signing_secret = settings.slack_signing_secret
@@ -101,6 +107,9 @@ class Bot:
         )
         self._alerts = Alerts(
             self._client_for(self._token), home.desk, Poster(home.clock, log), home.clock, self._notices.somewhere
+        )
+        self._letters = Letters(
+            self._client_for(self._token), home.digests, Poster(home.clock, log), home.clock, self._notices.somewhere
         )
         self.timetable = Timetable(home.clock)
         self.polls = Polls(home.database, home.poller, home.clock)
@@ -168,7 +177,10 @@ class Bot:
             self._deliver_soon()
 
     async def _say(self, message: Message) -> None:
-        await (self._alerts if message.kind in KINDS else self._notices).deliver(message)
+        if message.kind in LETTERS:
+            await self._letters.deliver(message)
+        else:
+            await (self._alerts if message.kind in KINDS else self._notices).deliver(message)
 
     async def tick(self) -> None:
         """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
@@ -177,6 +189,8 @@ class Bot:
         await self.house.watching.run()
         await self.people.run()
         await self.hearing.sweep_due()
+        await self.house.budgets.run()
+        await self.house.digests.run()
         await self.deliver()
 
     @asynccontextmanager
@@ -203,6 +217,8 @@ class Bot:
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliver)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
                 self.timetable.every(SWEEP_SECONDS, "sweep", self.hearing.sweep_due)
+                self.timetable.every(DIGEST_SECONDS, "digests", self.house.digests.run)
+                self.timetable.every(BUDGET_SECONDS, "budgets", self.house.budgets.run, first_in_seconds=BUDGET_SECONDS)
                 self.timetable.every(
                     BOOKS_SECONDS, "forget", self.deliveries.forget_old, first_in_seconds=BOOKS_SECONDS
                 )

@@ -20,8 +20,10 @@ from bot.vault.master import KEY_FILE_NAME, open_vault
 from bot.vault.vault import OnSecret, Vault
 from bot.work.asking import Asking
 from bot.work.bookkeeping import Bookkeeping
+from bot.work.budgeting import Budgeting
 from bot.work.connecting import Connections
 from bot.work.desk import Desk
+from bot.work.digesting import Digesting
 from bot.work.owning import Owning
 from bot.work.polling import Poller
 from bot.work.watching import Watching
@@ -47,6 +49,8 @@ class House:
     owning: Owning
     watching: Watching
     desk: Desk
+    budgets: Budgeting
+    digests: Digesting
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -98,6 +102,8 @@ async def house(
             bookkeeping=bookkeeping,
             owning=Owning(database, clock),
             desk=Desk(database, clock),
+            budgets=Budgeting(database, clock),
+            digests=Digesting(database, clock, channel=settings.digest_channel),
             watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
         )
     finally:

@@ -21,9 +21,11 @@ from slack_bolt.response import BoltResponse
 
 from bot.slack import errors
 from bot.slack.alerts import listeners as alerts
+from bot.slack.budget import listeners as budget
 from bot.slack.client import API_URL, TokenOf, web_client
 from bot.slack.connect import listeners as connect
 from bot.slack.deps import Deps
+from bot.slack.digest import listeners as digest
 from bot.slack.home import listeners as home
 from bot.slack.install import listeners as install
 from bot.slack.owners import listeners as owners
@@ -32,7 +34,7 @@ from bot.slack.tasks import Tasks
 
 LOGGER = "slack_bolt.outlay"
 EVENTS_REMEMBERED_MAX = 2_000
-FEATURES = (connect, owners, alerts, spend, home, install)  # spend after those that take a subcommand out of `/spend`
+FEATURES = (connect, owners, alerts, digest, budget, spend, home, install)  # spend after what takes a subcommand of it
 
 
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:

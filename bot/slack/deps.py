@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.slack.ports import Admitting, Asking, Connecting, Desking, Owning
+from bot.slack.ports import Admitting, Asking, Budgets, Connecting, Desking, Digests, Owning
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
@@ -38,6 +38,8 @@ class Deps:
     owning: Owning
     admitting: Admitting
     desk: Desking
+    digests: Digests
+    budgets: Budgets
     poster: Poster
     tasks: Tasks
     clock: Clock

@@ -1,4 +1,4 @@
-"""What the Slack face asks of the rest of the house: five small interfaces, so that a test or a new service swaps in.
+"""What the Slack face asks of the rest of the house: seven small interfaces, so that a test or a new service swaps in.
 
 The composition root (`bot.app`) hands in what stands behind them.
 """
@@ -9,9 +9,14 @@ from typing import Protocol
 
 from bot.books.incident_tables import Expectation
 from bot.core.answer import Answer
+from bot.core.budgets import Budget, Standing
+from bot.core.digest import Digest
 from bot.core.incidents import Deed
+from bot.core.spans import Period
 from bot.work.alerting import Alerting
+from bot.work.budgeting import Subjects
 from bot.work.desk import IncidentView
+from bot.work.digest_plan import Plan
 from bot.work.views import Connected, Existing, LedgerForm, OwnedKey
 
 
@@ -131,4 +136,66 @@ class Desking(Protocol):
         ...
 
 
-__all__ = ["Admitting", "Asking", "Connected", "Connecting", "Desking", "Existing", "LedgerForm", "OwnedKey", "Owning"]
+class Digests(Protocol):
+    """Puts digests together, keeps where they go, and has one posted."""
+
+    async def plan(self, workspace_id: str) -> Plan:
+        """Where digests go, how often and when."""
+        ...
+
+    async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
+        """Keeps the channels, periods and time of a plan."""
+        ...
+
+    async def want(self, workspace_id: str, user_id: str, periods: tuple[Period, ...]) -> None:
+        """How often somebody wants their own figures."""
+        ...
+
+    async def last(self, workspace_id: str, period: Period, *, person: str = "") -> Digest:
+        """The digest of the newest period that is over."""
+        ...
+
+    async def compose(
+        self, workspace_id: str, period: Period, start: date, end: date, *, person: str = "", late: bool = False
+    ) -> Digest:
+        """The digest of these days."""
+        ...
+
+    async def post(self, workspace_id: str, channel: str, period: Period, *, once: str, by: str = "") -> str:
+        """Has the newest posted in a channel; `once` makes the wish once."""
+        ...
+
+
+class Budgets(Protocol):
+    """Keeps budgets and says how they stand."""
+
+    async def standings(self, workspace_id: str) -> Sequence[Standing]:
+        """How each stands now."""
+        ...
+
+    async def subjects(self, workspace_id: str) -> Subjects:
+        """For whom or what one can be set."""
+        ...
+
+    async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
+        """Adds one (its id is 0) or changes it. Raises BudgetError."""
+        ...
+
+    async def remove(self, workspace_id: str, number: int) -> bool:
+        """Removes one; False if it is gone."""
+        ...
+
+
+__all__ = [
+    "Admitting",
+    "Asking",
+    "Budgets",
+    "Connected",
+    "Connecting",
+    "Desking",
+    "Digests",
+    "Existing",
+    "LedgerForm",
+    "OwnedKey",
+    "Owning",
+]

@@ -107,6 +107,11 @@ def day(value: date, today: date | None = None) -> str:
     return f"{value.day} {_MONTHS[value.month - 1]}{year}"
 
 
+def month(value: date) -> str:
+    """`October 2026`."""
+    return f"{_LONG_MONTHS[value.month - 1]} {value.year}"
+
+
 def clock(at: datetime, now: datetime) -> str:
     """A moment in the reader's own zone: `14:05` today, else with its day. UTC where Slack cannot say."""
     if abs(now - at) < timedelta(hours=16):

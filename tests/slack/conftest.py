@@ -14,6 +14,7 @@ from bot.slack.deps import Patience
 from bot.slack.people import SlackPeople
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
+from tests.slack.fake_tellers import FakeBudgets, FakeDigests
 from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, deps_of
 from tests.workspace import Workspace, test_workspace
 
@@ -29,6 +30,8 @@ class Bot:
     connecting: FakeConnecting
     owning: FakeOwning
     desk: FakeDesk
+    digests: FakeDigests
+    budgets: FakeBudgets
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -55,6 +58,7 @@ async def running(
     asking = FakeAsking()
     owning = FakeOwning()
     desk = FakeDesk()
+    digests, budgets = FakeDigests(), FakeBudgets()
     deps = deps_of(
         people,
         clock,
@@ -63,6 +67,8 @@ async def running(
         connecting=connecting,
         owning=owning,
         desk=desk,
+        digests=digests,
+        budgets=budgets,
         tasks=tasks,
         admins=admins,
         patience=patience,
@@ -72,7 +78,7 @@ async def running(
     socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
-        yield Bot(asking, connecting, owning, desk, people, tasks, socket, removed)
+        yield Bot(asking, connecting, owning, desk, digests, budgets, people, tasks, socket, removed)
     finally:
         await socket.stop()
         await tasks.drain(2)

@@ -1,0 +1,1 @@
+"""Limits that tell: how each stands, and a form to set one."""

@@ -1,0 +1,208 @@
+"""The form of a budget: for whom or what, how much in which period, and when somebody is told."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+
+from bot.core.budgets import SHARES, SHARES_MAX, Budget, Scope
+from bot.core.money import exact, to_nano
+from bot.core.spans import PERIODS
+from bot.slack import kit, words
+from bot.slack.budget import wording
+from bot.slack.budget.blocks import SOFT
+from bot.slack.budget.ids import Action, Input, View
+from bot.work.budgeting import BudgetError, Subjects
+
+OPTIONS_MAX = 100  # of a select
+OPTION_CHARACTERS_MAX = 150
+_SCOPES: tuple[tuple[Scope, str], ...] = (
+    ("workspace", "Everybody together"),
+    ("owner", "A person, an agent or a team"),
+    ("model", "A model, or a family of them"),
+    ("ledger", "A ledger"),
+)
+_FIELDS: dict[Scope, Input] = {"owner": Input.OWNER, "model": Input.MODEL, "ledger": Input.LEDGER}
+_AMOUNT = re.compile(r"\$?\s*(\d{1,3}(?:,\d{3})+|\d{1,10})(\.\d{1,9})?\s*(?:USD|\$)?", re.IGNORECASE)
+_PART = {"scope": Input.SCOPE, "limit": Input.LIMIT, "shares": Input.SHARES}
+
+
+def view(known: Subjects, budget: Budget | None) -> kit.View:
+    """The form, empty or filled in with a budget."""
+    scopes = [kit.option(text, scope) for scope, text in _SCOPES]
+    periods = [kit.option(wording.A[period][0].upper() + wording.A[period][1:], period) for period in PERIODS]
+    scope, period = (budget.scope, budget.period) if budget else ("workspace", "month")
+    model = budget.subject if budget and budget.scope == "model" else ""
+    shares = ", ".join(str(share) for share in (budget.shares if budget else SHARES))
+    foresee = kit.option("Also tell when the forecast passes the limit", "yes")
+    on = budget is None or budget.on_forecast
+    channel: kit.Block = {
+        "type": "conversations_select",
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    if budget and budget.channel:
+        channel["initial_conversation"] = budget.channel
+    parts = [
+        _input(Input.SCOPE, "For whom or what?", _radio(scopes, scope)),
+        *_owner(known, budget),
+        _input(Input.MODEL, "Which model?", _text(model), optional=True, hint="Such as *claude*; * is anything."),
+        *_ledger(known, budget),
+        _input(Input.LIMIT, "How much (USD)?", _text(_dollars(budget.limit_nano_usd) if budget else "")),
+        _input(Input.PERIOD, "In what time?", _radio(periods, period)),
+        _input(
+            Input.SHARES, "Tell at (per cent of it)", _text(shares), optional=True, hint="Each once a period: 80, 100."
+        ),
+        _input(
+            Input.FORECAST,
+            "Forecast",
+            {"type": "checkboxes", "options": [foresee], **({"initial_options": [foresee]} if on else {})},
+            optional=True,
+        ),
+        _input(Input.CHANNEL, "Where to tell", channel, optional=True, hint="Empty: where alerts go."),
+        kit.context(SOFT),
+    ]
+    if budget:
+        parts.append(kit.actions(_remove(budget)))
+    return {
+        "type": "modal",
+        "callback_id": View.FORM,
+        "title": kit.plain("Budget"),
+        "submit": kit.plain("Save"),
+        "close": kit.plain("Cancel"),
+        "private_metadata": json.dumps({"budget": budget.id if budget else 0}),
+        "blocks": parts,
+    }
+
+
+def done(text: str) -> kit.View:
+    """What was done, in words."""
+    return {
+        "type": "modal",
+        "title": kit.plain("Budget"),
+        "close": kit.plain("Close"),
+        "blocks": [kit.section(text)],
+    }
+
+
+def saved(budget: Budget) -> kit.View:
+    """A budget that was just kept."""
+    shares = ", ".join(f"{share} %" for share in budget.shares)
+    at = f"at {shares}" if shares else "at no share"
+    ahead = ", and when the forecast passes it" if budget.on_forecast and budget.period != "day" else ""
+    amount = f"*{words.money(budget.limit_nano_usd)}* {wording.A[budget.period]}"
+    return done(f"Saved: *{wording.subject(budget)}*, {amount}. Outlay tells {at}{ahead}; once a period each.")
+
+
+def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
+    """The budget out of the form, or what is wrong with which field."""
+    values, errors = view["state"]["values"], dict[str, str]()
+    scope: Scope = _option(values, Input.SCOPE)  # type: ignore[assignment]
+    subject = ""
+    if scope in _FIELDS:
+        field = _FIELDS[scope]
+        subject = _typed(values, field) if scope == "model" else _option(values, field)
+        if not subject:
+            errors[_shown(field, values)] = "Say which one."
+    limit = _AMOUNT.fullmatch(_typed(values, Input.LIMIT))
+    amount = Decimal(limit[1].replace(",", "") + (limit[2] or "")) if limit else Decimal(0)
+    if not amount:
+        errors[Input.LIMIT] = "Give an amount of dollars, such as 600 or 1,240.50."
+    words_of_shares = [one for one in re.split(r"[\s,;%]+", _typed(values, Input.SHARES)) if one]
+    if any(not re.fullmatch(r"\d{1,4}", one) for one in words_of_shares) or len(words_of_shares) > SHARES_MAX:
+        errors[Input.SHARES] = f"Give up to {SHARES_MAX} whole numbers, such as 80, 100."
+    if errors:
+        return None, errors
+    ahead = values[Input.FORECAST][Input.FORECAST].get("selected_options")
+    return Budget(
+        id=int(json.loads(view["private_metadata"])["budget"]),
+        scope=scope,
+        subject=subject,
+        period=_option(values, Input.PERIOD),  # type: ignore[arg-type]
+        limit_nano_usd=to_nano(amount),
+        shares=tuple(sorted({int(one) for one in words_of_shares})),
+        on_forecast=bool(ahead),
+        channel=str(values[Input.CHANNEL][Input.CHANNEL].get("selected_conversation") or ""),
+    ), {}
+
+
+def field_of(error: BudgetError) -> str:
+    """On which field an error of the service lands."""
+    return _PART.get(error.field, Input.SCOPE)
+
+
+def _owner(known: Subjects, budget: Budget | None) -> list[kit.Block]:
+    named = [(owner.id, words.name(f"{owner.name} ({owner.kind})", 70)) for owner in known.owners]
+    return _select(Input.OWNER, "Who?", named, budget, "owner")
+
+
+def _ledger(known: Subjects, budget: Budget | None) -> list[kit.Block]:
+    return _select(Input.LEDGER, "Which ledger?", [(one, words.name(one)) for one in known.ledgers], budget, "ledger")
+
+
+def _select(
+    field: Input, label: str, named: list[tuple[str, str]], budget: Budget | None, scope: Scope
+) -> list[kit.Block]:
+    """A select of what is known; what a budget is for stays in it, known or not."""
+    if budget and budget.scope == scope and budget.subject not in dict(named):
+        named = [(budget.subject, words.name(budget.name or budget.subject, 70)), *named]
+    options = {
+        value: kit.option(text, value) for value, text in named[:OPTIONS_MAX] if len(value) <= OPTION_CHARACTERS_MAX
+    }
+    if not options:
+        return []
+    element: kit.Block = {"type": "static_select", "options": list(options.values())}
+    if budget and budget.scope == scope and budget.subject in options:
+        element["initial_option"] = options[budget.subject]
+    return [_input(field, label, element, optional=True)]
+
+
+def _remove(budget: Budget) -> kit.Block:
+    return kit.button("Remove this Budget", Action.REMOVE, str(budget.id)) | {
+        "style": "danger",
+        "confirm": {
+            "title": kit.plain("Remove it?"),
+            "text": kit.plain("Nobody is told of it any more. What was spent stays in the books."),
+            "confirm": kit.plain("Remove"),
+            "deny": kit.plain("Keep"),
+            "style": "danger",
+        },
+    }
+
+
+def _radio(options: list[kit.Block], value: str) -> kit.Block:
+    now = next(option for option in options if option["value"] == value)
+    return {"type": "radio_buttons", "options": options, "initial_option": now}
+
+
+def _text(value: str) -> kit.Block:
+    return {"type": "plain_text_input", "max_length": 200} | ({"initial_value": value} if value else {})
+
+
+def _dollars(nano_usd: int) -> str:
+    return exact(nano_usd).rstrip("0").rstrip(".")
+
+
+def _option(values: dict[str, Any], field: Input) -> str:
+    state = (values.get(field) or {}).get(field) or {}
+    option = state.get("selected_option")
+    return str(option["value"]) if option else ""
+
+
+def _typed(values: dict[str, Any], field: Input) -> str:
+    return str(values[field][field].get("value") or "").strip()
+
+
+def _shown(field: Input, values: dict[str, Any]) -> str:
+    """A field that is not in the form, since there is nothing to choose, cannot hold an error."""
+    return field if field in values else Input.SCOPE
+
+
+def _input(name: str, label: str, element: dict[str, Any], *, optional: bool = False, hint: str = "") -> kit.Block:
+    block: kit.Block = {
+        "type": "input",
+        "block_id": name,
+        "label": kit.plain(label),
+        "optional": optional,
+        "element": element | {"action_id": name},
+    }
+    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

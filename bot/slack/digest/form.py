@@ -1,0 +1,133 @@
+"""The form that sets digests up: for admins where they go, how often and when; everybody their own; and a preview."""
+
+from datetime import time
+from typing import Any
+
+from bot.core.digest import Digest
+from bot.core.spans import PERIODS, Period
+from bot.slack import kit, words
+from bot.slack.digest import blocks
+from bot.slack.digest.ids import Input, View
+from bot.slack.digest.wording import EVERY
+from bot.work.digest_plan import AT, CHANNELS_MAX, Plan
+
+PREVIEW_CHARACTERS = 2_400
+_CHOICES: dict[Period, str] = {
+    "day": "Daily, about the day before",
+    "week": "On Mondays, about the week before",
+    "month": "On the 1st, about the month before",
+}
+
+
+def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) -> kit.View:
+    """The form, filled in with what is chosen."""
+    own = plan.people.get(user_id, ())
+    parts: list[kit.Block] = _for_admins(plan) if is_admin else [kit.section(_where(plan))]
+    parts.append(_input(Input.OWN, "Your own figures, by direct message", _checkboxes(own), optional=True))
+    return {
+        "type": "modal",
+        "callback_id": View.FORM,
+        "title": kit.plain("Digests"),
+        "submit": kit.plain("Save"),
+        "close": kit.plain("Cancel"),
+        "blocks": [*parts, *_preview(preview)],
+    }
+
+
+def saved(plan: Plan, user_id: str) -> kit.View:
+    """What was saved, in words."""
+    own = plan.people.get(user_id, ())
+    mine = f"Your own figures come {_often(own)} by direct message." if own else "You get none by direct message."
+    note = "Invite Outlay to each private channel, or nothing arrives there: `/invite`."
+    return {
+        "type": "modal",
+        "title": kit.plain("Digests"),
+        "close": kit.plain("Close"),
+        "blocks": [kit.section(_where(plan)), kit.section(mine), *([kit.context(note)] if plan.channels else [])],
+    }
+
+
+def chosen(values: dict[str, Any], before: Plan) -> tuple[Plan | None, tuple[Period, ...], dict[str, str]]:
+    """What the form says: the plan of the workspace (None: the fields are for admins only), one's own, and errors."""
+    own = _periods(values[Input.OWN][Input.OWN])
+    if Input.CHANNELS not in values:
+        return None, own, {}
+    channels = tuple(values[Input.CHANNELS][Input.CHANNELS].get("selected_conversations") or ())
+    periods = _periods(values[Input.PERIODS][Input.PERIODS])
+    at = values[Input.AT][Input.AT].get("selected_time") or AT.isoformat("minutes")
+    errors: dict[str, str] = {}
+    if channels and not periods:
+        errors[Input.PERIODS] = "Choose how often, or take the channels away."
+    if any(not channel.startswith(("C", "G")) for channel in channels):
+        errors[Input.CHANNELS] = "Choose channels. Direct messages are chosen by everybody for themselves, below."
+    plan = Plan(channels=channels, periods=periods or before.periods, at=time.fromisoformat(str(at)))
+    return plan, own, errors
+
+
+def _for_admins(plan: Plan) -> list[kit.Block]:
+    channels: kit.Block = {
+        "type": "multi_conversations_select",
+        "max_selected_items": CHANNELS_MAX,
+        "filter": {"include": ["public", "private"], "exclude_bot_users": True},
+    }
+    if plan.channels:
+        channels["initial_conversations"] = list(plan.channels)
+    return [
+        _input(Input.CHANNELS, "Where to", channels, optional=True, hint="None: no digest for the workspace."),
+        _input(Input.PERIODS, "How often", _checkboxes(plan.periods), optional=True),
+        _input(
+            Input.AT,
+            "At what time",
+            {"type": "timepicker", "initial_time": plan.at.isoformat("minutes")},
+            hint=f"In the time zone of the reports, {plan.zone}.",
+        ),
+    ]
+
+
+def _where(plan: Plan) -> str:
+    if not plan.channels:
+        return "No channel gets a digest of the workspace."
+    where = ", ".join(f"<#{channel}>" for channel in plan.channels)
+    verb = "gets" if len(plan.channels) == 1 else "get"
+    return f"{where} {verb} one {_often(plan.periods)}, at {plan.at:%H:%M} ({words.safe(str(plan.zone))})."
+
+
+def _often(periods: tuple[Period, ...]) -> str:
+    names = [EVERY[period].lower() for period in periods]
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _preview(preview: Digest | None) -> list[kit.Block]:
+    if preview is None:
+        return []
+    lines, room = [], PREVIEW_CHARACTERS
+    for line in blocks.text(preview):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        lines.append(line)
+    return [{"type": "divider"}, kit.context("The newest one would say:"), kit.section("\n".join(lines))]
+
+
+def _checkboxes(periods: tuple[Period, ...]) -> kit.Block:
+    options = {period: kit.option(text, period) for period, text in _CHOICES.items()}
+    element: kit.Block = {"type": "checkboxes", "options": list(options.values())}
+    if periods:
+        element["initial_options"] = [options[period] for period in periods]
+    return element
+
+
+def _periods(state: dict[str, Any]) -> tuple[Period, ...]:
+    chosen = {option["value"] for option in state.get("selected_options") or ()}
+    return tuple(period for period in PERIODS if period in chosen)
+
+
+def _input(name: str, label: str, element: kit.Block, *, optional: bool = False, hint: str = "") -> kit.Block:
+    block: kit.Block = {
+        "type": "input",
+        "block_id": name,
+        "label": kit.plain(label),
+        "optional": optional,
+        "element": element | {"action_id": name},
+    }
+    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

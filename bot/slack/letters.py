@@ -1,0 +1,97 @@
+"""Digests and news of budgets on their way from the outbox into Slack. What they say is their own folders' `blocks`.
+
+A channel that does not take a message (archived, or the bot is not in it) is told to whoever chose that channel, by
+direct message and once a message; the message itself is given up, and `outlay deliveries` can send it again.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import date, timedelta
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.books.outbox import Message
+from bot.core.clock import Clock
+from bot.plugin.errors import RateLimited
+from bot.slack import posting
+from bot.slack.budget import blocks as budget_blocks
+from bot.slack.digest import blocks as digest_blocks
+from bot.slack.ports import Digests
+from bot.slack.posting import Poster
+from bot.work import budgeting, digesting
+from bot.work.delivering import Undeliverable
+
+KINDS = (digesting.KIND, budgeting.KIND)
+CLOSED = {
+    "channel_not_found": "Outlay is not in it, or it is gone; invite it with `/invite`",
+    "not_in_channel": "Outlay is not in it; invite it with `/invite`",
+    "is_archived": "it is archived",
+    "restricted_action": "only some people may post there",
+    "user_not_found": "there is no such person",
+    "user_disabled": "that person has left",
+    "cannot_dm_bot": "that is a bot",
+}
+log = logging.getLogger("outlay.digests")
+
+
+class Letters:
+    """Delivers them. `somewhere` names the channel where nothing was chosen."""
+
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        digests: Digests,
+        poster: Poster,
+        clock: Clock,
+        somewhere: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._client = client
+        self._digests = digests
+        self._poster = poster
+        self._clock = clock
+        self._somewhere = somewhere
+
+    async def deliver(self, message: Message) -> None:
+        """Says it. Raises Undeliverable, RateLimited, SlackApiError."""
+        place = str(message.payload["to"])
+        said = await self._said(message, place)
+        try:
+            channel = place or await self._somewhere()
+            if channel.startswith(("U", "W")):
+                channel = await posting.direct_channel(self._client, channel)
+            metadata = {"event_type": f"outlay_{message.kind}", "event_payload": {"key": message.key}}
+            await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel, metadata))
+        except SlackApiError as error:
+            if (seconds := posting.asked_to_wait(error)) is not None:
+                raise RateLimited(self._clock.now() + timedelta(seconds=seconds), "Slack asks us to wait") from None
+            if (code := str(error.response.get("error"))) not in CLOSED:
+                raise
+            await self._tell_who_chose(message, place, code)
+            raise Undeliverable(f"Slack takes no message in {place}: {code}; {CLOSED[code]}") from None
+
+    async def _said(self, message: Message, place: str) -> posting.Message:
+        payload = message.payload
+        if message.kind == budgeting.KIND:
+            return budget_blocks.news(budgeting.from_payload(payload), int(payload["mark"]))
+        digest = await self._digests.compose(
+            message.workspace_id,
+            payload["period"],
+            date.fromisoformat(payload["start"]),
+            date.fromisoformat(payload["end"]),
+            person=place if place.startswith(("U", "W")) else "",
+            late=bool(payload["late"]),
+        )
+        return digest_blocks.message(digest, self._clock.now())
+
+    async def _tell_who_chose(self, message: Message, place: str, code: str) -> None:
+        who = str(message.payload.get("by") or "")
+        if not who or place.startswith(("U", "W")):
+            return
+        what = "digest" if message.kind == digesting.KIND else "news of a budget"
+        try:
+            direct = await posting.direct_channel(self._client, who)
+            text = f"A {what} does not reach <#{place}>: {CLOSED[code]}."
+            await self._client.chat_postMessage(channel=direct, text=text)
+        except SlackApiError as error:
+            log.warning("nobody could be told", extra={"who": who, "why": str(error.response.get("error"))})

@@ -1,0 +1,138 @@
+"""Budgets in the test workspace: listed in words for everybody, set, changed and removed by admins in a form."""
+
+from typing import Any
+
+import pytest
+
+from bot.core.budgets import FORECAST, Budget
+from bot.slack.budget import blocks, form, wording
+from bot.work.budgeting import BudgetError
+from tests.slack.fake_tellers import DOLLAR, standing
+from tests.slack.validity import assert_message, assert_view
+from tests.workspace import ALICE, BEN, FINANCE, GUEST, Modal, Workspace
+
+OWNED = {"scope": "owner", "subject": "agent:ci", "name": "ci"}
+
+
+async def opened(slack: Workspace, action: str = "budget:add", **which: str) -> Modal:
+    modal = (await (await slack.command("/spend budget", user=ALICE)).click(action, **which)).modal
+    assert modal is not None
+    return modal
+
+
+async def test_everybody_sees_them_in_words_the_nearest_to_its_limit_first(slack: Workspace) -> None:
+    slack.bot.budgets.found = [standing(), standing(590, 600, 700, id=4, **OWNED)]
+
+    reply = await slack.command("/spend budget", user=BEN)
+
+    assert reply.ephemeral
+    assert "Everybody, a month: $412.00 of $600.00, 69 %, day 21 of 30, likely $590.00" in reply.words
+    assert reply.words.index("agent ci") < reply.words.index("Everybody")
+    assert reply.text.startswith("2 budgets. Nearest to its limit: agent ci")
+    assert "stops nothing" in reply.words
+    assert "Change" not in reply.words
+
+
+async def test_an_admin_adds_one(slack: Workspace) -> None:
+    modal = await opened(slack)
+
+    await modal.submit(
+        {"budget:scope": "owner", "budget:owner": "U02BEN", "budget:limit": "$1,240.50", "budget:period": "week",
+         "budget:shares": "100, 50 80", "budget:channel": FINANCE}
+    )  # fmt: skip
+
+    assert slack.bot.budgets.kept == [
+        Budget(0, "owner", "U02BEN", "week", 1_240_500_000_000, "Ben", (50, 80, 100), True, FINANCE)
+    ]
+    assert "Saved" in modal.words
+    assert "$1,241 a week" in modal.words
+
+
+async def test_an_admin_changes_and_removes_one(slack: Workspace) -> None:
+    slack.bot.budgets.found = [standing(id=4, **OWNED)]
+    modal = await opened(slack, "budget:change")
+    await modal.submit({"budget:limit": "700", "budget:forecast": []})
+    (kept,) = slack.bot.budgets.kept
+    assert (kept.id, kept.subject, kept.limit_nano_usd, kept.on_forecast) == (4, "agent:ci", 700 * DOLLAR, False)
+
+    modal = await opened(slack, "budget:change")
+    await modal.click("budget:remove")
+    assert slack.bot.budgets.found == []
+    assert "Removed." in modal.words
+
+
+@pytest.mark.parametrize(
+    ("filled", "field"),
+    [
+        ({"budget:limit": "much"}, "budget:limit"),
+        ({"budget:limit": "0"}, "budget:limit"),
+        ({"budget:limit": "1e9"}, "budget:limit"),
+        ({"budget:limit": "-5"}, "budget:limit"),
+        ({"budget:limit": "6", "budget:scope": "model"}, "budget:model"),
+        ({"budget:limit": "6", "budget:scope": "owner"}, "budget:owner"),
+        ({"budget:limit": "6", "budget:shares": "eighty"}, "budget:shares"),
+        ({"budget:limit": "6", "budget:shares": "1 2 3 4 5 6"}, "budget:shares"),
+    ],
+)
+async def test_what_is_wrong_is_told_on_its_field(slack: Workspace, filled: dict[str, Any], field: str) -> None:
+    reply = await (await opened(slack)).submit(filled)
+    assert list(reply.errors) == [field]
+    assert slack.bot.budgets.kept == []
+
+
+async def test_what_the_books_refuse_lands_on_a_field(slack: Workspace) -> None:
+    slack.bot.budgets.error = BudgetError("scope", "There is a budget for that and that period already.")
+    reply = await (await opened(slack)).submit({"budget:limit": "600"})
+    assert reply.errors == {"budget:scope": "There is a budget for that and that period already."}
+
+
+async def test_only_admins_press_and_submit_and_guests_see_nothing(slack: Workspace) -> None:
+    slack.bot.budgets.found = [standing()]
+    assert "members of this workspace" in (await slack.command("/spend budget", user=GUEST)).text
+    modal = await opened(slack)
+    await slack.submit(modal, {"budget:limit": "600"}, user=BEN)
+    assert slack.bot.budgets.kept == []
+    modal = await opened(slack, "budget:change")
+    await modal.click("budget:remove", user=BEN)
+    assert len(slack.bot.budgets.found) == 1
+
+
+async def test_one_that_is_gone_meanwhile_is_told(slack: Workspace) -> None:
+    slack.bot.budgets.found = [standing()]
+    reply = await slack.command("/spend budget", user=ALICE)
+    slack.bot.budgets.found = []
+    assert "somebody has removed it" in (await reply.click("budget:change")).text
+
+
+@pytest.mark.parametrize(
+    ("spent", "likely", "mark", "said"),
+    [
+        (490, 590, 80, "The budget of *everybody* is spent to 82 %: $490.00 of $600.00 this month. The forecast says"),
+        (612, 800, 100, "The budget of *everybody* is spent: $612.00 of $600.00 this month (102 %)."),
+        (300, 700, FORECAST, "The budget of *everybody* will not last: $300.00 of $600.00 are spent this month, and"),
+    ],
+)
+def test_news_of_one_is_a_sentence_with_the_number(spent: int, likely: int, mark: int, said: str) -> None:
+    message = blocks.news(standing(spent, 600, likely), mark)
+    assert wording.news(standing(spent, 600, likely), mark).startswith(said)
+    assert f"${spent}.00" in message.text
+    assert_message(message)
+
+
+def test_all_views_are_what_slack_takes_and_no_name_does_anything() -> None:
+    from tests.slack.fake_tellers import FakeBudgets
+
+    evil = standing(id=5, scope="model", subject="<!channel>*x*", likely=None)
+    assert_message(blocks.listed([standing(), evil], is_admin=True))
+    assert_message(blocks.listed([], is_admin=True))
+    assert_message(blocks.listed([standing(id=n) for n in range(200)], is_admin=True))
+    assert_message(blocks.news(evil, 80))
+    for budget in (None, evil.budget, standing(id=4, **OWNED).budget):
+        assert_view(form.view(FakeBudgets().known, budget))
+    assert_view(form.saved(evil.budget))
+
+
+def test_a_bar_is_full_when_the_limit_is_reached_and_never_fuller() -> None:
+    assert [wording.bar(standing(spent)) for spent in (0, 300, 599, 600, 9_000)] == [
+        "░" * 10, "█" * 5 + "░" * 5, "█" * 9 + "░", "█" * 10, "█" * 10,
+    ]  # fmt: skip
