@@ -36,6 +36,12 @@ def help_message(*, is_admin: bool) -> Message:
     blocks.append(
         kit.section("`/spend alerts` – what rings right now, what is expected, and whether it tells you directly")
     )
+    blocks.append(
+        kit.section(
+            "`/spend digest` – digests by day, week or month; `/spend digest now` shows the newest\n"
+            "`/spend budget` – budgets and how they stand"
+        )
+    )
     if is_admin:
         blocks.append(
             kit.section(
