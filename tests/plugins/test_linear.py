@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -53,6 +55,17 @@ def test_whatever_is_asked_is_in_linears_own_schema(name: str) -> None:
 
 
 # Connecting
+
+
+def test_gql_brings_no_http_client_of_its_own() -> None:
+    """Its transport over httpx would turn to httpx2 by itself where that is installed, past the guarded client."""
+    script = (
+        "import sys; from plugins._linear.wire import _transport; _transport(None, '/graphql', None); "
+        "from gql import Client; print([name for name in sys.modules if name.split('.')[0] in "
+        "('httpx2', 'aiohttp', 'requests', 'websockets') or name.startswith('gql.transport.httpx')])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603  of ours
+    assert found.stdout.strip() == "[]"
 
 
 async def test_without_a_team_the_check_asks_for_one(vendor: Vendor) -> None:
