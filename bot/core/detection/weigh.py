@@ -1,8 +1,9 @@
 """How strange is it? A sum of rows, each of which is a fact with a number on both sides.
 
 The score is near the logarithm of the odds that this is a runaway. Its weights were fitted on invented companies
-(`benchmarks/detection`), never below zero, and rounded to one decimal. Money alone says little: people's days differ by
-factors of ten. What tells a machine that nobody watches is that it does not pause, works at any hour and spends evenly.
+(`benchmarks/detection`), never below zero, and rounded; docs/detection.md says which were then moved by hand. Money
+alone says little: people's days differ by factors of ten. What tells a machine that nobody watches is that it does not
+pause, works at any hour and spends evenly.
 """
 
 from math import log
