@@ -186,10 +186,14 @@ async def opened(
     clockwork: bool = False,
     on_secret: OnSecret | None = None,
     socket_mode: bool = True,
+    before: House | None = None,
     **environ: str,
 ) -> AsyncIterator[House]:
-    """Opens the house, with the ledger at `place`. `clockwork`: the timetable runs by itself."""
-    wall = WallClock(NOW)
+    """Opens the house, with the ledger at `place`. `clockwork`: the timetable runs by itself.
+
+    `before`: the house that stood here, whose Slack and whose time go on.
+    """
+    wall = WallClock(before.clock.now() if before else NOW)
     quick = LedgerClock(wall)
 
     @asynccontextmanager
@@ -206,7 +210,8 @@ async def opened(
             async with bot.running(clockwork=clockwork, host=LOOPBACK):
                 yield bot
 
-    world = World(people(company), team_name=staff.COMPANY_NAME, clock=wall)
+    world = before.slack.world if before else World(people(company), team_name=staff.COMPANY_NAME, clock=wall)
+    world.clock = wall
     with behind(place, company, quick, key=key) as served:
         async with test_workspace(start, world=world, socket_mode=socket_mode) as slack:
             slack.idle = slack.bot.tasks.idle

@@ -44,11 +44,14 @@ class Office:
     def __init__(self, slack: SlackStandIn) -> None:
         self.slack = slack
         self.clock = FakeClock(NOW)
+        self.nobody_else = False
         self.desk = PlacingDesk(incident())
         client = web_client(slack.bot_token, slack.api_url, LOG)
         self.alerts = Alerts(client, self.desk, Poster(self.clock, LOG), self.clock, self._somewhere)  # type: ignore[arg-type]
 
     async def _somewhere(self) -> str:
+        if self.nobody_else:
+            raise Undeliverable("Slack names no admin")
         return GENERAL
 
     async def show(self, *, attempts: int = 1) -> None:
@@ -194,6 +197,7 @@ async def test_a_server_that_is_broken_is_tried_again(office: Office) -> None:
 
 async def test_the_channel_is_the_teams_then_the_workspaces_then_the_settings(office: Office) -> None:
     office.desk.chosen = Alerting(channel=RANDOM, team_channels={"agent:ci": FINANCE})
+    office.nobody_else = True
     await office.show()
     assert len(office.posted(FINANCE)) == 1
 

@@ -5,7 +5,7 @@ history scope was granted. Without it the message is posted again, and the newes
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -68,7 +68,7 @@ class Alerts:
         if view.ts and await self._edit(view, alerting):
             return
         refused: list[tuple[str, str]] = []
-        for channel in await self._channels(view, alerting):
+        async for channel in self._channels(view, alerting):
             if self._may_be_there(message, view) and (ts := await self._found(channel, view)):
                 await self._desk.place(message.workspace_id, view.number, channel, ts)
                 if await self._edit(await self._desk.incident(message.workspace_id, view.number), alerting):
@@ -85,11 +85,14 @@ class Alerts:
                 return
         raise Undeliverable(f"Slack takes it nowhere: {', '.join(f'{where} {code}' for where, code in refused)}")
 
-    async def _channels(self, view: IncidentView, alerting: Alerting) -> list[str]:
+    async def _channels(self, view: IncidentView, alerting: Alerting) -> AsyncIterator[str]:
         """Where it belongs, and where it goes if Slack does not take it there."""
         of_team = {alerting.team_channels.get(member.subject, "") for member in view.members or (view,)}
         wanted = [of_team.pop() if len(of_team) == 1 else "", alerting.channel]
-        return [channel for channel in dict.fromkeys(wanted) if channel] + [await self._somewhere()]
+        for channel in dict.fromkeys(wanted):
+            if channel:
+                yield channel
+        yield await self._somewhere()  # asked for only when it is needed: it may have to look for an admin
 
     async def _post(
         self, workspace_id: str, channel: str, view: IncidentView, alerting: Alerting, note: str
