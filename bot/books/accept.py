@@ -8,11 +8,12 @@ more has vanished and becomes zero. An observation older than the one in the boo
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from math import ceil
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -29,7 +30,7 @@ from bot.books.interning import Interner, SeriesIdentity
 from bot.books.prices import PriceList
 from bot.books.rollups import Books
 from bot.books.tables import FIGURES, Coverage, Cursor, Entry
-from bot.books.valuing import Figures, Valued, valued
+from bot.books.valuing import BASIS, BYOK, COST, Valuer, Worth
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, is_final, is_whole_day
 from bot.plugin.contract import Page, Report, Row
@@ -38,9 +39,9 @@ ROWS_BETWEEN_BREATHS = 1_000
 
 Place = tuple[int, int]  # the start of a bucket, its series
 _Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # what of a row is identity, but for its time
+_name: Callable[[Row], _Name] = attrgetter("key", "model", "requested", "detail", "reason", "project")
 _T = TypeVar("_T")
-_ENTRY_COLUMNS = ("connection_id", "start", "series_id", "basis", "observed_at", "price_version", *FIGURES)
-_COST, _BYOK = FIGURES.index("cost_nano_usd"), FIGURES.index("byok_nano_usd")
+_ENTRY_COLUMNS = ("connection_id", "start", "series_id", "observed_at", "price_version", "basis", *FIGURES)
 _MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests", "saved_nano_usd")]
 
 
@@ -68,7 +69,7 @@ _Held = Sequence[Any]
 _ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # after its start and series; its figures follow
 
 
-def _nothing(held: _Held) -> Figures:
+def _nothing(held: _Held) -> tuple[int | None, ...]:
     """What a bucket becomes when it vanishes: zero, except for what was never known, which stays unknown."""
     return tuple(
         None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(held[_BASIS + 1 :])
@@ -175,7 +176,7 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
 
 async def _entries(
     session: AsyncSession,
-    observed: Mapping[Place, Valued],
+    observed: Mapping[Place, Worth],
     connection_id: int,
     report: Report,
     page: Page,
@@ -192,30 +193,31 @@ async def _entries(
     touched: set[int] = set()
 
     async for part in _portions(observed.items()):
-        for place, (basis, figures, price_version) in part:
+        for place, worth in part:
             before = held.pop(place, None)
             if before is None:
                 if newer and _outdated(place, before, newer, now):
                     accepted.same += 1
                     continue
                 accepted.new += 1
-            elif (before[_BASIS] == basis and before[_BASIS + 1 :] == figures) or _outdated(place, before, newer, now):
-                accepted.same += 1
+            elif before[_BASIS:] == worth[BASIS:] or _outdated(place, before, newer, now):
+                accepted.same += 1  # another list of prices that says the same is no change
                 continue
             else:
                 accepted.changed += 1
-            writes.append((connection_id, place[0], place[1], basis, now, price_version, *figures))
+            writes.append((connection_id, *place, now, *worth))
             touched.add(place[0])
     told = {start for start, _ in observed}
     for place, before in held.items():
+        if not page.complete and not (before[_ANOTHER_SHAPE] and place[0] in told):
+            continue
         nothing = _nothing(before)
         if before[_BASIS + 1 :] == nothing or _outdated(place, before, newer, now):
             continue
-        if page.complete or (before[_ANOTHER_SHAPE] and place[0] in told):
-            accepted.vanished += 1
-            accepted.changed += 1
-            writes.append((connection_id, place[0], place[1], before[_BASIS], now, "", *nothing))
-            touched.add(place[0])
+        accepted.vanished += 1
+        accepted.changed += 1
+        writes.append((connection_id, *place, now, "", before[_BASIS], *nothing))
+        touched.add(place[0])
     for start in touched:
         dirty.hour(start)
     await run_many(session, upsert(session, Entry, update=_ENTRY_COLUMNS[3:]), _ENTRY_COLUMNS, writes)
@@ -242,24 +244,24 @@ async def _observed(
     prices: PriceList | None,
     *,
     by_project: bool,
-) -> dict[Place, Valued]:
+) -> dict[Place, Worth]:
     """The page's rows by their place in the books: (start, series). `by_project`: a key's use of each is told apart."""
-    names = [(row.key, row.model, row.requested, row.detail, row.reason, row.project) for row in rows]
+    names = list(map(_name, rows))
     series = await _series(interner, report, set(names), by_project)
+    worth_of = Valuer(report, ledger, prices).worth
+    observed: dict[Place, Worth] = {}
     starts: dict[datetime, int] = {}
-    observed: dict[Place, Valued] = {}
-    dollars = 0
+    last, start, dollars = None, 0, 0
     async for part in _portions(zip(rows, names, strict=True)):
         for row, name in part:
-            start = starts.get(row.start)
-            if start is None:
-                start = starts[row.start] = int(row.start.timestamp())
+            if row.start != last:
+                last = row.start
+                start = starts.get(last) or starts.setdefault(last, int(last.timestamp()))
             place = (start, series[name])
             if place in observed:
                 raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
-            value = observed[place] = valued(report, ledger, row, prices)
-            figures = value.figures
-            dollars += (figures[_COST] or 0) + (figures[_BYOK] or 0)
+            worth = observed[place] = worth_of(row)
+            dollars += (worth[COST] or 0) + worth[BYOK]
     if dollars > MAX_SUM_A_PAGE:
         raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
     return observed

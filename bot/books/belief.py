@@ -5,6 +5,7 @@ A page that is not believed is refused whole, with words that say which of its r
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from bot.core.money import MAX_NANO_USD, MoneyError, to_nano
 from bot.core.precedence import DAY_SECONDS, is_whole_day
@@ -26,25 +27,35 @@ def believe(report: Report, page: Page, now: datetime) -> None:
         raise BadPageError(f"{report.name}: a page of a report that the account does not have, with rows in it")
     if len(page.rows) > MAX_ROWS_A_PAGE:
         raise BadPageError(f"{report.name}: {len(page.rows):,} rows in one page, more than {MAX_ROWS_A_PAGE:,}")
-    start, end = page.window.start, page.window.end
-    if start.tzinfo is None or end.tzinfo is None:
-        raise BadPageError(f"{report.name}: a page from {start} to {end}, in no time zone")
-    if is_whole_day(report) and (start.timestamp() % DAY_SECONDS or end.timestamp() % DAY_SECONDS):
-        raise BadPageError(f"{report.name}: a page of whole days has a window from {start} to {end}")
+    first, end = page.window.start, page.window.end
+    if first.tzinfo is None or end.tzinfo is None:
+        raise BadPageError(f"{report.name}: a page from {first} to {end}, in no time zone")
+    if is_whole_day(report) and (first.timestamp() % DAY_SECONDS or end.timestamp() % DAY_SECONDS):
+        raise BadPageError(f"{report.name}: a page of whole days has a window from {first} to {end}")
     grain = min(int((report.grain or timedelta(0)).total_seconds()), DAY_SECONDS)
     latest = now + MAX_AHEAD
-    tokens = requests = 0
-    believed = None
-    for row in page.rows:
-        problem = _figures_problem(row)
-        if row.start is not believed:  # the rows of a bucket mostly share it
-            problem, believed = problem or _time_problem(row, page, latest, grain), row.start
-        if problem:
-            raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
-        tokens += row.tokens.total
-        requests += row.requests or 0
-    if max(tokens, requests) > MAX_SUM_A_PAGE:
-        what = f"{tokens:,} tokens" if tokens > requests else f"{requests:,} requests"
+    counted = reasoning = requests = 0
+    start: datetime | None = None  # the rows of a page mostly share it,
+    share: Decimal | None = None  # and this
+    for row in page.rows:  # a hundred thousand: what is nearly always right is asked here, without a call
+        tokens, asked = row.tokens, row.requests
+        if (
+            row.start != start
+            or row.list_share is not share
+            or min(tokens) < 0
+            or tokens[5] > tokens[4]
+            or not (asked is None or 0 <= asked <= MAX_SUM_A_PAGE)
+            or not (row.key or row.reason)
+        ):
+            if problem := _figures_problem(row) or _time_problem(row, page, latest, grain):
+                raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
+            start, share = row.start, row.list_share
+        counted += sum(tokens)
+        reasoning += tokens[5]
+        requests += asked or 0
+    counted -= reasoning  # which is a part of output
+    if max(counted, requests) > MAX_SUM_A_PAGE:
+        what = f"{counted:,} tokens" if counted > requests else f"{requests:,} requests"
         raise BadPageError(f"{report.name}: {what} in one page are more than the books can hold")
 
 

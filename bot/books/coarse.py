@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books.database import execute
 from bot.books.statements import Stretch
 from bot.books.tables import FIGURES
-from bot.books.valuing import Valued
+from bot.books.valuing import BASIS, Worth
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.plugin.contract import Report
 
@@ -74,13 +74,13 @@ def is_sum(start: int) -> bool:
 
 
 def comparable(
-    observed: Mapping[Place, Valued],
+    observed: Mapping[Place, Worth],
     held: Mapping[Place, _T],
     span: Stretch,
     folded_until: int,
     *,
     complete: bool,
-) -> tuple[dict[Place, Valued], dict[Place, _T]]:
+) -> tuple[dict[Place, Worth], dict[Place, _T]]:
     """A page and what the books hold for its span, with the hours of folded days added up where the page tells them.
 
     A page that tells only a part of an hour, or was cut short, proves nothing about a sum: there it is put aside.
@@ -100,17 +100,19 @@ def comparable(
     return found | _added_up(late, told), kept
 
 
-def _added_up(observed: Mapping[Place, Valued], told: Callable[[Place], bool]) -> dict[Place, Valued]:
-    found: dict[Place, Valued] = {}
+def _added_up(observed: Mapping[Place, Worth], told: Callable[[Place], bool]) -> dict[Place, Worth]:
+    found: dict[Place, Worth] = {}
     for place, value in observed.items():
-        to = (_hour(place) + value.basis, place[1]) if told(place) else place
+        to = (_hour(place) + value[BASIS], place[1]) if told(place) else place
         found[to] = _sum(found[to], value) if to in found else value
     return found
 
 
-def _sum(one: Valued, other: Valued) -> Valued:
-    figures = tuple(_plus(*both) for both in zip(one.figures, other.figures, strict=True))
-    return Valued(one.basis, figures, max(one.price_version, other.price_version))
+def _sum(one: Worth, other: Worth) -> Worth:
+    version, basis, usd, byok, *figures = one
+    other_version, _, other_usd, other_byok, *others = other
+    summed = map(_plus, figures, others)
+    return (max(version, other_version), basis, _plus(usd, other_usd), byok + other_byok, *summed)
 
 
 def _plus(one: int | None, other: int | None) -> int | None:

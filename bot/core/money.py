@@ -4,7 +4,7 @@ A signed 64-bit integer of nano-dollars holds 9.2 billion dollars, adds exactly 
 database stores. `None` is money that is not known, which is not the same as no money.
 """
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
 
 NANO_PER_USD = 1_000_000_000
 MAX_NANO_USD = 2**63 - 1
@@ -12,6 +12,7 @@ _NANO = Decimal(NANO_PER_USD)
 _MAX_USD = Decimal(MAX_NANO_USD) / _NANO
 _MIN_USD = -_MAX_USD
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever precision a thread has set for itself
+_QUICK = Context(prec=40, Emax=17, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Inexact, Overflow])
 
 
 class MoneyError(ValueError):
@@ -20,6 +21,14 @@ class MoneyError(ValueError):
 
 def to_nano(usd: Decimal | int) -> int:
     """Dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
+    try:  # nearly all money: less than a billion dollars, with at most 40 digits
+        return int(_QUICK.to_integral_value(_QUICK.multiply(usd, _NANO)))
+    except (ArithmeticError, TypeError, ValueError):  # too large, too long, no number, or no Decimal
+        return _carefully(usd)
+
+
+def _carefully(usd: Decimal | int) -> int:
+    """The same for whatever may come."""
     if not isinstance(usd, (Decimal, int)):
         raise MoneyError(f"money comes as Decimal, not {type(usd).__name__}")
     amount = usd if type(usd) is Decimal else Decimal(usd)

@@ -109,4 +109,7 @@ async def test_readings_in_one_page_come_in_any_order(empty_books, tmp_path, tot
             await one.take(Page(Window(NOW, NOW), readings=[reading]), COUNTER)
         random.shuffle(readings)
         await other.take(Page(Window(NOW, NOW), readings=readings), COUNTER)
-        assert await one.dump() == await other.dump()
+        dumps = [await one.dump(), await other.dump()]
+        for dump in dumps:  # which hours were touched is the same; how often is not, nor has to be
+            dump["touched_hour"] = [row[:2] for row in dump["touched_hour"]]
+        assert dumps[0] == dumps[1]

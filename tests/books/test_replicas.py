@@ -20,7 +20,8 @@ from bot.books.tables import Connection
 from bot.core.clock import FakeClock
 from bot.demo.company import Company
 from bot.house import House, house
-from bot.work.clockwork import Deliveries, Polls
+from bot.work.clockwork import Polls
+from bot.work.delivering import Deliveries
 from tests.books.little_books import DAY, MONDAY, Books, connection, row
 from tests.books.little_months import OCTOBER, SETTLED, clerk, closed_october, set_workspace
 from tests.commands.ledgers import Served, behind, doors

@@ -7,7 +7,7 @@ import pytest
 
 from bot.books.prices import PriceList
 from bot.books.tables import COMPUTED, UNPRICED
-from bot.books.valuing import valued
+from bot.books.valuing import Valuer
 from bot.core.tokens import Tokens
 from bot.plugin.contract import Report, Row
 
@@ -21,8 +21,8 @@ SAVED = 100_000 * (1_250_000_000 - 125_000_000) // 1_000_000
 def worth(list_share: Decimal | None, model: str = "gpt-5-2025-08-07") -> tuple[int, int | None, int | None, str]:
     """Basis, cost, what the cache saved, and which list said so."""
     row = Row(datetime(2026, 11, 20, tzinfo=UTC), key="k", model=model, tokens=TOKENS, list_share=list_share)
-    found = valued(USAGE, "openai", row, PRICES)
-    return found.basis, found.figures[0], found.figures[-1], found.price_version.partition(" ")[0]
+    version, basis, cost, *_, saved = Valuer(USAGE, "openai", PRICES).worth(row)
+    return basis, cost, saved, version.partition(" ")[0]
 
 
 @pytest.mark.parametrize(
