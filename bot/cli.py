@@ -91,6 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     add("audit", "derive every figure and closed month once more, and compare", formats=("text", "json"))
     deliveries = add("deliveries", "what waits to be told, and what was given up", formats=("text", "json"))
     deliveries.add_argument("--again", action="store_true", help="send everything that was given up again")
+    digest = add("digest", "post the digest of the newest day, week or month now; with --format only print it")
+    digest.add_argument(
+        "--channel", metavar="ID", help="where to; if not said: OUTLAY_DIGEST_CHANNEL, else what was chosen"
+    )
+    digest.add_argument("--period", choices=("day", "week", "month"), default="day", help="the newest one that is over")
+    digest.add_argument("--format", choices=("text", "json"), help="print it and post nothing; needs no Slack")
     workspace = add("workspace", "show or change how a workspace counts its days and months", formats=("text", "json"))
     workspace.add_argument("--time-zone", metavar="ZONE", help="days are counted in it, such as Europe/Berlin")
     workspace.add_argument(

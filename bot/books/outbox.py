@@ -185,6 +185,25 @@ async def take(
     return sorted(taken, key=lambda message: message.id)
 
 
+async def take_one(session: AsyncSession, key: str, now: datetime) -> Message | None:
+    """Leases one message by its key, for whoever has just written it and delivers it here. None: it is taken."""
+    at = int(now.timestamp())
+    rows = await execute(
+        session,
+        text(
+            "UPDATE outbox SET lease_until = :until, fence = fence + 1, attempts = attempts + 1 "
+            "WHERE key = :key AND status = 'waiting' AND lease_until <= :at "
+            "RETURNING id, workspace_id, kind, payload, attempts, fence, lane, key, stream"
+        ),
+        {"key": key, "at": at, "until": at + LEASE_SECONDS},
+    )
+    row = rows.first()
+    if row is None:
+        return None
+    payload = json.loads(row.payload)
+    return Message(row.id, row.workspace_id, row.kind, payload, row.attempts, row.fence, row.lane, row.key, row.stream)
+
+
 async def end(session: AsyncSession, ended: Sequence[Ended], now: datetime) -> frozenset[int]:
     """Closes or puts back what was attempted; gives the ids of those that were still ours to end."""
     if not ended:

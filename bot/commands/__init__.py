@@ -216,6 +216,12 @@ async def _spend(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _digest(home: House, arguments: argparse.Namespace) -> int:
+    from bot.commands.digest import digest  # Slack's libraries take a while
+
+    return await digest(home, arguments)
+
+
 async def _own(home: House, arguments: argparse.Namespace) -> int:
     from bot.books.owners import own, owner_of_id
     from bot.books.reading import midnight
@@ -372,6 +378,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "close": _close,
     "audit": _audit,
     "deliveries": deliveries,
+    "digest": _digest,
     "workspace": _workspace,
     "db": _db,
     "vault": vault,

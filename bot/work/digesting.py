@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import outbox
+from bot.books import outbox, workspaces
 from bot.books.database import Database
 from bot.books.incident_tables import Incident
 from bot.books.reading import midnight
@@ -129,14 +129,29 @@ class Digesting:
 
     async def post(self, workspace_id: str, channel: str, period: Period, *, once: str, by: str = "") -> str:
         """Has the newest digest said in a channel now; gives the key of its message. `once` makes the wish once."""
+        async with self._database.write() as session:
+            return await self._say_now(session, workspace_id, channel, period, once=once, by=by)
+
+    async def take(self, workspace_id: str, channel: str, period: Period, *, once: str) -> outbox.Message:
+        """The same for whoever delivers it here: the message is leased in the transaction that writes it."""
         now = self._clock.now()
         async with self._database.write() as session:
-            zone = await zone_of(session, workspace_id)
-            start, end = last_span(period, now.astimezone(zone).date())
-            due = Due(period, start, end, now)
-            key = f"digest:now:{workspace_id}:{channel}:{period}:{end}:{once}"
-            await _say(session, workspace_id, channel, due, now, key=key, by=by)
-            return key
+            await workspaces.ensure(session, workspace_id, now=now)
+            key = await self._say_now(session, workspace_id, channel, period, once=once)
+            message = await outbox.take_one(session, key, now)
+        if message is None:
+            raise ValueError(f"{key} was written before")
+        return message
+
+    async def _say_now(
+        self, session: AsyncSession, workspace_id: str, channel: str, period: Period, *, once: str, by: str = ""
+    ) -> str:
+        now = self._clock.now()
+        zone = await zone_of(session, workspace_id)
+        start, end = last_span(period, now.astimezone(zone).date())
+        key = f"digest:now:{workspace_id}:{channel}:{period}:{end}:{once}"
+        await _say(session, workspace_id, channel, Due(period, start, end, now), now, key=key, by=by)
+        return key
 
     async def _look(self, workspace_id: str) -> None:
         now = self._clock.now()

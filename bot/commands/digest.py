@@ -1,0 +1,163 @@
+"""`outlay digest`: posts the newest digest now; or, with `--format`, prints it here and posts nothing.
+
+What is posted goes through the outbox like every other digest, leased by this command from the start, so that a bot
+that runs beside it does not post it too.
+"""
+
+import argparse
+import asyncio
+import html
+import re
+import sys
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.books import outbox
+from bot.books.outbox import Ended, Message
+from bot.books.workspaces import LOCAL
+from bot.core.digest import Digest
+from bot.core.forecast import Forecast
+from bot.core.money import exact
+from bot.core.plain import as_plain
+from bot.house import House, StartError
+from bot.logs import one_line
+from bot.plugin.errors import RateLimited
+from bot.slack.app import quiet_logger
+from bot.slack.client import web_client
+from bot.slack.digest import blocks
+from bot.slack.letters import Letters
+from bot.slack.posting import NotDelivered, Poster
+from bot.terminal import out
+from bot.work.delivering import TIMEOUT_SECONDS, Undeliverable
+
+_TOKEN = re.compile(r"<(?:![^|>]*\|([^>]*)|[@#]([^|>]*))>")  # a date shows its fallback, somebody or a channel its id
+_JOINER = "\u2060"
+
+
+async def digest(home: House, arguments: argparse.Namespace) -> int:
+    """Posts, or prints."""
+    workspace, period = await home.workspace(), arguments.period
+    if arguments.format:
+        found = await home.digests.last(workspace, period)
+        if arguments.format == "json":
+            out.document(plain(found))
+        else:
+            for line in blocks.text(found):
+                out.line(_readable(line))
+        return 0
+    token = home.settings.slack_bot_token
+    if token is None:
+        raise StartError(
+            "SLACK_BOT_TOKEN is not set, so nothing can be posted; `outlay digest --format text` prints the digest here"
+        )
+    plan = await home.digests.plan(workspace)
+    channel = arguments.channel or home.settings.digest_channel or next(iter(plan.channels), None)
+    if channel is None:
+        raise StartError("no channel for digests: say --channel ID, or set OUTLAY_DIGEST_CHANNEL")
+    log = quiet_logger()
+    client = web_client(token.get_secret_value(), home.settings.slack_api_url, log)
+
+    async def there() -> str:
+        return channel
+
+    letters = Letters(client, home.digests, Poster(home.clock, log), home.clock, there)
+    try:
+        team = str((await client.auth_test())["team_id"])
+        if workspace not in (LOCAL, team):
+            raise StartError(f"SLACK_BOT_TOKEN is for workspace {team}, and these books are of {workspace}")
+        message = await home.digests.take(workspace, channel, period, once=uuid4().hex)
+        error = await _deliver(letters, message)
+    except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as failed:
+        raise StartError(_words(failed)) from None
+    async with home.database.write() as session:
+        await outbox.end(session, [Ended(message, "dead" if error else "done", error=error)], home.clock.now())
+    if error:
+        sys.stderr.write(one_line(error) + "\n")
+        return 1
+    out.line(f"posted to {channel}")
+    return 0
+
+
+async def _deliver(letters: Letters, message: Message) -> str:
+    """Why it was not posted, in words; "" if it was."""
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await letters.deliver(message)
+    except (Undeliverable, RateLimited) as error:
+        return str(error)
+    except (SlackClientError, NotDelivered, aiohttp.ClientError, OSError, TimeoutError) as error:
+        return f"{_words(error)}; `outlay deliveries --again` sends it once more"
+    return ""
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, SlackApiError):
+        return f"Slack refuses: {error.response.get('error')}"
+    return f"Slack cannot be reached: {type(error).__name__}"
+
+
+def plain(found: Digest) -> dict[str, Any]:
+    """The digest as JSON can say it. Dollars are decimal strings."""
+    return {
+        "period": found.period,
+        "from": found.start.isoformat(),
+        "to": found.end.isoformat(),
+        "text": [_readable(line) for line in blocks.text(found)],
+        "total_usd": exact(found.answer.total_nano_usd),
+        "compared_with": {
+            "from": found.compared[0].isoformat(),
+            "to": found.compared[1].isoformat(),
+            "usd": _usd(found.before_nano_usd),
+        },
+        "moves": [
+            {
+                "owner": move.owner and {"id": move.owner.id, "name": move.owner.name, "kind": move.owner.kind},
+                "usd": exact(move.now_nano_usd),
+                "before_usd": exact(move.before_nano_usd),
+                "model": move.model or None,
+            }
+            for move in found.moves
+        ],
+        "new_models": [{"id": model, "usd": _usd(nano)} for model, nano in found.new_models],
+        "month": {"from": found.month[0].isoformat(), "to": found.month[1].isoformat(), **_forecast(found.forecast)},
+        "budgets": [
+            {
+                "scope": one.budget.scope,
+                "subject": one.budget.subject or None,
+                "period": one.budget.period,
+                "limit_usd": exact(one.budget.limit_nano_usd),
+                "from": one.start.isoformat(),
+                "to": one.end.isoformat(),
+                **_forecast(one.forecast),
+            }
+            for one in found.budgets
+        ],
+        "incidents": [
+            {"number": one.number, "name": one.name, "state": one.state, "usd": exact(one.spent_nano_usd)}
+            for one in found.episodes
+        ],
+        "answer": as_plain(found.answer),
+    }
+
+
+def _forecast(said: Forecast) -> dict[str, str | None]:
+    return {
+        "spent_usd": exact(said.spent_nano_usd),
+        "likely_usd": _usd(said.likely_nano_usd),
+        "low_usd": _usd(said.low_nano_usd),
+        "high_usd": _usd(said.high_nano_usd),
+        "no_forecast_because": said.reason or None,
+    }
+
+
+def _usd(nano_usd: int | None) -> str | None:
+    return None if nano_usd is None else exact(nano_usd)
+
+
+def _readable(line: str) -> str:
+    """A line of mrkdwn as a terminal shows it."""
+    said = _TOKEN.sub(lambda token: token[1] or token[2] or "", line).replace("*", "").replace("`", "")
+    return html.unescape(said.replace(_JOINER, ""))
