@@ -47,6 +47,7 @@ WEB = ("https", "http")
 def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
     """The base that all paths are relative to, and what its host is. Raises BadConfig on the field `base_url`."""
     first = schemes[0]
+    wanted = "https://" if tuple(schemes) == WEB else " or ".join(f"{scheme}://" for scheme in schemes)
     try:
         url = httpx.URL(base_url.strip().rstrip("/"))
         parts = urlsplit(str(url))
@@ -55,7 +56,7 @@ def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -
     except (httpx.InvalidURL, ValueError):
         raise BadConfig("base_url", f"That is not an address; it looks like {first}://api.example.com.") from None
     if url.scheme not in schemes or not host:
-        raise BadConfig("base_url", f"The base URL begins with {first}:// and names a host.")
+        raise BadConfig("base_url", f"The base URL begins with {wanted} and names a host.")
     if url.userinfo or url.query or url.fragment:
         raise BadConfig("base_url", "The base URL holds no user, password, query or fragment: only host and path.")
     named = _named(host, private_ok)

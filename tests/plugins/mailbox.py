@@ -39,6 +39,7 @@ class Mailbox:
     def __init__(self, clock: FakeClock) -> None:
         self.mails: dict[str, EmailMessage] = {}
         self.taken = 0
+        self.raw: list[bytes] = []
         self.said: list[bytes] = []
         self.unknown: set[str] = set()
         self.extensions = ["AUTH PLAIN LOGIN", "8BITMIME"]
@@ -107,6 +108,7 @@ class Mailbox:
         assert sender
         assert to
         self.taken += 1
+        self.raw.append(content)
         self.mails.setdefault(str(mail["Message-ID"]), mail)
 
     def body(self, mail: EmailMessage, kind: str = "plain") -> str:

@@ -1,5 +1,6 @@
 """The e-mail sink keeps every promise of the contract, against a server that speaks SMTP."""
 
+import asyncio
 import re
 import ssl
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Config, NeedsReauth, Permanent, Transient, forms, mailing
+from bot.plugin import BadConfig, Config, MailingClient, NeedsReauth, Permanent, Transient, forms, mailing
 from bot.plugin.session import session
 from bot.plugin.sink_conformance import SinkTrial, sink_conformance
 from bot.plugin.sink_trial import AT, SinkBench, event_at, finding
@@ -102,8 +103,10 @@ async def test_a_long_domain_is_never_folded_into_a_header_that_nobody_knows_aga
     async with post() as (found, bench), bench.sink(with_(bench, sender=f"outlay@{'a' * 60}.example")) as sink:
         receipt = await sink.opened(event_at(0))
         await sink.resolved(event_at(3, receipt=receipt))
-    first, last = found.mails.values()
-    assert last["In-Reply-To"] == first["Message-ID"] == receipt.external_id
+    first, last = found.raw
+    assert f"Message-ID: {receipt.external_id}\r\n".encode() in first
+    assert f"In-Reply-To: {receipt.external_id}\r\n".encode() in last
+    assert f"References: {receipt.external_id}\r\n".encode() in last
 
 
 async def test_a_mail_comes_at_each_doubling_and_not_between() -> None:
@@ -159,6 +162,22 @@ async def test_a_server_that_wants_a_password_says_so() -> None:
     async with post() as (_, bench), bench.sink(with_(bench, user="", password=None)) as sink:
         with pytest.raises(NeedsReauth):
             await sink.check()
+
+
+async def test_a_server_that_says_nothing_holds_nobody_up() -> None:
+    hung = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await hung.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with MailingClient(base_url=url, headers={}, clock=FakeClock(AT), request_seconds=0.1) as client:
+        with pytest.raises(Transient, match="did not answer"):
+            await client.greet(SENDER, [OPS])
+    hung.set()
+    server.close()
 
 
 # TLS

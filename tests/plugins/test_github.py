@@ -251,6 +251,23 @@ async def test_a_repository_that_moved_or_takes_no_issues_is_told_on_its_field(r
     assert error.field == "repository"
 
 
+async def test_an_issue_that_somebody_closed_before_the_retry_is_found_all_the_same() -> None:
+    async with hub() as (found, bench):
+        await bench.tell(event_at(0))
+        found.issues[1] |= {"state": "closed", "state_reason": "completed"}
+        await bench.tell(event_at(0))
+    assert len(found.issues) == 1
+
+
+async def test_a_mark_is_looked_for_beyond_the_first_page() -> None:
+    async with hub() as (found, bench):
+        await bench.tell(event_at(0))
+        for number in range(2, 150):
+            found.issues[number] = found.issues[1] | {"number": number, "body": "something else"}
+        await bench.tell(event_at(0))
+    assert len(found.issues) == 149
+
+
 async def test_a_deleted_issue_is_gone_and_nothing_is_filed_in_its_place() -> None:
     async with hub() as (found, bench):
         receipt = await bench.tell(event_at(0))
