@@ -7,11 +7,12 @@ import pytest
 
 from bot.books.incident_tables import Expectation
 from bot.core.answer import Owner
-from bot.work.alerting import Alerting
+from bot.slack.alerts.choosing import MEASURED
+from bot.work.alerting import SENSITIVITIES, Alerting
 from bot.work.views import OwnedKey
 from tests.slack.fakes import DOLLAR, NOW, incident
 from tests.slack.validity import assert_view
-from tests.workspace import ALICE, BEN, FINANCE, GUEST, Modal, Workspace
+from tests.workspace import ALICE, BEN, FINANCE, GUEST, ROOT, Modal, Workspace
 
 CI = OwnedKey(3, "ci", "sk-3", "main", Owner("agent:ci", "ci", "agent"), 5 * DOLLAR)
 
@@ -182,3 +183,14 @@ async def test_members_do_not_choose_and_guests_see_nothing(slack: Workspace) ->
     pushed = await form(slack, "alerts:settings")
     await slack.submit(pushed, {"alerts:floor_usd": "1"}, user=BEN)
     assert slack.bot.desk.chosen == Alerting()
+
+
+def test_what_a_sensitivity_means_is_what_was_measured() -> None:
+    table = (ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
+
+    assert tuple(MEASURED) == SENSITIVITIES
+    for name, (false, told) in MEASURED.items():
+        (row,) = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
+        _, _, both, _, at_all = [cell.strip() for cell in row.strip("|").split("|")]
+        assert f"({false}" in both
+        assert f"({told / 100:.2f}" in at_all
