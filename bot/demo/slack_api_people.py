@@ -5,7 +5,7 @@ from typing import Any
 from bot.demo.slack_api import Method, Request
 from bot.demo.slack_payloads import message_payload
 from bot.demo.slack_people import Channel, Person
-from bot.demo.slack_world import Refused
+from bot.demo.slack_world import Message, Refused
 
 Json = dict[str, Any]
 
@@ -86,17 +86,40 @@ def conversations_list(request: Request) -> Json:
 
 
 def conversations_history(request: Request) -> Json:
-    channel = request.world.place(request.need("channel"))
-    request.need_scope("im:history" if channel.user else "groups:history" if channel.is_private else "channels:history")
+    channel = _readable(request)
     oldest, latest = float(request.text("oldest") or 0), float(request.text("latest") or "inf")
     found = [
-        message_payload(message, request.world)
-        for message in reversed(request.world.messages.values())
-        if message.channel == channel.id
-        and not (message.ephemeral or message.deleted)
-        and message.thread_ts in ("", message.ts)
-        and oldest <= float(message.ts) <= latest
+        message
+        for message in reversed(_standing(request, channel))
+        if message.thread_ts in ("", message.ts) and oldest <= float(message.ts) <= latest
     ]
+    return _messages(request, found)
+
+
+def conversations_replies(request: Request) -> Json:
+    channel, parent = _readable(request), request.need("ts")
+    found = [message for message in _standing(request, channel) if parent in (message.ts, message.thread_ts)]
+    if not found:
+        raise Refused("thread_not_found")
+    return _messages(request, found)
+
+
+def _readable(request: Request) -> Channel:
+    channel = request.world.place(request.need("channel"))
+    request.need_scope("im:history" if channel.user else "groups:history" if channel.is_private else "channels:history")
+    return channel
+
+
+def _standing(request: Request, channel: Channel) -> list[Message]:
+    return [
+        message
+        for message in request.world.messages.values()
+        if message.channel == channel.id and not (message.ephemeral or message.deleted)
+    ]
+
+
+def _messages(request: Request, messages: list[Message]) -> Json:
+    found = [message_payload(message, request.world) for message in messages]
     if request.text("include_all_metadata").lower() not in ("1", "true"):
         found = [{name: value for name, value in message.items() if name != "metadata"} for message in found]
     page, after = _page(request, found)
@@ -162,4 +185,5 @@ METHODS = {
     "conversations.info": Method(conversations_info),
     "conversations.list": Method(conversations_list, ("channels:read", "groups:read", "im:read")),
     "conversations.history": Method(conversations_history, ("channels:history", "groups:history", "im:history")),
+    "conversations.replies": Method(conversations_replies, ("channels:history", "groups:history", "im:history")),
 }

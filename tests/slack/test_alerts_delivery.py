@@ -125,6 +125,20 @@ async def test_replies_go_under_the_message_and_what_matters_into_the_channel_to
     assert [str(one).lower() in ("1", "true") for one in asked] == [False, True]
 
 
+@pytest.mark.parametrize(("without", "replies"), [((), 1), (("channels:history",), 2)])
+async def test_a_reply_of_unknown_outcome_is_looked_for_where_the_scope_was_granted(
+    without: tuple[str, ...], replies: int
+) -> None:
+    async with opened(*without) as office:
+        await office.show()
+        said = Message(2, "T1", THREAD, {"incident": 7, "what": "doubled"}, 1, 1, key="incident:7:7:doubled:1")
+        await office.alerts.deliver(said)
+        await office.alerts.deliver(replace(said, attempts=2))
+        await office.alerts.deliver(replace(said, key="incident:7:7:doubled:2"))
+
+        assert len([one for one in office.posted() if one.thread_ts]) == replies + 1
+
+
 async def test_nothing_is_replied_to_a_message_that_is_not_there(office: Office) -> None:
     await office.reply("doubled")
     assert office.posted() == []

@@ -37,6 +37,7 @@ SCOPE_OF: dict[str, str | None] = {
     "chat_update": "chat:write",
     "chat_getPermalink": None,
     "conversations_history": "*:history",
+    "conversations_replies": "*:history",
     "conversations_open": "im:write",
     "users_info": "users:read",
     "users_list": "users:read",

@@ -18,7 +18,7 @@ from bot.core.clock import Clock
 from bot.plugin.errors import RateLimited
 from bot.slack import posting
 from bot.slack.alerts import blocks
-from bot.slack.alerts.ids import METADATA
+from bot.slack.alerts.ids import METADATA, REPLY_METADATA
 from bot.slack.posting import Poster
 from bot.work.alerting import Alerting
 from bot.work.delivering import Undeliverable
@@ -115,6 +115,8 @@ class Alerts:
     async def _reply(self, message: Message, view: IncidentView) -> None:
         if not view.ts:
             return  # what it stands under was never posted, and will show all of it when it is
+        if message.attempts > 1 and await self._was_replied(message.key, view):
+            return
         alerting = await self._desk.alerting(message.workspace_id)
         payload = message.payload
         spent = payload.get("nano_usd")
@@ -128,11 +130,25 @@ class Alerts:
                 reply_broadcast=bool(payload.get("aloud")),
                 text=said.text,
                 blocks=said.forms[0][1],
+                metadata={"event_type": REPLY_METADATA, "event_payload": {"key": message.key}},
             )
         except SlackApiError as error:
             if (code := str(error.response.get("error"))) in _GONE:
                 raise Undeliverable(f"Slack takes no reply there: {code}") from None
             raise
+
+    async def _was_replied(self, key: str, view: IncidentView) -> bool:
+        """Has an earlier attempt, of which nobody knows the outcome, put it into the thread?"""
+        try:
+            reply = await self._client.conversations_replies(
+                channel=view.channel, ts=view.ts, limit=HISTORY_MESSAGES, include_all_metadata=True
+            )
+        except SlackApiError as error:
+            if str(error.response.get("error")) in _GONE:
+                return False
+            raise
+        found: list[dict[str, Any]] = reply["messages"]
+        return any(((one.get("metadata") or {}).get("event_payload") or {}).get("key") == key for one in found)
 
     async def _direct(self, message: Message, view: IncidentView) -> None:
         """Tells whoever answers for it, with the way to the message that is kept up to date."""

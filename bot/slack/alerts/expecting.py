@@ -35,7 +35,7 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> kit.View:
         options.append(kit.option(f"This key, {words.name(str(view.numbers.get('key')), 40)}, until a date", KEY))
     options.append(kit.option(f"All of {words.name(who, 50)} until a date", OWNER))
     options.append(kit.option("From now on, up to so many dollars a day", RAISE))
-    options.append(kit.option("It is nothing: do not ring for it again today", NOTHING))
+    options.append(kit.option("It is nothing: do not ring for it for a day", NOTHING))
     proposed = (now + PROPOSED).astimezone(view.zone).date()
     midnight = phrases.by_midnight(view, now)
     return {

@@ -49,3 +49,4 @@ class Input(StrEnum):
 
 
 METADATA = "outlay_incident"  # the event type by which Outlay finds its own message again
+REPLY_METADATA = "outlay_incident_reply"
