@@ -5,6 +5,7 @@ Nothing is made at import, and nothing here decides anything.
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from bot import __version__
 from bot.books import outbox
 from bot.books.outbox import Message
 from bot.books.workspaces import adopt
+from bot.core.gauges import Gauge
 from bot.core.plain import stamp
 from bot.house import House, StartError
 from bot.slack import app as slack_app
@@ -31,10 +33,12 @@ from bot.slack.people import SlackPeople
 from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Busy, Tasks
-from bot.web.server import EVERYWHERE, listening, web_app
+from bot.web.server import listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
 from bot.work.inbound import Hearing
+from bot.work.loop_lag import LoopLag
+from bot.work.measures import measures
 from bot.work.sinks import Sinks
 from bot.work.tickets import Tickets
 from bot.work.timetable import Timetable
@@ -112,6 +116,7 @@ class Bot:
             self._client_for(self._token), home.digests, Poster(home.clock, log), home.clock, self._notices.somewhere
         )
         self.timetable = Timetable(home.clock)
+        self._lag = LoopLag()
         self.polls = Polls(home.database, home.poller, home.clock)
         self.sinks = Sinks(home.connections, home.clock)
         self.hearing = Hearing(home.database, home.connections, home.clock)
@@ -156,6 +161,15 @@ class Bot:
             "outbox_waiting": waiting,
         }
 
+    async def metrics(self) -> list[Gauge]:
+        """What `/metrics` says."""
+        info, slack = Gauge("info", "Always 1; the version is a label"), Gauge("slack_connected", "1 while Slack is")
+        lag = Gauge("loop_lag_seconds", "How late the event loop was at worst in the last minute")
+        info.add(1, version=__version__)
+        slack.add(int(self.socket is None or self.socket.connected()))
+        lag.add(self._lag.worst_seconds())
+        return [info, slack, lag, *await measures(self.house.database, self.house.clock)]
+
     async def idle(self) -> None:
         """Waits until nothing is under way: for tests and the demo."""
         await self.tasks.idle()
@@ -194,22 +208,29 @@ class Bot:
         await self.deliver()
 
     @asynccontextmanager
-    async def running(self, *, clockwork: bool = True, host: str = EVERYWHERE) -> AsyncIterator["Bot"]:
+    async def running(self, *, clockwork: bool = True, host: str | None = None) -> AsyncIterator["Bot"]:
         """Runs while the block lasts, and then stops in good order: no new work, what is under way is finished.
 
-        `host` is where health is served.
+        `host` is where HTTP is served instead of where the settings say.
         """
         async with AsyncExitStack() as stack:
-            slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app))
+            settings = self.house.settings
+            secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else None
+            slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app, secret))
             try:
                 self.port = await stack.enter_async_context(
-                    listening(web_app(self.health, slack, self.hearing.webhook), self.house.settings.http_port, host)
+                    listening(
+                        web_app(self.health, slack, self.hearing.webhook, self.metrics),
+                        settings.http_port,
+                        host or settings.http_host,
+                    )
                 )
             except OSError as error:
-                port = self.house.settings.http_port
-                raise StartError(
-                    f"OUTLAY_HTTP_PORT: port {port} cannot be used ({error.strerror}); name another"
-                ) from None
+                setting = "OUTLAY_HTTP_HOST" if error.errno == errno.EADDRNOTAVAIL else "OUTLAY_HTTP_PORT"
+                where = f"port {settings.http_port} on {host or settings.http_host}"
+                raise StartError(f"{setting}: {where} cannot be used ({error.strerror}); name another") from None
+            self._lag.start()
+            stack.push_async_callback(self._lag.stop)
             stack.push_async_callback(self.tasks.drain, DRAIN_SECONDS)
             if clockwork:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)

@@ -8,6 +8,7 @@ as well: a misspelt name would otherwise be obeyed by nobody, in silence.
 import difflib
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -79,6 +80,13 @@ def _parse_master_key(value: str) -> SecretStr:
     except VaultError as error:
         raise ValueError(str(error)) from None
     return SecretStr(value)
+
+
+def _parse_host(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(f"wants an address of this machine such as 127.0.0.1 or ::1, not {_shown(value)}") from None
 
 
 def _parse_kms_key(value: str) -> str:
@@ -232,6 +240,12 @@ class Settings(BaseModel):
     )
     admins: Annotated[frozenset[str], BeforeValidator(_parse_admins)] = _setting(
         "OUTLAY_ADMINS", "Slack user ids, besides the workspace's own admins and owners.", frozenset()
+    )
+    http_host: Annotated[str, BeforeValidator(_parse_host)] = _setting(
+        "OUTLAY_HTTP_HOST",
+        "The address that `outlay run` serves on: `127.0.0.1` for this machine alone.",
+        "0.0.0.0",  # noqa: S104  a container's health check comes from outside it
+        shown="0.0.0.0, all interfaces",
     )
     http_port: Annotated[int, _whole(0, 65_535)] = _setting(
         "OUTLAY_HTTP_PORT", "Health, metrics, HTTP mode. 0 takes any free port and says which.", 8080, shown="8080"

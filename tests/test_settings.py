@@ -61,6 +61,7 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
             "OUTLAY_DIGEST_CHANNEL": "C99",
             "OUTLAY_RECOVERY_MINUTES": " 30 ",
             "OUTLAY_ADMINS": "U1, U2 W3,",
+            "OUTLAY_HTTP_HOST": "127.0.0.1",
             "OUTLAY_HTTP_PORT": "0",
             "OUTLAY_PLUGINS_DIR": str(tmp_path / "plugins"),
             "OUTLAY_LOG_LEVEL": "debug",
@@ -87,6 +88,7 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
         "digest_channel": "C99",
         "recovery_minutes": 30,
         "admins": frozenset({"U1", "U2", "W3"}),
+        "http_host": "127.0.0.1",
         "http_port": 0,
         "plugins_dir": tmp_path / "plugins",
         "log_level": "DEBUG",
@@ -135,6 +137,8 @@ def test_a_database_needs_no_driver(given: str, made: str) -> None:
         ("OUTLAY_POLL_SECONDS", "٦٠", "a whole number"),
         ("OUTLAY_POLL_SECONDS", "9" * 5000, "a whole number"),
         ("OUTLAY_RECOVERY_MINUTES", "0", "from 1 to 10080"),
+        ("OUTLAY_HTTP_HOST", "everywhere", "wants an address of this machine"),
+        ("OUTLAY_KMS_KEY", "arn:aws:kms:eu-west-1:1:key/2", "wants the URI of a key"),
         ("OUTLAY_HTTP_PORT", "65536", "from 0 to 65535"),
         ("OUTLAY_HTTP_PORT", "-1", "from 0 to 65535"),
         ("OUTLAY_ALERT_CHANNEL", "#general", "C012AB3CD"),
@@ -254,6 +258,6 @@ def test_a_relative_folder_is_below_where_we_stand(tmp_path: Path, monkeypatch: 
 
 
 def test_every_setting_is_documented_once() -> None:
-    assert len(set(NAMES)) == len(NAMES) == 21
+    assert len(set(NAMES)) == len(NAMES) == 22
     assert all(shown and meaning.endswith((".", "`", "venv with")) for _, shown, meaning in documented())
     assert all(name.startswith(("SLACK_", "OUTLAY_")) for name in NAMES)

@@ -1,24 +1,57 @@
-"""HTTP mode: one route, where Slack posts what Socket Mode would have sent. Bolt checks each signature."""
+"""HTTP mode: one route, where Slack posts what Socket Mode would have sent, each request signed.
 
+How often somebody may be wrong is counted by address; a good signature is never refused for it.
+"""
+
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from slack_bolt.adapter.starlette.async_handler import AsyncSlackRequestHandler
 from slack_bolt.async_app import AsyncApp
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+
+from bot.core.quota import Quota
+from bot.slack.signature import Signatures
 
 PATH = "/slack/events"
 BODY_BYTES_MAX = 1_000_000  # Slack's own are below 300 KB
+BODY_SECONDS = 10  # for all of the body to arrive
 
 
-def endpoint(app: AsyncApp) -> Callable[[Request], Awaitable[Response]]:
+def endpoint(
+    app: AsyncApp,
+    signing_secret: str | None,
+    *,
+    quota: Quota | None = None,
+    time_of_day: Callable[[], float] = time.time,
+) -> Callable[[Request], Awaitable[Response]]:
     """What to mount at PATH, for POST."""
-    handler = AsyncSlackRequestHandler(app)
+    handler, signatures, strangers = AsyncSlackRequestHandler(app), Signatures(signing_secret), quota or Quota()
 
     async def receive(request: Request) -> Response:
         length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            return Response(status_code=413)
+        if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > BODY_BYTES_MAX:
+            return Response(status_code=413, headers={"Connection": "close"})
+        address = request.client.host if request.client else ""
+        wait_seconds = strangers.wait_seconds(address, time.monotonic())
+        if wait_seconds and not signatures.plausible(request.headers, time_of_day()):
+            return Response(status_code=429, headers={"Retry-After": str(wait_seconds), "Connection": "close"})
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.body()
+        except TimeoutError:
+            return Response(status_code=408, headers={"Connection": "close"})
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if not signatures.good(request.headers, body, time_of_day()):
+            strangers.take(address, time.monotonic())
+            return Response(status_code=401)  # no words: nobody who should read them comes here
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return Response(status_code=400)
         return await handler.handle(request)
 
     return receive

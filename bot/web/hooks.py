@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from bot.plugin.errors import PluginError, Transient
 
-PATH = "/hooks/{connection}"
+ROOT = "/hooks/"
+PATH = ROOT + "{connection}"
 BODY_BYTES_MAX = 1024 * 1024
 AT_ONCE = 8
 READ_SECONDS = 5.0  # whoever sends slower than that is nobody who means it

@@ -1,38 +1,55 @@
-"""The bot's own small HTTP server: health for whoever watches it, where other sides say something by themselves, and in
-HTTP mode the route that Slack posts to."""
+"""The bot's own small HTTP server: health and metrics for whoever watches it, where other sides say something by
+themselves, and in HTTP mode the route that Slack posts to."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from bot.core.gauges import Gauge
 from bot.web import hooks
+from bot.web.exposition import CONTENT_TYPE, written
+from bot.web.gate import Gate
 
 GOODBYE_SECONDS = 5
-EVERYWHERE = "0.0.0.0"  # noqa: S104  a container's health check comes from outside it
+MAX_CONNECTIONS = 500  # at once; more are told to come again
+MAX_HEAD_BYTES = 32 * 1024
+BACKLOG = 128
 Health = Callable[[], Awaitable[dict[str, object]]]
+Metrics = Callable[[], Awaitable[Iterable[Gauge]]]
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def web_app(health: Health, slack: tuple[str, Endpoint] | None = None, hear: hooks.Hear | None = None) -> Starlette:
-    """`/healthz`, webhooks for `hear`, and where Slack posts to in HTTP mode. 503 of the first says that something a
-    person should see to is wrong."""
+def web_app(
+    health: Health,
+    slack: tuple[str, Endpoint] | None = None,
+    hear: hooks.Hear | None = None,
+    metrics: Metrics | None = None,
+) -> Gate:
+    """`/healthz`, `/metrics`, webhooks for `hear`, and where Slack posts to in HTTP mode, all behind the gate.
+
+    503 of the first says that something a person should see to is wrong.
+    """
 
     async def healthz(_: Request) -> Response:
         found = await health()
-        return JSONResponse(found, status_code=200 if found["ok"] else 503, headers={"Cache-Control": "no-store"})
+        return JSONResponse(found, status_code=200 if found["ok"] else 503)
 
-    routes = [Route("/healthz", healthz), *([hooks.route(hear)] if hear else [])]
+    async def exposed(_: Request) -> Response:
+        return PlainTextResponse(written(await metrics() if metrics else []), media_type=CONTENT_TYPE)
+
+    routes = [Route("/healthz", healthz), Route("/metrics", exposed), *([hooks.route(hear)] if hear else [])]
     if slack:
         path, endpoint = slack
         routes.append(Route(path, endpoint, methods=["POST"]))
-    return Starlette(routes=routes)
+    return Gate(Starlette(routes=routes), signed=(hooks.ROOT, *([slack[0]] if slack else [])))
 
 
 class _Server(uvicorn.Server):
@@ -44,17 +61,25 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(app: Starlette, port: int, host: str = EVERYWHERE) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, port: int, host: str) -> AsyncIterator[int]:
     """Serves while the block lasts, and gives the port (0 took any free one). Raises OSError if it is taken."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # here and now: whoever comes before uvicorn is up waits for it
     except OSError:
         listener.close()
         raise
     config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=GOODBYE_SECONDS
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_graceful_shutdown=GOODBYE_SECONDS,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listener]))
