@@ -106,7 +106,7 @@ def test_whatever_things_are_called_every_view_is_valid(name: str, title: str, h
     assert_view(blocks.form_view(Draft(ledger, name, replace=existing), (ledger,)))
     assert_view(blocks.checking_view(title))
     assert_view(blocks.done_view(Connected("c1", name, title, account, hint, (account, hint))))
-    assert_view(home_view([existing], is_admin=True))
+    assert_view(home_view([existing], [], NOW, is_admin=True))
     assert_message(needs_reauth(existing, NOW - timedelta(days=2), NOW))
 
 
@@ -121,10 +121,10 @@ def test_a_notice_says_who_refuses_what_since_when_and_its_button_holds_the_id_a
 
 
 def test_the_home_tab_shows_the_first_step_to_whom_it_concerns() -> None:
-    assert "connect:open" in str(home_view([], is_admin=True))
-    assert "connect:open" not in str(home_view([], is_admin=False))
-    assert "and 5 more connections" in str(home_view([MAIN] * 35, is_admin=False))
-    for view in (home_view([], is_admin=True), home_view([MAIN] * 35, is_admin=True), guest_view()):
+    assert "connect:open" in str(home_view([], [], NOW, is_admin=True))
+    assert "connect:open" not in str(home_view([], [], NOW, is_admin=False))
+    assert "and 5 more connections" in str(home_view([MAIN] * 35, [], NOW, is_admin=False))
+    for view in (home_view([], [], NOW, is_admin=True), home_view([MAIN] * 35, [], NOW, is_admin=True), guest_view()):
         assert_blocks(view["blocks"], "home")
 
 
