@@ -60,7 +60,8 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Everything a digest says. `before_nano_usd`: of the period that it is compared with; None: no books then.
+    """Everything a digest says. `before_nano_usd`: of the period that it is compared with; None: the books
+    do not hold all of that.
 
     `month` and `forecast`: the month under way, by the time of writing. `person`: whose own digest it is, or "".
     """

@@ -88,6 +88,8 @@ class Digesting:
             compared, month = compared_with(period, start), month_of(today)
             found, before = await ask(start, end, "owner", "model"), await ask(*compared, "owner", "model")
             earlier = await ask(start - timedelta(days=NEW_MODELS_DAYS), start - timedelta(days=1), "model")
+            reach = await ask(compared[0] - timedelta(days=NEW_MODELS_DAYS), compared[0], "day")
+            comparable = bool(before.lines and reach.lines)  # half a month says nothing about a whole one
             days: dict[date, int] = {}
             for line in (await ask(min(month[0], today - timedelta(days=HISTORY_DAYS + 1)), today, "day")).lines:
                 day = date.fromisoformat(line.day or "")
@@ -98,9 +100,9 @@ class Digesting:
                 start=start,
                 end=end,
                 answer=await ask(start, end, *by, top=TOP),
-                before_nano_usd=before.total_nano_usd if before.lines else None,
+                before_nano_usd=before.total_nano_usd if comparable else None,
                 compared=compared,
-                moves=moves(found.lines, before.lines, by_model=bool(person)) if before.lines else (),
+                moves=moves(found.lines, before.lines, by_model=bool(person)) if comparable else (),
                 new_models=new_models(found.lines, (line.model.id for line in earlier.lines if line.model)),
                 month=month,
                 forecast=forecast(days, start=month[0], end=month[1], today=today, gone=part_gone(now, today, zone)),

@@ -75,3 +75,24 @@ async def test_the_command_posts_one_beside_the_running_bot_and_says_what_slack_
         assert ran.code == 1
         assert why in ran.complaint
         assert channel in ran.complaint
+
+
+async def test_who_wants_their_own_gets_it_by_direct_message_and_a_deaf_channel_is_told_to_who_chose_it(
+    connected: House,
+) -> None:
+    own = (await connected.slack.command("/spend digest", user=BRUNO)).modal
+    chosen = (await connected.slack.command("/spend digest", user=ALICE)).modal
+    assert own is not None
+    assert chosen is not None
+    await own.submit({"digest:own": ["day"]})
+    await chosen.submit({"digest:channels": [RANDOM], "digest:periods": ["day"]})
+    await connected.later(hours=18)
+    for _ in range(3):
+        await connected.later(minutes=30)
+
+    texts = [str(call.args["text"]) for call in connected.slack.calls("chat.postMessage") if call.ok]
+    (mine,) = [text for text in texts if "you spent" in text]
+    reply = await connected.slack.command("/spend yesterday me", user=BRUNO)
+    assert mine.startswith(f"Saturday 21 Nov: you spent {reply.text.split(' yesterday')[0]}")
+    (deaf,) = [text for text in texts if "does not reach" in text]
+    assert f"<#{RANDOM}>: Outlay is not in it" in deaf

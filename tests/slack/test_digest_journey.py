@@ -109,7 +109,7 @@ def test_everything_worth_a_line_is_there() -> None:
 @pytest.mark.parametrize(
     ("before", "said"),
     [
-        (None, "Friday 20 Nov cost *$340.00*; there is nothing before it to compare with."),
+        (None, "Friday 20 Nov cost *$340.00*; the books hold no whole day before it to compare with."),
         (338, "Friday 20 Nov cost *$340.00*, about as much as the Friday before."),
         (400, "Friday 20 Nov cost *$340.00*, $60.00 less than the Friday before (15 %)."),
         (10, "Friday 20 Nov cost *$340.00*, $330.00 more than the Friday before, 34 times as much."),

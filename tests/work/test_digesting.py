@@ -232,6 +232,14 @@ async def test_its_figures_are_those_of_spend_and_it_says_who_moved_on_what(desk
     assert own.answer.query.by == ("model",)
 
 
+async def test_half_a_week_of_books_is_nothing_to_compare_a_whole_one_with(desk: Desk) -> None:
+    every = [row(MONDAY + n * DAY, "10") for n in range(-14, 0)]
+    await fill(desk.books, every[3:])  # from the Thursday on
+    assert (await desk.digests.last("T1", "week")).before_nano_usd is None
+    await fill(desk.books, every)
+    assert (await desk.digests.last("T1", "week")).before_nano_usd == 70 * NANO
+
+
 async def test_the_other_tenant_is_in_nobodys_digest(desk: Desk) -> None:
     await desk.books.say([row(MONDAY + DAY, "900")], connection_id=2)
     found = await desk.digests.last("T1", "day")

@@ -41,7 +41,7 @@ def what_changed(digest: Digest, bold: str = "*") -> str:
     if digest.quiet:
         return f"{title(digest)}: nothing was spent that a connected ledger knows of."
     if before is None:
-        return f"{begins}; there is nothing before it to compare with."
+        return f"{begins}; the books hold no whole {digest.period} before it to compare with."
     change, than = total - before, _than(digest)
     if abs(change) * 100 <= ABOUT_THE_SAME_PERCENT * max(before, 1):
         return f"{begins}, about as much as {than}."
