@@ -26,7 +26,7 @@ from bot.core.clock import ShiftedClock
 from bot.demo import staff
 from bot.demo.company import Company
 from bot.demo.linear import PATH as LINEAR_PATH
-from bot.demo.linear import linear_app
+from bot.demo.linear import LinearStandin, linear_app
 from bot.demo.openrouter import ROOT, OpenRouterStandin, openrouter_app, standin
 from bot.demo.serve import serving
 from bot.demo.slack import SlackStandIn
@@ -70,6 +70,7 @@ class Stage:
     chat: Chat
     openrouter: OpenRouterStandin
     openrouter_url: str
+    linear: LinearStandin
     linear_url: str
     home: House
     bot: Bot
@@ -110,7 +111,8 @@ class Stage:
                 while True:
                     await self.bot.tick()
                     views = await self.connections()
-                    if all(view.last_poll and view.last_poll >= wanted for view in views):
+                    read = [view for view in views if view.role != "sink"]
+                    if all(view.last_poll and view.last_poll >= wanted for view in read):
                         break
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError:
@@ -132,7 +134,8 @@ async def stage() -> AsyncIterator[Stage]:
         company = Company(now=clock.now())
         openrouter = openrouter_app(company, clock)
         openrouter_url = await stack.enter_async_context(serving(openrouter)) + ROOT
-        linear_url = await stack.enter_async_context(serving(linear_app(clock))) + LINEAR_PATH
+        linear = linear_app(clock)
+        linear_url = await stack.enter_async_context(serving(linear)) + LINEAR_PATH
         slack = SlackStandIn(World(_people(company), team_name=staff.COMPANY_NAME, clock=clock))
         slack.base_url = await stack.enter_async_context(serving(slack.app))
         settings = _settings(slack, folder / "data")
@@ -143,7 +146,8 @@ async def stage() -> AsyncIterator[Stage]:
         await slack.socket.connected()
         chat = Chat(slack, idle=bot.tasks.idle)
         yield Stage(
-            clock, company, slack, chat, standin(openrouter), openrouter_url, linear_url, home, bot, folder
+            clock, company, slack, chat, standin(openrouter), openrouter_url, linear.state.standin, linear_url,
+            home, bot, folder,
         )  # fmt: skip
 
 

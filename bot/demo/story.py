@@ -1,7 +1,7 @@
 """The story that `outlay demo` tells: one night at an invented company, played by the real bot on loopback.
 
-What is simulated is said on the first line. The scenes are in `story_scenes` and `story_alert`, the sum at the end in
-`story_sums`, and what `--serve` adds in `story_serve`.
+What is simulated is said on the first line. The scenes are in `story_scenes`, `story_alert` and
+`story_ticket`, the sums in `story_sums`, and what `--serve` adds in `story_serve`.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def demo(*, serve: bool) -> int:
 async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
     tell.progress("the stage is being set …")
     # These take a second or two to load; the first line should not wait for them.
-    from bot.demo import story_alert, story_serve, story_sums
+    from bot.demo import story_alert, story_serve, story_sums, story_ticket
     from bot.demo import story_scenes as scenes
     from bot.demo.stage import NotHeld, stage
 
@@ -57,12 +57,16 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
             await scenes.ask(on, tell)
             tell.scene("Planned work is declared beforehand")
             await story_alert.plan_ahead(on, tell)
+            tell.scene("The same admin connects Linear")
+            await story_ticket.connect(on, tell)
             tell.scene("An agent runs away")
             await story_alert.run_away(on, tell)
             tell.scene("Is the house in order?")
             await scenes.examine(on, tell)
             tell.scene("Do the books hold?")
             await story_sums.compare(on, tell)
+            tell.scene("The issue in Linear")
+            await story_ticket.show(on, tell)
             _what_next(tell, serve)
             telling.told = True
             if serve:

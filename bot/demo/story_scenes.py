@@ -8,11 +8,8 @@ NotHeld says what did not.
 
 import asyncio
 
-import httpx
-
 from bot.checkup import checkup
 from bot.demo.catalog import AUTO
-from bot.demo.linear import API_KEY as LINEAR_KEY
 from bot.demo.narrator import Narrator
 from bot.demo.openrouter import INFERENCE_KEY, MANAGEMENT_KEY
 from bot.demo.slack_seen import Modal, Reply
@@ -98,11 +95,6 @@ async def examine(on: Stage, tell: Narrator) -> None:
     tell.line()
     if sick := [check.name for check in checks if not check.ok]:
         raise NotHeld(f"the doctor is not content with: {', '.join(sick)}")
-    workspace = await _linear_answers(on)
-    tell.say(
-        f"The Linear stand-in answers too: {workspace}. Filing an incident there comes with a later version; today "
-        "nothing talks to it but this line."
-    )
 
 
 async def type_in(on: Stage, tell: Narrator, who: str, line: str) -> Reply:
@@ -136,14 +128,6 @@ async def _say_what_auto_became(on: Stage, tell: Narrator) -> None:
         f"{percent} of the requests asked for {AUTO} and let OpenRouter choose. No row is called so: each names the "
         "model that really ran, with no proxy in between. The next key never asks for anything else:"
     )
-
-
-async def _linear_answers(on: Stage) -> str:
-    asked = {"query": "query { organization { name } teams { nodes { name } } }"}
-    async with httpx.AsyncClient(trust_env=False) as client:
-        reply = await client.post(on.linear_url, json=asked, headers={"Authorization": LINEAR_KEY})
-    data = reply.raise_for_status().json()["data"]
-    return f"workspace {data['organization']['name']}, team {data['teams']['nodes'][0]['name']}"
 
 
 def clock_of(on: Stage) -> str:

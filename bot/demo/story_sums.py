@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.core.answer import Answer, Line
 from bot.core.models import canonical
 from bot.core.money import exact
-from bot.demo import openrouter
+from bot.demo import linear, openrouter
 from bot.demo.narrator import Narrator
 from bot.demo.stage import LOG_FILE, NotHeld, Stage
 from bot.slack import words
@@ -21,7 +21,7 @@ PAID = "paid_nano_usd"  # credits, and what went upstream on own keys: no other 
 
 
 async def compare(on: Stage, tell: Narrator) -> None:
-    """Compares, by the whole, by model and by day, and looks for the key in all that was written."""
+    """Compares, by the whole, by model and by day, and looks for the keys in all that was written."""
     minute = await _read_in_one_minute(on)
     period = f"from {on.company.start.date()} to {minute.date()}"
     by_model, by_day = await on.ask(f"{period} by model top 100"), await on.ask(f"{period} by day")
@@ -42,12 +42,12 @@ async def compare(on: Stage, tell: Narrator) -> None:
     _same("by day", {line.day: line.cost_nano_usd for line in _spending(by_day)}, days)
     if on.openrouter.journal.violations:
         raise NotHeld("the bot asked the ledger for something that is not for a reader of bills")
-    _look_for_the_key(on)
+    _look_for_the_keys(on)
     requests = words.counted(len(on.openrouter.journal.asked), "request")
     tell.say(
         f"Equal to the nano-dollar, and so is each of {words.counted(len(models), 'model')} and each of "
-        f"{words.counted(len(days), 'day')}. It took {requests}, every one of them a read. The pasted key stands in no "
-        "message, in no line of the log and in no file of the house: it is there only encrypted."
+        f"{words.counted(len(days), 'day')}. It took {requests}, every one of them a read. The pasted keys stand in no "
+        "message, in no line of the log and in no file of the house: they are there only encrypted."
     )
 
 
@@ -73,11 +73,11 @@ async def _read_in_one_minute(on: Stage) -> datetime:
     raise NotHeld("the machine is too busy to read the ledger within one minute")
 
 
-def _look_for_the_key(on: Stage) -> None:
-    """In everything that the house has written and said. It was pasted, and must be nowhere."""
-    key = openrouter.MANAGEMENT_KEY
-    if key in on.slack.journal.said():
-        raise NotHeld("the pasted key was sent back to Slack")
-    for file in on.folder.rglob("*"):
-        if file.is_file() and key.encode() in file.read_bytes():
-            raise NotHeld(f"the pasted key stands in {'the log' if file.name == LOG_FILE else file.name}")
+def _look_for_the_keys(on: Stage) -> None:
+    """In everything that the house has written and said. They were pasted, and must be nowhere."""
+    for key in (openrouter.MANAGEMENT_KEY, linear.API_KEY):
+        if key in on.slack.journal.said():
+            raise NotHeld("a pasted key was sent back to Slack")
+        for file in on.folder.rglob("*"):
+            if file.is_file() and key.encode() in file.read_bytes():
+                raise NotHeld(f"a pasted key stands in {'the log' if file.name == LOG_FILE else file.name}")

@@ -126,7 +126,13 @@ class Connections:
             await session.flush()
             await self._keep(session, row, secrets)
         return Connected(
-            public_id(row), row.name, plugin.meta.title, row.account_title, row.fingerprint, checked.can_read
+            public_id(row),
+            row.name,
+            plugin.meta.title,
+            row.account_title,
+            row.fingerprint,
+            checked.can_read,
+            is_sink=row.role == "sink",
         )
 
     async def disconnect(self, workspace_id: str, name: str) -> None:

@@ -151,6 +151,7 @@ async def tell(
         key=key,
         finding=finding_of(
             incident,
+            now=now,
             email=await owners.email_of(session, incident.workspace_id, incident.subject),
             zone=await zone_of(session, incident.workspace_id),
             slack_url=workspace.url if workspace else "",

@@ -1,7 +1,7 @@
 """An incident as a neutral finding: plain text and figures, which every sink renders in its own way."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from bot.books.incident_tables import Incident
@@ -10,7 +10,9 @@ from bot.core.money import to_usd
 from bot.plugin.finding import Fact, Finding, Link, Subject
 
 
-def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC, slack_url: str = "") -> Finding:
+def finding_of(
+    incident: Incident, *, now: datetime, email: str = "", zone: tzinfo = UTC, slack_url: str = ""
+) -> Finding:
     """What was found, as it stands. `slack_url`: where the workspace's Slack is; "" while nobody has said."""
     numbers = verdict_of(incident)
     usual = numbers.get("usual_by_now_nano_usd")
@@ -23,10 +25,10 @@ def finding_of(incident: Incident, *, email: str = "", zone: tzinfo = UTC, slack
         since=datetime.fromtimestamp(incident.since, UTC),
         spent_usd=to_usd(incident.spent_nano_usd),
         usual_usd=None if usual is None else to_usd(int(usual)),
-        facts=tuple(_facts(incident, numbers, today, zone)),
+        facts=tuple(_facts(incident, numbers, today, zone, now)),
         why=tuple(whys(numbers)),
         what_to_do=(
-            f"Ask {incident.name} whether this is planned; in Slack, Expected says so and keeps it quiet.",
+            f"Ask {_whom(incident)} whether this is planned; in Slack, Expected says so and keeps it quiet.",
             "If it is not, switch the key off where it was made, or lower its limit there.",
             f"Check the figures: /spend today {asked(incident)} by hour",
         ),
@@ -81,16 +83,32 @@ def usd(nano_usd: int) -> str:
     return f"${dollars:,.2f}" if abs(dollars) < 10 else f"${dollars:,.0f}"
 
 
-def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo) -> list[Fact]:
+def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> list[Fact]:
     usual = numbers.get("usual_by_now_nano_usd")
     found = [Fact(f"Spent since {since(incident, zone)}", usd(incident.spent_nano_usd))]
     found.append(Fact("Today", usd(today) + ("" if usual is None else f" (usually {usd(int(usual))} by now)")))
     found.append(Fact("An hour", usd(_hour(numbers))))
-    found.append(Fact("By midnight, at this pace", usd(int(numbers.get("by_midnight_nano_usd") or 0))))
+    found.append(Fact("By midnight, at this pace", usd(_by_midnight(incident, numbers, today, zone, now))))
     if numbers.get("model"):
         found.append(Fact("Mostly", f"{numbers['model']} on {numbers.get('key') or 'one key'}"))
     return found
 
 
+def _by_midnight(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> int:
+    """What the day will have cost if it goes on like this: the figure of the message in Slack."""
+    begun = datetime.combine(now.astimezone(zone).date(), time(), zone)
+    left_seconds = int((begun + timedelta(days=1) - now).total_seconds())
+    so_far = max(today, incident.spent_nano_usd if incident.since >= begun.timestamp() else 0)
+    return so_far + _hour(numbers) * left_seconds // 3600
+
+
 def _hour(numbers: Mapping[str, Any]) -> int:
-    return int(numbers.get("hour_nano_usd") or 0)
+    """Dollars an hour right now; as it was when it was noticed, before anything newer is known."""
+    now = numbers.get("rate_nano_usd")
+    return int(numbers.get("hour_nano_usd") or 0) if now is None else int(now)
+
+
+def _whom(incident: Incident) -> str:
+    if incident.kind == "everybody":
+        return "around"
+    return incident.name if incident.kind == "person" else f"whoever answers for {incident.name}"

@@ -42,6 +42,7 @@ class Connected:
     account_title: str
     fingerprint: str
     can_read: tuple[str, ...]
+    is_sink: bool = False
 
 
 @dataclass(frozen=True, slots=True)

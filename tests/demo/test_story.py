@@ -125,6 +125,23 @@ def test_it_rings_within_one_poll_with_the_reason_in_one_message_and_planned_wor
     assert "Evaluation of three models" in words
 
 
+def test_the_runaway_is_an_issue_in_linear_that_and_the_message_know_each_other(words: str) -> None:
+    assert "linear is connected to Linear." in words
+    assert "lin_api_" not in words
+    night = words.partition("An agent runs away")[2]
+    assert "Ticket: linear" in night.partition("02:20 UTC agent-triage:")[0], "with the very first alert"
+    issue = words.partition("The issue in Linear")[2]
+    for shown in (
+        "Linear ENG-1 agent-triage: $10 since",
+        "Low · Triage · ai-spend",
+        "Why this was noticed",
+        "The alert in Slack $30",
+        "slack.com/archives/",
+        "Outlay commented: $30",
+    ):
+        assert shown in issue
+
+
 def test_the_doctor_is_content_and_the_books_equal_the_truth(words: str) -> None:
     assert "ok connection openrouter: management key of Brightloom" in words
     sums = re.search(r"The books say \$(\d+\.\d{9}) The invented company spent \$(\d+\.\d{9}) Equal to the nano", words)

@@ -58,6 +58,10 @@ def checking_view(ledger_title: str) -> kit.View:
     return _showing(Shown.CHECKING, CHECKING, [kit.section(text), kit.context("Nothing is saved before it says yes.")])
 
 
+NEXT_OF_LEDGER = "The first figures come in about a minute: try `/spend`."
+NEXT_OF_SINK = "What is dear enough goes there by itself from now on; a button on each alert sends the rest."
+
+
 def done_view(connected: Connected) -> kit.View:
     """It is saved: whose account, what it may read, and what comes next."""
     reads = "\n".join(f"• {words.safe(what)}" for what in connected.can_read)
@@ -71,8 +75,8 @@ def done_view(connected: Connected) -> kit.View:
         [
             kit.section(done_text(connected)),
             kit.fields(facts),
-            *([kit.section(f"*Can read*\n{reads}")] if reads else []),
-            kit.context("The first figures come in about a minute: try `/spend`."),
+            *([kit.section(f"*Can {'do' if connected.is_sink else 'read'}*\n{reads}")] if reads else []),
+            kit.context(NEXT_OF_SINK if connected.is_sink else NEXT_OF_LEDGER),
         ],
     )
 
