@@ -146,8 +146,10 @@ class GitHub(Sink[GitHubConfig]):
         return issue if _standing(issue) == "open" else None
 
     async def _issue(self, receipt: Receipt) -> dict[str, Any] | None:
+        """The issue, or None if that is gone. Raises BadConfig if its repository is."""
         sent = await self._send("GET", self._path(receipt))
-        if sent.status in (301, 404, 410):  # moved elsewhere, or deleted
+        if sent.status in (301, 404, 410):  # moved elsewhere, or deleted; unless it is the whole repository
+            await self._ask("GET", self._repo)
             return None
         return _object(self._read(sent))
 

@@ -246,8 +246,12 @@ class Jira(Sink[JiraConfig]):
         return issue if _standing(issue) in ("open", "started") else None
 
     async def _issue(self, key: str) -> dict[str, Any] | None:
+        """The issue, or None if that is gone. Raises BadConfig if its project is."""
         sent = await self._send("GET", f"/issue/{key}", params={"fields": "status,resolution,priority"})
-        return None if sent.status == 404 else _shape(self._read(sent), "fields")
+        if sent.status == 404:
+            await self._object("GET", f"/project/{self.config.project}")
+            return None
+        return _shape(self._read(sent), "fields")
 
     # Asking
 

@@ -268,6 +268,18 @@ async def test_a_mark_is_looked_for_beyond_the_first_page() -> None:
     assert len(found.issues) == 149
 
 
+async def test_a_repository_that_is_gone_is_not_taken_for_issues_that_are() -> None:
+    async with hub() as (found, bench):
+        receipt = await bench.tell(event_at(0))
+        found.repo["full_name"] = "acme/renamed"
+        error = await bench.outcome(event_at(1, receipt=receipt))
+        async with bench.sink() as sink:
+            with pytest.raises(BadConfig):
+                await sink.standings([receipt])
+    assert isinstance(error, BadConfig)
+    assert error.field == "repository"
+
+
 async def test_a_deleted_issue_is_gone_and_nothing_is_filed_in_its_place() -> None:
     async with hub() as (found, bench):
         receipt = await bench.tell(event_at(0))

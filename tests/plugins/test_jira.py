@@ -283,6 +283,15 @@ async def test_what_is_done_is_left_alone_and_not_worth_it_is_muted() -> None:
     assert [one.standing for one in stands] == ["canceled", "gone"]
 
 
+async def test_a_project_that_is_gone_is_not_taken_for_issues_that_are() -> None:
+    async with site() as (found, bench):
+        receipt = await bench.tell(event_at(0))
+        found.projects, found.issues = set(), {}
+        error = await bench.outcome(event_at(1, receipt=receipt))
+    assert isinstance(error, BadConfig)
+    assert error.field == "project"
+
+
 async def test_what_is_not_on_the_screen_is_left_out_with_a_note() -> None:
     async with site() as (found, bench):
         found.screen -= {"priority", "assignee"}
