@@ -70,6 +70,14 @@ async def members(session: AsyncSession, incident: Incident) -> Sequence[Inciden
     return sorted(found, key=lambda member: (-member.spent_nano_usd, member.id or 0))
 
 
+async def group_since(session: AsyncSession, workspace_id: str, since: int) -> Incident | None:
+    """The one that leads the newest message that several share, if that began no earlier than this."""
+    statement = select(Incident).where(
+        Incident.workspace_id == workspace_id, Incident.group_id == Incident.id, Incident.opened_at >= since
+    )
+    return (await session.exec(statement.order_by(col(Incident.id).desc()).limit(1))).first()
+
+
 def standing(incident: Incident) -> Standing:
     """How it stands, for the state machine."""
     return Standing(

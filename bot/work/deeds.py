@@ -15,6 +15,7 @@ from bot.core.incidents import Deed
 from bot.work import episodes
 
 CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
+GROWN = 4
 
 
 async def do(
@@ -27,7 +28,9 @@ async def do(
     if deed == "undo":
         await _forget(session, row, now)
     if deed == "dismiss":
-        await expect(session, row, who, reason, now, until=now + timedelta(seconds=CALM_SECONDS))
+        day = max(int(incidents.verdict_of(row).get("day_nano_usd") or 0), row.spent_nano_usd)
+        until = now + timedelta(seconds=CALM_SECONDS)
+        await expect(session, row, who, reason, now, until=until, below_nano_usd=GROWN * day or None)
         await episodes.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
 
 

@@ -26,6 +26,7 @@ from bot.work.findings import finding_of
 from bot.work.telling import tell_sinks
 
 GROUP_FROM = 6  # so many new incidents at one look share a message
+JOIN_SECONDS = 1800  # and whoever follows within so long joins them
 QUIET_SHARE = 4  # back to usual: below a quarter of the worst hour, or one and a half of what is usual
 LEAST_HOUR_NANO_USD = NANO_PER_USD // 4
 SHOWN_AGAIN_SHARE = 20  # the message is edited when it cost a twentieth more
@@ -124,17 +125,34 @@ async def grow(
 
 
 async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: datetime) -> None:
-    """Has new incidents shown: each by itself, or all in one message where many fire at once."""
-    if len(opened) >= GROUP_FROM:
+    """Has new incidents shown: each by itself, or all in one message where many fire at once or soon after those."""
+    at = int(now.timestamp())
+    together = await incidents.group_since(session, opened[0].workspace_id, at - JOIN_SECONDS) if opened else None
+    if together is not None:
+        for incident in opened:
+            await _join(session, incident, together, now=now)
+    elif len(opened) >= GROUP_FROM:
         for incident in opened:
             incident.group_id = opened[0].id
             session.add(incident)
         await session.flush()
     for incident in opened:
         chosen = await read_alerting(session, incident.workspace_id)
-        morning = chosen.quiet_until(now) if incident.severity == "notice" else None  # pages wait for nothing
+        silent = incident.severity == "notice" and not incident.ts  # pages wait for nothing, an edit disturbs nobody
+        morning = chosen.quiet_until(now) if silent else None
         new = await note(session, incident, "opened", now=now, show_at=morning)
         await tell(session, incident, "opened", key=str(new.id), now=now)
+        if together is not None:
+            await reply(session, incident, now=morning or now, what="joined", aloud=incident.severity == "page")
+
+
+async def _join(session: AsyncSession, incident: Incident, group: Incident, *, now: datetime) -> None:
+    """One more in the message that many share already."""
+    incident.group_id, incident.channel, incident.ts = group.group_id, group.channel, group.ts
+    session.add(incident)
+    await session.flush()
+    if incident.severity == "page":  # the message may wait for the morning yet
+        await outbox.hurry(session, incidents.stream_of(incident), now)
 
 
 async def tell(

@@ -186,3 +186,42 @@ async def test_a_process_that_is_killed_in_the_midst_of_the_call_leaves_one_mess
 
 async def _posting(home: House) -> bool:
     return any(call.method == "chat.postMessage" for call in home.slack.journal.calls)
+
+
+async def test_many_at_once_share_a_message_and_each_is_handled_by_itself(home: House) -> None:
+    for key in [key for key in home.company.keys if home.company.deleted_at(key) is None][:12]:
+        run_away(home, who=key.name)
+    await home.later(minutes=5)
+
+    (message,) = posts(home)
+    count = int(message.text.split(" owners at once")[0].split()[-1])
+    assert count >= 6
+    assert f"and {count - 5} more" in str(message.blocks)
+    (row,) = [block for block in message.blocks if block["type"] == "actions"]
+    modal = (await home.slack.choose(message, "alerts:pick", row["elements"][0]["options"][0]["value"])).modal
+    assert modal is not None
+    await modal.click("alerts:acknowledge")
+    assert "Acknowledged by @alice" in modal.words
+    assert "· acknowledged" in str(message.blocks)
+    for _ in range(3):
+        await home.later(minutes=5)
+    assert len(posts(home)) == 1
+
+
+async def test_an_owner_who_asked_for_it_is_told_directly_and_mentioned_once(home: House) -> None:
+    key = next(one for one in home.company.keys if one.owner.owner_id == BRUNO)
+    overview = (await home.slack.command("/spend alerts", user=BRUNO)).modal
+    assert overview is not None
+    await overview.submit({"alerts:direct": ["yes"]})
+
+    run_away(home, who=key.name)
+    for _ in range(3):
+        await home.later(minutes=5)
+
+    (message,) = posts(home)
+    assert f"<@{BRUNO}>" in str(message.blocks)
+    (told,) = home.slack.dms(BRUNO)
+    assert "spent $" in told.text
+    shown = (await home.slack.click(told, "alerts:show", user=BRUNO)).modal
+    assert shown is not None
+    assert shown.title == "Incident"

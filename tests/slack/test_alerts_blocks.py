@@ -177,6 +177,7 @@ def test_many_that_are_over_say_so() -> None:
         ("doubled", 166 * DOLLAR, "It has doubled: $166.00 by now, $31.00 an hour (agent ci)."),
         ("reopened", None, "It is back: agent ci spends $31.00 an hour again, $83.00 so far."),
         ("raised", None, "This has become urgent: agent ci has spent $83.00, $31.00 an hour."),
+        ("joined", None, "One more: agent ci has spent $83.00, $31.00 an hour."),
         ("resolved", 90 * DOLLAR, "Over: agent ci is back to usual. It cost $90.00 in 11 h 55 min."),
         ("woke", None, "The snooze is over and it still goes on: agent ci has spent $83.00, $31.00 an hour."),
     ],

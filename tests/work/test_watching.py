@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.books.incidents import verdict_of
+from bot.work.desk import Desk
 from bot.work.watching import Watching
 from tests.books.little_books import Books
 from tests.books.little_weeks import say_owner
@@ -158,3 +159,18 @@ async def test_an_unowned_key_is_a_subject_by_itself(books: Books) -> None:
     (incident,) = await office.incidents()
     assert incident.kind == "key"
     assert incident.name == "k2 (main)"
+
+
+@on_one
+async def test_what_was_called_nothing_is_silent_until_it_has_grown_fourfold(office: Office) -> None:
+    desk = Desk(office.books.database, office.clock)
+    await office.until(hour=2)
+    office.extra["k1"] = 60
+    await office.polls(12)
+    await desk.do("T1", 1, "dismiss", who="U02BEN", reason="a load test")
+
+    await office.polls(12)
+    assert [one.state for one in await office.incidents()] == ["false"]
+    office.extra["k1"] = 1200
+    await office.polls(12)
+    assert [one.state for one in await office.incidents()] == ["open", "false"]

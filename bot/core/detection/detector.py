@@ -170,7 +170,7 @@ class Detector:
         found = weigh.evidence(look, freshness)
         shift = SHIFT[self.settings.sensitivity]
         points = weigh.score(found)
-        if slot < self._everybody_until:
+        if slot < self._everybody_until or self._expected(EVERYBODY, slot, 0.0):
             points -= APART  # one who stands out even now
         if points <= NOTICE + shift:
             return None
@@ -204,10 +204,14 @@ class Detector:
         if self._jumps < company.IN_A_ROW:
             return None
         self._everybody_until = slot + EVERYBODY_SLOTS
-        told, self._told = self._told, slot
-        if told >= 0 and slot - told < TOLD_SLOTS:
+        if self._told >= 0 and slot - self._told < TOLD_SLOTS:
+            self._told = slot
             return None
-        return self._verdict_for_all(slot, at, middle, count)
+        verdict = self._verdict_for_all(slot, at, middle, count)
+        if self._expected(EVERYBODY, slot, verdict.day_nano_usd * USD):
+            return None
+        self._told = slot
+        return verdict
 
     def _verdict(
         self, name: str, subject: Subject, look: Look, at: int, severity: Severity, points: float,

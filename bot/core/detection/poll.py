@@ -35,7 +35,8 @@ class Plan:
     until it is taken back. An opt-out is a plan without key and end. `start`, `end`: seconds since 1970, by when it is
     spent.
     `below_nano_usd`: a raised threshold instead, for the subject as a whole: nothing rings while the last 24 hours stay
-    below it, and all money goes on to count and to teach.
+    below it, and all money goes on to count and to teach. A plan for everybody (`*`) silences the alert on everybody at
+    once and lets ring only who stands out even so; it sets no money aside.
     """
 
     id: str

@@ -126,7 +126,7 @@ def planned(values: dict[str, Any], now: datetime, zone: tzinfo, *, is_admin: bo
     if until is None and not is_admin:
         raise Wrong(Input.UNTIL, "Until which day? Only an admin may expect something without end.")
     if until is None and subject == EVERYBODY:
-        raise Wrong(Input.UNTIL, "Until which day? Without end nobody would ever be told of anything.")
+        raise Wrong(Input.UNTIL, "Until which day? Without end nobody would be told of a jump of everybody any more.")
     start = start_of(filled.day(Input.FROM) or now.astimezone(zone).date(), zone)
     if until is not None and until <= start:
         raise Wrong(Input.UNTIL, "That is before the first day.")

@@ -160,6 +160,8 @@ def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, d
         case "resolved":
             lasted = duration((view.ended_at or now) - view.since)
             return f"Over: {who} is back to usual. It cost *{spent}* in {lasted}."
+        case "joined":
+            return f"One more: {who} has spent {spent}, {rate} an hour."
         case "woke":
             return f"The snooze is over and it still goes on: {who} has spent {spent}, {rate} an hour."
     return f"{who}: {spent}."

@@ -1,6 +1,6 @@
 """What somebody expects does not ring; what was taken back does again."""
 
-from bot.core.detection import Detector, Plan, Settings, Severity
+from bot.core.detection import EVERYBODY, Detector, Plan, Settings, Severity, Verdict
 from tests.core.detection.days import DAY, MONDAY, USD, loop, polls, run, team
 
 NIGHT = MONDAY + 15 * DAY + 7800
@@ -46,6 +46,30 @@ def test_a_raised_threshold_is_silent_below_and_rings_above() -> None:
 
     assert said
     assert said[0].day_nano_usd >= 60 * USD
+
+
+def everybody_said(detector: Detector) -> list[Verdict]:
+    """What was said of everybody, while all of a team spend three times the usual from a day on."""
+    jump = MONDAY + 15 * DAY
+    deltas = [one._replace(cost_nano_usd=one.cost_nano_usd * 3) if one.end > jump else one for one in team(17)]
+    return [one for one in run(detector, polls(deltas, MONDAY + 17 * DAY)) if one.subject == EVERYBODY]
+
+
+def test_a_plan_for_everybody_silences_the_alert_on_everybody_and_no_single_runaway() -> None:
+    (rang,) = everybody_said(Detector())
+    assert MONDAY + 15 * DAY < rang.at < MONDAY + 16 * DAY
+
+    detector = Detector()
+    detector.plan(Plan("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
+    assert everybody_said(detector) == []
+
+    detector = Detector()
+    detector.plan(Plan("more", EVERYBODY, MONDAY + 15 * DAY, below_nano_usd=2 * rang.day_nano_usd))
+    assert [one.day_nano_usd >= 2 * rang.day_nano_usd for one in everybody_said(detector)] == [True]
+
+    detector = Detector()
+    detector.plan(Plan("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
+    assert Severity.PAGE in said_of(detector)
 
 
 def test_sharp_speaks_before_normal_and_normal_before_calm() -> None:
