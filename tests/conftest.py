@@ -2,6 +2,8 @@
 
 import pytest
 
+pytest_plugins = ["tests.watched"]
+
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from tests.commands.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
-SHARED = ("PATH", "HOME", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "VIRTUAL_ENV")
+SHARED = ("PATH", "HOME", "LANG", "LC_ALL", "COVERAGE_PROCESS_START", "VIRTUAL_ENV", "PYTHONPATH")
 
 
 def started(terminal: Terminal, *words: str, **environ: str) -> "subprocess.Popen[str]":

@@ -156,6 +156,20 @@ async def test_a_server_that_dawdles_is_left_after_the_time_given() -> None:
         done.set()
 
 
+async def test_a_body_that_drips_has_no_more_time_than_one_that_stands_still() -> None:
+    async def drips(writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD + b"\r\n")
+        while not writer.is_closing():  # each byte comes well within any time-out between two bytes
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.002)
+
+    async with serving(drips) as (port, heads), reading(port, seconds=0.05) as http:
+        with pytest.raises(Transient, match=r"did not answer within 0\.05 seconds"):
+            await http.get("/keys")
+        assert len(heads) == client.MAX_TRIES
+
+
 async def test_a_body_that_does_not_end_is_left_at_the_bound() -> None:
     sent = 0
 
