@@ -50,10 +50,12 @@ class Restatement:
 class Company:
     """The company. Its story begins `days` whole UTC days before `now` and goes on for as long as one asks about it."""
 
-    def __init__(self, seed: int = 7, *, now: datetime, days: int = 30, extra_keys: int = 0) -> None:
+    def __init__(
+        self, seed: int = 7, *, now: datetime, days: int = 30, extra_keys: int = 0, extra_direct: int = 0
+    ) -> None:
         self.seed = seed
         self.ledger = "openrouter"
-        self.staff: Staff = hire(seed, extra_keys)
+        self.staff: Staff = hire(seed, extra_keys, extra_direct)
         self.start = _floor(now, DAY) - days * DAY
         self._deletion = self.start + days * 3 // 10 * DAY
         self.runaways: list[Runaway] = []

@@ -143,8 +143,11 @@ def _auto(percent: int) -> Route:
     return Route(AUTO, percent, _AUTO_MIX)
 
 
-def hire(seed: int, extra_keys: int = 0) -> Staff:
-    """The staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one."""
+def hire(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
+    """The staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one.
+
+    `extra_direct` is the same for OpenAI and for Anthropic, so many at each.
+    """
     default = Workspace(uuid_of(seed, "workspace", 0), COMPANY_NAME, "default")
     research = Workspace(uuid_of(seed, "workspace", 1), "Research", "research")
     alice, bruno, chidi, dana, emre, fatima, goran, hana = PEOPLE
@@ -204,10 +207,10 @@ def hire(seed: int, extra_keys: int = 0) -> Staff:
     key("old-prototype", hana, ("always", 14, 10_000), (_only(SONNET, 50), _only(DEEPSEEK, 50)), deleted=True)
     for number in range(extra_keys):
         key(f"fleet-{number:04d}", ci, ("always", 2, 4_000), (_only(HAIKU, 60), _auto(40)))
-    return Staff(PEOPLE, AGENTS, (default, research), (*keys, *_direct(seed)))
+    return Staff(PEOPLE, AGENTS, (default, research), (*keys, *_direct(seed, extra_direct)))
 
 
-def _direct(seed: int) -> tuple[CompanyKey, ...]:
+def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
     """The keys that go to a maker of models directly."""
     alice, _, chidi, dana, emre, _, goran, _ = PEOPLE
     ci, triage, docs = AGENTS
@@ -256,6 +259,9 @@ def _direct(seed: int) -> tuple[CompanyKey, ...]:
     key(studio, "nightly-summaries", ci, ("night", 80, 9_000), (_only(HAIKU, 100),), batch=True)
     key(studio, "old-bot", triage, ("always", 9, 6_000), (_only(HAIKU, 100),), creator=dana, deleted=True)
     key(studio, "", emre, ("office", 3, 5_000), (_only(SONNET, 100),))  # in the console, where no key is used
+    for number in range(extra):
+        key(platform, f"fleet-{number:04d}", ci, ("always", 30, 4_000), (_only(GPT_5_MINI, 60), _only(GPT_5, 40)))
+        key(build, f"fleet-{number:04d}", ci, ("always", 30, 4_000), (_only(HAIKU, 60), _only(SONNET, 40)))
     return tuple(keys)
 
 
