@@ -1,6 +1,7 @@
 """What went wrong, in one line that a person can act on. A traceback goes to the log only, at DEBUG."""
 
 import logging
+import re
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from bot.vault.errors import VaultError
 from bot.work.lease import BusyError
 
 log = logging.getLogger("outlay.cli")
+_TICKED = re.compile(r"`([^`]*)`")
 
 
 class UsageError(Exception):
@@ -38,11 +40,7 @@ def explain(error: Exception) -> str:
     """One line."""
     log.debug("failed", exc_info=error)
     if isinstance(error, QueryError):
-        return (
-            one_line(f"{error} Try: {error.hint}" if error.hint else str(error))
-            .replace("`", "«", 1)
-            .replace("`", "»", 1)
-        )
+        return _misunderstood(error)
     if isinstance(error, BadConfig):
         return one_line(f"{error.field}: {error}")
     if isinstance(error, _FOR_PEOPLE):
@@ -54,3 +52,9 @@ def explain(error: Exception) -> str:
     bug = error_id()
     log.error("bug %s: %s", bug, fold(error))
     return f"something went wrong in Outlay itself ({type(error).__name__}); the log has it under the id {bug}"
+
+
+def _misunderstood(error: QueryError) -> str:
+    """The word, and what was probably meant or would have worked; what stands in `ticks` there, in «these» here."""
+    tried = f" Did you mean: outlay spend {error.meant}" if error.meant else f" Try: {error.hint}" if error.hint else ""
+    return _TICKED.sub("«\\1»", one_line(f"{error}{tried}"))

@@ -1,52 +1,40 @@
 """The question: a period, filters, groupings, how many rows. Words in any order, the same in Slack and terminal.
 
 `parse` turns words into a `Query`, or says which word it did not understand and what would have worked. It never
-guesses.
+guesses. How words go together is `bot.core.grammar`'s, which days they mean `bot.core.grammar_days`'.
 """
 
 import re
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from difflib import get_close_matches
+from datetime import date
 
-DIMENSIONS = ("owner", "key", "model", "ledger", "connection", "project", "day", "hour")
+from lark import Token, Tree
+
+from bot.core import grammar_days
+from bot.core.grammar import DIMENSION_WORDS, Unexpected, read
+from bot.core.grammar_days import MAX_DAYS as MAX_DAYS
+from bot.core.grammar_hints import DIMENSIONS, MAX_TOP, unread
+from bot.core.question import Query, QueryError, Stretch, month_of
+
+__all__ = [
+    "AUTO",
+    "DIMENSIONS",
+    "FILTERS",
+    "MAX_DAYS",
+    "MAX_TOP",
+    "Query",
+    "QueryError",
+    "Stretch",
+    "month_of",
+    "parse",
+]
+
 FILTERS = ("owner", "key", "model", "ledger", "connection", "project")
-EXAMPLES = ("7d", "mtd", "2026-10", "by model", "by key day", "model:*claude*", "me", "top 5")
 MAX_QUERY_CHARACTERS = 1_000
-MAX_DAYS = 400
-MAX_TOP = 100
-_FIRST_DAY, _LAST_DAY = date(2020, 1, 1), date(2099, 12, 31)
+BY_MAX = 2
+AUTO = ("requested", "openrouter/auto")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@([^\s@]+)")
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-
-
-class QueryError(ValueError):
-    """A word that is not understood. `word` is that word; `hint` shows what would have worked."""
-
-    def __init__(self, word: str, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.word = word
-        self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard."""
-
-    start: date
-    end: date
-    period: str
-    by: tuple[str, ...] = ("owner",)
-    filters: tuple[tuple[str, str], ...] = ()
-    top: int | None = None
-    words: str = field(default="", compare=False)
-
-
-def month_of(day: date) -> tuple[date, date]:
-    """First and last day of the month that `day` is in."""
-    first = day.replace(day=1)
-    return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+_TEAM = re.compile(r"<[#!][^|>]*(?:\|@?([^>]*))?>|#(.+)")
+_TIMES = ("day", "hour")
 
 
 def parse(text: str, *, today: date, me: str = "") -> Query:
@@ -55,165 +43,136 @@ def parse(text: str, *, today: date, me: str = "") -> Query:
         raise QueryError(
             text[:20] + "…", f"That is {len(text):,} characters; a question has at most {MAX_QUERY_CHARACTERS:,}."
         )
-    return _Parser(text.split(), today, me).query(text)
+    try:
+        parts = read(text)
+    except Unexpected as error:
+        raise unread(error, text) from None
+    meaning = _Meaning(today, me)
+    for part in parts:
+        meaning.take(part)
+    return meaning.query(text)
 
 
-class _Parser:
-    def __init__(self, words: list[str], today: date, me: str) -> None:
-        self.words = words
+class _Meaning:
+    """What the parts of a question mean together."""
+
+    def __init__(self, today: date, me: str) -> None:
         self.today = today
         self.me = me
-        self.period: tuple[date, date, str] | None = None
+        self.period: Stretch | None = None
+        self.versus: Stretch | None = None
+        self.before = False
         self.by: list[str] = []
         self.filters: list[tuple[str, str]] = []
         self.top: int | None = None
+        self.trend = False
+
+    def take(self, part: Tree[Token]) -> None:
+        """Adds one part. Raises QueryError where it contradicts an earlier one, or means nothing."""
+        words = [child for child in part.children if isinstance(child, Token)]
+        if part.data == "period":
+            self.period = _one_of(self.period, grammar_days.stretch_of(part, self.today), _first_word(part))
+        elif part.data == "grouping":
+            self._group(words[-1])
+        elif part.data == "count":
+            self._count(words[-1])
+        elif part.data == "filter":
+            self.filters.append(_filter(words[0], self.me))
+        elif part.data == "comparison":
+            self._compare(part, words)
+        else:
+            self.trend = True
 
     def query(self, text: str) -> Query:
-        while self.words:
-            word = self.words.pop(0)
-            low = word.lower()
-            if not (
-                self._period(word, low)
-                or self._grouping(low)
-                or self._top(low)
-                or self._filter(word, low)
-                or low in (",", "and")
-            ):
-                raise self._unknown(word)
-        start, end, period = self.period or (self.today.replace(day=1), self.today, "mtd")
-        return Query(start, end, period, tuple(self.by) or ("owner",), tuple(self.filters), self.top, text.strip())
+        """All of it. Raises QueryError."""
+        so_far = Stretch(self.today.replace(day=1), self.today, "mtd")
+        asked = self.period or (self.versus and grammar_days.beside(self.versus, self.today)) or so_far
+        versus = self.versus and grammar_days.compared(asked, self.versus, self.today)
+        if self.before:
+            versus = grammar_days.just_before(asked, self.today)
+        if versus and (versus.start, versus.end) == (asked.start, asked.end):
+            raise QueryError("vs", f"`{asked.period}` and `{versus.period}` are the same days.", "vs last month")
+        by = tuple(self.by) or (() if self.trend else ("owner",))
+        if self.trend and not set(_TIMES) & set(by):
+            if len(by) == BY_MAX:
+                raise QueryError("trend", "`trend` goes with one grouping.", f"by {by[0]} trend")
+            by = (*by, "hour" if asked.start == asked.end else "day")
+        return Query(
+            asked.start, asked.end, asked.period, by, tuple(self.filters), self.top, text.strip(), versus, self.trend
+        )
 
-    def _period(self, word: str, low: str) -> bool:
-        today = self.today
-        if low == "today":
-            found = (today, today, low)
-        elif low == "yesterday":
-            found = (today - timedelta(days=1), today - timedelta(days=1), low)
-        elif low == "mtd":
-            found = (today.replace(day=1), today, low)
-        elif low in ("last", "this") and self._next("month"):
-            first, last = month_of(today if low == "this" else today.replace(day=1) - timedelta(days=1))
-            found = (first, min(last, today), f"{low} month")
-        elif match := re.fullmatch(r"(\d{1,5})d", low):
-            days = int(match[1])
-            if not 1 <= days <= MAX_DAYS:
-                raise QueryError(word, f"`{word}` is out of reach: 1d to {MAX_DAYS}d work.", "7d")
-            found = (today - timedelta(days=days - 1), today, low)
-        elif match := _MONTH.fullmatch(low):
-            first, last = month_of(_day(f"{low}-01", word))
-            found = (first, last, low)
-        elif _DAY.fullmatch(low):
-            found = (_day(low, word), _day(low, word), low)
-        elif low == "from":
-            found = self._from_to()
-        else:
-            return False
-        if self.period and self.period != found:
-            raise QueryError(
-                word, f"Two periods, `{self.period[2]}` and `{found[2]}`: ask for one of them.", self.period[2]
-            )
-        self.period = found
-        return True
+    def _group(self, word: Token) -> None:
+        name = DIMENSION_WORDS[word.lower()]
+        if name not in self.by:
+            if len(self.by) == BY_MAX:
+                raise QueryError(word, "At most two groupings at once.", f"by {self.by[0]} {self.by[1]}")
+            self.by.append(name)
 
-    def _from_to(self) -> tuple[date, date, str]:
-        start_word = self.words.pop(0) if self.words else ""
-        if not start_word:
-            raise QueryError("from", "`from` needs a day.", "from 2026-10-01 to 2026-10-15")
-        start = _day(start_word, start_word)
-        end, end_word = self.today, ""
-        if self._next("to"):
-            end_word = self.words.pop(0) if self.words else ""
-            if not end_word:
-                raise QueryError("to", "`to` needs a day.", f"from {start_word} to {self.today}")
-            end = self.today if end_word.lower() == "today" else _day(end_word, end_word)
-        if end < start:
-            raise QueryError(end_word or start_word, f"{end} is before {start}.", f"from {end} to {start}")
-        if (end - start).days >= MAX_DAYS * 5:
-            raise QueryError(
-                start_word, f"That is more than {MAX_DAYS * 5} days.", f"from {end - timedelta(days=MAX_DAYS)} to {end}"
-            )
-        return start, end, f"from {start} to {end}"
-
-    def _grouping(self, low: str) -> bool:
-        if low != "by":
-            return False
-        found = False
-        while self.words:
-            names = [name for name in re.split(r"[,|]", self.words[0].lower()) if name]
-            if names == ["and"] and found:
-                self.words.pop(0)
-                continue
-            if not names or any(name not in DIMENSIONS for name in names):
-                break
-            self.words.pop(0)
-            found = True
-            self.by += [name for name in names if name not in self.by]
-        if not found:
-            word = self.words[0] if self.words else "by"
-            near = get_close_matches(word.lower(), DIMENSIONS, 1, 0.5)
-            raise QueryError(
-                word,
-                f"I cannot group by `{word}`." if self.words else "`by` what?",
-                f"by {near[0]}" if near else "by " + "|".join(DIMENSIONS),
-            )
-        if len(self.by) > 2:
-            raise QueryError(self.by[2], "At most two groupings at once.", f"by {self.by[0]} {self.by[1]}")
-        return True
-
-    def _top(self, low: str) -> bool:
-        if low != "top":
-            return False
-        word = self.words.pop(0) if self.words else ""
-        if not re.fullmatch(r"\d{1,6}", word) or not 1 <= int(word) <= MAX_TOP:
-            raise QueryError(word or "top", f"`top` needs a number from 1 to {MAX_TOP}.", "top 5")
+    def _count(self, word: Token) -> None:
+        if not 1 <= int(word) <= MAX_TOP:
+            raise QueryError(word, f"`top` needs a number from 1 to {MAX_TOP}.", "top 5")
         self.top = int(word)
-        return True
 
-    def _filter(self, word: str, low: str) -> bool:
-        if low == "me":
-            if not self.me:
-                raise QueryError(word, "`me` works in Slack; here, say who.", "owner:dev@example.com")
-            self.filters.append(("owner", self.me))
-            return True
-        if match := _USER.fullmatch(word):
-            self.filters.append(("owner", match[1] or match[2]))
-            return True
-        name, colon, pattern = word.partition(":")
-        if not colon or name.lower() not in FILTERS:
-            return False
-        if not pattern:
-            raise QueryError(word, f"`{word}` needs a name after the colon.", f"{name.lower()}:*")
-        if user := _USER.fullmatch(pattern):
-            pattern = user[1] or user[2]
-        self.filters.append((name.lower(), pattern))
-        return True
-
-    def _next(self, word: str) -> bool:
-        if self.words and self.words[0].lower() == word:
-            self.words.pop(0)
-            return True
-        return False
-
-    def _unknown(self, word: str) -> QueryError:
-        low = word.lower()
-        if low in DIMENSIONS:
-            return QueryError(word, f"I do not understand `{word}` alone.", f"by {low}")
-        name = low.partition(":")[0]
-        if ":" in low and (near := get_close_matches(name, FILTERS, 1, 0.5)):
-            return QueryError(
-                word, f"I do not know the filter `{name}:`.", f"{near[0]}:{word.partition(':')[2] or '*'}"
-            )
-        known = ("today", "yesterday", "mtd", "by", "top", "from", "last month", "me", *DIMENSIONS)
-        near = get_close_matches(low, known, 1, 0.6)
-        hint = (f"by {near[0]}" if near[0] in DIMENSIONS else near[0]) if near else ", ".join(EXAMPLES)
-        return QueryError(word, f"I do not understand `{word}`.", hint)
+    def _compare(self, part: Tree[Token], words: list[Token]) -> None:
+        period = next((child for child in part.children if isinstance(child, Tree)), None)
+        if period is None:
+            if self.versus:
+                raise QueryError(words[-1], "Two comparisons: ask for one of them.", f"vs {self.versus.period}")
+            self.before = True
+            return
+        found = grammar_days.stretch_of(period, self.today)
+        if self.before or (self.versus and self.versus != found):
+            raise QueryError(
+                _first_word(period), "Two comparisons: ask for one of them.",
+                f"vs {self.versus.period if self.versus else 'previous'}",
+            )  # fmt: skip
+        self.versus = found
 
 
-def _day(text: str, word: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise QueryError(word, f"`{word}` is not a day or month of the calendar.", "2026-10-01") from None
-    if not _FIRST_DAY <= day <= _LAST_DAY:
-        raise QueryError(word, f"`{word}` is outside {_FIRST_DAY.year} to {_LAST_DAY.year}.", "2026-10-01")
-    return day
+def _one_of(before: Stretch | None, found: Stretch, word: Token) -> Stretch:
+    if before and before != found:
+        raise QueryError(
+            word, f"Two periods, `{before.period}` and `{found.period}`: ask for one of them.", before.period
+        )
+    return found
+
+
+def _filter(word: Token, me: str) -> tuple[str, str]:
+    if word.type == "ME":
+        if not me:
+            raise QueryError(word, "`me` works in Slack; here, say who.", "owner:dev@example.com")
+        return "owner", me
+    if word.type == "AUTO":
+        return AUTO
+    if word.type == "PERSON":
+        return "owner", _person(word)
+    if word.type == "CHANNEL":
+        return "owner", _team(word, word)
+    name, _, pattern = word.partition(":")
+    name = name.lower()
+    pattern = pattern[1:-1].strip() if pattern[:1] in ('"', "“") and pattern[-1:] in ('"', "”") else pattern
+    if not pattern:
+        raise QueryError(word, f"`{word}` needs a name after the colon.", f"{name}:*")
+    if name in ("agent", "team"):
+        return "owner", f"{name}:{pattern.removeprefix('#')}"
+    if name == "owner" and _TEAM.fullmatch(pattern):
+        return "owner", _team(pattern, word)
+    return "ledger" if name == "provider" else name, _person(pattern)
+
+
+def _person(pattern: str) -> str:
+    user = _USER.fullmatch(pattern)
+    return (user[1] or user[2]) if user else pattern
+
+
+def _team(pattern: str, word: str) -> str:
+    """The team of a channel's or a user group's name. Raises QueryError where Slack does not say the name."""
+    match = _TEAM.fullmatch(pattern)
+    name = (match[1] or match[2] or "").strip() if match else ""
+    if not name:
+        raise QueryError(word, "Slack does not tell the name of that channel.", "team:core")
+    return f"team:{name}"
+
+
+def _first_word(part: Tree[Token]) -> Token:
+    return next(part.scan_values(lambda _: True))

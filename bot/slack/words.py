@@ -12,7 +12,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
 
 from bot.core.answer import AnswerBasis, Owner, Status
 from bot.core.money import to_usd
-from bot.core.query import Query, QueryError
+from bot.core.question import Query, QueryError, Stretch
 from bot.logs import redact_shapes
 
 NAME_CHARACTERS_MAX = 60
@@ -21,9 +21,11 @@ HINT_CHARACTERS_MAX = 120
 CONNECTIONS_MAX = 4  # named in the freshness sentence before it says "and 3 more"
 NOT_PRICED = "not priced"
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
+_MENTION = re.compile(r"<[@#!][^|<>]*\|[@#]?([^<>]*)>")
 _FORMATTING = re.compile(r"[*~`]|(?<![^\W_])_|_(?![^\W_])")
 _WORD_JOINER = "\u2060"  # invisible, zero wide; a mark after it no longer opens or closes bold, italic, strike or code
 _JOINERS = ("\u200c", "\u200d")  # parts of words and emoji in several scripts
+_SO_FAR = {"mtd": "month", "wtd": "week", "ytd": "year", **{f"this {unit}": unit for unit in ("week", "month", "year")}}
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _LONG_MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -124,23 +126,29 @@ def utc_clock(at: datetime, now: datetime) -> str:
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{day(at.date(), now.date())} {at:%H:%M} UTC"
 
 
-def period(query: Query) -> str:
+def period(query: Query | Stretch) -> str:
     """`this month so far`, `in the last 7 days`, `in October 2026`, `from 1 Oct to 15 Oct 2026`."""
-    words = query.period
-    if words in ("today", "yesterday"):
-        return words
-    if words in ("mtd", "this month"):
-        return "this month so far"
-    if words == "last month":
+    said = query.period
+    if said in ("today", "yesterday"):
+        return said
+    if unit := _SO_FAR.get(said):
+        return f"this {unit} so far"
+    if said == "last month":
         return f"last month ({_LONG_MONTHS[query.start.month - 1]} {query.start.year})"
-    if re.fullmatch(r"\d{1,5}d", words):
+    if said in ("last week", "last year"):
+        return f"{said} ({_from_to(query.start, query.end) if said == 'last week' else query.start.year})"
+    if re.fullmatch(r"\d{1,5}d", said):
         days = (query.end - query.start).days + 1
         return "today" if days == 1 else f"in the last {days} days"
-    if re.fullmatch(r"\d{4}-\d{2}", words):
+    if re.fullmatch(r"\d{4}-\d{2}", said):
         return f"in {_LONG_MONTHS[query.start.month - 1]} {query.start.year}"
     if query.start == query.end:
         return f"on {day(query.start)}"
-    return f"from {day(query.start, query.end)} to {day(query.end)}"
+    return f"from {_from_to(query.start, query.end)}"
+
+
+def _from_to(start: date, end: date) -> str:
+    return f"{day(start, end)} to {day(end)}"
 
 
 def basis(value: AnswerBasis) -> str:
@@ -199,11 +207,19 @@ def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
 
 
 def misunderstood(error: QueryError) -> str:
-    """A question that was not understood: which word, and what would have worked. As mrkdwn."""
+    """A question that was not understood: which word, and what was probably meant or would have worked. As mrkdwn."""
     said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # somebody may have pasted a key here
-    shown = [f"`/spend {escape(name(hint.replace('`', ''), HINT_CHARACTERS_MAX))}`" for hint in error.hint.split(", ")]
-    tried = f" Try {either(shown)}." if error.hint else ""
+    if error.meant:
+        tried = f" Did you mean {_command(error.meant)}?"
+    else:
+        tried = f" Try {either([_command(hint) for hint in error.hint.split(', ')])}." if error.hint else ""
     return f"{said}{tried} `/spend help` shows all that can be asked."
+
+
+def _command(question: str) -> str:
+    readable = _MENTION.sub(lambda found: f"@{found[1]}", redact_shapes(question))
+    shown = name(readable.replace("`", ""), HINT_CHARACTERS_MAX)
+    return f"`/spend {escape(shown)}`"
 
 
 def either(options: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from bot.books.database import Database
 from bot.core.answer import Answer
 from bot.core.attribution import Captures
 from bot.core.clock import Clock
-from bot.core.query import Query, QueryError, parse
+from bot.core.query import AUTO, Query, QueryError, parse
 
 
 class Asking:
@@ -21,6 +21,8 @@ class Asking:
         async with self._database.read() as session:
             zone = await reports.zone_of(session, workspace_id)
             query = parse(text, today=now.astimezone(zone).date(), me=me)
+            if AUTO in query.filters:
+                raise QueryError("auto", "What `auto` chose is not told apart yet.", "by model")
             return await reports.answer(session, workspace_id, query, now=now)
 
     async def captures(self, workspace_id: str, text: str) -> tuple[Query, list[Captures]]:

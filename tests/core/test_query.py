@@ -35,6 +35,34 @@ def days(text: str, today: date = TODAY) -> tuple[str, str]:
         ("from 2026-10-01 to 2026-10-01", "2026-10-01", "2026-10-01"),
         ("from 2026-10-01 to today", "2026-10-01", "2026-11-21"),
         ("from 2026-10-01", "2026-10-01", "2026-11-21"),
+        ("from 2026-10-01 until yesterday", "2026-10-01", "2026-11-20"),
+        ("from october to 2026-10", "2026-10-01", "2026-10-31"),
+        ("from monday to friday", "2026-11-16", "2026-11-20"),
+        ("since monday", "2026-11-16", "2026-11-21"),
+        ("since Sat", "2026-11-21", "2026-11-21"),
+        ("since sunday", "2026-11-15", "2026-11-21"),
+        ("since 2026-10", "2026-10-01", "2026-11-21"),
+        ("since 2026-10-07", "2026-10-07", "2026-11-21"),
+        ("since yesterday", "2026-11-20", "2026-11-21"),
+        ("2026-10-01..15", "2026-10-01", "2026-10-15"),
+        ("2026-10-28..11-03", "2026-10-28", "2026-11-03"),
+        ("2026-10-01..2026-10-02", "2026-10-01", "2026-10-02"),
+        ("2026-10-01…02", "2026-10-01", "2026-10-02"),
+        ("2026-09..10", "2026-09-01", "2026-10-31"),
+        ("this week", "2026-11-16", "2026-11-21"),
+        ("wtd", "2026-11-16", "2026-11-21"),
+        ("last week", "2026-11-09", "2026-11-15"),
+        ("previous week", "2026-11-09", "2026-11-15"),
+        ("last 7 days", "2026-11-15", "2026-11-21"),
+        ("past 2 weeks", "2026-11-08", "2026-11-21"),
+        ("2w", "2026-11-08", "2026-11-21"),
+        ("ytd", "2026-01-01", "2026-11-21"),
+        ("this year", "2026-01-01", "2026-11-21"),
+        ("last year", "2025-01-01", "2025-12-31"),
+        ("october", "2026-10-01", "2026-10-31"),
+        ("Nov", "2026-11-01", "2026-11-30"),
+        ("december", "2025-12-01", "2025-12-31"),
+        ("december 2024", "2024-12-01", "2024-12-31"),
     ],
 )
 def test_periods_are_days_inclusive(text: str, start: str, end: str) -> None:
@@ -87,6 +115,19 @@ def test_a_month_has_all_its_days_and_no_other(day: date) -> None:
         ("model:deepseek/deepseek-r1:free", [("model", "deepseek/deepseek-r1:free")]),
         ("ledger:openrouter project:web", [("ledger", "openrouter"), ("project", "web")]),
         ("connection:main connection:m*", [("connection", "main"), ("connection", "m*")]),
+        ("provider:openai", [("ledger", "openai")]),
+        ("agent:ci", [("owner", "agent:ci")]),
+        ("team:core", [("owner", "team:core")]),
+        ("team:#core", [("owner", "team:core")]),
+        ("#core", [("owner", "team:core")]),
+        ("<#C01ABC|core>", [("owner", "team:core")]),
+        ("<!subteam^S01ABC|@core>", [("owner", "team:core")]),
+        ("owner:<#C01ABC|core>", [("owner", "team:core")]),
+        ("auto", [("requested", "openrouter/auto")]),
+        ("openrouter/auto", [("requested", "openrouter/auto")]),
+        ('key:"ci bot, main" model:a', [("key", "ci bot, main"), ("model", "a")]),
+        ("key:“ci bot”", [("key", "ci bot")]),
+        ("model:claude-*, me", [("model", "claude-*"), ("owner", "U0ME")]),
     ],
 )
 def test_filters(text: str, filters: list[tuple[str, str]]) -> None:
@@ -98,6 +139,17 @@ def test_filters(text: str, filters: list[tuple[str, str]]) -> None:
     [
         ("", ("owner",)),
         *((f"by {name}", (name,)) for name in DIMENSIONS),
+        *((name, (name,)) for name in DIMENSIONS),
+        *((f"{name}s", (name,)) for name in DIMENSIONS),
+        ("by provider", ("ledger",)),
+        ("per model", ("model",)),
+        ("model day", ("model", "day")),
+        ("last 7 days day", ("day",)),
+        ("trend", ("day",)),
+        ("trend by model", ("model", "day")),
+        ("by model trend", ("model", "day")),
+        ("today trend", ("hour",)),
+        ("trend by hour", ("hour",)),
         ("by key,day", ("key", "day")),
         ("by key, day", ("key", "day")),
         ("by key day", ("key", "day")),
@@ -115,6 +167,60 @@ def test_groupings(text: str, by: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(("text", "top"), [("", None), ("top 1", 1), ("top 100", MAX_TOP)])
 def test_top(text: str, top: int | None) -> None:
     assert parse(text, today=TODAY).top == top
+
+
+@pytest.mark.parametrize(
+    ("text", "asked", "versus"),
+    [
+        ("this week vs last week", ("2026-11-16", "2026-11-21"), ("2026-11-09", "2026-11-14")),
+        ("vs last week", ("2026-11-16", "2026-11-21"), ("2026-11-09", "2026-11-14")),
+        ("mtd vs last month", ("2026-11-01", "2026-11-21"), ("2026-10-01", "2026-10-21")),
+        ("vs last month", ("2026-11-01", "2026-11-21"), ("2026-10-01", "2026-10-21")),
+        ("vs previous month", ("2026-11-01", "2026-11-21"), ("2026-10-01", "2026-10-21")),
+        ("vs yesterday", ("2026-11-21", "2026-11-21"), ("2026-11-20", "2026-11-20")),
+        ("vs 2026-10", ("2026-11-01", "2026-11-21"), ("2026-10-01", "2026-10-31")),
+        ("last month vs 2026-09", ("2026-10-01", "2026-10-31"), ("2026-09-01", "2026-09-30")),
+        ("7d vs last week", ("2026-11-15", "2026-11-21"), ("2026-11-09", "2026-11-15")),
+        ("7d vs before", ("2026-11-15", "2026-11-21"), ("2026-11-08", "2026-11-14")),
+        ("7d versus previous", ("2026-11-15", "2026-11-21"), ("2026-11-08", "2026-11-14")),
+        ("vs previous", ("2026-11-01", "2026-11-21"), ("2026-10-01", "2026-10-21")),
+        ("ytd against last year", ("2026-01-01", "2026-11-21"), ("2025-01-01", "2025-11-21")),
+    ],
+)
+def test_a_comparison_is_with_the_days_it_names_and_with_as_many_of_what_is_under_way(
+    text: str, asked: tuple[str, str], versus: tuple[str, str]
+) -> None:
+    found = parse(text, today=TODAY)
+    assert found.versus
+    assert days(text) == asked
+    assert (found.versus.start.isoformat(), found.versus.end.isoformat()) == versus
+
+
+def test_a_month_under_way_is_never_compared_with_more_days_than_the_month_before_had() -> None:
+    found = parse("mtd vs last month", today=date(2026, 3, 31))
+    assert found.versus
+    assert (found.versus.start, found.versus.end) == (date(2026, 2, 1), date(2026, 2, 28))
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("7d by modle top 5", "7d by model top 5"),
+        ("todya  by key", "today by key"),
+        ("me modle:x*", "me model:x*"),
+        ("last wek by model", "last week by model"),
+        ("7d per user", "7d by owner"),
+        ("monday by model", "since monday by model"),
+        ("7d weekly", "7d by day"),
+        ("blurb", ""),
+    ],
+)
+def test_where_one_word_is_misspelled_the_whole_question_is_offered_and_works(text: str, meant: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        parse(text, today=TODAY, me="U0ME")
+    assert caught.value.meant == meant
+    if meant:
+        parse(meant, today=TODAY, me="U0ME")
 
 
 @given(st.permutations(["from 2026-10-01 to 2026-10-15", "by owner", "by model", "top 3", "key:a*", "me"]))
@@ -135,7 +241,6 @@ def test_words_come_in_any_order(words: list[str]) -> None:
         ("by the", "the", "by "),
         ("by owner model day", "day", "by owner model"),
         ("by owner by model by key", "key", "by owner model"),
-        ("model", "model", "by model"),
         ("modle:x", "modle:x", "model:x"),
         ("model:", "model:", "model:*"),
         ("me", "me", "owner:"),
@@ -152,11 +257,37 @@ def test_words_come_in_any_order(words: list[str]) -> None:
         ("1999-01", "1999-01", "2026-10-01"),
         ("2100-01-01", "2100-01-01", "2026-10-01"),
         ("last", "last", ""),
-        ("last week", "last", ""),
+        ("last wek", "last", "week"),
+        ("this 3 days", "this", "last 3 days"),
+        ("last 3 months", "last", "last 90 days"),
+        ("last 5 models", "models", "last 7 days"),
+        ("since", "since", "since monday"),
+        ("since ever", "ever", "since monday"),
+        ("week", "week", "this week"),
+        ("monday", "monday", "since monday"),
+        ("before", "before", "vs before"),
+        ("2026", "2026", "2026-10"),
+        ("7", "7", "top 7"),
+        ("by week", "week", "by day"),
+        ("by user", "user", "by owner"),
+        ("by vendor", "vendor", "by ledger"),
+        ("trnd", "trnd", "trend"),
+        ("daily", "daily", "by day"),
+        ("vs", "vs", "vs last week"),
+        ("vs me", "me", "vs last week"),
+        ("7d vs 7d", "vs", "vs last month"),
+        ("vs last week vs yesterday", "yesterday", "vs last week"),
+        ("vs before vs yesterday", "yesterday", "vs previous"),
+        ("vs yesterday vs before", "before", "vs yesterday"),
+        ("by owner model trend", "trend", "by owner trend"),
+        ("2026-10-15..01", "2026-10-15..01", "from 2026-10-01 to 2026-10-15"),
+        ("2026-10-01..99", "2026-10-01..99", "2026-10-01"),
+        ("<#C01ABC>", "<#C01ABC>", "team:core"),
+        ('key:""', 'key:""', "key:*"),
         ("7d today", "today", "7d"),
         ("today 2026-10", "2026-10", "today"),
         ("from", "from", "from 2026-10-01"),
-        ("from yesteryear", "yesteryear", "2026-10-01"),
+        ("from yesteryear", "yesteryear", "from 2026-10-01"),
         ("from 2026-10-02 to", "to", "from 2026-10-02 to"),
         ("from 2026-10-02 to 2026-10-01", "2026-10-01", "from 2026-10-01 to 2026-10-02"),
         ("from 2020-01-01 to 2099-12-31", "2020-01-01", "from "),
@@ -212,6 +343,21 @@ WORDS = st.sampled_from(
         *("9" * 30, "٧d", "²d", "99999d", "2026-1０", "\x00", "\ud800"),
         *DIMENSIONS,
         *(f"{name}:a" for name in FILTERS),
+        *(
+            "vs",
+            "trend",
+            "since",
+            "monday",
+            "week",
+            "7",
+            "october",
+            "..",
+            "2026-10-01..",
+            "2026-10-01..15",
+            "#c",
+            "<#C1>",
+        ),
+        *("auto", "before", "previous", "until", "agent:", "<!subteam^S1|@c>", 'key:"', 'key:"a b"', "per", "days"),
     ]
 )
 
@@ -233,5 +379,6 @@ def test_any_words_either_parse_or_are_refused_in_words(text: str, today: date) 
         assert found.start <= found.end
         assert 1 <= len(found.by) <= 2
         assert set(found.by) <= set(DIMENSIONS)
-        assert all(name in FILTERS and pattern for name, pattern in found.filters)
+        assert all(name in (*FILTERS, "requested") and pattern for name, pattern in found.filters)
+        assert found.versus is None or found.versus.start <= found.versus.end
     assert all(said)

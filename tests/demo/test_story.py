@@ -100,7 +100,7 @@ def test_the_answers_show_people_and_the_models_that_really_ran(words: str) -> N
     for model in ("anthropic/claude-sonnet-4.5", "openai/gpt-5-mini", "google/gemini-2.5-flash"):
         assert model in by_model
     assert "openrouter/auto" not in by_model.partition("Chidi")[0]
-    assert "I cannot group by modle. Try /spend by model." in words
+    assert "I cannot group by modle. Did you mean /spend by model?" in words
 
 
 def test_the_runaway_shows_within_the_poll_that_follows(words: str) -> None:
@@ -162,7 +162,7 @@ def test_served_it_plays_what_is_typed_until_quit(words: str) -> None:
         "«spend» is not played here.",
         "(A modal wants a mouse",
         "Who spent what, on which model",
-        "Try /spend by model",
+        "Did you mean /spend by model",
         "Goodbye.",
     ):
         assert shown in played

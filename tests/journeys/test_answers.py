@@ -138,7 +138,7 @@ async def test_help_shows_what_can_be_asked_and_connecting_to_admins(home: House
     [
         ("by modle", "`modle`", "`/spend by model`"),
         ("7x", "`7x`", "`/spend 7d`"),
-        ("model", "`model`", "`/spend by model`"),
+        ("models today foo", "`foo`", "`/spend help`"),
         ("ownr:dana", "`ownr:`", "`/spend owner:dana`"),
         ("2026-13", "`2026-13`", "`/spend 2026-10-01`"),
     ],

@@ -12,7 +12,8 @@ EXAMPLES = (
     ("me by day", "your own days"),
     ("last month by owner model", "two groupings at once"),
     ("model:*claude* top 5", "one family of models, its five biggest users"),
-    ("from 2026-10-01 to 2026-10-15", "any stretch of days, both ends in it"),
+    ("2026-10-01..15", "any stretch of days, both ends in it"),
+    ("since monday by day", "this week, day by day"),
 )
 
 
@@ -21,10 +22,11 @@ def help_message(*, is_admin: bool) -> Message:
     examples = "\n".join(f"`/spend {query}` – {does}" if query else f"`/spend` – {does}" for query, does in EXAMPLES)
     grammar = "\n".join(
         (
-            "*When*: `today`, `yesterday`, `7d`, `mtd`, `last month`, `2026-10`, `from … to …`",
-            f"*By what* (one or two): {', '.join(f'`{dimension}`' for dimension in DIMENSIONS)}",
-            "*Which*: `me`, `@somebody`, `owner:…`, `key:…`, `model:…`, `ledger:…`, `connection:…`, `project:…`; "
-            "`*` stands for anything",
+            "*When*: `today`, `yesterday`, `7d`, `mtd`, `this week`, `last week`, `last month`, `october`, `2026-10`, "
+            "`2026-10-01..15`, `since monday`, `from … to …`",
+            f"*By what* (one or two, with or without `by`): {', '.join(f'`{dimension}`' for dimension in DIMENSIONS)}",
+            "*Who and which*: `me`, `@somebody`, `#team`, `agent:…`, `owner:…`, `key:…`, `model:…`, `provider:…`, "
+            "`connection:…`, `project:…`; `*` stands for anything",
             "*How many*: `top 5`",
         )
     )
