@@ -4,7 +4,7 @@ deliveries, the last audit, plugins.
 
 from bot.house import House
 from bot.slack.doctor import slack_check
-from bot.work import doctor
+from bot.work import doctor, examining
 from bot.work.doctor import Check
 
 
@@ -18,7 +18,7 @@ async def checkup(home: House) -> list[Check]:
     ]
     workspace = await home.workspace()
     views = await home.connections.views(workspace)
-    checks += [check async for check in doctor.connection_checks(home.database, home.connections, views)]
+    checks += [check async for check in examining.connection_checks(home.database, home.connections, views, home.clock)]
     checks.append(await doctor.deliveries_check(home.database, workspace, home.clock))
     checks.append(await doctor.audit_check(home.database, workspace))
     return checks + doctor.plugin_checks(home.loaded.found)

@@ -1,9 +1,8 @@
 """Is everything well, and if not, how is it mended? One line for each thing that can be wrong."""
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,17 +11,12 @@ from sqlmodel import col, select
 
 from bot.books import audit, lanes, migrations, outbox
 from bot.books.database import Database
-from bot.books.tables import Connection, Cursor, Secret
+from bot.books.tables import Connection, Secret
 from bot.core.clock import Clock
-from bot.plugin.contract import Checked
-from bot.plugin.errors import PluginError
 from bot.plugin.loader import Found
 from bot.vault.errors import VaultError, VaultUnavailable
 from bot.vault.vault import Vault, key_id_of
-from bot.work.connecting import Connections
-from bot.work.views import ConnectionView
 
-CHECK_SECONDS = 20
 MAX_DEAD = 100
 
 
@@ -73,55 +67,6 @@ async def vault_check(database: Database, vault: Vault) -> Check:
         f"{opened} under key {vault.key_id} ({vault.source})" + (f"; {others}" if others else ""),
         "run `outlay vault rotate`" if others else "",
     )
-
-
-async def connection_checks(
-    database: Database, connections: Connections, views: Iterable[ConnectionView]
-) -> AsyncIterator[Check]:
-    """Each connection, asked now: does its credential work, what does it see, how fresh are its figures?"""
-    for view in views:
-        yield await _connection(database, connections, view)
-
-
-async def _connection(database: Database, connections: Connections, view: ConnectionView) -> Check:
-    name = f"connection {view.name}"
-    connection_id = int(view.id.removeprefix("con_"))
-    try:
-        async with asyncio.timeout(CHECK_SECONDS), connections.open(connection_id) as plugin:
-            checked = await plugin.check()
-    except TimeoutError:
-        return Check(name, False, f"no answer within {CHECK_SECONDS} s", "check base_url and the network")
-    except (PluginError, VaultError) as error:
-        mend = f"outlay connect {view.ledger} --name {view.name} --replace"
-        return Check(name, False, str(error), f"if the credential is the cause: {mend}")
-    async with database.read() as session:
-        refused = [
-            f"{cursor.report}: {cursor.error}"
-            for cursor in await session.exec(select(Cursor).where(Cursor.connection_id == connection_id))
-            if cursor.error
-        ]
-    if view.role == "sink":
-        return _sink(name, view, checked)
-    fresh = f"read up to {view.fresh_until:%Y-%m-%d %H:%M} UTC" if view.fresh_until else "not polled yet"
-    sees = f"; sees {'; '.join(checked.can_read)}" if checked.can_read else ""
-    noted = f"; noted: {view.notes}" if view.notes else ""
-    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{sees}; {fresh}{noted}"
-    if refused:
-        return Check(
-            name, False, f"{detail}; refused: {'; '.join(refused)}", "the other reports go on; see docs/ledgers.md"
-        )
-    return Check(name, True, detail)
-
-
-def _sink(name: str, view: ConnectionView, checked: Checked) -> Check:
-    """A sink has nothing to be read up to: what counts is whether the last delivery went well."""
-    can = f"; can {'; '.join(checked.can_read)}" if checked.can_read else ""
-    noted = f"; noted: {view.notes}" if view.notes else ""
-    detail = f"{checked.credential} of {checked.account_title or checked.account_id}{can}{noted}"
-    if view.state == "ok":
-        return Check(name, True, detail)
-    mend = f"if a setting is the cause: outlay connect {view.ledger} --name {view.name} --replace"
-    return Check(name, False, f"{detail}; the last delivery failed: {view.error}", mend)
 
 
 async def audit_check(database: Database, workspace_id: str) -> Check:

@@ -1,7 +1,10 @@
 """`outlay doctor` and `outlay plugins`: what is well, what is not, and how it is mended."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
+from bot.core.clock import FakeClock
 from tests.commands.ledgers import Served, slack
 from tests.commands.terminal import Ran, Terminal
 
@@ -28,6 +31,53 @@ def test_all_is_well(polled: Terminal) -> None:
     lines = polled.done("doctor").lines
     assert all(line.startswith("ok ") for line in lines)
     assert len(lines) == len(found)
+
+
+def test_a_connection_says_its_credential_what_it_sees_how_fresh_it_is_and_when_it_is_polled(
+    polled: Terminal, clock: FakeClock
+) -> None:
+    detail = checks(polled.done("doctor", "--format", "json"))["connection main"]["detail"]
+
+    for part in (
+        "management key of Brightloom",
+        "sees ",
+        "read up to 2026-11-21 13:55 UTC",
+        "last poll 2026-11-21 14:",
+    ):
+        assert part in detail
+    assert re.search(r"next poll 2026-11-21 14:\d\d UTC", detail)
+    clock.advance(timedelta(hours=3))
+    later = checks(polled.done("doctor", "--format", "json"))["connection main"]
+    assert "next poll due since 2026-11-21 14:" in later["detail"]
+    assert "or `outlay poll`" in later["detail"]
+
+
+def test_what_went_wrong_last_is_told_though_the_ledger_answers_now(polled: Terminal, openrouter: Served) -> None:
+    openrouter.faults.status("/keys", 503, times=20)
+    assert polled("poll").code == 1
+    openrouter.faults.clear()
+
+    ran = polled("doctor", "--format", "json")
+
+    assert ran.code == 1
+    failed = checks(ran)["connection main"]
+    assert "the last poll failed: OpenRouter has trouble of its own (503)" in failed["detail"]
+    assert "read up to 2026-11-21 13:55 UTC" in failed["detail"]
+    assert "`outlay poll main`" in failed["mend"]
+    polled.done("poll")
+    assert checks(polled.done("doctor", "--format", "json"))["connection main"]["ok"]
+
+
+def test_a_connection_that_waits_for_a_credential_says_so_and_how_old_its_figures_are(
+    polled: Terminal, openrouter: Served
+) -> None:
+    openrouter.faults.revoked = True
+    assert polled("poll").code == 1
+
+    failed = checks(polled("doctor", "--format", "json"))["connection main"]
+
+    assert "no next poll until it has a credential that works" in failed["detail"]
+    assert "read up to 2026-11-21 13:55 UTC" in failed["detail"]
 
 
 def test_on_an_empty_machine_all_is_well_too(terminal: Terminal) -> None:
@@ -78,7 +128,9 @@ def test_a_ledger_that_does_not_answer_is_told(polled: Terminal, openrouter: Ser
     ran = polled("doctor", "--format", "json")
 
     assert ran.code == 1
-    assert "503" in checks(ran)["connection main"]["detail"]
+    failed = checks(ran)["connection main"]
+    assert "503" in failed["detail"]
+    assert "polls go on" in failed["mend"]
 
 
 def test_slack_is_looked_at_where_there_is_a_token(terminal: Terminal) -> None:
