@@ -86,6 +86,7 @@ class Bot:
             desk=home.desk,
             digests=home.digests,
             budgets=home.budgets,
+            homes=home.homes,
             deliver_soon=self._deliver_soon,
         )
         signing_secret = settings.slack_signing_secret

@@ -24,6 +24,7 @@ from bot.work.budgeting import Budgeting
 from bot.work.connecting import Connections
 from bot.work.desk import Desk
 from bot.work.digesting import Digesting
+from bot.work.home import Homes
 from bot.work.owning import Owning
 from bot.work.polling import Poller
 from bot.work.watching import Watching
@@ -51,6 +52,7 @@ class House:
     desk: Desk
     budgets: Budgeting
     digests: Digesting
+    homes: Homes
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -90,6 +92,8 @@ async def house(
             prices=prices,
         )
         bookkeeping = Bookkeeping(database, loaded.ledgers(), clock)
+        owning = Owning(database, clock)
+        digests = Digesting(database, clock, channel=settings.digest_channel)
         yield House(
             settings=settings,
             clock=clock,
@@ -100,10 +104,13 @@ async def house(
             poller=poller,
             asking=Asking(database, clock),
             bookkeeping=bookkeeping,
-            owning=Owning(database, clock),
+            owning=owning,
             desk=Desk(database, clock),
             budgets=Budgeting(database, clock),
-            digests=Digesting(database, clock, channel=settings.digest_channel),
+            digests=digests,
+            homes=Homes(
+                database, clock, connections, owning, digests, loaded.found, channel=settings.alert_channel or ""
+            ),
             watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
         )
     finally:

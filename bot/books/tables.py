@@ -55,6 +55,7 @@ class Connection(SQLModel, table=True):
     account_title: str
     settings: str = "{}"  # JSON: the fields of its form that are not secret
     fingerprint: str = ""
+    credential: str = ""  # which kind, in the ledger's words; '' where it was connected before that was noted
     state: str = "ok"  # ok | paused | needs_reauth | failing
     error: str = ""
     notes: str = ""

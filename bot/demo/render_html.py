@@ -1,4 +1,4 @@
-"""A message as a page: one HTML string without anything from outside, light, the way Slack looks; for pictures."""
+"""A message as a page: one HTML string without anything from outside, the way Slack looks, light or dark."""
 
 from collections.abc import Callable
 from html import escape
@@ -35,6 +35,14 @@ code{background:#f6f6f6;border:1px solid #e0e0e0;border-radius:3px;padding:0 3px
 """
 
 
+_DARK = """
+body{background:#1a1d21;color:#d1d2d3}.dim,.context{color:#ababad}hr{border-color:#35373b}.app{background:#35373b;color:#ababad}
+.button{border-color:#565856}table,th,td,.card,.quote{border-color:#35373b}th{background:#222529}
+code{background:#222529;border-color:#35373b;color:#e8912d}.mention{background:#1d3a4a;color:#1d9bd1}a{color:#1d9bd1}
+.bar{background:#1d9bd1}
+"""
+
+
 def to_html(
     blocks: list[Json],
     text: str,
@@ -43,14 +51,15 @@ def to_html(
     when: str = "",
     ephemeral: bool = False,
     names: Names | None = None,
+    dark: bool = False,
 ) -> str:
-    """The page. Without blocks, the text is the message."""
+    """The page, in Slack's light theme or its dark one. Without blocks, the text is the message."""
     drawn = "".join(_block(block, names) for block in blocks) if blocks else f"<div>{_html(spans(text, names))}</div>"
     private = '<div class="dim">Only visible to you</div>' if ephemeral else ""
     head = f'<span class="who">{escape(who)}</span><span class="app">APP</span><span class="dim">{escape(when)}</span>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>{escape(who)}</title><style>{_STYLE}</style></head><body>"
+        f"<title>{escape(who)}</title><style>{_STYLE}{_DARK if dark else ''}</style></head><body>"
         f'<div class="message"><div class="face">{escape(who[:1])}</div>'
         f'<div class="body">{private}{head}{drawn}</div></div>'
         "</body></html>"

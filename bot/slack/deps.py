@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.slack.ports import Admitting, Asking, Budgets, Connecting, Desking, Digests, Owning
+from bot.slack.ports import Admitting, Asking, Budgets, Connecting, Desking, Digests, Homes, Owning
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
@@ -40,6 +40,7 @@ class Deps:
     desk: Desking
     digests: Digests
     budgets: Budgets
+    homes: Homes
     poster: Poster
     tasks: Tasks
     clock: Clock

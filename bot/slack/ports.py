@@ -1,4 +1,4 @@
-"""What the Slack face asks of the rest of the house: seven small interfaces, so that a test or a new service swaps in.
+"""What the Slack face asks of the rest of the house: eight small interfaces, so that a test or a new service swaps in.
 
 The composition root (`bot.app`) hands in what stands behind them.
 """
@@ -17,6 +17,7 @@ from bot.work.alerting import Alerting
 from bot.work.budgeting import Subjects
 from bot.work.desk import IncidentView
 from bot.work.digest_plan import Plan
+from bot.work.home import Care, Mine
 from bot.work.views import Connected, Existing, LedgerForm, OwnedKey
 
 
@@ -183,6 +184,18 @@ class Budgets(Protocol):
 
     async def remove(self, workspace_id: str, number: int) -> bool:
         """Removes one; False if it is gone."""
+        ...
+
+
+class Homes(Protocol):
+    """Gathers what the Home tab tells."""
+
+    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+        """One person's own month and budgets."""
+        ...
+
+    async def care(self, workspace_id: str) -> Care:
+        """How the house is doing, for an admin."""
         ...
 
 

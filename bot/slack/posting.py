@@ -22,7 +22,7 @@ from bot.slack import kit
 REMEMBERED_SECONDS = 24 * 3600.0
 WORKSPACES_MAX = 1_000
 WAIT_SECONDS = 30.0  # where Slack does not say for how long
-_REFUSALS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+REFUSALS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 _CODE = re.compile(r"[a-z_]{2,60}")
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def privately(respond: Respond) -> Send[None]:
     async def send(text: str, blocks: list[kit.Block]) -> None:
         reply = await respond(text=text, blocks=blocks or None, response_type="ephemeral", replace_original=False)
         code = _refusal(reply.status_code, reply.body)
-        if code in _REFUSALS:
+        if code in REFUSALS:
             raise BlocksRefused(code)
         if code:
             raise NotDelivered(code)
@@ -129,7 +129,7 @@ def to_channel(
             )
         except SlackApiError as error:
             code = str(error.response.get("error"))
-            if code in _REFUSALS:
+            if code in REFUSALS:
                 raise BlocksRefused(code) from None
             raise
         return str(reply["channel"]), str(reply["ts"])

@@ -133,8 +133,7 @@ async def read_standings(
     zone = await zone_of(session, workspace_id)
     today = now.astimezone(zone).date()
     gone = part_gone(now, today, zone)
-    people = await session.exec(select(Person).where(Person.workspace_id == workspace_id))
-    ids = {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
+    ids = await _slack_ids(session, workspace_id)
     lines: dict[Scope, Sequence[Line]] = {}
     for scope in {budget.scope for budget in every}:
         starts = [span_of(budget.period, today)[0] for budget in every if budget.scope == scope]
@@ -151,6 +150,23 @@ async def read_standings(
             said = Forecast(sum(nano for day, nano in days.items() if start <= day <= end))
         found.append(Standing(budget, start, end, today, said))
     return found
+
+
+async def of_person(
+    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], user_id: str
+) -> list[Standing]:
+    """Those that are one person's own, whether they were set for the Slack user or for the e-mail."""
+    ids = await _slack_ids(session, workspace_id)
+    return [
+        one
+        for one in standings
+        if one.budget.scope == "owner" and user_id in (one.budget.subject, ids.get(one.budget.subject.lower()))
+    ]
+
+
+async def _slack_ids(session: AsyncSession, workspace_id: str) -> dict[str, str]:
+    people = await session.exec(select(Person).where(Person.workspace_id == workspace_id))
+    return {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
 
 
 def part_gone(now: datetime, today: date, zone: tzinfo) -> float:

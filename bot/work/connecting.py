@@ -76,7 +76,7 @@ class Connections:
             rows = await _connected(session, workspace_id)
             fresh = await freshness(session, rows)
             fronts = await places(session, rows)
-        return [_view(row, fresh[row.name], fronts.get(row.id or 0, "")) for row in rows]
+        return [_view(row, fresh[row.name], fronts.get(row.id or 0, ""), title=self._title(row.ledger)) for row in rows]
 
     async def connect(
         self,
@@ -120,6 +120,7 @@ class Connections:
             row = await self._place(session, workspace_id, plugin, name, checked, replace)
             await roles.settle(session, row, role)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
+            row.credential = checked.credential
             row.connected_by = by or row.connected_by
             row.state, row.error, row.failures, row.disconnected_at, row.next_poll_at = "ok", "", 0, None, None
             session.add(row)
@@ -298,7 +299,7 @@ async def _connected(session: AsyncSession, workspace_id: str) -> list[Connectio
     return list(await session.exec(statement.order_by(col(Connection.name))))
 
 
-def _view(row: Connection, fresh_until: datetime | None, in_front_of: str) -> ConnectionView:
+def _view(row: Connection, fresh_until: datetime | None, in_front_of: str, *, title: str) -> ConnectionView:
     return ConnectionView(
         id=public_id(row),
         name=row.name,
@@ -314,6 +315,8 @@ def _view(row: Connection, fresh_until: datetime | None, in_front_of: str) -> Co
         next_poll=_time(row.next_poll_at),
         error=row.error,
         notes=row.notes,
+        credential=row.credential,
+        title=title,
     )
 
 

@@ -26,7 +26,7 @@ from bot.core.incidents import ALIVE
 from bot.core.query import Query, month_of
 from bot.core.spans import Period, compared_with, last_span
 from bot.work import digest_plan
-from bot.work.budgeting import part_gone, read_standings
+from bot.work.budgeting import of_person, part_gone, read_standings
 from bot.work.digest_plan import Periods, Plan
 from bot.work.timetable import claim, claimed
 
@@ -95,6 +95,8 @@ class Digesting:
                 day = date.fromisoformat(line.day or "")
                 days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
             standings = await read_standings(session, workspace_id, now)
+            if person:
+                standings = await of_person(session, workspace_id, standings, person)
             return Digest(
                 period=period,
                 start=start,
@@ -106,11 +108,7 @@ class Digesting:
                 new_models=new_models(found.lines, (line.model.id for line in earlier.lines if line.model)),
                 month=month,
                 forecast=forecast(days, start=month[0], end=month[1], today=today, gone=part_gone(now, today, zone)),
-                budgets=tuple(
-                    one
-                    for one in standings
-                    if not person or (one.budget.scope == "owner" and one.budget.subject == person)
-                ),
+                budgets=tuple(standings),
                 episodes=await _episodes(
                     session,
                     workspace_id,

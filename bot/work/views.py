@@ -73,6 +73,8 @@ class ConnectionView:
     next_poll: datetime | None
     error: str
     notes: str = ""
+    credential: str = ""  # which kind it is, such as `management key`
+    title: str = ""  # of the ledger, as people know it
     in_front_of: str = ""  # CONNECTION or CONNECTION:KEY_ID, for role attribution
 
 

@@ -163,9 +163,20 @@ async def test_guests_are_told_nothing(home: House) -> None:
     assert "main" not in tab.words
 
 
-async def test_the_home_tab_says_what_is_connected(home: House) -> None:
-    tab = await home.slack.home(BRUNO)
+async def test_the_home_tab_tells_ones_own_month_and_an_admin_what_is_connected(home: House) -> None:
+    own = (await home.slack.command("/spend mtd me by model", user=BRUNO)).text.split(" this month")[0]
+    tab, admins = await home.slack.home(BRUNO), await home.slack.home(ALICE)
 
-    assert "main (OpenRouter) is read" in tab.words
+    assert f"{own} so far. No forecast yet: too little history" in tab.words
+    assert "main read up to" in tab.words
     assert "Connect a Ledger" not in tab.words
-    assert "Connect a Ledger" in (await home.slack.home(ALICE)).words
+    total = (await home.slack.command("/spend", user=ALICE)).text.split(" this month")[0]
+    assert f"The workspace {total} so far" in " ".join(admins.words.split())
+    assert "main (OpenRouter, management key) is read up to" in admins.words
+    assert "Connect a Ledger" in admins.words
+    reply = await admins.click("budget:add")
+    assert reply.modal is not None
+    await reply.modal.submit({"budget:limit": "600"})
+    await home.slack.settle()
+    assert "$600.00" in admins.words
+    assert "There is no budget yet" not in admins.words

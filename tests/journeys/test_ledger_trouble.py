@@ -48,7 +48,7 @@ async def test_trouble_is_said_the_books_stand_still_and_mend_by_themselves(
         ()
     ]  # by the keys' counters
     assert nano(after["total_usd"]) in (nano(before["total_usd"]), fresher)
-    assert "main (OpenRouter) cannot be read right now" in (await connected.slack.home(ALICE)).words
+    assert "main (OpenRouter, management key) cannot be read right now" in (await connected.slack.home(ALICE)).words
     assert connected.slack.dms(ALICE) == []
     connected.faults.clear()
     await connected.later(minutes=2)

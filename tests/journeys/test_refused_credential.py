@@ -23,7 +23,7 @@ async def test_a_revoked_key_pauses_the_connection_and_the_admin_is_told_once(co
     assert connected.slack.dms(BRUNO) == []
     after = await connected.spend("7d", "by", "model")
     assert (after["rows"], after["total_usd"]) == (before["rows"], before["total_usd"])
-    assert "main (OpenRouter) needs a new credential" in (await connected.slack.home(ALICE)).words
+    assert "main (OpenRouter, management key) needs a new credential" in (await connected.slack.home(ALICE)).words
 
 
 async def test_it_is_not_asked_again_until_there_is_a_new_one(connected: House) -> None:

@@ -14,7 +14,7 @@ from bot.slack.deps import Patience
 from bot.slack.people import SlackPeople
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
-from tests.slack.fake_tellers import FakeBudgets, FakeDigests
+from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
 from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, deps_of
 from tests.workspace import Workspace, test_workspace
 
@@ -32,6 +32,7 @@ class Bot:
     desk: FakeDesk
     digests: FakeDigests
     budgets: FakeBudgets
+    homes: FakeHomes
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -58,7 +59,7 @@ async def running(
     asking = FakeAsking()
     owning = FakeOwning()
     desk = FakeDesk()
-    digests, budgets = FakeDigests(), FakeBudgets()
+    digests, budgets, homes = FakeDigests(), FakeBudgets(), FakeHomes()
     deps = deps_of(
         people,
         clock,
@@ -69,6 +70,7 @@ async def running(
         desk=desk,
         digests=digests,
         budgets=budgets,
+        homes=homes,
         tasks=tasks,
         admins=admins,
         patience=patience,
@@ -78,7 +80,7 @@ async def running(
     socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
-        yield Bot(asking, connecting, owning, desk, digests, budgets, people, tasks, socket, removed)
+        yield Bot(asking, connecting, owning, desk, digests, budgets, homes, people, tasks, socket, removed)
     finally:
         await socket.stop()
         await tasks.drain(2)

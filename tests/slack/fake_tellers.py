@@ -1,17 +1,20 @@
-"""Digests and budgets as told, behind the Slack face; they note what is asked of them."""
+"""Digests, budgets and Home tabs as told, behind the Slack face; they note what is asked of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from bot.core.answer import Owner
+from bot.core.answer import Line, Owner
 from bot.core.budgets import Budget, Standing
 from bot.core.digest import Digest, Episode, Move
 from bot.core.forecast import Forecast
 from bot.core.spans import Period
+from bot.plugin.loader import Found
 from bot.work.budgeting import BudgetError, Subjects
 from bot.work.digest_plan import Plan
+from bot.work.home import Audited, Care, Keys, Mine, Month
+from bot.work.views import ConnectionView
 
 DOLLAR = 1_000_000_000
 CI = Owner("agent:ci", "ci", "agent")
@@ -116,4 +119,62 @@ class FakeBudgets:
         return len(self.found) < before
 
 
-__all__ = ["CI", "DANA", "FakeBudgets", "FakeDigests", "digest", "standing"]
+def month(*lines: Line, **more: Any) -> Month:
+    """November until the 21st, by model or by owner."""
+    from tests.slack.fakes import answer_of, model_line
+
+    lines = lines or (model_line("anthropic/claude-opus-4.1", 300), model_line("openai/gpt-5.5", 112.3))
+    by = "owner" if lines[0].owner else "model"
+    found = answer_of(*lines, words=f"mtd by {by} top 5", **more)
+    spent = found.total_nano_usd
+    return Month(found, Forecast(spent, spent + 178 * DOLLAR, spent + 138 * DOLLAR, spent + 228 * DOLLAR))
+
+
+def connection(name: str = "main", **more: Any) -> ConnectionView:
+    """A connection of OpenRouter's that was read a moment ago."""
+    from tests.slack.fakes import NOW
+
+    found = ConnectionView(
+        id="con_1", name=name, ledger="openrouter", role="books", account_id="a1", account_title="Acme Inc.",
+        fingerprint="7f3a…c2", state="ok", fresh_until=NOW, last_poll=NOW, next_poll=NOW + timedelta(seconds=60),
+        error="", credential="management key", title="OpenRouter",
+    )  # fmt: skip
+    return replace(found, **more)
+
+
+def care(**more: Any) -> Care:
+    """A house in which all is well and nothing is missing."""
+    from tests.slack.fakes import NOW, owner_line
+
+    found = Care(
+        month=month(owner_line("dev@acme.example", 4_000), owner_line("agent-ci", 2_100)),
+        connections=(connection(),),
+        unmapped=Keys(0, 0),
+        plugins=(Found("openrouter", "ledger", "1", "plugins", True), Found("linear", "sink", "1", "plugins", True)),
+        audited=Audited(NOW - timedelta(hours=12), True, 12_345),
+        given_up=None,
+        budgets=2,
+        alerts=True,
+        digests=True,
+    )
+    return replace(found, **more)
+
+
+class FakeHomes:
+    """A month for everybody, and a house for admins; notes who asked."""
+
+    def __init__(self) -> None:
+        self.month = month()
+        self.budgets: tuple[Standing, ...] = ()
+        self.house = care()
+        self.asked: list[str] = []
+
+    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+        self.asked.append(user_id)
+        return Mine(self.month, self.budgets)
+
+    async def care(self, workspace_id: str) -> Care:
+        return self.house
+
+
+__all__ = ["CI", "DANA", "FakeBudgets", "FakeDigests", "FakeHomes", "care", "connection", "digest", "month", "standing"]

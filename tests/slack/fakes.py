@@ -21,7 +21,7 @@ from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 from bot.work.alerting import Alerting
 from bot.work.desk import IncidentView, NoSuchIncident
-from tests.slack.fake_tellers import FakeBudgets, FakeDigests
+from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 TODAY = date(2026, 11, 21)
@@ -280,6 +280,7 @@ def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any
         "desk": FakeDesk(),
         "digests": FakeDigests(),
         "budgets": FakeBudgets(),
+        "homes": FakeHomes(),
         "poster": Poster(clock, log),
         "tasks": Tasks(log),
     }

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 from bot.plugin.forms import FormField
 from bot.slack.connect import blocks, form
 from bot.slack.connect.form import Draft
-from bot.slack.home.blocks import guest_view, home_view
 from bot.slack.notices.blocks import needs_reauth, works_again
 from bot.slack.ports import Connected, Existing, LedgerForm
 from tests.slack.fakes import LITELLM, NOW, OPENROUTER, SAVED
-from tests.slack.validity import assert_blocks, assert_message, assert_view, mrkdwn_texts
+from tests.slack.validity import assert_message, assert_view, mrkdwn_texts
 
 MAIN = Existing("c7", "main", "openrouter", "OpenRouter")
 
@@ -106,7 +105,6 @@ def test_whatever_things_are_called_every_view_is_valid(name: str, title: str, h
     assert_view(blocks.form_view(Draft(ledger, name, replace=existing), (ledger,)))
     assert_view(blocks.checking_view(title))
     assert_view(blocks.done_view(Connected("c1", name, title, account, hint, (account, hint))))
-    assert_view(home_view([existing], [], NOW, is_admin=True))
     assert_message(needs_reauth(existing, NOW - timedelta(days=2), NOW))
 
 
@@ -118,14 +116,6 @@ def test_a_notice_says_who_refuses_what_since_when_and_its_button_holds_the_id_a
     assert (button["action_id"], button["value"]) == ("connect:reconnect", "c7")
     assert_message(notice)
     assert_message(works_again(MAIN))
-
-
-def test_the_home_tab_shows_the_first_step_to_whom_it_concerns() -> None:
-    assert "connect:open" in str(home_view([], [], NOW, is_admin=True))
-    assert "connect:open" not in str(home_view([], [], NOW, is_admin=False))
-    assert "and 5 more connections" in str(home_view([MAIN] * 35, [], NOW, is_admin=False))
-    for view in (home_view([], [], NOW, is_admin=True), home_view([MAIN] * 35, [], NOW, is_admin=True), guest_view()):
-        assert_blocks(view["blocks"], "home")
 
 
 def test_connected_shows_a_fingerprint_and_what_comes_next() -> None:

@@ -1,12 +1,24 @@
 """The Home tab, and a workspace that throws the app out."""
 
+import pytest
+
 from bot.slack.ports import Existing
+from tests.slack.fake_tellers import care, connection, month
 from tests.slack.fakes import incident
+from tests.slack.test_home_blocks import TROUBLED
 from tests.workspace import ALICE, BEN, GUEST, Workspace
 
 
-async def test_an_admin_sees_the_first_step_and_takes_it(slack: Workspace) -> None:
-    home = await slack.home(user=ALICE)
+@pytest.fixture
+def unconnected(slack: Workspace) -> Workspace:
+    """A workspace in which no ledger is connected yet."""
+    slack.bot.homes.month = month(fresh_until={})
+    slack.bot.homes.house = care(connections=())
+    return slack
+
+
+async def test_an_admin_sees_the_first_step_and_takes_it(unconnected: Workspace) -> None:
+    home = await unconnected.home(user=ALICE)
 
     assert "never sees a prompt" in home.words
     reply = await home.click("connect:open")
@@ -14,23 +26,60 @@ async def test_an_admin_sees_the_first_step_and_takes_it(slack: Workspace) -> No
     assert reply.modal.title == "Connect a Ledger"
 
 
-async def test_a_member_sees_what_is_connected_and_how_to_ask(slack: Workspace) -> None:
-    slack.bot.connecting.existing = [Existing("c1", "main", "openrouter", "OpenRouter", "needs_reauth")]
+async def test_a_member_sees_their_month_and_how_to_ask_and_nothing_of_the_house(slack: Workspace) -> None:
+    slack.bot.homes.house = care(connections=(connection(state="needs_reauth"),))
 
     home = await slack.home(user=BEN)
 
-    assert "needs a new credential" in home.words
+    assert slack.bot.homes.asked == [BEN]
+    assert "$412.30 so far" in home.words
     assert "/spend 7d by model" in home.words
-    assert "connect:open" not in str(home.view)
+    assert "needs a new credential" not in home.words
+    assert "connect:" not in str(home.view)
+
+
+@pytest.mark.parametrize(
+    ("button", "title"),
+    [("connect:reconnect", "New Credential"), ("owners:open", "Who Answers for It?"), ("alerts:open", "Alerts"),
+     ("digest:open", "Digests"), ("budget:add", "Budget")],
+)  # fmt: skip
+async def test_every_step_opens_what_takes_it(slack: Workspace, button: str, title: str) -> None:
+    slack.bot.connecting.existing = [Existing("con_2", "bills", "openrouter", "OpenRouter", "needs_reauth")]
+    slack.bot.homes.house = TROUBLED
+
+    reply = await (await slack.home(user=ALICE)).click(button)
+
+    assert reply.modal is not None, reply.text
+    assert title in reply.modal.title
 
 
 async def test_a_guest_sees_nothing_of_it(slack: Workspace) -> None:
-    slack.bot.connecting.existing = [Existing("c1", "main", "openrouter", "OpenRouter")]
-
     home = await slack.home(user=GUEST)
 
     assert "guests cannot ask" in home.words
-    assert "main" not in home.words
+    assert "$" not in home.words
+    assert slack.bot.homes.asked == []
+
+
+async def test_a_workspace_that_does_not_know_the_new_table_gets_an_older_one(slack: Workspace) -> None:
+    slack.faults.forget_blocks("data_table")
+
+    home = await slack.home(user=BEN)
+
+    assert "table" in {block["type"] for block in home.view["blocks"]}
+    assert "$300.00" in home.words
+
+
+async def test_what_was_just_set_up_is_drawn_at_once(slack: Workspace) -> None:
+    home = await slack.home(user=ALICE)
+    assert "What to do next" not in home.words
+    modal = (await slack.command("/spend digest", user=ALICE)).modal
+    assert modal is not None
+    slack.bot.homes.house = TROUBLED
+    await modal.submit({"digest:own": ["day"]})
+    await slack.settle()
+
+    assert "What to do next" in home.words, "the tab that stands open is drawn anew"
 
 
 async def test_the_same_event_again_is_acknowledged_and_dropped(slack: Workspace) -> None:
@@ -53,7 +102,6 @@ async def test_a_workspace_that_removes_the_app_is_told_on(slack: Workspace) -> 
 
 
 async def test_open_incidents_are_shown_all_to_an_admin_and_their_own_to_a_member(slack: Workspace) -> None:
-    slack.bot.connecting.existing = [Existing("c1", "main", "openrouter", "OpenRouter")]
     slack.bot.desk.found = {7: incident(), 8: incident(8, subject=BEN, name="Ben", kind="person")}
 
     admins, bens = await slack.home(user=ALICE), await slack.home(user=BEN)

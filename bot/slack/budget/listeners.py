@@ -9,6 +9,7 @@ from bot.slack.budget import blocks, form
 from bot.slack.budget.ids import Action, View
 from bot.slack.deps import Deps
 from bot.slack.errors import Refused, Told
+from bot.slack.home.drawing import draw_again
 from bot.slack.posting import privately
 from bot.slack.spend.asked import COMMAND, first_word
 from bot.slack.spend.blocks import FOR_MEMBERS
@@ -69,7 +70,9 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         await client.views_open(trigger_id=body["trigger_id"], view=shown)
 
     @app.view(View.FORM)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext) -> None:
+    async def submitted(
+        ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
         workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
         await _admit(deps, workspace_id, user_id, fresh=True)
         budget, errors = form.chosen(view)
@@ -83,6 +86,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
             await ack(response_action="errors", errors={form.field_of(error): str(error)})
             return
         await ack(response_action="update", view=form.saved(kept))
+        draw_again(deps, client, workspace_id, user_id)
 
     @app.action(Action.REMOVE)
     async def remove(
@@ -94,3 +98,4 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         number = str(action.get("value"))
         gone = number.isdigit() and await deps.budgets.remove(workspace_id, int(number))
         await client.views_update(view_id=body["view"]["id"], view=form.done("Removed." if gone else _GONE))
+        draw_again(deps, client, workspace_id, body["user"]["id"])

@@ -17,6 +17,7 @@ from bot.slack.connect.form import Draft, Filled
 from bot.slack.connect.ids import Action, View
 from bot.slack.connect.service import Connect
 from bot.slack.deps import Deps
+from bot.slack.home.drawing import draw_again
 from bot.slack.posting import direct_channel, to_channel
 from bot.slack.spend.asked import COMMAND, as_typed, first_word
 
@@ -101,19 +102,27 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
         left_seconds = patience.answer_seconds - (deps.clock.monotonic() - began)
         if await connect.checks.wait(check, min(patience.wait_seconds, left_seconds)):
             await ack(**connect.answer(connect.outcome(check, filled, draft), draft))
+            draw_again(deps, client, workspace_id, user_id)
             return
         await ack(response_action="update", view=blocks.checking_view(draft.ledger.title))
         if is_new:
-            work = _finish(check, filled, draft, client, view["id"], user_id)
+            work = _finish(check, filled, draft, client, view["id"], workspace_id, user_id)
             deps.tasks.start(work, "finish connecting", awaited=False)
 
     async def _finish(
-        check: Check, filled: Filled, draft: Draft, client: AsyncWebClient, view_id: str, user_id: str
+        check: Check,
+        filled: Filled,
+        draft: Draft,
+        client: AsyncWebClient,
+        view_id: str,
+        workspace_id: str,
+        user_id: str,
     ) -> None:
         """The outcome of a slow check: into the view, or by direct message to whoever has closed it meanwhile."""
         await deps.clock.sleep(patience.settle_seconds)
         await connect.checks.wait(check, patience.check_seconds + patience.answer_seconds)
         outcome = connect.outcome(check, filled, draft)
+        draw_again(deps, client, workspace_id, user_id)
         try:
             await client.views_update(view_id=view_id, view=connect.view_of(outcome, draft))
         except SlackApiError as error:

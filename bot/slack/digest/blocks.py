@@ -4,14 +4,11 @@ from datetime import datetime
 
 from bot.core.answer import Answer
 from bot.core.digest import Digest
-from bot.core.money import to_usd
-from bot.slack import kit, words
+from bot.slack import kit, shares, words
 from bot.slack.digest import wording
 from bot.slack.digest.ids import Action
 from bot.slack.posting import Message, simple
-from bot.slack.spend.rows import TITLES, Label, Row, rows
-
-_NONE = "–"
+from bot.slack.spend.rows import rows
 
 
 def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
@@ -31,9 +28,9 @@ def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
     return Message(
         finding,
         (
-            ("data_table", [*before, _data_table(digest, shown), *after]),
-            ("table", [*before, _table(digest, shown), *after]),
-            ("fields", [*before, kit.fields([_field(row) for row in shown]), *after]),
+            ("data_table", [*before, shares.data_table(digest.answer, shown, _caption(digest)), *after]),
+            ("table", [*before, shares.table(digest.answer, shown), *after]),
+            ("fields", [*before, shares.fields(shown), *after]),
         ),
     )
 
@@ -43,62 +40,12 @@ def text(digest: Digest) -> list[str]:
     lines = [" ".join(part for part in (wording.what_changed(digest), wording.why(digest)) if part)]
     if digest.quiet:
         return lines
-    lines += [f"• {_title(row)}: {_amount(row)}" for row in rows(digest.answer)]
+    lines += [f"• {shares.title(row)}: {shares.amount(row)}" for row in rows(digest.answer)]
     return [*lines, *(line for line in (wording.movers(digest), *wording.remarks(digest)) if line)]
 
 
-def _data_table(digest: Digest, shown: list[Row]) -> kit.Block:
-    return {
-        "type": "data_table",
-        "caption": f"{wording.title(digest)}, by {digest.answer.query.by[0]}, biggest first",
-        "page_size": len(shown),
-        "row_header_column_index": 0,
-        "rows": [[_text(one) for one in _columns(digest)], *([*_cells(digest, row)] for row in shown)],
-    }
-
-
-def _table(digest: Digest, shown: list[Row]) -> kit.Block:
-    cells = [
-        [_text(one["text"]) if one["type"] == "raw_number" else one for one in _cells(digest, row)] for row in shown
-    ]
-    return {
-        "type": "table",
-        "column_settings": [{"align": "left", "is_wrapped": True}, {"align": "right"}, {"align": "right"}],
-        "rows": [[_text(one) for one in _columns(digest)], *cells],
-    }
-
-
-def _columns(digest: Digest) -> list[str]:
-    return [TITLES[digest.answer.query.by[0]], "Spend (USD)", "Share"]
-
-
-def _cells(digest: Digest, row: Row) -> list[kit.Block]:
-    amount = words.money(row.nano_usd)
-    share = words.percent(row.nano_usd, digest.answer.total_nano_usd) if row.nano_usd is not None else ""
-    number: kit.Block = _text(amount)
-    if row.nano_usd is not None:
-        number = {"type": "raw_number", "value": float(to_usd(row.nano_usd)), "text": amount}  # it only sorts
-    return [_label(row.labels[0], row.note), number, _text(share or _NONE)]
-
-
-def _label(label: Label, note: str) -> kit.Block:
-    if label.user is None:
-        return _text(f"{label.text} ({note})" if note else label.text)
-    person = {"type": "rich_text_section", "elements": [{"type": "user", "user_id": label.user}]}
-    return {"type": "rich_text", "elements": [person]}
-
-
-def _field(row: Row) -> str:
-    return f"*{_title(row)}*\n{_amount(row)}"
-
-
-def _title(row: Row) -> str:
-    label = row.labels[0]
-    return f"<@{label.user}>" if label.user else words.safe(label.text)
-
-
-def _amount(row: Row) -> str:
-    return words.money(row.nano_usd) + (f" ({words.escape(row.note)})" if row.note else "")
+def _caption(digest: Digest) -> str:
+    return f"{wording.title(digest)}, by {digest.answer.query.by[0]}, biggest first"
 
 
 def _worth(answer: Answer, now: datetime) -> str:
@@ -122,7 +69,3 @@ def _post(digest: Digest) -> kit.Block:
 
 def _plain(text: str) -> str:
     return text.replace("*", "")
-
-
-def _text(text: str) -> kit.Block:
-    return {"type": "raw_text", "text": text}

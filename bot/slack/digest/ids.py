@@ -7,6 +7,7 @@ class Action(StrEnum):
     """What can be pressed; each has a listener."""
 
     POST = "digest:post"
+    OPEN = "digest:open"  # what `/spend digest` opens
 
 
 class View(StrEnum):

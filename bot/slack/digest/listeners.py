@@ -10,6 +10,7 @@ from bot.slack.deps import Deps
 from bot.slack.digest import blocks, form
 from bot.slack.digest.ids import Action, View
 from bot.slack.errors import Refused, Told
+from bot.slack.home.drawing import draw_again
 from bot.slack.posting import privately
 from bot.slack.spend.asked import COMMAND, as_typed, first_word
 from bot.slack.spend.blocks import FOR_MEMBERS
@@ -38,18 +39,29 @@ def register(app: AsyncApp, deps: Deps) -> None:
         await _admit(deps, workspace_id, user_id)
         asked = as_typed(str(command.get("text") or "")).lower().split()[1:]
         if not asked:
-            plan = await deps.digests.plan(workspace_id)
-            preview = await deps.digests.last(workspace_id, plan.periods[0] if plan.periods else "day")
-            is_admin = await deps.admitting.is_admin(workspace_id, user_id)
-            shown = form.view(plan, preview, user_id, is_admin=is_admin)
-            await client.views_open(trigger_id=command["trigger_id"], view=shown)
+            await show_form(client, str(command["trigger_id"]), workspace_id, user_id)
             return
         digest = await deps.digests.last(workspace_id, _period(asked))
         said = blocks.message(digest, deps.clock.now(), post_to=str(command.get("channel_id") or ""))
         await deps.poster.post(workspace_id, said, privately(respond))
 
+    @app.action(Action.OPEN)
+    async def by_button(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await _admit(deps, workspace_id, user_id)
+        await show_form(client, str(body["trigger_id"]), workspace_id, user_id)
+
+    async def show_form(client: AsyncWebClient, trigger_id: str, workspace_id: str, user_id: str) -> None:
+        plan = await deps.digests.plan(workspace_id)
+        preview = await deps.digests.last(workspace_id, plan.periods[0] if plan.periods else "day")
+        is_admin = await deps.admitting.is_admin(workspace_id, user_id)
+        await client.views_open(trigger_id=trigger_id, view=form.view(plan, preview, user_id, is_admin=is_admin))
+
     @app.view(View.FORM)
-    async def submitted(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext) -> None:
+    async def submitted(
+        ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
         workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
         await _admit(deps, workspace_id, user_id)
         plan, own, errors = form.chosen(view["state"]["values"], await deps.digests.plan(workspace_id))
@@ -62,6 +74,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
             await deps.digests.choose(workspace_id, plan, by=user_id)
         await deps.digests.want(workspace_id, user_id, own)
         await ack(response_action="update", view=form.saved(await deps.digests.plan(workspace_id), user_id))
+        draw_again(deps, client, workspace_id, user_id)
 
     @app.action(Action.POST)
     async def post(

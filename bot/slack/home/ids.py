@@ -1,4 +1,4 @@
-"""The event that a Home tab is drawn on."""
+"""Every id of the Home tab: the event on which it is drawn. Its buttons are those of the features they open."""
 
 from enum import StrEnum
 

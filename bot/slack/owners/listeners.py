@@ -14,6 +14,7 @@ from bot.books.owners import OwnerError
 from bot.slack import kit
 from bot.slack.deps import Deps
 from bot.slack.errors import Refused, Told
+from bot.slack.home.drawing import draw_again
 from bot.slack.owners import blocks
 from bot.slack.owners.blocks import Place
 from bot.slack.owners.ids import Action, Input, View
@@ -120,6 +121,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         await ack()
         place = Place(int(known["page"]), str(known["find"]))
         await client.views_update(view_id=known["list"], view=await _list(deps, workspace_id, place))
+        draw_again(deps, client, workspace_id, body["user"]["id"])
 
 
 def _place(view: dict[str, Any]) -> Place:

@@ -1,0 +1,62 @@
+"""Views as people read them, kept as text beside the tests, so that a change of words or order is seen in a diff.
+
+The terminal's renderer draws them; below stand the ids of what can be pressed or filled in, in order.
+
+    UPDATE_SNAPSHOTS=1 .venv/bin/python -m pytest tests/slack     # then look at the diff
+"""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bot.demo.render import render_home, render_message, render_modal
+from bot.slack import kit
+from bot.slack.posting import Message
+
+FOLDER = Path(__file__).parent / "snapshots"
+WIDTH = 100
+
+
+def same_view(name: str, view: kit.View) -> None:
+    """A modal or a Home tab is as it was."""
+    console = _console()
+    (render_home if view["type"] == "home" else render_modal)(view, console=console)
+    _same(name, console, view["blocks"])
+
+
+def same_message(name: str, message: Message, form: int = 0) -> None:
+    """A message is as it was, in its richest form or another."""
+    console = _console()
+    blocks = message.forms[form][1]
+    render_message(blocks, message.text, console=console)
+    _same(name, console, blocks, f"text: {message.text}")
+
+
+def _same(name: str, console: Console, blocks: list[kit.Block], *more: str) -> None:
+    drawn = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    found = "\n".join([*drawn, *more, *(f"id: {one}" for one in _ids(blocks))]) + "\n"
+    path = FOLDER / f"{name}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found, "utf-8")
+    assert path.is_file(), f"no snapshot {path.name} yet: UPDATE_SNAPSHOTS=1 makes it"
+    assert found == path.read_text("utf-8"), f"{path.name} is drawn otherwise; if it should be, UPDATE_SNAPSHOTS=1"
+
+
+def _console() -> Console:
+    return Console(file=io.StringIO(), width=WIDTH, color_system=None, force_terminal=False, legacy_windows=False)
+
+
+def _ids(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for part in node:
+            yield from _ids(part)
+    elif isinstance(node, dict):
+        if "action_id" in node:
+            yield f"{node['action_id']} {node.get('value', '')}".rstrip()
+        for part in node.values():
+            yield from _ids(part)
