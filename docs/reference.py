@@ -1,4 +1,4 @@
-"""Writes the parts of the docs that repeat the code: the settings, the commands, the examples of plugins.
+"""Writes the parts of the docs that repeat the code: settings, commands, examples of plugins, licences.
 
     .venv/bin/python -m docs.reference
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.cli import _parser as command_parser
 from bot.settings import documented
+from docs import licences
 
 DOCS = Path(__file__).parent
 OPEN, CLOSE = "<!-- {}: made by docs/reference.py -->", "<!-- end of {} -->"
@@ -48,6 +49,7 @@ PARTS = {
     "commands": (DOCS / "commands.md", commands),
     "ledger": (DOCS / "plugins.md", ledger),
     "sink": (DOCS / "plugins.md", sink),
+    "licences": (DOCS / "licences.md", licences.table),
 }
 
 
