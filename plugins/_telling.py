@@ -53,7 +53,9 @@ def wants(event: Event, from_usd: Decimal, from_severity: Severity) -> bool:
 
 
 def beginning(event: Event) -> dict[str, Any]:
-    """What a receipt's state begins with, so that `ahead` can tell later."""
+    """What a receipt's state begins with, so that `ahead` can tell later. The same incident goes on counting."""
+    if event.receipt is not None and "base_usd" in event.receipt.state:
+        return {name: event.receipt.state[name] for name in ("base_usd", "doublings") if name in event.receipt.state}
     return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
 
 
@@ -89,7 +91,10 @@ def kept(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ()) 
 
 
 def again_soon(event: Event) -> Receipt | None:
-    """The subject's last one, if that was over less than three days ago and nobody asks for a new one by hand."""
+    """What is to be taken up again: this incident's own, which has come back; else the subject's last one, if that was
+    over less than three days ago and nobody asks for a new one by hand."""
+    if event.receipt is not None and event.receipt.external_id:
+        return event.receipt
     earlier = event.before
     if earlier is None or not earlier.external_id or event.asked_by:
         return None

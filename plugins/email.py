@@ -82,14 +82,14 @@ class Email(Sink[EmailConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new thread; or the subject's last one again, if that was over less than three days ago."""
+        """A new thread; or one that was over goes on: this incident's, or the subject's last within three days."""
         earlier = again_soon(event)
         subject = plain(event.finding.title, MAX_SUBJECT_CHARACTERS)
-        mark = self._mark(event, "mail")
+        mark = self._mark(event, f"again:{event.key}" if event.receipt else "mail")
         root = mark
         lead = ""
         if earlier is not None:
-            root, lead = earlier.external_id, "It happens again."
+            root, lead = earlier.external_id, "It is back."
             subject = str(earlier.state.get("subject") or subject)
         notes = await self._send(event, mark, subject, lead, root)
         return Receipt("", root, {**beginning(event), "subject": subject}, notes)

@@ -48,10 +48,12 @@ class GitHub(Sink[GitHubConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or the subject's last one again, if that was over less than three days ago."""
+        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
         earlier = again_soon(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
+        if event.receipt is not None:
+            return event.receipt  # somebody has deleted it: it is not filed again in this episode
         notes: list[str] = []
         issue = await self._find(event) or await self._create(event, notes)
         return Receipt(str(issue.get("html_url") or ""), str(_number(issue)), beginning(event), tuple(notes))
@@ -119,15 +121,17 @@ class GitHub(Sink[GitHubConfig]):
         return await self._marked(f"{self._repo}/issues", query | {"creator": str(me)}, mark(event.uid("issue")))
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """The issue of the last episode, reopened. None if it cannot be, so that a new one is filed."""
+        """An issue that was over, reopened. None if it cannot be, so that another episode gets a new one."""
         issue = await self._issue(earlier)
         standing = _standing(issue)
         if issue is None or standing == "gone":
             return None
         state = beginning(event)
         if standing == "canceled":  # somebody has said that this is not worth an issue
-            return kept(earlier, state | {"muted": True})
-        await self._comment(event, earlier, "again", " ".join(["It happens again.", *event.finding.sentences[:2]]))
+            return kept(earlier, state | ({} if event.receipt else {"muted": True}))
+        await self._comment(
+            event, earlier, f"again:{event.key}", " ".join(["It is back.", *event.finding.sentences[:2]])
+        )
         change = {"body": text} if (text := restated(issue, event)) else {}
         change |= {"state": "open"} if standing == "done" else {}
         if change:

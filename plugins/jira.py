@@ -82,10 +82,12 @@ class Jira(Sink[JiraConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or the subject's last one again, if that was over less than three days ago."""
+        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
         earlier = again_soon(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
+        if event.receipt is not None:
+            return event.receipt  # gone, or no way leads back: it is not filed again in this episode
         notes: list[str] = []
         key = await self._find(event) or await self._create(event, notes)
         await self._link(event, key, notes)
@@ -163,20 +165,20 @@ class Jira(Sink[JiraConfig]):
         return _key(found[0]) if found else None
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """The issue of the last episode, taken up again. None if it cannot be, so that a new one is filed."""
+        """An issue that was over, taken up again. None if it cannot be, so that another episode gets a new one."""
         issue, key, notes = await self._issue(earlier.external_id), earlier.external_id, list[str]()
         standing = _standing(issue)
         state = {**beginning(event), "severity": event.finding.severity}
         if standing == "gone":
             return None
         if standing == "canceled":  # somebody has said that this is not worth an issue
-            return kept(earlier, state | {"muted": True})
+            return kept(earlier, state | ({} if event.receipt else {"muted": True}))
         if standing == "done" and not (
             await self._move(key, lambda _n, _t, category: category == "new")
             or await self._move(key, lambda _n, _t, category: category == "indeterminate")
         ):
             return None
-        await self._comment(event, key, "again", ["It happens again.", *event.finding.sentences[:2]])
+        await self._comment(event, key, f"again:{event.key}", ["It is back.", *event.finding.sentences[:2]])
         await self._link(event, key, notes)
         return kept(earlier, state, notes)
 

@@ -90,7 +90,9 @@ class Linear(Sink[LinearConfig]):
         return severe and (excess is None or excess >= self.config.file_from_usd)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or the subject's last one again, if that was over less than three days ago."""
+        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
+        if event.receipt is not None and event.receipt.external_id:  # it was over, and has come back
+            return await self._again(event, event.receipt) or _of(event)
         earlier = event.before
         if earlier is not None and earlier.external_id and not event.asked_by and _recently_over(earlier, event):
             receipt = await self._again(event, earlier)
@@ -195,23 +197,23 @@ class Linear(Sink[LinearConfig]):
         return found
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """The issue of the last episode, reopened. None if it cannot be, so that a new one is filed."""
+        """An issue that was over, reopened. None if it cannot be, so that another episode gets a new one."""
         issue = await self._issue(earlier.external_id)
         if issue is None or issue.get("trashed"):
             return None
         state = {"identifier": issue.get("identifier"), "priority": earlier.state.get("priority"), **_base(event)}
         standing = inbound.standing(issue)
         if standing == "canceled":  # somebody has said that this is not worth an issue
-            return Receipt(earlier.url, earlier.external_id, state | {"muted": True})
+            return Receipt(earlier.url, earlier.external_id, state | ({} if event.receipt else {"muted": True}))
         if standing == "done":
             team = (await self._ask(documents.TEAM, id=issue["team"]["id"]))["team"]
             states = team["states"]["nodes"]
             first = [one for kind in _FIRST_STATES for one in states if one["type"] == kind]
             if first:
                 await self._ask(documents.ISSUE_UPDATE, id=issue["id"], input={"stateId": first[0]["id"]})
-        await self._comment(event, issue["id"], "again", wording.again(event))
+        await self._comment(event, issue["id"], f"again:{event.key}", wording.again(event))
         state["priority"] = await self._raise(event, issue, earlier.state.get("priority"))
-        state["links"] = await self._attach(event, issue["id"], [])
+        state["links"] = await self._attach(event, issue["id"], earlier.state.get("links") or [])
         return Receipt(issue["url"], issue["id"], state)
 
     async def _attach(self, event: Event, issue_id: str, known: Sequence[str]) -> list[str]:
@@ -338,6 +340,9 @@ def _with(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ())
 
 
 def _base(event: Event) -> dict[str, Any]:
+    """What doublings are counted from; the same incident goes on counting."""
+    if event.receipt is not None:
+        return {name: event.receipt.state.get(name) for name in ("base_usd", "doublings")}
     return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
 
 

@@ -263,7 +263,8 @@ class Sink(Plugin[C]):
     """Where incidents go. Each call may come twice, and two at once only for different subjects.
 
     The host calls `opened` first, and `updated` and `resolved` only with the receipt that `opened` gave. An update that
-    waits is replaced by the next, so each tells the whole finding as it stands.
+    waits is replaced by the next, so each tells the whole finding as it stands. An incident that was over and comes
+    back is told by `opened` too, with its receipt.
     """
 
     @property
@@ -281,7 +282,7 @@ class Sink(Plugin[C]):
         return True
 
     async def opened(self, event: Event) -> Receipt:
-        """Tells of an incident for the first time."""
+        """Tells of an incident for the first time; or, if `event.receipt` is there, that it has come back."""
         raise NotImplementedError
 
     async def updated(self, event: Event) -> Receipt:

@@ -106,7 +106,8 @@ class Event:
     what      opened, updated, resolved or digest.
     incident  stable for the whole episode. `scope` is the connection's own, so that two never share an id.
     at        when it was said (aware, UTC), the same in every retry.
-    receipt   what this sink gave back last time for this incident; None: it has told nothing of it yet.
+    receipt   what this sink gave back last time for this incident; None: it has told nothing of it yet. There with
+              `opened`: the incident was over, and has come back.
     before    the receipt of the subject's episode before this one, if there was one.
     asked_by  who asked for it by hand, as people read it; "" for the clock.
     """

@@ -19,7 +19,7 @@ from bot.plugin.conformance_common import PluginConformance, must
 from bot.plugin.contract import Checked, Sink
 from bot.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
 from bot.plugin.finding import Receipt
-from bot.plugin.sink_trial import EVIL, HOSTILE, LIFE, SinkBench, SinkTrial, event_at, finding
+from bot.plugin.sink_trial import EVIL, HOSTILE, LIFE, SinkBench, SinkTrial, event_at, finding, returned
 from bot.plugin.trial import Fault, everything_logged
 
 __all__ = ["Make", "SinkConformance", "SinkTrial", "sink_conformance"]
@@ -130,6 +130,33 @@ class SinkConformance(PluginConformance):
             must(len(trial.made()) == 1, f"{lost}: now there are two things.")
             must(list(trial.told()) == calm, f"{lost}: other things are said.")
             return True
+
+    async def test_what_was_over_and_comes_back_is_the_same_thing_again(self) -> None:
+        """`opened` with a receipt: the incident has come back. Twice here, and each time it ends as well."""
+        async with self.make() as once, self.make() as twice:
+            calm = await self._comes_back(once, times=1)
+            again = await self._comes_back(twice, times=2)
+            for trial in (once, twice):
+                must(len(trial.made()) == 1, "An incident that was over and comes back is another thing.")
+            must(calm == again, "A return that is told twice says something else than one that is told once.")
+            first, second = (len(later) - len(before) for before, later in itertools.pairwise(calm))
+            must(first > 0, "Nothing is said of a return and its end.")
+            must(first == second, "What is said of the second return is taken for what was said of the first.")
+
+    async def _comes_back(self, trial: SinkTrial, *, times: int) -> list[list[str]]:
+        """A life, and two returns; what was said by the end of each."""
+        bench = SinkBench(self.plugin, trial)
+        receipt: Receipt | None = None
+        for number in range(len(LIFE)):
+            receipt = await bench.tell(event_at(number, receipt=receipt))
+        said = [list(trial.told())]
+        for number in (1, 2):
+            for what in ("opened", "resolved"):
+                for _ in range(times):
+                    given = await bench.tell(returned(number, what, receipt))
+                receipt = given
+            said.append(list(trial.told()))
+        return said
 
     async def test_unknown_dollars_are_not_said_to_be_none(self) -> None:
         async with self.make() as trial:

@@ -86,8 +86,9 @@ class SinkBench:
         receipt: Receipt | None = None
         said = []
         for number in range(len(LIFE)):
+            event = event_at(number, receipt=receipt, incident=incident)  # a retry knows no more than the first try
             for _ in range(times):
-                receipt = await self.tell(event_at(number, receipt=receipt, incident=incident))
+                receipt = await self.tell(event)
             said.append(list(self.trial.told()))
         return said
 
@@ -104,6 +105,14 @@ def event_at(number: int, *, receipt: Receipt | None = None, incident: str = "U1
         scope="1/1763650000/acc",
         receipt=receipt,
     )
+
+
+def returned(number: int, what: What, receipt: Receipt | None) -> Event:
+    """The nth return of an incident whose life was told, or the end of that return."""
+    spent = str(1900 + 200 * number + (100 if what == "resolved" else 0))
+    event = event_at(0 if what == "opened" else len(LIFE) - 1, receipt=receipt)
+    key, at = f"{event.incident}/{what} {number}", AT + timedelta(hours=number)
+    return replace(event, key=key, at=at, finding=finding(spent))
 
 
 def finding(spent: str | None, name: str = "ana") -> Finding:

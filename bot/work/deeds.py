@@ -20,13 +20,18 @@ GROWN = 4
 
 async def do(
     session: AsyncSession, row: Incident, deed: Deed, *, who: str, now: datetime, until: datetime | None = None,
-    reason: str = "",
+    reason: str = "", heard_from: int = 0,
 ) -> None:  # fmt: skip
-    """Acknowledges, snoozes, dismisses or takes back. Raises NotNow in words; then nothing was done."""
-    end = int(until.timestamp()) if until else None
-    await incidents.change(session, row, deed, now=now, who=who, detail=reason, until=end)
+    """Acknowledges, snoozes, dismisses or takes back. Raises NotNow in words; then nothing was done.
+
+    `heard_from`: the connection whose ticket has said so.
+    """
+    end, was_over = int(until.timestamp()) if until else None, row.state in ("expected", "false")
+    changed = await incidents.change(session, row, deed, now=now, who=who, detail=reason, until=end)
     if deed == "undo":
         await _forget(session, row, now)
+        if was_over:  # tickets were told that it is over
+            await episodes.tell(session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from)
     if deed == "dismiss":
         day = max(int(incidents.verdict_of(row).get("day_nano_usd") or 0), row.spent_nano_usd)
         until = now + timedelta(seconds=CALM_SECONDS)

@@ -157,9 +157,9 @@ async def _join(session: AsyncSession, incident: Incident, group: Incident, *, n
 
 async def tell(
     session: AsyncSession, incident: Incident, what: What, *, key: str, now: datetime, asked_by: str = "",
-    connections: Collection[int] | None = None,
+    connections: Collection[int] | None = None, but_not: int = 0,
 ) -> int:  # fmt: skip
-    """Tells the sinks; gives how many there are."""
+    """Tells the sinks, or some of them; gives how many. `but_not`: the connection that has told us itself."""
     workspace = await session.get(Workspace, incident.workspace_id)
     return await tell_sinks(
         session,
@@ -173,8 +173,19 @@ async def tell(
             email=await owners.email_of(session, incident.workspace_id, incident.subject),
             zone=await zone_of(session, incident.workspace_id),
             slack_url=workspace.url if workspace else "",
+            reason=await _reason(session, incident),
         ),
         now=now,
         asked_by=asked_by,
         connections=connections,
+        but_not=but_not,
     )
+
+
+async def _reason(session: AsyncSession, incident: Incident) -> str:
+    """Why people have said that it was expected, or nothing."""
+    deed = {"expected": "expect", "false": "dismiss"}.get(incident.state)
+    if deed is None:
+        return ""
+    said = [change.detail for change in await incidents.history(session, incident) if change.what == deed]
+    return said[-1] if said else ""

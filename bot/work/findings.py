@@ -6,20 +6,24 @@ from typing import Any
 
 from bot.books.incident_tables import Incident
 from bot.books.incidents import verdict_of
+from bot.core.incidents import ALIVE
 from bot.core.money import to_usd
 from bot.plugin.finding import Fact, Finding, Link, Subject
 
 
 def finding_of(
-    incident: Incident, *, now: datetime, email: str = "", zone: tzinfo = UTC, slack_url: str = ""
+    incident: Incident, *, now: datetime, email: str = "", zone: tzinfo = UTC, slack_url: str = "", reason: str = ""
 ) -> Finding:
-    """What was found, as it stands. `slack_url`: where the workspace's Slack is; "" while nobody has said."""
+    """What was found, as it stands. `slack_url`: where the workspace's Slack is; "" while nobody has said.
+
+    `reason`: what people have said of it, in their own words, where they have said that it was expected or nothing.
+    """
     numbers = verdict_of(incident)
     usual = numbers.get("usual_by_now_nano_usd")
     today = int(numbers.get("today_nano_usd") or 0)
     return Finding(
         title=title(incident, numbers),
-        sentences=(sentence(numbers),),
+        sentences=(standing(incident, numbers, reason, zone), sentence(numbers)),
         severity="critical" if incident.severity == "page" else "warning",
         subject=Subject(incident.subject, incident.name, incident.kind, email),
         since=datetime.fromtimestamp(incident.since, UTC),
@@ -50,10 +54,24 @@ def title(incident: Incident, numbers: Mapping[str, Any]) -> str:
     return f"{who}: {usd(incident.spent_nano_usd)} since {since(incident)}, {usd(_hour(numbers))} an hour"
 
 
+def standing(incident: Incident, numbers: Mapping[str, Any], reason: str = "", zone: tzinfo = UTC) -> str:
+    """How it stands now: what has been spent, how fast while it goes on, and what people have said of it."""
+    who = "Everybody together" if incident.kind == "everybody" else incident.name
+    spent = f"{who} has spent {usd(incident.spent_nano_usd)} since {since(incident, zone)}"
+    if incident.state in ALIVE:
+        return f"{spent}, and spends {usd(_hour(numbers))} an hour right now."
+    said = {"expected": "it was expected", "false": "it is no incident"}.get(incident.state)
+    if said is None:
+        return f"{spent}."
+    return (
+        f"{spent}. Somebody has said that {said}{f': {reason}' if reason else ''}{'' if reason.endswith('.') else '.'}"
+    )
+
+
 def sentence(numbers: Mapping[str, Any]) -> str:
-    """The detector's own explanation, as a whole sentence."""
-    said = str(numbers.get("sentence") or "It spends as never before.")
-    return f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
+    """The detector's own explanation, of the moment when it spoke, as a whole sentence."""
+    said = str(numbers.get("sentence") or "it spends as never before")
+    return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
 def whys(numbers: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,9 @@
 """Takes what is told to the sinks: opens the connection, hands the plugin an event, and looks at what it gives back.
 
 The host calls `opened` first, whatever a message is called, and the other two only with a receipt: so an incident whose
-first message was given up still becomes a ticket with the next one. A client stays open between deliveries, as long as
-the connection's settings and credential stay as they were.
+first message was given up still becomes a ticket with the next one. With a receipt, `opened` means that an incident
+which was over has come back. A client stays open between deliveries, as long as the connection's settings and
+credential stay as they were.
 """
 
 import asyncio
@@ -131,7 +132,10 @@ class Sinks:
 
 
 async def told(sink: Sink[Any], event: Event) -> Receipt | None:
-    """Tells a sink one thing, as the contract says: what is not open yet is opened. None: it does not want to know."""
+    """Tells a sink one thing, as the contract says: what is not open yet is opened, and what was over is opened again.
+
+    None: it does not want to know.
+    """
     if event.what == "digest":
         return await sink.digest(event) if sink.can("digest") else None
     if event.receipt is None:
@@ -140,6 +144,8 @@ async def told(sink: Sink[Any], event: Event) -> Receipt | None:
         return await sink.opened(replace(event, what="opened"))
     if event.what == "resolved":
         return await sink.resolved(event)
+    if event.what == "opened" and not event.asked_by:
+        return await sink.opened(event)
     return await sink.updated(replace(event, what="updated"))
 
 

@@ -31,8 +31,9 @@ async def tell_sinks(
     now: datetime,
     asked_by: str = "",
     connections: Collection[int] | None = None,
+    but_not: int = 0,
 ) -> int:
-    """Tells every connected sink of a workspace, or some; gives how many.
+    """Tells every connected sink of a workspace, or some, or all but one; gives how many.
 
     `incident` names the episode and is never used for another. `key` is different for each thing told of it, and the
     same when the same thing is told again. `asked_by`: a person wants it filed, whatever the sink's thresholds.
@@ -48,7 +49,7 @@ async def tell_sinks(
     )
     told = 0
     for row in found:
-        if connections is not None and row.id not in connections:
+        if row.id == but_not or (connections is not None and row.id not in connections):
             continue
         payload: dict[str, Any] = {
             "what": what,

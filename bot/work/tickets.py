@@ -67,7 +67,7 @@ class Tickets:
         who = (heard.by.strip()[:MAX_NAME_CHARACTERS] or "somebody") + there
         deed = MEANS.get(heard.standing)
         if await _said_there(session, row, there) and (deed is None or (row.state == "false" and deed != "dismiss")):
-            await deeds.do(session, row, "undo", who=who, now=now)
+            await deeds.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
         if deed is not None:
             with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
                 await deeds.do(session, row, deed, who=who, now=now)

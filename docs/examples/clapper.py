@@ -44,7 +44,7 @@ class Clapper(Sink[ClapperConfig]):
         return Checked(f"{_text(me, 'id')}/{board}", f"{_text(me, 'name')}, {boards[board]}", "token")
 
     async def opened(self, event: Event) -> Receipt:
-        """A card is PUT under an id of our own: the same card, however often this is told."""
+        """A card is PUT under an id of our own: the same card, however often this is told or the incident returns."""
         card = event.uid("card")
         made = await self._ask("PUT", f"/cards/{card}", json=self._card(event))
         return Receipt(_text(made, "url"), card)
@@ -56,10 +56,10 @@ class Clapper(Sink[ClapperConfig]):
         return receipt
 
     async def resolved(self, event: Event) -> Receipt:
-        """A last note, under an id of its own, so that it is said once; then the card is put away."""
+        """A last note, under an id of its own, so that it is said once each time; then the card is put away."""
         receipt = _made(event)
         note = {"text": _plain(f"It is over. {event.finding.title}")}
-        await self._ask("PUT", f"/cards/{receipt.external_id}/notes/{event.uid('over')}", json=note)
+        await self._ask("PUT", f"/cards/{receipt.external_id}/notes/{event.uid(f'over:{event.key}')}", json=note)
         await self._ask("PUT", f"/cards/{receipt.external_id}", json=self._card(event, column="done"))
         return receipt
 

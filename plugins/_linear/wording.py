@@ -68,8 +68,8 @@ def over(event: Event) -> str:
 
 
 def again(event: Event) -> str:
-    """The comment when it happens again soon."""
-    lines = ["**It happens again.**", *(escape(line) for line in event.finding.sentences[:3])]
+    """The comment when an incident that was over comes back."""
+    lines = ["**It is back.**", *(escape(line) for line in event.finding.sentences[:3])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 

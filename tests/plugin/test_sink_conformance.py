@@ -77,6 +77,27 @@ class Talkative(Horn):
         return str(uuid4())
 
 
+class Fickle(Horn):
+    """Makes another alarm of an incident that comes back."""
+
+    def alarm(self, event: Event) -> str:
+        return event.uid(event.key)
+
+
+class Once(Horn):
+    """Says of an end only once that it is one."""
+
+    def line(self, event: Event) -> str:
+        return event.uid(event.what)
+
+
+class Counting(Horn):
+    """Takes the second end after a return for the first."""
+
+    def line(self, event: Event) -> str:
+        return event.uid("back" if event.what == "resolved" and event.receipt.state["last"] == "opened" else event.key)
+
+
 class OneForAll(Horn):
     """The same id for every incident."""
 
@@ -183,6 +204,9 @@ TestHorn = sink_conformance(Horn, make=trial)
         (Forgetful, "test_a_lost_answer_is_made_good_by_telling_it_again", "now there are two things"),
         (Talkative, "test_whatever_is_told_twice_is_said_once", "says something else"),
         (Talkative, "test_a_lost_answer_is_made_good_by_telling_it_again", "other things are said"),
+        (Fickle, "test_what_was_over_and_comes_back_is_the_same_thing_again", "is another thing"),
+        (Once, "test_what_was_over_and_comes_back_is_the_same_thing_again", "Nothing is said of a return"),
+        (Counting, "test_what_was_over_and_comes_back_is_the_same_thing_again", "of the second return"),
         (OneForAll, "test_another_incident_is_another_thing", "taken for the same one"),
         (Raw, "test_a_name_means_nothing_to_a_readers_program", "becomes"),
         (Zero, "test_unknown_dollars_are_not_said_to_be_none", r"said to be: .*\$0"),

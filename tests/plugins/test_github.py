@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from bot.core.clock import FakeClock
 from bot.plugin import BadConfig, Config, Event, NeedsReauth, PluginError, RateLimited, Receipt, forms
 from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at, finding
+from bot.plugin.sink_trial import AT, SinkBench, event_at, finding, returned
 from bot.plugin.trial import Fault
 from plugins._github import GitHubConfig
 from plugins.github import GitHub
@@ -207,9 +207,20 @@ async def test_soon_again_reopens_and_later_is_another_issue() -> None:
         again = await tell(bench, next_episode(over, 71))
         assert (again.external_id, found.issues[1]["state"]) == (over.external_id, "open")
         assert "**$100.00** since" in found.issues[1]["body"]
-        assert "It happens again" in found.comments[1][-1]["body"]
+        assert "It is back" in found.comments[1][-1]["body"]
         later = await tell(bench, next_episode(over, 73))
         assert later.external_id == "2"
+
+
+async def test_an_incident_that_comes_back_takes_its_own_issue_up_again_unless_it_is_gone() -> None:
+    async with hub() as (found, bench):
+        over = await lived(bench, on_recovery="close")
+        again = await bench.tell(returned(1, "opened", over))
+        assert (again.external_id, found.issues[1]["state"]) == (over.external_id, "open")
+        assert (again.state["base_usd"], again.state["doublings"]) == (over.state["base_usd"], over.state["doublings"])
+        del found.issues[1]
+        assert await bench.tell(returned(2, "opened", again)) == again
+        assert found.issues == {}
 
 
 async def test_what_a_person_closed_is_left_alone_and_muted_when_not_planned() -> None:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from bot.core.clock import FakeClock
 from bot.plugin import BadConfig, Config, Event, Receipt, forms
 from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at, finding
+from bot.plugin.sink_trial import AT, SinkBench, event_at, finding, returned
 from plugins._jira import JiraConfig
 from plugins.jira import Jira
 from tests.plugins.loopback import Answer, Asked, vendor
@@ -266,6 +266,18 @@ async def test_soon_again_reopens_and_later_is_another_issue() -> None:
         assert found.issues["OPS-1"]["fields"]["status"]["name"] == "To Do"
         found.set("OPS-1", "Done")
         assert (await bench.tell(next_episode(over, 73))).external_id == "OPS-2"
+
+
+async def test_an_incident_that_comes_back_takes_its_own_issue_up_again_unless_it_is_gone() -> None:
+    async with site() as (found, bench):
+        receipt = await bench.tell(event_at(0))
+        over = await tell(bench, event_at(3, receipt=receipt), on_recovery="Done")
+        assert found.issues["OPS-1"]["fields"]["status"]["name"] == "Done"
+        again = await bench.tell(returned(1, "opened", over))
+        assert (again.external_id, found.issues["OPS-1"]["fields"]["status"]["name"]) == ("OPS-1", "To Do")
+        del found.issues["OPS-1"]
+        assert await bench.tell(returned(2, "opened", again)) == again
+        assert found.issues == {}
 
 
 async def test_what_is_done_is_left_alone_and_not_worth_it_is_muted() -> None:

@@ -197,12 +197,36 @@ async def test_it_happens_again(vendor: Vendor, state: str, hours: int, issues: 
 
     first = next(iter(vendor.linear.issues.values()))
     assert (len(vendor.linear.issues), first["state"]["name"]) == (issues, becomes)
-    again = [text for text in vendor.linear.world.said(first["id"]) if text.startswith("**It happens again.**")]
+    again = [text for text in vendor.linear.world.said(first["id"]) if text.startswith("**It is back.**")]
     assert len(again) == (1 if issues == 1 and state != "Canceled" else 0)
     assert receipts[0] == receipts[1]
     if state == "Canceled":
         await vendor.tell(after(receipts[0], "updated", "99999", incident="U1/8"))
         assert (len(vendor.said()), vendor.issue["priority"]) == (1, 2), "muted"
+
+
+@pytest.mark.parametrize(
+    ("state", "becomes", "comments"),
+    [("Done", "Todo", 4), ("In Progress", "In Progress", 4), ("Canceled", "Canceled", 0)],
+)
+async def test_an_incident_that_comes_back_takes_its_own_issue_up_again_and_goes_on_counting(
+    vendor: Vendor, state: str, becomes: str, comments: int
+) -> None:
+    receipt = await ended(vendor, state)
+    before = len(vendor.said())
+    for hour in (1, 2):
+        told = after(receipt, "opened", str(1000 * hour), f"back {hour}", at=NOW + timedelta(hours=hour))
+        receipt = (await vendor.tell(told), await vendor.tell(told))[1]
+        if hour == 1:
+            assert vendor.issue["state"]["name"] == becomes
+        receipt = await vendor.tell(after(receipt, "resolved", "1100", f"end {hour}"))
+    assert [line.split("**")[1] for line in vendor.said()[before:]] == ["It is back.", "It is over."] * (comments // 2)
+    assert receipt.state["base_usd"] == "912.40"
+    assert len(vendor.linear.issues) == 1
+
+    vendor.issue["trashed"] = True
+    assert await vendor.tell(after(receipt, "opened", "1200", "back 3")) == receipt
+    assert (len(vendor.linear.issues), len(vendor.said())) == (1, before + comments)
 
 
 async def test_whoever_asks_by_hand_gets_an_issue_of_its_own(vendor: Vendor) -> None:
