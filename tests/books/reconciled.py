@@ -78,6 +78,7 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
         )
         for (key, model), rows in used.items()
     ]  # fmt: skip
+    bill = [row for row in bill if any(_amounts(row))]  # a row of nothing names nobody: so looks one that vanished
     billed = [Billed(_name(row.key, row), bool(row.key), canonical(row.model), "", _amounts(row)) for row in bill]
     amounts, explained = reconcile(billed, uses, kinds=2)
     for (cost, byok), ((key, model), rows) in zip(amounts, used.items(), strict=True):

@@ -165,6 +165,9 @@ class LifeOfBooks(RuleBasedStateMachine):
 
     @rule(month=st.sampled_from([OCTOBER, OCTOBER, NOVEMBER]), force=st.booleans(), died_at=st.integers(0, 30))
     def close(self, month: int, force: bool, died_at: int) -> None:
+        self.close_it(month, force, died_at)
+
+    def close_it(self, month: int, force: bool, died_at: int) -> None:
         before = self.run(self.books.dump())
         try:
             self.surviving(lambda: self.closed(month, force), died_at)
@@ -190,6 +193,9 @@ class LifeOfBooks(RuleBasedStateMachine):
 
     @rule(kept_days=st.integers(0, 3), died_at=st.integers(0, 30))
     def fold_hours(self, kept_days: int, died_at: int) -> None:
+        self.fold_them(kept_days, died_at)
+
+    def fold_them(self, kept_days: int, died_at: int) -> None:
         """The hours of days past go; every day stays what it was."""
 
         async def fold_them() -> None:
@@ -306,9 +312,9 @@ class LifeOfBooks(RuleBasedStateMachine):
     def drawn(self, data: st.DataObject, hours: int) -> Delivery:
         return self.page(data, self.later(hours))
 
-    def page(self, data: st.DataObject, at: datetime) -> Delivery:
-        """A page of any report about any stretch of the days that have begun."""
-        report = data.draw(st.sampled_from([one for one in self.reports if one.grain]))
+    def page(self, data: st.DataObject, at: datetime, report: Report | None = None) -> Delivery:
+        """A page of a report, of any, about any stretch of the days that have begun."""
+        report = report or data.draw(st.sampled_from([one for one in self.reports if one.grain]))
         step = DAY if report.grain == DAY else HOUR
         slots = max(min(int((at - FIRST) / step) + 1, DAYS * DAY // step), 1)
         first = data.draw(st.integers(0, slots - 1))
@@ -407,6 +413,22 @@ class LifeOfReconciledBooks(LifeOfBooks):
     """The same with a bill that knows no keys, split by the usage, and two reports finer than a day."""
 
     reports = (COSTS, PRECISE, USAGE)
+
+    @precondition(lambda self: THOROUGH)
+    @rule(data=st.data(), kept_days=st.integers(0, 3), close=st.booleans(), died_at=st.integers(0, 60))
+    def bill_fold_and_restate(self, data: st.DataObject, kept_days: int, close: bool, died_at: int) -> None:
+        """What seldom meets by chance: days that are used, billed, folded and perhaps closed, and then told anew."""
+        for report in (USAGE, COSTS):
+            self.hand_in(self.page(data, self.later(20), report))
+        self.fold_them(kept_days, died_at)
+        if close:
+            self.close_it(data.draw(st.sampled_from([OCTOBER, NOVEMBER])), True, died_at)
+        for report in data.draw(st.permutations([USAGE, COSTS, USAGE])):
+            self.hand_in(self.page(data, self.later(1), report))
+            for one in reversed(self.world):  # and a bucket of an older word, as it was
+                if one.report is report and one.page.rows and data.draw(st.booleans()):
+                    self.hand_in(replace(one, at=self.later(1)))
+                    break
 
     def what_counts(self) -> dict[Place, list[int | None]]:
         return what_is_reconciled(self.world, FIRST, DAYS)
