@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, closing, coarse, counters, deltas, retention, rollups, statements
+from bot.books import adjustments, calibration, closing, coarse, counters, deltas, retention, rollups, statements
 from bot.books.belief import MAX_SUM_A_PAGE, believe, believe_readings
 from bot.books.belief import BadPageError as BadPageError  # from here, for whoever hands pages in
 from bot.books.bill import PROJECT, splits
@@ -159,6 +159,8 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
         tomorrow = day + DAY_SECONDS
         if tomorrow <= now and (hours is None or tomorrow - HOUR_SECONDS in hours):
             touched.setdefault(tomorrow, {tomorrow})  # its surplus looks back an hour
+    for day in dirty.days:
+        touched |= dict.fromkeys(await calibration.refresh(session, books.connection_id, books.reports, day))
     for day, hours in sorted(touched.items()):
         month = months.start_of(day)
         if month in closed:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, periods, rollups
+from bot.books import adjustments, calibration, periods, rollups
 from bot.books.closing import month_hash
 from bot.books.database import Database, execute
 from bot.books.period_tables import Period
@@ -133,6 +133,21 @@ async def _connection(
                 await _closed_day(session, connection, books, day, folded_until, found)
             else:
                 await _open_day(session, connection, books, day, folded_until, found)
+            await _calibration(session, connection, reports, day, found)
+
+
+async def _calibration(
+    session: AsyncSession, connection: Connection, reports: Sequence[Report], day: int, found: Audit
+) -> None:
+    """Compares what a final bill said of computed dollars with what is kept of it."""
+    for bill in reports:
+        if bill.split_by and await calibration.is_final(session, connection.id or 0, bill, day):
+            found.checked += 1
+            fresh = await calibration.ratios(session, connection.id or 0, bill, day)
+            if fresh != await calibration.kept(session, connection.id or 0, bill, day):
+                found.differ(
+                    f"{connection.name}, {_day(day)}: the ratios of {bill.name} to computed dollars have moved"
+                )
 
 
 async def _periods(database: Database, connection: Connection, found: Audit) -> None:

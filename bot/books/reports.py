@@ -7,13 +7,14 @@ place first; only what is shown becomes a line.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import calibration
 from bot.books.database import execute
 from bot.books.names import Names, matches, names_of, passes
 from bot.books.names import zone_of as zone_of  # from here, for whoever asks
@@ -28,6 +29,7 @@ from bot.core.models import canonical
 from bot.core.query import Query
 
 _SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
+_COMPUTED = ("computed", "mixed")
 _COST = FIGURES.index("cost_nano_usd")
 
 
@@ -87,7 +89,17 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         saved_by_cache_nano_usd=total.saved,
         fresh_until=await freshness(session, wanted),
         provisional_until=_provisional_until(total, seconds),
+        calibrated_by=await _calibrated_by(session, names, query, wanted) if total.basis() in _COMPUTED else None,
     )
+
+
+async def _calibrated_by(
+    session: AsyncSession, names: Names, query: Query, wanted: Sequence[Connection]
+) -> date | None:
+    """The day of the bill that scaled the last of the computed dollars."""
+    start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+    found = await calibration.latest_shown(session, [row.id or 0 for row in wanted], start, end)
+    return None if found is None else datetime.fromtimestamp(found, UTC).date()
 
 
 def _provisional_until(total: Sums, now: int) -> datetime | None:

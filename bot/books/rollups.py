@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import MetaData, insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import bill, periods
+from bot.books import bill, calibration, periods
 from bot.books.bulk import run_many
 from bot.books.database import execute
 from bot.books.hours import finer, runs
@@ -183,6 +183,7 @@ async def compute(
                 settles_at = day + DAY_SECONDS + int(run.report.settles.total_seconds())
                 part = {**span, "start": run.start, "end": run.end}
                 await _hours(session, {**part, "report": run.report.name, "settles_at": settles_at}, target)
+                await calibration.scale(session, books.reports, run.report, day, part, target)
     if not (winner and whole_day and spoke[winner.name]):
         await _surplus(session, books, day, target)
     await execute(session, text(_HOURS_FROM_ADJUSTMENTS.format(target=target)), span)

@@ -4,7 +4,7 @@ Money in nano-dollars, None where nothing has dollars. Times aware, UTC.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from bot.core.query import Query
@@ -77,9 +77,10 @@ class Answer:
     """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
 
     `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last of
-    what is provisional settles, where that is known. `byok_nano_usd` was paid upstream with own keys; the counted part
-    of it is in the total, because no connected ledger of that upstream counts it. `coverage` is the share of tokens
-    that have dollars. `fresh_until` tells for each connection up to when its ledger has been read; None: never yet.
+    what is provisional settles, where that is known. `calibrated_by`: the day of the bill that scaled what is computed,
+    where one did. `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
+    connected ledger of that upstream counts it. `coverage` is the share of tokens that have dollars. `fresh_until`
+    tells for each connection up to when its ledger has been read; None: never yet.
     """
 
     query: Query
@@ -100,3 +101,4 @@ class Answer:
     saved_by_cache_nano_usd: int | None = None
     fresh_until: dict[str, datetime | None] = field(default_factory=dict)
     provisional_until: datetime | None = None
+    calibrated_by: date | None = None

@@ -151,14 +151,16 @@ def _from_to(start: date, end: date) -> str:
     return f"{day(start, end)} to {day(end)}"
 
 
-def basis(value: AnswerBasis) -> str:
-    """Where the dollars come from."""
-    return {
+def basis(value: AnswerBasis, calibrated_by: date | None = None, today: date | None = None) -> str:
+    """Where the dollars come from. `calibrated_by`: the day of the bill that scaled what was computed."""
+    bill = f", calibrated by the bill of {day(calibrated_by, today)}" if calibrated_by else ""
+    said = {
         "billed": "billed by the ledger",
         "computed": "computed from tokens at list price",
         "mixed": "partly billed by the ledger, partly computed from tokens",
         "unpriced": "no price known",
     }[value]
+    return said + (bill if value in ("computed", "mixed") else "")
 
 
 def status(value: Status, until: datetime | None, now: datetime) -> str:

@@ -73,7 +73,7 @@ def _cell(line: Line, name: str) -> str:
 
 def _footing(answer: Answer) -> list[str]:
     parts = [
-        words.basis(answer.basis),
+        words.basis(answer.basis, answer.calibrated_by, answer.as_of.date()),
         _SLACK_TOKEN.sub(r"\1", words.status(answer.status, answer.provisional_until, answer.as_of)),
         words.coverage(answer.coverage, answer.unpriced_tokens),
     ]

@@ -3,11 +3,12 @@
 `what_is_reconciled` is the plain model of what should count: every page that was ever handed in, and nothing else.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.books.tables import BILLED, COMPUTED, RESIDUAL, UNPRICED
+from bot.core.calibrate import ONE, ratio
 from bot.core.models import canonical
 from bot.core.money import to_nano
 from bot.core.precedence import Saying, counting_in_hour, is_final, said
@@ -50,6 +51,10 @@ def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sum
         if final.get(day) or (day in final and not spoke & {"precise", "usage"}):
             _reconciled(sums, day, inside.get("costs", []), inside.get("usage", []))
             continue
+        by_bill = _ratios(
+            said_, max((one for one in final if final[one] and 0 < day - one <= 7 * 86_400), default=None)
+        )
+        computed: dict[tuple[int, str, str], int] = defaultdict(int)
         hours = range(day, day + 86_400, 3_600)
         sayings = {report.name: said(report, spans[report.name], hours) for report in FINER}
         for report in FINER:
@@ -57,7 +62,28 @@ def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sum
                 hour = int(row.start.timestamp()) // 3_600 * 3_600
                 if _counts(report, sayings, hour):
                     _add(sums, day, row, BILLED if report is PRECISE else COMPUTED)
+                    if report is USAGE:
+                        computed[hour, row.key, row.model] += to_nano(row.cost_usd or 0)
+        for (_, key, model), usd in computed.items():
+            if usd and canonical(model) in by_bill:
+                more = usd * by_bill[canonical(model)] // ONE - usd
+                _lay(sums, (day, key, model, COMPUTED), [more, *[0] * len(MEASURED)])
     return sums
+
+
+def _ratios(said_: dict[str, dict[tuple[Any, ...], Row]], day: int | None) -> dict[str, int]:
+    """What the last bill said of each model's computed dollars."""
+    if day is None:
+        return {}
+    billed, computed, unpriced = Counter[str](), Counter[str](), Counter[str]()
+    for name, sums in (("costs", billed), ("usage", computed)):
+        for row in said_[name].values():
+            if day <= row.start.timestamp() < day + 86_400:
+                sums[canonical(row.model)] += to_nano(row.cost_usd or 0)
+                if name == "usage" and row.cost_usd is None:
+                    unpriced[canonical(row.model)] += row.tokens.total
+    found = {model: ratio(billed[model], usd) for model, usd in computed.items() if not unpriced[model]}
+    return {model: one for model, one in found.items() if one}
 
 
 def _counts(report: Report, sayings: dict[str, Saying], hour: int) -> bool:

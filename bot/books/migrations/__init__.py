@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from bot.books import budget_tables as budget_tables  # whoever compares the tables has to know of all of them
+from bot.books import calibration_tables as calibration_tables
 from bot.books import incident_tables as incident_tables
 from bot.books import period_tables as period_tables
 from bot.books.database import Database

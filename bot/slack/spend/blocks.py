@@ -95,7 +95,7 @@ def _worth(found: Answer) -> str:
     """What the figures are: basis, status, coverage, freshness, and whose days these are."""
     return " · ".join(
         (
-            words.basis(found.basis),
+            words.basis(found.basis, found.calibrated_by, found.as_of.date()),
             words.status(found.status, found.provisional_until, found.as_of),
             words.coverage(found.coverage, found.unpriced_tokens),
             words.freshness(found.fresh_until, found.as_of),

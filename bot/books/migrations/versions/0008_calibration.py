@@ -1,0 +1,23 @@
+"""What a final bill said of each model's computed dollars."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "calibration",
+        sa.Column("connection_id", sa.Integer(), nullable=False),
+        sa.Column("report", sa.String(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("millionths", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("connection_id", "report", "day", "model", name="pk_calibration"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("calibration")
