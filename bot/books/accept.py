@@ -156,11 +156,12 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
     folded = await retention.folded_until(session, books.connection_id)
     touched = dict(dirty.days)
     for day, hours in dirty.days.items():
+        rest = await calibration.refresh(session, books.connection_id, books.reports, day, whole=hours is None)
+        touched |= dict.fromkeys(rest)
+    for day, hours in list(touched.items()):
         tomorrow = day + DAY_SECONDS
         if tomorrow <= now and (hours is None or tomorrow - HOUR_SECONDS in hours):
             touched.setdefault(tomorrow, {tomorrow})  # its surplus looks back an hour
-    for day in dirty.days:
-        touched |= dict.fromkeys(await calibration.refresh(session, books.connection_id, books.reports, day))
     for day, hours in sorted(touched.items()):
         month = months.start_of(day)
         if month in closed:

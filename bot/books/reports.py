@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import calibration
 from bot.books.database import execute
-from bot.books.names import Names, matches, names_of, passes
+from bot.books.names import Names, matches, names_of, passes, possible
 from bot.books.names import zone_of as zone_of  # from here, for whoever asks
 from bot.books.owners import KeyRow
 from bot.books.reading import KEYED, asked, midnight, rows_of
@@ -98,7 +98,8 @@ async def _calibrated_by(
 ) -> date | None:
     """The day of the bill that scaled the last of the computed dollars."""
     start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
-    found = await calibration.latest_shown(session, [row.id or 0 for row in wanted], start, end)
+    models = possible(names, query)[1]
+    found = await calibration.latest_shown(session, [row.id or 0 for row in wanted], models, start, end)
     return None if found is None else datetime.fromtimestamp(found, UTC).date()
 
 

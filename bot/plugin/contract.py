@@ -110,7 +110,8 @@ class Row:
 
     `key` is a Key.id, or "" where the ledger names none; then `reason` says why, in words a person reads.
     `model` is what really ran, in the ledger's spelling; `requested` what was asked for, if that is known and differs.
-    `detail` holds every other dimension the report was grouped by: all of it is identity.
+    `detail` holds every other dimension the report was grouped by: all of it is identity. One called `service_tier`
+    is a tier with prices of its own; a bill and a usage report that both tell it are held together by it.
     `cost_usd` None is a price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream
     provider with one's own key: never part of `cost_usd`. `requests` None: the ledger does not say.
     `list_share` is which part of the list price the tokens cost where `cost_usd` is None: half for a batch, say. None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from bot.plugin import Context, Page, Permanent, Row, Window
-from plugins._openai.line_items import model_of
+from plugins._openai.line_items import model_of, tier_of
 from plugins._openai.paging import buckets
 from plugins._openai.shapes import Bucket, Buckets, Cost
 from plugins._openai.stretches import midnight, place
@@ -91,7 +91,7 @@ def _rows(found: Sequence[Bucket[Cost]], keyed: bool) -> list[Row]:
 
 def _row(identity: _Identity, usd: Decimal | None, keyed: bool) -> Row:
     start, project, item, key = identity
-    model = model_of(item)
+    model, tier = model_of(item), tier_of(item)
     reason = "" if key else BEFORE_KEYS if not keyed else NO_KEY if model or not item else item
     return Row(
         start=start,
@@ -100,7 +100,10 @@ def _row(identity: _Identity, usd: Decimal | None, keyed: bool) -> Row:
         cost_usd=usd,
         project=project,
         reason=reason,
-        detail=(("line_item", item),) if item else (),
+        detail=(
+            *([("line_item", item)] if item else []),
+            *([("service_tier", tier)] if model and tier else []),
+        ),
     )
 
 

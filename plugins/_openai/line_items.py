@@ -24,6 +24,7 @@ _KIND = re.compile(
 )
 _NO_MODEL = re.compile(r"(?<!\S)(search|tool|calls?|interpreter|storage|sessions?|containers?|hosting|grader)(?!\S)")
 _TIER = re.compile(r"-(batch|flex|priority|scale)$")
+_TIER_TOLD = re.compile(r"\b(batch|flex|priority|scale)\b")
 
 
 @lru_cache(maxsize=4096)
@@ -42,3 +43,9 @@ def model_of(line_item: str) -> str:
         words.pop(0)
     name = _TIER.sub("", "-".join(words))
     return name if _MODEL.fullmatch(name) else ""
+
+
+def tier_of(line_item: str) -> str:
+    """The tier that a line names, "" for the ordinary one."""
+    told = _TIER_TOLD.search(line_item.lower())
+    return told[0] if told else ""

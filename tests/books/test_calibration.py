@@ -19,15 +19,20 @@ TUESDAY = MONDAY + DAY
 USD = 10**9
 
 
-async def use(books: Books, day: datetime, usd: str | None, model: str = "m1", hour: int = 5) -> None:
-    rows = [row(day + hour * HOUR, usd, "k1", model, tokens=Tokens(input=10))]
-    page = Page(Window(day + hour * HOUR, day + (hour + 1) * HOUR), rows)
-    await books.take(page, USAGE, at=day + 23 * HOUR, reports=REPORTS)
+async def use(books: Books, day: datetime, usd: str | None, model: str = "m1", hour: int = 5, **tiers: str) -> None:
+    """`tiers`: more of the model, in tiers of other prices."""
+    start, tokens = day + hour * HOUR, Tokens(input=10)
+    rows = [row(start, usd, "k1", model, tokens=tokens)]
+    rows += [row(start, more, "k1", model, detail=(("batch", "true"),), tokens=tokens) for more in tiers.values()]
+    await books.take(Page(Window(start, start + HOUR), rows), USAGE, at=day + 23 * HOUR, reports=REPORTS)
 
 
-async def bill(books: Books, day: datetime, usd: str, model: str = "m1", *, late: int = 0) -> None:
-    page = Page(Window(day, day + DAY), [row(day, usd, "", model, reason="tokens")])
-    await books.take(page, COSTS, at=day + DAY + (2 + late) * HOUR, reports=REPORTS)
+async def bill(books: Books, day: datetime, usd: str, model: str = "m1", *, late: int = 0, **tiers: str) -> None:
+    rows = [row(day, usd, "", model, reason="tokens")]
+    rows += [
+        row(day, more, "", model, reason="tokens", detail=(("service_tier", tier),)) for tier, more in tiers.items()
+    ]
+    await books.take(Page(Window(day, day + DAY), rows), COSTS, at=day + DAY + (2 + late) * HOUR, reports=REPORTS)
 
 
 async def spent(books: Books, day: datetime) -> list[tuple[Any, ...]]:
@@ -88,6 +93,32 @@ async def test_a_ratio_beyond_belief_and_one_for_one_change_nothing(books: Books
     assert await spent(books, TUESDAY) == [(1000, 2)]
     assert await books.rows("SELECT 1 FROM calibration") == []
     assert (await books.ask("7d", now=TUESDAY + 23 * HOUR)).calibrated_by is None
+
+
+async def test_a_tier_that_the_bill_tells_has_a_ratio_of_its_own(books: Books) -> None:
+    await use(books, MONDAY, "4", batch="2")
+    await use(books, TUESDAY, "10", batch="10")
+    await bill(books, MONDAY, "3", batch="2")
+    assert await spent(books, TUESDAY) == [(1750, 2)]
+    await bill(books, MONDAY, "4", batch="1", late=1)
+    assert await spent(books, TUESDAY) == [(1500, 2)]
+    assert (await books.ask("2026-11-17", now=TUESDAY + 23 * HOUR)).calibrated_by == date(2026, 11, 16)
+    await use(books, TUESDAY, "1", hour=7, batch="1")  # only its hour is derived
+    assert await spent(books, TUESDAY) == [(1650, 2)]
+    await bill(books, MONDAY, "3", late=2)  # it tells no tiers any more: they share what it comes to
+    assert await spent(books, TUESDAY) == [(1100, 2)]
+
+
+async def test_an_answer_names_the_bill_only_of_what_it_scaled(books: Books) -> None:
+    await use(books, MONDAY, "4")
+    await use(books, MONDAY, "4", "m2", hour=6)
+    await use(books, TUESDAY, "10")
+    await use(books, TUESDAY, "10", "m2", hour=6)
+    await bill(books, MONDAY, "3")
+    said = {}
+    for model in ("m1", "m2"):
+        said[model] = (await books.ask(f"2026-11-17 model:{model}", now=TUESDAY + 23 * HOUR)).calibrated_by
+    assert said == {"m1": date(2026, 11, 16), "m2": None}
 
 
 async def test_where_some_of_a_model_has_no_price_the_bill_says_nothing_of_its_price(books: Books) -> None:

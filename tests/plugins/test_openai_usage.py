@@ -173,12 +173,12 @@ async def test_money_of_another_currency_is_an_error_and_null_is_unknown() -> No
     assert row.cost_usd == Decimal("1.23456789E-9")
 
 
-async def bill(amount: Any) -> list[Row]:
+async def bill(amount: Any, line_item: str = "gpt-5, input_tokens") -> list[Row]:
     """What the plugin makes of one line of the bill."""
     midnight = HOUR.replace(hour=0) - DAY
 
     def answer(request: httpx.Request) -> httpx.Response:
-        told = {"amount": amount, "line_item": "gpt-5, input_tokens", "api_key_id": "key_1"}
+        told = {"amount": amount, "line_item": line_item, "api_key_id": "key_1"}
         bucket = {"start_time": int(midnight.timestamp()), "results": [told]}
         return httpx.Response(200, json={"data": [bucket], "has_more": False})
 
@@ -217,6 +217,21 @@ async def bill(amount: Any) -> list[Row]:
 )
 def test_which_model_a_line_is_about(item: str, model: str) -> None:
     assert model_of(item) == model
+
+
+@pytest.mark.parametrize(
+    ("item", "tier"),
+    [
+        ("gpt-5, input_tokens", None),
+        ("gpt-5-flex, input", "flex"),
+        ("Batch gpt-5, output", "batch"),
+        ("o4-mini (batch), input", "batch"),
+        ("batch storage", None),
+    ],
+)
+async def test_a_line_that_names_a_tier_is_told_apart_by_it(item: str, tier: str | None) -> None:
+    (found,) = await bill({"value": "1", "currency": "usd"}, item)
+    assert dict(found.detail).get("service_tier") == tier
 
 
 def test_a_line_and_the_snapshot_that_usage_names_are_one_model() -> None:

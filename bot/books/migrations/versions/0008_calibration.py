@@ -14,8 +14,9 @@ def upgrade() -> None:
         sa.Column("report", sa.String(), nullable=False),
         sa.Column("day", sa.BigInteger(), nullable=False),
         sa.Column("model", sa.String(), nullable=False),
+        sa.Column("tier", sa.String(), nullable=False),
         sa.Column("millionths", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("connection_id", "report", "day", "model", name="pk_calibration"),
+        sa.PrimaryKeyConstraint("connection_id", "report", "day", "model", "tier", name="pk_calibration"),
     )
 
 
