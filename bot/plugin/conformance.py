@@ -12,8 +12,8 @@ from bot.plugin.conformance_common import must
 from bot.plugin.contract import Checked, Ledger, Window
 from bot.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
 from bot.plugin.judging import bucketed, coverage_problem, is_money, is_utc, row_problem, statement
+from bot.plugin.long_weather import LongWeather
 from bot.plugin.trial import Bench, Fault, Make, Trial, aligned, bucket, everything_logged
-from bot.plugin.weather import BadWeather
 
 __all__ = ["LedgerConformance", "Make", "Trial", "ledger_conformance"]
 
@@ -26,7 +26,7 @@ def ledger_conformance(plugin: type[Ledger[Any]], *, make: Make) -> type["Ledger
     return type(f"Test{plugin.__name__}", (LedgerConformance,), {"plugin": plugin, "make": staticmethod(make)})
 
 
-class LedgerConformance(BadWeather):
+class LedgerConformance(LongWeather):
     """One check a method; each has a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]

@@ -118,19 +118,20 @@ class Wire(httpx.AsyncBaseTransport):
 
 
 class Bench:
-    """A plugin and its trial, with the wire between."""
+    """A plugin and its trial, with the wire between. `clock`: the plugin's, where it is not the trial's."""
 
-    def __init__(self, plugin: type[Ledger[Any]], trial: Trial) -> None:
+    def __init__(self, plugin: type[Ledger[Any]], trial: Trial, *, clock: Clock | None = None) -> None:
         self.plugin = plugin
         self.trial = trial
+        self._clock = clock or trial.clock
         self.wire = Wire(trial.transport, trial.clock)
-        self._pacer = Pacer(trial.clock)
+        self._pacer = Pacer(self._clock)
 
     @asynccontextmanager
     async def ledger(self, config: Config | None = None) -> AsyncIterator[Ledger[Any]]:
         """A fresh instance with a client of its own."""
         async with session(
-            self.plugin, config or self.trial.good, clock=self.trial.clock, pacer=self._pacer, transport=self.wire
+            self.plugin, config or self.trial.good, clock=self._clock, pacer=self._pacer, transport=self.wire
         ) as ledger:
             yield ledger
 

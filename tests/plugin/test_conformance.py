@@ -296,6 +296,15 @@ class Impatient(LittleLedger):
         return await super().check()
 
 
+class ByItsClock(LittleLedger):
+    """Believes that its clock is the vendor's."""
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        page = await super().poll(report, window, cursor)
+        minute = self.context.clock.now().minute % 10
+        return replace(page, rows=[replace(row, requests=minute) for row in page.rows])
+
+
 class OtherApi(LittleLedger):
     """Written for another contract."""
 
@@ -328,6 +337,19 @@ async def test_the_little_ledger_keeps_every_promise() -> None:
         (Nameless, "test_its_rows_are_honest", "neither a key nor a reason"),
         (Doubled, "test_its_rows_are_honest", "another row is of already"),
         (OffGrain, "test_a_page_states_its_own_window", "not where a bucket starts"),
+        (
+            Swallowing,
+            "test_a_credential_taken_away_between_two_answers_is_told",
+            "refused with 401 after 2 of 4 answers",
+        ),
+        (Credulous, "test_a_credential_of_the_wrong_kind_is_refused_before_it_is_saved", "that may do nothing"),
+        (Swallowing, "test_a_cursor_that_expires_is_no_end", "where a cursor expires (410): 4 pages and no error"),
+        (Swallowing, "test_a_storm_of_429_without_a_hint_is_handed_to_the_host", "not RateLimited"),
+        (
+            ByItsClock,
+            "test_a_clock_that_is_off_changes_no_figure_of_the_past_and_breaks_none_of_now",
+            "where its clock is off by",
+        ),
         (Overlapping, "test_pages_cover_the_window_in_order", "before the end of the one before it"),
         (StopsShort, "test_pages_cover_the_window_in_order", "though what follows was complete"),
         (Remembering, "test_a_window_read_twice_says_the_same", "says other things twice"),
