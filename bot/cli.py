@@ -88,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     close = add("close", "freeze a month: whatever comes for it later is an adjustment", formats=("text", "json"))
     close.add_argument("month", metavar="YYYY-MM")
     close.add_argument("--force", action="store_true", help="even while some of it is not settled")
-    add("audit", "derive every figure and closed month once more, and compare", formats=("text", "json"))
+    audit = add("audit", "derive every figure and closed month once more, and compare", formats=("text", "json", "csv"))
+    audit.add_argument(
+        "--trail", action="store_true", help="who did what instead: verify the chain, and list or export it"
+    )
+    audit.add_argument("--noted", metavar="SEQ:HASH", help="with --trail: a head from before, that has to be in it")
     deliveries = add("deliveries", "what waits to be told, and what was given up", formats=("text", "json"))
     deliveries.add_argument("--again", action="store_true", help="send everything that was given up again")
     digest = add("digest", "post the digest of the newest day, week or month now; with --format only print it")

@@ -17,7 +17,9 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import trail
 from bot.books.database import execute
+from bot.books.trail import TrailDeed
 
 LEASE_SECONDS = 60
 MAX_AT_ONCE = 20
@@ -273,7 +275,13 @@ async def replay(session: AsyncSession, workspace_id: str, now: datetime, *, ids
     values: dict[str, Any] = {"at": int(now.timestamp()), "workspace": workspace_id}
     if ids is not None:
         statement, values["ids"] = statement.bindparams(bindparam("ids", expanding=True)), list(ids)
-    return int(getattr(await execute(session, statement, values), "rowcount", 0))
+    count = int(getattr(await execute(session, statement, values), "rowcount", 0))
+    if count:
+        await trail.note(
+            session, workspace_id, TrailDeed.REPLAY, f"workspace:{workspace_id}", now=now, count=count,
+            ids=None if ids is None else sorted(ids)[:MAX_AT_ONCE],
+        )  # fmt: skip
+    return count
 
 
 async def forget_old(session: AsyncSession, now: datetime) -> int:

@@ -6,8 +6,10 @@ from sqlalchemy import text, update
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import trail
 from bot.books.database import execute
 from bot.books.tables import Connection, Secret, Workspace
+from bot.books.trail import TrailDeed
 from bot.vault.vault import Vault
 
 LOCAL = "local"
@@ -66,3 +68,4 @@ async def adopt(
         if "workspace_id" in table.c and table.name != Connection.__tablename__:
             await execute(session, update(table).where(table.c.workspace_id == LOCAL).values(workspace_id=workspace_id))
     await execute(session, text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})
+    await trail.note(session, workspace_id, TrailDeed.ADOPT, f"workspace:{workspace_id}", now=now, before=LOCAL)

@@ -1,6 +1,7 @@
 """One function a command: opens the house, calls a service, hands the result to `bot.terminal` to be written."""
 
 import argparse
+import getpass
 import logging
 import os
 import signal
@@ -11,12 +12,14 @@ from datetime import UTC, date, datetime
 
 from bot import logs
 from bot import settings as bot_settings
+from bot.commands.audit import audit
 from bot.commands.capture import capture
 from bot.commands.deliveries import deliveries
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
 from bot.commands.vault import vault
 from bot.core import months
+from bot.core.acting import CLOCK, Actor, acting
 from bot.core.money import exact
 from bot.core.months import MonthError
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
@@ -55,7 +58,8 @@ async def run(arguments: argparse.Namespace) -> int:
         redactor.keep(secret)
     try:
         async with house(settings, on_secret=redactor.add) as home:
-            return await _COMMANDS[name](home, arguments)
+            with acting(CLOCK if name == "run" else Actor(_machine_user(), "command line")):
+                return await _COMMANDS[name](home, arguments)
     except BrokenPipeError:
         raise  # whoever read us has enough; `bot.cli` knows
     except (UsageError, QueryError, MonthError) as error:
@@ -64,6 +68,14 @@ async def run(arguments: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  the boundary of `bot.cli` would say the same, but it does not know the secrets
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 1
+
+
+def _machine_user() -> str:
+    """Who types, as the machine knows them; a container may have a number without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 async def _run(home: House, _: argparse.Namespace) -> int:
@@ -223,15 +235,11 @@ async def _digest(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def _own(home: House, arguments: argparse.Namespace) -> int:
-    from bot.books.owners import own, owner_of_id
-    from bot.books.reading import midnight
-    from bot.books.reports import zone_of
+    from bot.books.owners import owner_of_id
 
     owner = owner_of_id(arguments.owner)
-    workspace = await home.workspace()
-    async with home.database.write() as session:
-        start = midnight(_date(arguments.start), await zone_of(session, workspace)) if arguments.start else 0
-        key = await own(session, workspace, arguments.key, owner.id, start)
+    start = _date(arguments.start) if arguments.start else None
+    key = await home.owning.own_named(await home.workspace(), arguments.key, owner.id, start)
     out.line(f"{key.name or key.ledger_id} belongs to {owner.id}" + (f" from {arguments.start}" if start else ""))
     return 0
 
@@ -279,20 +287,6 @@ async def _close(home: House, arguments: argparse.Namespace) -> int:
         out.line(f"{months.name(month)} {state}: {exact(done.total_nano_usd)} USD")
         out.line(f"hash {done.hash}")
     return 0
-
-
-async def _audit(home: House, arguments: argparse.Namespace) -> int:
-    found = await home.bookkeeping.audit(await home.workspace())
-    if arguments.format == "json":
-        out.document(found.as_plain())
-    else:
-        out.line(
-            f"{'all agree' if found.ok else 'NOT all agree'}: {found.checked:,} comparisons, closed months: "
-            + (", ".join(f"{one['month']} {'ok' if one['ok'] else 'CHANGED'}" for one in found.closed) or "none")
-        )
-    for words in found.differences:
-        sys.stderr.write(logs.one_line(words) + "\n")
-    return 0 if found.ok else 1
 
 
 async def _workspace(home: House, arguments: argparse.Namespace) -> int:
@@ -376,7 +370,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "own": _own,
     "owners": _owners,
     "close": _close,
-    "audit": _audit,
+    "audit": audit,
     "deliveries": deliveries,
     "digest": _digest,
     "workspace": _workspace,

@@ -29,7 +29,7 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
                 f"every secret is under key {keys.key_id}, the only one in {keys.source}: put a fresh key "
                 "(`outlay vault new-key`) and a comma before it, start the bot again, and then rotate"
             )
-    done = await rotate(home.database, keys, progress=out.progress)
+    done = await rotate(home.database, keys, home.clock, progress=out.progress)
     out.line(f"wrapped anew under key {keys.key_id}: {done.rewrapped}; under it already: {done.already}")
     for line in done.failed:
         sys.stderr.write(f"{line}\n")

@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.listener.async_listener_completion_handler import AsyncListenerCompletionHandler
 from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartHandler
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from bot.core.acting import Actor, act_as
 from bot.slack import errors
 from bot.slack.alerts import listeners as alerts
 from bot.slack.budget import listeners as budget
@@ -50,6 +51,7 @@ def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, a
             user_facing_authorize_error_message="Outlay is not set up for this workspace.",
         )
     app.middleware(_once(OrderedDict()))
+    app.middleware(_as_whoever_asks)
     app.listener_runner.listener_start_handler = _HoldTask(deps.tasks)
     app.listener_runner.listener_completion_handler = _KeepAck()
     errors.register(app, deps.log)
@@ -90,6 +92,12 @@ def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]
         return await next_()
 
     return once
+
+
+async def _as_whoever_asks(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+    """Whatever follows is done for the person whom Slack names, in the workspace that it names."""
+    act_as(Actor(context.user_id or "", "slack", context.team_id or ""))
+    return await next_()
 
 
 class _HoldTask(AsyncListenerStartHandler):

@@ -10,10 +10,11 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import audit as auditing
-from bot.books import closing, outbox, periods, retention
+from bot.books import closing, outbox, periods, retention, trail
 from bot.books.closing import Closed, NotClosable
 from bot.books.database import Database
 from bot.books.tables import ClosedMonth, Connection, Workspace
+from bot.books.trail import TrailDeed
 from bot.books.workspaces import ensure
 from bot.core import months
 from bot.core.clock import Clock
@@ -43,9 +44,15 @@ class Bookkeeping:
     async def close(self, workspace_id: str, month: int, *, force: bool = False) -> Closed:
         """Freezes a month. Raises NotClosable, in words."""
         async with self._database.write() as session:
-            return await closing.close(
+            closed = await closing.close(
                 session, workspace_id, month, now=self._clock.now(), reports=self._reports, force=force
             )
+            if closed.new:
+                await trail.note(
+                    session, workspace_id, TrailDeed.CLOSE, f"month:{months.name(month)}",
+                    now=self._clock.now(), hash=closed.hash, forced=force,
+                )  # fmt: skip
+            return closed
 
     async def audit(self, workspace_id: str) -> auditing.Audit:
         """Compares everything, and notes the result. A difference is told to the admins, once a day."""
@@ -91,6 +98,12 @@ class Bookkeeping:
             row.close_day = row.close_day if close_day is None else close_day
             row.hours_kept_days = row.hours_kept_days if hours_kept_days is None else hours_kept_days
             session.add(row)
+            if (time_zone, close_day, hours_kept_days) != (None, None, None):
+                await session.flush()
+                await trail.note(
+                    session, workspace_id, TrailDeed.WORKSPACE, f"workspace:{workspace_id}", now=self._clock.now(),
+                    time_zone=time_zone, close_day=close_day, hours_kept_days=hours_kept_days,
+                )  # fmt: skip
         return row
 
     async def close_due(self) -> None:

@@ -12,12 +12,13 @@ from datetime import date, datetime, timedelta, tzinfo
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import budgets, outbox, owners
+from bot.books import budgets, outbox, owners, trail
 from bot.books.database import Database
 from bot.books.names import passes
 from bot.books.reading import midnight
 from bot.books.reports import answer, zone_of
 from bot.books.tables import Connection, Person
+from bot.books.trail import TrailDeed
 from bot.core.answer import UNATTRIBUTED, Line, Owner
 from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, Scope, Standing, news
 from bot.core.clock import Clock
@@ -89,12 +90,22 @@ class Budgeting:
             kept = await budgets.keep(session, workspace_id, budget, by=by, at=int(self._clock.now().timestamp()))
             if kept is None:
                 raise BudgetError("scope", "That budget is gone; somebody has removed it.")
+            await trail.note(
+                session, workspace_id, TrailDeed.BUDGET_SET, f"budget:{kept.id}", now=self._clock.now(),
+                scope=kept.scope, subject=kept.subject, period=kept.period, limit_nano_usd=kept.limit_nano_usd,
+                shares=kept.shares, on_forecast=kept.on_forecast, channel=kept.channel,
+            )  # fmt: skip
             return kept
 
     async def remove(self, workspace_id: str, number: int) -> bool:
         """Removes a budget; False if it is gone already."""
         async with self._database.write() as session:
-            return await budgets.remove(session, workspace_id, number)
+            gone = await budgets.remove(session, workspace_id, number)
+            if gone:
+                await trail.note(
+                    session, workspace_id, TrailDeed.BUDGET_REMOVE, f"budget:{number}", now=self._clock.now()
+                )
+            return gone
 
     async def run(self) -> None:
         """Looks at every budget of every workspace, and writes what is news; one replica at a time."""

@@ -18,10 +18,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import keys as book_keys
+from bot.books import trail
 from bot.books.attribution import places
 from bot.books.database import Database
 from bot.books.reports import freshness
 from bot.books.tables import Connection, Secret
+from bot.books.trail import TrailDeed
 from bot.books.workspaces import ensure
 from bot.core.clock import Clock
 from bot.plugin import forms
@@ -118,6 +120,7 @@ class Connections:
         async with self._database.write() as session:
             await ensure(session, workspace_id, now=self._clock.now())
             row = await self._place(session, workspace_id, plugin, name, checked, replace)
+            deed = _deed_on(row)
             await roles.settle(session, row, role)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
             row.credential = checked.credential
@@ -126,6 +129,7 @@ class Connections:
             session.add(row)
             await session.flush()
             await self._keep(session, row, secrets)
+            await self._note(session, row, deed, fingerprint=fingerprint)
         return Connected(
             public_id(row),
             row.name,
@@ -146,6 +150,7 @@ class Connections:
                 await session.delete(secret)
             row.disconnected_at, row.fingerprint = int(self._clock.now().timestamp()), ""
             session.add(row)
+            await self._note(session, row, TrailDeed.DISCONNECT)
 
     @asynccontextmanager
     async def opened(self, connection_id: int) -> AsyncIterator[Ledger[Any]]:
@@ -264,6 +269,20 @@ class Connections:
         for field, secret in secrets.items():
             blob = await self._vault.seal(row.workspace_id, str(row.id), field, secret)
             session.add(Secret(connection_id=row.id or 0, field=field, blob=blob))
+
+    async def _note(self, session: AsyncSession, row: Connection, deed: TrailDeed, **more: object) -> None:
+        await session.flush()
+        await trail.note(
+            session, row.workspace_id, deed, f"connection:{public_id(row)}",
+            now=self._clock.now(), name=row.name, ledger=row.ledger, role=row.role, account=row.account_id, **more,
+        )  # fmt: skip
+
+
+def _deed_on(row: Connection) -> TrailDeed:
+    """What connecting will have been, seen from the row before it is written."""
+    if row.id is None:
+        return TrailDeed.CONNECT
+    return TrailDeed.REPLACE if row.disconnected_at is None else TrailDeed.RECONNECT
 
 
 def public_id(row: Connection) -> str:

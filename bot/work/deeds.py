@@ -8,12 +8,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import incidents
+from bot.books import incidents, trail
 from bot.books.database import execute
 from bot.books.incident_tables import Expectation, Incident
+from bot.books.trail import TrailDeed
 from bot.core.incidents import Deed
 from bot.work import episodes
 
+NOTED: dict[Deed, TrailDeed] = {  # the others are the detector's own
+    "acknowledge": TrailDeed.ACKNOWLEDGE,
+    "snooze": TrailDeed.SNOOZE,
+    "dismiss": TrailDeed.DISMISS,
+    "expect": TrailDeed.EXPECT,
+    "undo": TrailDeed.UNDO,
+}
 CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
 GROWN = 4
 
@@ -37,6 +45,11 @@ async def do(
         until = now + timedelta(seconds=CALM_SECONDS)
         await expect(session, row, who, reason, now, until=until, below_nano_usd=GROWN * day or None)
         await episodes.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+    if deed in NOTED:
+        await trail.note(
+            session, row.workspace_id, NOTED[deed], f"incident:{row.id}",
+            now=now, subject=row.subject, until=end,
+        )  # fmt: skip
 
 
 async def expect(

@@ -11,12 +11,13 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import incidents, receipts
+from bot.books import incidents, receipts, trail
 from bot.books.database import Database
 from bot.books.incident_tables import Expectation, Incident, IncidentChange
 from bot.books.incidents import verdict_of
 from bot.books.reports import freshness, zone_of
 from bot.books.tables import Connection
+from bot.books.trail import TrailDeed
 from bot.core.clock import Clock
 from bot.core.incidents import ALIVE, Deed
 from bot.work import deeds, episodes
@@ -109,24 +110,33 @@ class Desk:
                 until=until, key_id=int(key) if only_key and key.isdigit() else None, below_nano_usd=below_nano_usd,
             )  # fmt: skip
             await episodes.tell(session, row, "resolved", key=f"expected {int(now.timestamp())}", now=now)
+            await trail.note(
+                session, workspace_id, TrailDeed.EXPECT, f"incident:{number}", now=now, subject=row.subject,
+                until=until and int(until.timestamp()), only_key=only_key, below_nano_usd=below_nano_usd,
+            )  # fmt: skip
             return await self._view(session, row)
 
     async def plan(
         self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
     ) -> None:
         """Declares planned work beforehand."""
+        now = self._clock.now()
         async with self._database.write() as session:
-            session.add(
-                Expectation(
-                    workspace_id=workspace_id,
-                    subject=subject,
-                    start=int(start.timestamp()),
-                    until=int(until.timestamp()) if until else None,
-                    reason=reason,
-                    who=who,
-                    created_at=int(self._clock.now().timestamp()),
-                )
+            made = Expectation(
+                workspace_id=workspace_id,
+                subject=subject,
+                start=int(start.timestamp()),
+                until=int(until.timestamp()) if until else None,
+                reason=reason,
+                who=who,
+                created_at=int(now.timestamp()),
             )
+            session.add(made)
+            await session.flush()
+            await trail.note(
+                session, workspace_id, TrailDeed.PLAN, f"expectation:{made.id}",
+                now=now, subject=subject, start=made.start, until=made.until,
+            )  # fmt: skip
 
     async def expected(self, workspace_id: str) -> Sequence[Expectation]:
         """What is expected now or later."""
@@ -141,6 +151,10 @@ class Desk:
                 raise NoSuchIncident("That is not expected any more.")
             row.taken_back_at = int(self._clock.now().timestamp())
             session.add(row)
+            await trail.note(
+                session, workspace_id, TrailDeed.TAKE_BACK, f"expectation:{number}",
+                now=self._clock.now(), subject=row.subject,
+            )  # fmt: skip
 
     async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
         """Has every sink make a ticket of it, whatever its threshold; gives how many. Raises NoSuchIncident."""
@@ -150,6 +164,9 @@ class Desk:
             told = await episodes.tell(session, row, "opened", key="by hand", now=now, asked_by=who_name)
             if told:
                 await incidents.note(session, row, "file", now=now, who=who)
+                await trail.note(
+                    session, workspace_id, TrailDeed.FILE, f"incident:{number}", now=now, subject=row.subject
+                )
             return told
 
     async def place(self, workspace_id: str, number: int, channel: str, ts: str) -> None:
@@ -177,11 +194,19 @@ class Desk:
         """Keeps what was chosen."""
         async with self._database.write() as session:
             await write_alerting(session, workspace_id, chosen)
+            await trail.note(
+                session, workspace_id, TrailDeed.ALERTS_SET, f"workspace:{workspace_id}", now=self._clock.now(),
+                sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, channel=chosen.channel,
+                quiet=chosen.quiet, channels=[f"{owner} {where}" for owner, where in chosen.team_channels.items()],
+            )  # fmt: skip
 
     async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
         """Whether somebody wants a direct message about incidents of their own."""
         async with self._database.write() as session:
             await want_direct(session, workspace_id, user_id, wanted)
+            await trail.note(
+                session, workspace_id, TrailDeed.ALERTS_WANT, f"person:{user_id}", now=self._clock.now(), wanted=wanted
+            )
 
     async def _view(self, session: AsyncSession, row: Incident, *, whole: bool = True) -> IncidentView:
         shared = await incidents.members(session, row) if whole and row.group_id is not None else [row]

@@ -11,12 +11,13 @@ from datetime import UTC, date, datetime, timedelta
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import outbox, workspaces
+from bot.books import outbox, trail, workspaces
 from bot.books.database import Database
 from bot.books.incident_tables import Incident
 from bot.books.reading import midnight
 from bot.books.reports import answer, freshness, zone_of
 from bot.books.tables import Connection, Workspace
+from bot.books.trail import TrailDeed
 from bot.books.workspaces import LOCAL
 from bot.core.answer import Answer
 from bot.core.clock import Clock
@@ -57,11 +58,19 @@ class Digesting:
                 session, workspace_id,
                 channels=plan.channels, periods=plan.periods, at=plan.at, by=by, now=self._seconds(),
             )  # fmt: skip
+            await trail.note(
+                session, workspace_id, TrailDeed.DIGEST_SET, f"workspace:{workspace_id}", now=self._clock.now(),
+                channels=plan.channels, periods=plan.periods, at_local=plan.at.isoformat("minutes"),
+            )  # fmt: skip
 
     async def want(self, workspace_id: str, user_id: str, periods: Periods) -> None:
         """How often somebody wants their own figures."""
         async with self._database.write() as session:
             await digest_plan.want(session, workspace_id, user_id, periods, self._seconds())
+            await trail.note(
+                session, workspace_id, TrailDeed.DIGEST_WANT, f"person:{user_id}",
+                now=self._clock.now(), periods=periods,
+            )  # fmt: skip
 
     async def last(self, workspace_id: str, period: Period, *, person: str = "") -> Digest:
         """The digest of the newest period that is over; of one person's own money, or of everybody's."""
@@ -151,6 +160,9 @@ class Digesting:
         start, end = last_span(period, now.astimezone(zone).date())
         key = f"digest:now:{workspace_id}:{channel}:{period}:{end}:{once}"
         await _say(session, workspace_id, channel, Due(period, start, end, now), now, key=key, by=by)
+        await trail.note(
+            session, workspace_id, TrailDeed.DIGEST_POST, f"channel:{channel}", now=now, period=period, end=str(end)
+        )
         return key
 
     async def _look(self, workspace_id: str) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import owners
+from bot.books import owners, trail
 from bot.books.database import Database, execute
 from bot.books.reading import midnight
 from bot.books.reports import zone_of
+from bot.books.tables import LedgerKey
+from bot.books.trail import TrailDeed
 from bot.core import months
 from bot.core.clock import Clock
 from bot.work.views import OwnedKey
@@ -61,4 +64,23 @@ class Owning:
         """
         async with self._database.write() as session:
             since = midnight(start, await zone_of(session, workspace_id)) if start else 0
-            return await owners.own_number(session, workspace_id, number, owner_id, since) is not None
+            key = await owners.own_number(session, workspace_id, number, owner_id, since)
+            if key is not None:
+                await self._note(session, workspace_id, key, owner_id, start)
+            return key is not None
+
+    async def own_named(self, workspace_id: str, key: str, owner_id: str, start: date | None) -> LedgerKey:
+        """The same for a key as people name it: the ledger's id, or `CONNECTION:id`. Raises OwnerError."""
+        async with self._database.write() as session:
+            since = midnight(start, await zone_of(session, workspace_id)) if start else 0
+            row = await owners.own(session, workspace_id, key, owner_id, since)
+            await self._note(session, workspace_id, row, owner_id, start)
+            return row
+
+    async def _note(
+        self, session: AsyncSession, workspace_id: str, key: LedgerKey, owner_id: str, start: date | None
+    ) -> None:
+        await trail.note(
+            session, workspace_id, TrailDeed.OWN, f"key:{key.id}",
+            now=self._clock.now(), key=key.name or key.ledger_id, owner=owner_id, start=start and start.isoformat(),
+        )  # fmt: skip

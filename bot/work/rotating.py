@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 
 from sqlmodel import col, select
 
+from bot.books import trail
 from bot.books.database import Database
 from bot.books.tables import Connection, Secret
+from bot.books.trail import TrailDeed
+from bot.core.clock import Clock
 from bot.vault.errors import VaultError, VaultUnavailable
 from bot.vault.vault import Vault, key_id_of
 
@@ -42,7 +45,7 @@ async def under_which_keys(database: Database) -> Counter[str]:
     return found
 
 
-async def rotate(database: Database, vault: Vault, *, progress: Progress = lambda _: None) -> Rotated:
+async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Progress = lambda _: None) -> Rotated:
     """Wraps anew what is not under the vault's first key."""
     async with database.read() as session:
         places = list(
@@ -53,7 +56,7 @@ async def rotate(database: Database, vault: Vault, *, progress: Progress = lambd
     done = Rotated()
     for number, (connection_id, name) in enumerate(places, 1):
         try:
-            await _one(database, vault, connection_id, name, done)
+            await _one(database, vault, clock, connection_id, name, done)
         except VaultUnavailable as error:
             done.failed.append(f"stopped after {number - 1} of {len(places)} secrets: {error}")
             break
@@ -62,7 +65,7 @@ async def rotate(database: Database, vault: Vault, *, progress: Progress = lambd
     return done
 
 
-async def _one(database: Database, vault: Vault, connection_id: int, name: str, done: Rotated) -> None:
+async def _one(database: Database, vault: Vault, clock: Clock, connection_id: int, name: str, done: Rotated) -> None:
     async with database.read() as session:
         found = await session.exec(
             select(Secret.blob, Connection.name, Connection.workspace_id)
@@ -99,4 +102,8 @@ async def _one(database: Database, vault: Vault, connection_id: int, name: str, 
         if secret is not None:  # else given anew meanwhile, and so under the key that seals now
             secret.blob = blob
             session.add(secret)
+            await trail.note(
+                session, workspace_id, TrailDeed.REWRAP, f"connection:con_{connection_id}", now=clock.now(),
+                name=title, field=name, key=vault.key_id, before=key_id_of(before),
+            )  # fmt: skip
             done.rewrapped += 1

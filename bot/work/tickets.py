@@ -14,6 +14,7 @@ from bot.books import incidents, receipts
 from bot.books.incident_tables import Incident
 from bot.books.outbox import Message
 from bot.books.tables import Connection
+from bot.core.acting import Actor, acting
 from bot.core.clock import Clock
 from bot.core.incidents import Deed, NotNow
 from bot.plugin.finding import Receipt, Standing
@@ -66,11 +67,13 @@ class Tickets:
         now, there = self._clock.now(), f" in {title}"
         who = (heard.by.strip()[:MAX_NAME_CHARACTERS] or "somebody") + there
         deed = MEANS.get(heard.standing)
-        if await _said_there(session, row, there) and (deed is None or (row.state == "false" and deed != "dismiss")):
-            await deeds.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
-        if deed is not None:
-            with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
-                await deeds.do(session, row, deed, who=who, now=now)
+        with acting(Actor(who, "ticket", connection.workspace_id)):
+            said_there = await _said_there(session, row, there)
+            if said_there and (deed is None or (row.state == "false" and deed != "dismiss")):
+                await deeds.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
+            if deed is not None:
+                with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
+                    await deeds.do(session, row, deed, who=who, now=now)
 
 
 async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
