@@ -34,6 +34,7 @@ class Workspace(SQLModel, table=True):
     hours_kept_days: int = 92  # for so long a day can be read by the hour; 0 for ever
     folded_until: int = Field(default=0, sa_type=BigInteger)  # before this only whole UTC days are kept
     created_at: int = Field(sa_type=BigInteger)
+    removed_at: int | None = Field(default=None, sa_type=BigInteger)  # when it removed the app; polled no more since
 
 
 class Connection(SQLModel, table=True):
