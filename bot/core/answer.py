@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-from bot.core.query import Query
+from bot.core.forecast import Forecast
+from bot.core.question import Query, Stretch
 from bot.core.tokens import NO_TOKENS, Tokens
 
 Status = Literal["provisional", "settled", "closed", "adjustment", "mixed"]
@@ -52,6 +53,7 @@ class Line:
     `adjusts` names the closed month that this money corrects; it counts on the day when it was observed.
     `reason` is set where money has no key and nobody can be named: it says why. Then owner is unattributed, key None.
     `model` None with "model" in `query.by`: money that no report has split by model (yet).
+    `before_nano_usd`: the same in the days that are compared with; only where there are such. None: nothing priced.
     """
 
     cost_nano_usd: int | None
@@ -70,6 +72,17 @@ class Line:
     hour: str | None = None
     reason: str = ""
     adjusts: str = ""
+    before_nano_usd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was spent in the days that an answer is compared with. `rest_nano_usd`: of the lines that `top` left out."""
+
+    days: Stretch
+    total_nano_usd: int
+    basis: AnswerBasis
+    rest_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +94,7 @@ class Answer:
     where one did. `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
     connected ledger of that upstream counts it. `coverage` is the share of tokens that have dollars. `fresh_until`
     tells for each connection up to when its ledger has been read; None: never yet.
+    `before`: what it is compared with. `forecast`: where the month under way will end, if that was asked about.
     """
 
     query: Query
@@ -102,3 +116,5 @@ class Answer:
     fresh_until: dict[str, datetime | None] = field(default_factory=dict)
     provisional_until: datetime | None = None
     calibrated_by: date | None = None
+    before: Before | None = None
+    forecast: Forecast | None = None

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.core.answer import Answer, Line
+from bot.core.answer import Answer, Before, Line
+from bot.core.comparison import change
+from bot.core.forecast import Forecast
 from bot.core.money import exact
+from bot.core.question import Stretch
 from bot.core.tokens import CLASSES
 
 _BY_TEXT = ("ledger", "connection", "project", "day", "hour")
@@ -26,10 +29,12 @@ def as_plain(answer: Answer) -> dict[str, Any]:
             "by": list(query.by),
             "filters": [{"field": name, "pattern": pattern} for name, pattern in query.filters],
             "top": query.top,
+            "versus": query.versus and _days(query.versus),
+            "trend": query.trend,
         },
         "time_zone": answer.time_zone,
         "as_of": stamp(answer.as_of),
-        "rows": [as_row(line, answer.query.by) for line in answer.lines],
+        "rows": [as_row(line, answer.query.by) | _change(answer, line) for line in answer.lines],
         "total_usd": exact(answer.total_nano_usd),
         "residual_usd": exact(answer.residual_nano_usd),
         "adjustments_usd": exact(answer.adjustments_nano_usd),
@@ -41,7 +46,44 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         "status": answer.status,
         "basis": answer.basis,
         "rest": {"rows": answer.rest_count, "usd": exact(answer.rest_nano_usd)},
+        "compared": answer.before and _compared(answer, answer.before),
+        "forecast": answer.forecast and _forecast(answer.forecast),
     }
+
+
+def _days(stretch: Stretch) -> dict[str, str]:
+    return {"from": stretch.start.isoformat(), "to": stretch.end.isoformat(), "period": stretch.period}
+
+
+def _compared(answer: Answer, before: Before) -> dict[str, Any]:
+    change_nano_usd = answer.total_nano_usd - before.total_nano_usd
+    return _days(before.days) | {
+        "total_usd": exact(before.total_nano_usd),
+        "change_usd": exact(change_nano_usd),
+        "basis": before.basis,
+        "rest_usd": exact(before.rest_nano_usd),
+    }
+
+
+def _change(answer: Answer, line: Line) -> dict[str, Any]:
+    """What a row has besides where it is compared."""
+    if answer.before is None:
+        return {}
+    moved = change(line.cost_nano_usd, line.before_nano_usd)
+    return {"before_usd": _exact(line.before_nano_usd), "change_usd": _exact(moved)}
+
+
+def _forecast(found: Forecast) -> dict[str, Any]:
+    return {
+        "likely_usd": _exact(found.likely_nano_usd),
+        "low_usd": _exact(found.low_nano_usd),
+        "high_usd": _exact(found.high_nano_usd),
+        "reason": found.reason,
+    }
+
+
+def _exact(nano_usd: int | None) -> str | None:
+    return None if nano_usd is None else exact(nano_usd)
 
 
 def stamp(at: datetime | None) -> str | None:
@@ -95,13 +137,14 @@ def flat_columns(answer: Answer) -> list[str]:
     by = list(answer.query.by)
     if "owner" not in by and any(line.reason for line in answer.lines):
         by.append("owner")
-    return columns_of(by)
+    return columns_of(by, compared=answer.before is not None)
 
 
-def columns_of(by: Sequence[str]) -> list[str]:
+def columns_of(by: Sequence[str], *, compared: bool = False) -> list[str]:
     """The columns of a flattened row."""
     columns: list[str] = []
     for name in by:
         columns += [f"{name}_{part}" for part in _PARTS[name]] if name in _PARTS else [name]
     tokens = [f"tokens_{name}" for name in CLASSES]
-    return [*columns, "reason", "usd", "requests", *tokens, "unpriced_tokens", "status", "basis"]
+    usd = ["usd", "before_usd", "change_usd"] if compared else ["usd"]
+    return [*columns, "reason", *usd, "requests", *tokens, "unpriced_tokens", "status", "basis"]

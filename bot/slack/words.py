@@ -19,6 +19,8 @@ NAME_CHARACTERS_MAX = 60
 MESSAGE_CHARACTERS_MAX = 400
 HINT_CHARACTERS_MAX = 120
 CONNECTIONS_MAX = 4  # named in the freshness sentence before it says "and 3 more"
+MANY_TIMES = 10  # from here on, per cent say less than times
+DAY = timedelta(days=1)
 NOT_PRICED = "not priced"
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
 _MENTION = re.compile(r"<[@#!][^|<>]*\|[@#]?([^<>]*)>")
@@ -76,6 +78,27 @@ def percent(part: int, whole: int) -> str:
         return "under 1 %"
     rounded = int(share.to_integral_value(rounding=ROUND_HALF_UP))
     return f"{min(rounded, 99) if part < whole else rounded} %"
+
+
+def growth(now: int, before: int) -> str:
+    """How much more or less that is, without a sign: `35 %`, `13 times`; empty where there is nothing to divide by."""
+    if before <= 0 or now < 0:
+        return ""
+    if now > MANY_TIMES * before:
+        return f"{(now + before // 2) // before:,} times as much"
+    return percent(abs(now - before), before)
+
+
+def change(now_nano_usd: int | None, before_nano_usd: int | None) -> str:
+    """`+$12.40 (35 %)`, `−$4.00 (gone)`, `+$3.00 (new)`, `no change`; what is not known is said to be so."""
+    if now_nano_usd is None or before_nano_usd is None:
+        return "not known"
+    moved = now_nano_usd - before_nano_usd
+    if moved == 0:
+        return "no change"
+    sign = "+" if moved > 0 else "−"
+    share = "new" if before_nano_usd == 0 else "gone" if now_nano_usd == 0 else growth(now_nano_usd, before_nano_usd)
+    return f"{sign}{money(abs(moved))}{f' ({share})' if share else ''}"
 
 
 def name(text: str, limit: int = NAME_CHARACTERS_MAX) -> str:

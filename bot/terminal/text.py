@@ -1,5 +1,6 @@
 """What people read in the terminal. The words are those of Slack; only the table is another."""
 
+import html
 import re
 from collections.abc import Sequence
 
@@ -9,14 +10,19 @@ from rich.text import Text
 
 from bot.core.answer import Answer, KeyRef, Line, Owner
 from bot.core.attribution import Captures
+from bot.core.course import course_of
 from bot.core.plain import stamp
 from bot.plugin.loader import Found
 from bot.slack import words
+from bot.slack.spend.wording import course, headline, nothing_spent, remarks
 from bot.terminal import out
 from bot.work.doctor import Check
 from bot.work.views import ConnectionView, PollResult
 
-_SLACK_TOKEN = re.compile(r"<![^|>]*\|([^>]*)>")  # Slack shows a date in the reader's zone; here its fallback is read
+CHART_COLUMNS = 60
+_SLACK_TOKEN = re.compile(
+    r"<(?:![^|>]*\||@)([^>]*)>"
+)  # Slack shows a date in the reader's zone; here its fallback is read
 _STATUS = {"mixed": "partly provisional"}
 _CAPTURED = ("Gateway (USD)", "Billed (USD)", "Rate")
 _TITLES = {"owner": "Who", "key": "Key", "model": "Model", "ledger": "Ledger", "connection": "Connection"}
@@ -38,24 +44,41 @@ def spend(answer: Answer) -> None:
         out.line("Nothing has been read yet: outlay poll")
         return
     console = out.console()
-    console.print(
-        Text(f"{words.money(answer.total_nano_usd)} {words.period(answer.query)}", style="bold"), soft_wrap=True
-    )
+    said_first = headline(answer, bold="") if answer.lines else nothing_spent(answer)
+    console.print(Text(readable(said_first), style="bold"), soft_wrap=True)
+    drawn = course_of(answer, slots_max=CHART_COLUMNS)
+    if drawn and len(drawn.slots) > 1 and any(drawn.nano_usd):
+        console.print(Text(course(drawn)), soft_wrap=True)
     if answer.lines:
-        titles = [_TITLES.get(name, name.capitalize()) for name in answer.query.by]
-        table = _table(*titles, "Spend (USD)", "Tokens", "Requests", "Is", right=("Spend (USD)", "Tokens", "Requests"))
-        for line in answer.lines:
-            table.add_row(
-                *(Text(_cell(line, name)) for name in answer.query.by),
-                words.money(line.cost_nano_usd),
-                words.tokens(line.tokens.total),
-                "" if line.requests is None else f"{line.requests:,}",
-                f"{line.basis}, {_STATUS.get(line.status, line.status)}",
-            )
-        console.print(table)
+        console.print(_answer_table(answer))
     if answer.rest_count:
         console.print(f"and {answer.rest_count:,} more: {words.money(answer.rest_nano_usd)}")
+    if said := remarks(answer):
+        console.print(Text(readable(" ".join(said))), soft_wrap=True)
     console.print(Text(" · ".join(_footing(answer)), style="dim"), soft_wrap=True)
+
+
+def readable(mrkdwn: str) -> str:
+    """What Slack would show, without its marks."""
+    return html.unescape(_SLACK_TOKEN.sub(r"\1", mrkdwn)).replace("\u2060", "")
+
+
+def _answer_table(answer: Answer) -> Table:
+    titles = [_TITLES.get(name, name.capitalize()) for name in answer.query.by]
+    compared = ("Before (USD)", "Change") if answer.before else ()
+    numbers = ("Spend (USD)", *compared, "Tokens", "Requests")
+    table = _table(*titles, *numbers, "Is", right=numbers)
+    for line in answer.lines:
+        before = (words.money(line.before_nano_usd), words.change(line.cost_nano_usd, line.before_nano_usd))
+        table.add_row(
+            *(Text(_cell(line, name)) for name in answer.query.by),
+            words.money(line.cost_nano_usd),
+            *(before if compared else ()),
+            words.tokens(line.tokens.total),
+            "" if line.requests is None else f"{line.requests:,}",
+            f"{line.basis}, {_STATUS.get(line.status, line.status)}",
+        )
+    return table
 
 
 def _cell(line: Line, name: str) -> str:
@@ -74,13 +97,9 @@ def _cell(line: Line, name: str) -> str:
 def _footing(answer: Answer) -> list[str]:
     parts = [
         words.basis(answer.basis, answer.calibrated_by, answer.as_of.date()),
-        _SLACK_TOKEN.sub(r"\1", words.status(answer.status, answer.provisional_until, answer.as_of)),
+        readable(words.status(answer.status, answer.provisional_until, answer.as_of)),
         words.coverage(answer.coverage, answer.unpriced_tokens),
     ]
-    if answer.byok_nano_usd:
-        parts.append(words.byok(answer.byok_nano_usd, answer.byok_counted_nano_usd).rstrip("."))
-    if answer.residual_nano_usd:
-        parts.append(f"{words.money(answer.residual_nano_usd)} of it no usage explains")
     fresh = [f"{name} read up to {stamp(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
     return [part for part in (*parts, *fresh, f"days in {answer.time_zone}") if part]
 

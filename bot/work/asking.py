@@ -1,11 +1,25 @@
-"""Questions in words, answered from the books. Slack and the terminal both ask here, so both get the same figures."""
+"""Questions in words, answered from the books. Slack and the terminal both ask here, so both get the same figures.
+
+A comparison is the same question asked twice. A question about the month under way also says where it is likely to end.
+"""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta, tzinfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import capture, reports
 from bot.books.database import Database
 from bot.core.answer import Answer
 from bot.core.attribution import Captures
 from bot.core.clock import Clock
-from bot.core.query import AUTO, Query, QueryError, parse
+from bot.core.comparison import beside
+from bot.core.course import biggest_members
+from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
+from bot.core.query import AUTO, Query, QueryError, month_of, parse
+from bot.work.budgeting import part_gone
+
+_MONTH_UNDER_WAY = ("mtd", "this month")
 
 
 class Asking:
@@ -23,13 +37,43 @@ class Asking:
             query = parse(text, today=now.astimezone(zone).date(), me=me)
             if AUTO in query.filters:
                 raise QueryError("auto", "What `auto` chose is not told apart yet.", "by model")
-            return await reports.answer(session, workspace_id, query, now=now)
+            found = await _answered(session, workspace_id, query, now)
+            if query.period in _MONTH_UNDER_WAY and found.lines:
+                found = replace(found, forecast=await _foreseen(session, workspace_id, query, now, zone))
+            return found
 
     async def captures(self, workspace_id: str, text: str) -> tuple[Query, list[Captures]]:
         """The capture of each gateway over a period of UTC days. Raises QueryError for anything but a period."""
         async with self._database.read() as session:
             zone = await reports.zone_of(session, workspace_id)
             query = parse(text, today=self._clock.now().astimezone(zone).date())
-            if query.filters or query.top or query.by != ("owner",):
+            if query.filters or query.top or query.versus or query.by != ("owner",):
                 raise QueryError(text, f"A capture rate is asked for by a period alone, not `{text}`.", query.period)
             return query, await capture.captures(session, workspace_id, query.start, query.end)
+
+
+async def _answered(session: AsyncSession, workspace_id: str, query: Query, now: datetime) -> Answer:
+    """The answer, beside that for the days that it is to be compared with."""
+    if query.trend and query.top and len(query.by) > 1 and query.versus is None:  # the biggest, not the earliest
+        found = await reports.answer(session, workspace_id, replace(query, top=None), now=now)
+        return replace(biggest_members(found, query.top), query=query)
+    if query.versus is None:
+        return await reports.answer(session, workspace_id, query, now=now)
+    days = query.versus
+    every = replace(query, top=None, versus=None)
+    found = await reports.answer(session, workspace_id, every, now=now)
+    earlier = replace(every, start=days.start, end=days.end, period=days.period)
+    before = await reports.answer(session, workspace_id, earlier, now=now)
+    return replace(beside(found, before, days, query.top), query=query)
+
+
+async def _foreseen(session: AsyncSession, workspace_id: str, query: Query, now: datetime, zone: tzinfo) -> Forecast:
+    """Where the month under way will end, for what the question is narrowed to."""
+    start, end = month_of(query.end)
+    first = min(start, query.end - timedelta(days=HISTORY_DAYS + 1))
+    asked = Query(first, query.end, "", ("day",), query.filters)
+    days: dict[date, int] = {}
+    for line in (await reports.answer(session, workspace_id, asked, now=now)).lines:
+        day = date.fromisoformat(line.day or "")
+        days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
+    return forecast(days, start=start, end=end, today=query.end, gone=part_gone(now, query.end, zone))

@@ -272,7 +272,7 @@ def test_the_words_may_be_one_argument_or_many(books: Terminal) -> None:
     ("words", "said"),
     [
         (["7x"], "I do not understand «7x»"),
-        (["by", "modle"], "I cannot group by «modle». Try: by model"),
+        (["by", "modle"], "I cannot group by «modle». Did you mean: outlay spend by model"),
         (["by", "key", "model", "day"], "At most two groupings at once"),
         (["me"], "«me» works in Slack"),
         (["7d", "mtd"], "Two periods"),
@@ -312,3 +312,70 @@ def test_a_model_without_a_price_lowers_the_coverage_and_is_never_zero(terminal:
     assert "not priced" in terminal.done("spend", "2d", "by", "model").out
     owners = terminal.spend("2d", "by", "owner")["rows"]
     assert "mixed" in {one["basis"] for one in owners}
+
+
+def test_a_comparison_has_both_sums_and_the_change_in_json_and_csv(books: Terminal) -> None:
+    asked = ("last", "7", "days", "vs", "previous", "by", "model")
+    found = books.spend(*asked)
+    before = books.spend("from", "2026-11-08", "to", "2026-11-14", "by", "model")
+
+    assert found["query"]["versus"] == {
+        "from": "2026-11-08", "to": "2026-11-14", "period": "from 2026-11-08 to 2026-11-14",
+    }  # fmt: skip
+    assert found["compared"]["total_usd"] == before["total_usd"]
+    assert nano(found["compared"]["change_usd"]) == nano(found["total_usd"]) - nano(before["total_usd"])
+    then = {row["model"]["id"]: row["usd"] for row in before["rows"]}
+    assert {row["model"]["id"]: row["before_usd"] for row in found["rows"] if row["before_usd"] != "0.000000000"} == {
+        model: usd for model, usd in then.items() if usd != "0.000000000"
+    }
+    for row in found["rows"]:
+        assert nano(row["change_usd"]) == nano(row["usd"]) - nano(row["before_usd"])
+    flat = list(csv.DictReader(io.StringIO(books.done("spend", *asked, "--format", "csv").out)))
+    assert [(row["model_id"], row["usd"], row["before_usd"], row["change_usd"]) for row in flat] == [
+        (row["model"]["id"], row["usd"], row["before_usd"], row["change_usd"]) for row in found["rows"]
+    ]
+
+
+def test_nothing_is_compared_where_nothing_was_to_be(books: Terminal) -> None:
+    found = books.spend("7d")
+
+    assert found["compared"] is None
+    assert found["query"]["versus"] is None
+    assert "before_usd" not in found["rows"][0]
+    assert "before_usd" not in books.done("spend", "7d", "--format", "csv").out
+
+
+def test_the_month_under_way_says_where_it_will_end_and_no_other_period_does(books: Terminal) -> None:
+    found = books.spend("mtd")
+
+    foreseen = found["forecast"]
+    assert nano(foreseen["low_usd"]) <= nano(foreseen["likely_usd"]) <= nano(foreseen["high_usd"])
+    assert nano(foreseen["low_usd"]) > nano(found["total_usd"])
+    assert books.spend("7d")["forecast"] is None
+    assert books.spend("last", "month")["forecast"] is None
+    one = books.spend("mtd", "model:*sonnet*")["forecast"]
+    assert 0 < nano(one["likely_usd"]) < nano(foreseen["likely_usd"])
+
+
+def test_people_read_the_comparison_the_course_and_the_forecast_in_words(books: Terminal) -> None:
+    compared = books.done("spend", "7d", "vs", "before", "by", "model").out
+    assert re.search(
+        r"in the last 7 days, .* than \$[\d,.]+ from 8 Nov to 14 Nov 2026 · biggest: .* · moved most: ", compared
+    )
+    assert "Before (USD)" in compared
+    course = books.done("spend", "trend").out
+    assert re.search(r"[▁▂▃▄▅▆▇█]{21}  1 Nov to 21 Nov, highest \d+ Nov, \$", course)
+    assert "November 2026 is likely to end at $" in course
+    assert "<" not in compared + course
+    assert "*" not in compared + course
+
+
+def test_a_trend_keeps_the_biggest_over_all_of_its_days(books: Terminal) -> None:
+    every = Counter[str]()
+    for row in books.spend("7d", "by", "model", "day")["rows"]:
+        every[row["model"]["id"]] += nano(row["usd"])
+    found = books.spend("7d", "trend", "by", "model", "top", "2")
+
+    assert found["query"]["by"] == ["model", "day"]
+    assert {row["model"]["id"] for row in found["rows"]} == {model for model, _ in every.most_common(2)}
+    assert len(found["rows"]) > 2

@@ -1,12 +1,14 @@
 """Answers as messages: what they say, that Slack takes them, that no name does anything."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
+from bot.core.answer import UNATTRIBUTED, Answer, Before, KeyRef, Line, ModelRef, Owner
+from bot.core.forecast import Forecast
 from bot.core.tokens import Tokens
 from bot.slack.posting import Message
 from bot.slack.spend import blocks, help_blocks
@@ -247,6 +249,7 @@ def lines(draw: st.DrawFn) -> Line:
         day="2026-11-03",
         hour="2026-11-03T02:00:00Z",
         reason=draw(HOSTILE),
+        before_nano_usd=draw(MONEY),
         unpriced_tokens=draw(st.integers(0, count)),
     )
 
@@ -254,21 +257,148 @@ def lines(draw: st.DrawFn) -> Line:
 @settings(deadline=None, max_examples=40)  # three forms against the whole schema
 @given(
     found=st.lists(lines(), max_size=14),
-    by=st.sampled_from(["owner", "key model", "project ledger", "connection", "day key", "owner hour"]),
+    by=st.sampled_from(
+        ["owner", "key model", "project ledger", "connection", "day key", "owner hour", "day", "model trend"]
+    ),
+    beside=st.booleans(),
     names=st.lists(HOSTILE, min_size=1, max_size=3, unique=True),
     total=st.integers(-(10**18), 10**18),
 )
 def test_whatever_things_are_called_slack_takes_the_message_and_nobody_is_mentioned(
-    found: list[Line], by: str, names: list[str], total: int
+    found: list[Line], by: str, beside: bool, names: list[str], total: int
 ) -> None:
     answer: Answer = answer_of(
         *found,
-        words=f"by {by}",
+        words=f"by {by}{' vs last month' if beside else ''}",
         total_nano_usd=total,
         fresh_until=dict.fromkeys(names, NOW),
         coverage=0.3,
         unpriced_tokens=7,
         rest_count=2,
     )
+    if beside and answer.query.versus:
+        answer = replace(answer, before=Before(answer.query.versus, total // 2, "mixed", 7))
 
     assert_message(blocks.answer(answer))
+
+
+def days_of(*usd: float, words: str = "2026-11-01..10 by day") -> Answer:
+    """An answer by day, from the first of November on."""
+    found = [Line(round(one * DOLLAR), "settled", "billed", day=f"2026-11-{n:02d}") for n, one in enumerate(usd, 1)]
+    return answer_of(*found, words=words)
+
+
+def forms(message: Message) -> dict[str, list[str]]:
+    """The kinds of blocks of each form."""
+    return {form: [block["type"] for block in found] for form, found in message.forms}
+
+
+def test_a_course_is_drawn_by_slack_and_where_it_cannot_be_by_bars_with_the_same_highest_day() -> None:
+    message = blocks.answer(days_of(1, 2, 9, 4, 5, 6, 7, 8, 3, 1))
+
+    assert_message(message)
+    assert forms(message)["chart"][:3] == ["section", "data_visualization", "data_table"]
+    chart = dict(message.forms)["chart"][1]
+    assert chart["title"] == "Spend by day, from 1 Nov to 10 Nov 2026"
+    assert [point["value"] for point in chart["chart"]["series"][0]["data"]] == [1, 2, 9, 4, 5, 6, 7, 8, 3, 1]
+    assert "data_visualization" not in forms(message)["data_table"]
+    bars = str(dict(message.forms)["data_table"][1])
+    assert "▂▃█▄▅▆▆▇▃▂  1 Nov to 10 Nov, highest 3 Nov, $9.00" in bars
+    assert "most on 3 Nov 2026, $9.00" in message.text
+
+
+def test_three_points_are_no_chart() -> None:
+    assert list(forms(blocks.answer(days_of(1, 2, 3, words="2026-11-01..03 by day")))) == [
+        "data_table",
+        "table",
+        "fields",
+    ]
+
+
+def test_thirty_days_fit_into_what_slack_draws() -> None:
+    message = blocks.answer(days_of(*range(1, 22), words="2026-11 by day"))
+
+    chart = dict(message.forms)["chart"][1]
+    assert chart["chart"]["axis_config"]["categories"][:2] == ["1–2 Nov", "3–4 Nov"]
+    assert chart["title"].startswith("Spend by 2 days")
+    assert_message(message)
+
+
+def test_a_trend_by_model_draws_the_biggest_and_the_others_together() -> None:
+    lines = [
+        Line(n * DOLLAR, "settled", "billed", day=f"2026-11-{day:02d}", model=ModelRef(f"maker/{'m' * 30}{n}", ()))
+        for day in range(1, 6)
+        for n in (1, 2, 3, 4)
+    ]
+    message = blocks.answer(answer_of(*lines, words="2026-11-01..05 trend by model"))
+
+    names = [one["name"] for one in dict(message.forms)["chart"][1]["chart"]["series"]]
+    assert len(names) == len(set(names)) == 3
+    assert names[-1] == "Others"
+    assert f"biggest: maker/{'m' * 30}4, $20.00 (40 %)" in message.text
+    assert_message(message)
+
+
+def compared(words: str, *pairs: tuple[str, float | None, float | None]) -> Answer:
+    """An answer that is compared: name, now, before."""
+    lines = [
+        owner_line(name, usd, before_nano_usd=None if before is None else round(before * DOLLAR))
+        for name, usd, before in pairs
+    ]
+    found = answer_of(*lines, words=words)
+    assert found.query.versus
+    total = sum(round((before or 0) * DOLLAR) for _, _, before in pairs)
+    return replace(found, before=Before(found.query.versus, total, "billed"))
+
+
+def test_a_comparison_says_by_how_much_of_what_and_who_moved_most() -> None:
+    message = blocks.answer(compared("7d vs before", ("a", 30, 10), ("b", 12, 20), ("c", 0, 5), ("d", 8, 0)))
+
+    assert message.text == (
+        "$50.00 in the last 7 days, $15.00 (43 %) more than $35.00 from 8 Nov to 14 Nov 2026 · "
+        "biggest: a, $30.00 (60 %) · moved most: a, +$20.00 (200 %)"
+    )
+    assert table(message)[0] == ["Owner", "Spend (USD)", "Before (USD)", "Change"]
+    assert table(message)[2:] == [
+        ["b", "$12.00", "$20.00", "−$8.00 (40 %)"],
+        ["c", "$0", "$5.00", "−$5.00 (gone)"],
+        ["d", "$8.00", "$0", "+$8.00 (new)"],
+    ]
+    assert_message(message)
+    for _, found in message.forms:
+        assert "−$8.00 (40 %)" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("words", "now", "before", "said"),
+    [
+        ("today vs yesterday", 5, 5, "$5.00 today, about as much as $5.00 yesterday"),
+        ("today vs yesterday", 5, 0, "$5.00 today, $5.00 more than $0 yesterday"),
+        ("today vs yesterday", 100, 4, "$100.00 today, 25 times as much as $4.00 yesterday"),
+        ("vs last week", 3, 6, "$3.00 this week so far, $3.00 (50 %) less than $6.00 from 9 Nov to 14 Nov 2026"),
+    ],
+)
+def test_the_difference_is_said_as_people_would(words: str, now: float, before: float, said: str) -> None:
+    assert blocks.answer(compared(words, ("a", now, before))).text.startswith(said)
+
+
+def test_more_days_beside_fewer_and_a_day_that_is_not_over_are_said_to_be_so() -> None:
+    assert "That is 7 days beside 31." in said(blocks.answer(compared("7d vs 2026-10", ("a", 1, 2))))
+    assert "Today is not over." in said(blocks.answer(compared("today vs yesterday", ("a", 1, 2))))
+    assert "beside" not in said(blocks.answer(compared("7d vs before", ("a", 1, 2))))
+
+
+def test_the_month_under_way_says_where_it_is_likely_to_end_or_why_nobody_knows() -> None:
+    likely = Forecast(9 * DOLLAR, 12 * DOLLAR, 11 * DOLLAR, 13 * DOLLAR)
+    short = Forecast(9 * DOLLAR, reason="too little history for a forecast: 3 complete days, it takes 10")
+
+    told = said(blocks.answer(answer_of(owner_line("a", 9), forecast=likely)))
+    assert "November 2026 is likely to end at $12.00 (between $11.00 and $13.00)." in told
+    assert "November 2026: too little history" in said(blocks.answer(answer_of(owner_line("a", 9), forecast=short)))
+
+
+def test_days_that_have_not_begun_are_not_said_to_have_cost_nothing() -> None:
+    message = blocks.answer(answer_of(words="2027-01"))
+
+    assert message.text == "$0 in January 2027: that has not begun."
+    assert_message(message)

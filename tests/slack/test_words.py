@@ -94,6 +94,13 @@ def test_coverage_is_rounded_down() -> None:
         ("2026-10", "in October 2026"),
         ("2026-10-03", "on 3 Oct 2026"),
         ("from 2026-10-01 to 2026-10-15", "from 1 Oct to 15 Oct 2026"),
+        ("wtd", "this week so far"),
+        ("this year", "this year so far"),
+        ("last week", "last week (9 Nov to 15 Nov 2026)"),
+        ("last year", "last year (2025)"),
+        ("october", "in October 2026"),
+        ("2w", "in the last 14 days"),
+        ("since 2025-12-30", "from 30 Dec 2025 to 21 Nov 2026"),
     ],
 )
 def test_a_period_is_said_in_words(text: str, said: str) -> None:
@@ -172,3 +179,21 @@ def test_a_key_pasted_as_a_question_is_not_said_back() -> None:
     said = words.misunderstood(caught.value)
     assert pasted not in said
     assert "I do not understand" in said
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "said"),
+    [
+        (5, 5, "no change"),
+        (3_000_000_000, 2_000_000_000, "+$1.00 (50 %)"),
+        (2_000_000_000, 3_000_000_000, "−$1.00 (33 %)"),
+        (2_000_000_000, 0, "+$2.00 (new)"),
+        (0, 2_000_000_000, "−$2.00 (gone)"),
+        (40_000_000_000, 2_000_000_000, "+$38.00 (20 times as much)"),
+        (None, 2, "not known"),
+        (2, None, "not known"),
+        (1_000_000_000, -1_000_000_000, "+$2.00"),
+    ],
+)
+def test_a_change_says_how_much_and_how_much_of_it(now: int | None, before: int | None, said: str) -> None:
+    assert words.change(now, before) == said

@@ -32,12 +32,13 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `nano_usd` None: nothing in it has a price."""
+    """One row. `nano_usd` None: nothing in it has a price. `before_nano_usd`: the same, where days are compared."""
 
     labels: tuple[Label, ...]
     nano_usd: int | None
     tokens: int | None
     note: str
+    before_nano_usd: int | None = None
 
 
 def rows(answer: Answer) -> list[Row]:
@@ -77,7 +78,8 @@ def labels(line: Line, by: tuple[str, ...], same_name: frozenset[str] = frozense
 
 
 def _row(line: Line, by: tuple[str, ...], same_name: frozenset[str]) -> Row:
-    return Row(labels(line, by, same_name), line.cost_nano_usd, line.tokens.total or None, _note(line))
+    label = labels(line, by, same_name)
+    return Row(label, line.cost_nano_usd, line.tokens.total or None, _note(line), line.before_nano_usd)
 
 
 def _note(line: Line) -> str:
@@ -97,7 +99,10 @@ def _rest(answer: Answer, folded: list[Row]) -> Row | None:
     note = f"{unpriced} of them not priced" if unpriced and known else ""
     text = f"{count:,} {'earlier' if is_by_time(answer) and not answer.rest_count else 'more'}"
     blank = tuple(Label("–") for _ in answer.query.by[1:])
-    return Row((Label(text), *blank), sum(priced) + answer.rest_nano_usd if known else None, None, note)
+    before = None
+    if answer.before:
+        before = sum(row.before_nano_usd or 0 for row in folded) + answer.before.rest_nano_usd
+    return Row((Label(text), *blank), sum(priced) + answer.rest_nano_usd if known else None, None, note, before)
 
 
 def _label(line: Line, dimension: str, same_name: frozenset[str]) -> Label:
