@@ -68,6 +68,8 @@ class OpenAIStandin:
         if kind not in language.USAGE_GROUPS:
             raise Refused(404, "Invalid URL")
         asked = language.parse(request.query_params, self._now(), language.USAGE_LIMITS, language.USAGE_GROUPS[kind])
+        if self.faults.no_people and "user_id" in asked.groups:
+            raise Refused(400, "Grouping by user_id is not available for this organization.")
         return self._page(asked, lambda start, end: self._used(asked, start, end) if kind == "completions" else [])
 
     async def projects(self, request: Request) -> Json:
@@ -163,7 +165,7 @@ class OpenAIStandin:
             told = {
                 "line_item": line.line_item,
                 "project_id": line.key.workspace.id,
-                "api_key_id": line.key.hash or None,
+                "api_key_id": shapes.key_id(line.key, self.faults),
             }
             identity = tuple(told[name] for name in asked.groups)
             nano_usd, tokens = sums.get(identity, (0, 0))

@@ -34,6 +34,8 @@ class OpenAIFaults(Faults):
     keyless_bill     the bill cannot be grouped by key at all: 400.
     keys_since       from when on it can; None: as at OpenAI.
     deleted          keys by id. A deleted key is not listed; its history stays.
+    keyless          ids of keys whose use is told as somebody's in the playground: by person, and by no key.
+    no_people        usage cannot be grouped by person: 400.
     tiers            key id → service tier of all it does.
     extras           lines of the bill beside the models.
     skips_empty      buckets without usage are left out.
@@ -51,6 +53,8 @@ class OpenAIFaults(Faults):
         self.keyless_bill = False
         self.keys_since: datetime | None = None
         self.deleted: set[str] = set()
+        self.keyless: set[str] = set()
+        self.no_people = False
         self.tiers: dict[str, str] = {}
         self.extras: list[Extra] = []
         self.skips_empty = False

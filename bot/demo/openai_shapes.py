@@ -110,7 +110,7 @@ def dimension(spend: Spend, name: str, faults: OpenAIFaults) -> str | bool | Non
         case "user_id":
             return _user_id(spend.key.owner) if isinstance(spend.key.owner, Person) else None
         case "api_key_id":
-            return spend.key.hash or None
+            return key_id(spend.key, faults)
         case "model":
             return spend.model.permaslug.partition("/")[2]
         case "batch":
@@ -118,6 +118,11 @@ def dimension(spend: Spend, name: str, faults: OpenAIFaults) -> str | bool | Non
         case "service_tier":
             return faults.tiers.get(spend.key.hash, "default")
     return None
+
+
+def key_id(key: CompanyKey, faults: OpenAIFaults) -> str | None:
+    """By which key something was used, if by one."""
+    return None if key.hash in faults.keyless else key.hash or None
 
 
 def bill(spends: Iterable[Spend]) -> Iterator[Line]:

@@ -1,5 +1,7 @@
 """Whose organization it is and which keys it has: all projects, archived ones too, and the keys of each.
 
+What is used without a key, in the playground, is told by person: so each member has a seat beside the keys.
+
 An archived project can make no new key, so once the books have met the account's keys, archived projects are not asked
 again. Keys that were deleted are in no list; the books keep their names.
 """
@@ -9,9 +11,10 @@ from datetime import UTC, datetime
 
 from bot.plugin import Context, Key, Permanent
 from plugins._openai.paging import listed
-from plugins._openai.shapes import ApiKey, Listed, Person, Project
+from plugins._openai.shapes import ApiKey, Listed, Member, Project
 
 AT_ONCE = 4  # projects whose keys are asked for at the same time
+SEAT = "seat: use without a key"
 _GONE = (400, 403, 404)  # what a project may answer that is no more
 
 
@@ -44,10 +47,12 @@ class Account:
                 if isinstance(answer, BaseException):
                     raise answer
                 found += [(project, key) for key in answer]
-        emails = await self._emails() if any(_lacks_email(key) for _, key in found) else {}
+        people = await self._people()
+        emails = {person.id: person.email for person in people}
         keys = {key.id: key for project in resting for key in known.get(project.id, ())}
         keys |= {key.id: self._key(project, key, emails) for project, key in found}
-        return list(keys.values())
+        seats = {one.id: Key(one.id, one.name or one.email, SEAT, email=one.email) for one in people}
+        return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
 
     async def _of_project(self, project: Project) -> list[ApiKey]:
         path = f"/organization/projects/{project.id}/api_keys"
@@ -58,10 +63,14 @@ class Account:
                 return []
             raise
 
-    async def _emails(self) -> dict[str, str]:
-        """Users' e-mail by id, for keys whose own answer leaves it out."""
-        users = await listed(self._context.http, "/organization/users", [], Listed[Person])
-        return {user.id: user.email for user in users}
+    async def _people(self) -> list[Member]:
+        """The members; none where this key may not list them."""
+        try:
+            return await listed(self._context.http, "/organization/users", [], Listed[Member])
+        except Permanent as error:
+            if error.status in _GONE:
+                return []
+            raise
 
     def _key(self, project: Project, key: ApiKey, emails: dict[str, str]) -> Key:
         """A service account's key goes by the account's name: that is who spends."""
@@ -79,11 +88,6 @@ class Account:
             created_at=None if key.created_at is None else _time(key.created_at),
             last_used_at=None if key.last_used_at is None else _time(key.last_used_at),
         )
-
-
-def _lacks_email(key: ApiKey) -> bool:
-    user = key.owner.user if key.owner else None
-    return bool(user and user.id and not user.email)
 
 
 def _time(seconds: int) -> datetime:

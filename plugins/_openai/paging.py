@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from bot.plugin import GuardedClient, Permanent
-from plugins._openai.shapes import ApiKey, Bucket, Buckets, Listed, Person, Project, Shape, read
+from plugins._openai.shapes import ApiKey, Bucket, Buckets, Listed, Member, Project, Shape, read
 
 MAX_PAGES = 500  # of one question
 LIST_ROWS = 100  # as many as a page of a list may have
 Params = Sequence[tuple[str, str | int]]
 Line = TypeVar("Line", bound=Shape)
-Item = TypeVar("Item", Project, ApiKey, Person)
+Item = TypeVar("Item", Project, ApiKey, Member)
 
 
 async def buckets(

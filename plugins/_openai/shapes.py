@@ -43,6 +43,7 @@ class Usage(Shape):
     """A line of any usage report. `input_tokens` holds the cached and the cache-writing ones, as OpenAI counts."""
 
     api_key_id: Text = ""
+    user_id: Text = ""
     project_id: Text = ""
     model: Text = ""
     service_tier: Text = ""
@@ -117,6 +118,12 @@ class Person(Shape):
     id: Text = ""
     name: Text = ""
     email: Text = ""
+
+
+class Member(Person):
+    """Somebody in the list of the organization's users."""
+
+    id: Annotated[str, Field(min_length=1)]
 
 
 class Owner(Shape):

@@ -17,7 +17,9 @@ from plugins._openai.shapes import Bucket, Buckets, Usage
 from plugins._openai.stretches import Stretch, place, stretch
 
 PATH = "/organization/usage/"
-KEYLESS = "used without a key: OpenAI names none"
+PERSON = "user_id"
+KEYLESS = "used without a key or a person that OpenAI names"
+NO_PEOPLE = "OpenAI does not tell this organization's usage by person; what was used without a key is nobody's."
 AT_LIST, HALF = Decimal(1), Decimal("0.5")
 BUCKETS_AN_ANSWER = {"1m": 120, "1h": 24}  # of a thousand busy keys that is some 15 MiB; the client takes 32
 _LIST_TIERS = frozenset({"", "default", "standard", "auto"})
@@ -29,11 +31,13 @@ class Kind:
     """One of OpenAI's usage reports. `name` is the end of its path; `optional`: an account may be without."""
 
     name: str
-    groups: tuple[str, ...] = ("project_id", "api_key_id", "model")
+    groups: tuple[str, ...] = ("project_id", "api_key_id", "user_id", "model")
     optional: bool = True
 
 
-COMPLETIONS = Kind("completions", ("project_id", "api_key_id", "model", "batch", "service_tier"), optional=False)
+COMPLETIONS = Kind(
+    "completions", ("project_id", "api_key_id", "user_id", "model", "batch", "service_tier"), optional=False
+)
 EMBEDDINGS = Kind("embeddings")
 KINDS = (COMPLETIONS, EMBEDDINGS, Kind("images"), Kind("audio_speeches"), Kind("audio_transcriptions"))
 _PRICED = (COMPLETIONS, EMBEDDINGS)
@@ -41,7 +45,7 @@ _PRICED = (COMPLETIONS, EMBEDDINGS)
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """All that a figure is told apart by."""
+    """All that a figure is told apart by. `key` is the person's id where no key was used."""
 
     start: datetime
     key: str
@@ -56,6 +60,7 @@ class UsageReport:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._by_person = True
 
     async def page(self, window: Window, cursor: str | None) -> Page:
         """Six hours by the minute, or two days by the hour."""
@@ -68,6 +73,8 @@ class UsageReport:
         for kind in KINDS:
             found = await self._ask(kind, part, notes)
             await asyncio.to_thread(_tally, slots, kind, found)  # hours of a large organization take a while
+        if not self._by_person:
+            notes.append(NO_PEOPLE)
         cursor = part.end.isoformat() if part.end < window.end else None
         return Page(Window(part.start, part.end), _rows(slots), cursor=cursor, notes=tuple(notes))
 
@@ -77,6 +84,9 @@ class UsageReport:
         except Permanent as error:
             if error.status == 400 and "end_time" in str(error):  # our clock is ahead of OpenAI's
                 return await self._buckets(kind, part, None)
+            if error.status == 400 and PERSON in str(error) and self._by_person:
+                self._by_person = False
+                return await self._ask(kind, part, notes)
             if not kind.optional or error.status not in _NOT_FOR_US:
                 raise
             notes.append(f"OpenAI does not tell its {kind.name.replace('_', ' ')} usage ({error.status}).")
@@ -88,7 +98,7 @@ class UsageReport:
             *([("end_time", int(until.timestamp()))] if until else []),
             ("bucket_width", part.width),
             ("limit", min(part.buckets, BUCKETS_AN_ANSWER[part.width]) if kind is COMPLETIONS else part.buckets),
-            *(("group_by", group) for group in kind.groups),
+            *(("group_by", group) for group in kind.groups if group != PERSON or self._by_person),
         ]
         return await buckets(self._context.http, PATH + kind.name, params, Buckets[Usage], part.start, part.end)
 
@@ -98,7 +108,8 @@ def _tally(slots: dict[_Slot, tuple[Tokens, int]], kind: Kind, found: Iterable[B
     for bucket in found:
         start = bucket.start
         for line in bucket.results:
-            slot = _Slot(start, line.api_key_id, line.model, line.project_id, _detail(kind, line), _share(kind, line))
+            key = line.api_key_id or line.user_id
+            slot = _Slot(start, key, line.model, line.project_id, _detail(kind, line), _share(kind, line))
             tokens, requests = slots.get(slot, (Tokens(), 0))
             slots[slot] = (tokens.plus(tokens_of(line)), requests + line.num_model_requests)
 

@@ -148,6 +148,28 @@ def test_keys_have_owners_and_a_deleted_one_still_counts(openai: Organization) -
     assert "agent:spike" in {row["owner"]["id"] for row in again["rows"]}
 
 
+def test_what_was_used_without_a_key_is_the_persons_on_the_bill_too_and_a_deleted_keys_name_stays(
+    fresh: Organization, clock: FakeClock
+) -> None:
+    company, shell, faults = fresh.company, fresh.terminal, fresh.ours.faults
+    emre, chidi = company.key("emre-dev"), company.key("chidi-tests")
+    faults.keyless.add(emre.hash)
+    shell.done(*fresh.connecting())
+    shell.done("poll", "--since", f"{TODAY - 2 * DAY:%Y-%m-%d}")
+    faults.deleted.add(chidi.hash)
+    clock.advance(timedelta(minutes=5))
+    shell.done("poll")
+
+    truth = company.truth(TODAY - DAY, TODAY, ("key",))
+    rows = shell.spend("yesterday", "by", "owner", "key")["rows"]
+    (playground,) = (row for row in rows if row["key"] and row["key"]["id"].startswith("user-"))
+    assert playground["owner"]["id"] == "emre@brightloom.example"
+    assert nano(playground["usd"]) == truth[emre.hash,]
+    (deleted,) = (row for row in rows if row["key"] and row["key"]["id"] == chidi.hash)
+    assert (deleted["key"]["name"], nano(deleted["usd"])) == ("chidi-tests", truth[chidi.hash,])
+    assert sum(nano(row["usd"]) for row in rows) == sum(truth.values())
+
+
 def test_lines_of_the_bill_that_no_usage_explains_are_in_the_total(openai: Organization) -> None:
     company, shell = openai.company, openai.terminal
     start = company.start + 2 * DAY

@@ -95,6 +95,7 @@ async def test_all_that_is_asked_and_answered_is_published(document: Document) -
     asked = {path for path, _ in held.seen}
     assert asked == {
         "/organization/projects",
+        "/organization/users",
         "/organization/projects/{project_id}/api_keys",
         "/organization/costs",
         *(f"/organization/usage/{kind}" for kind in KINDS),

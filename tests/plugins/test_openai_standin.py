@@ -11,6 +11,7 @@ from bot.demo.company import Company
 from bot.demo.openai import PROJECT_KEY
 from bot.demo.openai_faults import Extra, Oddity
 from bot.plugin import BadConfig, Key, NeedsReauth, Permanent, RateLimited, Transient
+from plugins._openai.account import SEAT
 from tests.plugins.openai_account import (
     COMPANY,
     DAY,
@@ -122,7 +123,9 @@ async def test_lines_that_are_no_model_keep_their_words() -> None:
 async def test_keys_have_their_owners_and_deleted_ones_are_not_listed() -> None:
     async with brightloom() as account:
         keys = {key.id: key for key in await account.plugin.keys()}
-    assert set(keys) == {key.hash for key in COMPANY.keys} - {DELETED.hash}
+    seats = {key.id for key in keys.values() if key.label == SEAT}
+    assert {keys[seat].email for seat in seats} == {person.email for person in COMPANY.staff.people}
+    assert set(keys) - seats == {key.hash for key in COMPANY.keys} - {DELETED.hash}
     emre, service = keys[COMPANY.key("emre-dev").hash], keys[COMPANY.key("triage-service").hash]
     assert (emre.name, emre.email, emre.project_name) == ("emre-dev", "emre@brightloom.example", "Platform")
     assert (service.name, service.email) == ("agent-triage", "")
@@ -193,7 +196,30 @@ async def test_an_everyday_poll_is_five_requests_and_the_hours_of_now() -> None:
         assert len(account.standin.journal.asked) == 5
     assert (page.window.start, page.window.end) == (TODAY + 8 * HOUR, NOW)
     assert queries[0]["limit"] == ["81"]
-    assert queries[0]["group_by"] == ["project_id", "api_key_id", "model", "batch", "service_tier"]
+    assert queries[0]["group_by"] == ["project_id", "api_key_id", "user_id", "model", "batch", "service_tier"]
+
+
+async def test_use_without_a_key_is_the_persons_where_openai_tells_and_nobodys_where_not() -> None:
+    emre = COMPANY.key("emre-dev")
+    async with brightloom() as account:
+        account.standin.faults.keyless.add(emre.hash)
+        (seat,) = (
+            key for key in await account.plugin.keys() if key.email == "emre@brightloom.example" and key.label == SEAT
+        )
+        rows = await account.rows("usage")
+        account.standin.faults.no_people = True
+        pages = await account.drain("usage")
+        bill = await account.rows("costs")
+    prompt = {group: told[0] for group, told in true_tokens(COMPANY, START, END, "hour").items()}
+    expected = sum(count for group, count in prompt.items() if group[0] == emre.hash)
+    assert expected
+    assert emre.hash not in {row.key for row in rows}
+    assert sum(row.tokens.input + row.tokens.cache_read for row in rows if row.key == seat.id) == expected
+    nobodys = [row for page in pages for row in page.rows if not row.key]
+    assert sum(row.tokens.input + row.tokens.cache_read for row in nobodys) == expected
+    assert {row.reason for row in nobodys} == {"used without a key or a person that OpenAI names"}
+    assert all("by person" in page.notes[0] for page in pages)
+    assert {row.reason for row in bill if not row.key} == {"OpenAI's bill names no key for it"}
 
 
 # Before there were keys on the bill

@@ -134,7 +134,7 @@ async def test_every_identity_has_one_price() -> None:
 
 async def test_use_without_a_key_says_so_and_images_are_counted_without_a_price() -> None:
     (row,) = await rows(line(api_key_id=None))
-    assert (row.key, row.reason) == ("", "used without a key: OpenAI names none")
+    assert (row.key, row.reason) == ("", "used without a key or a person that OpenAI names")
     (image,) = await rows({"api_key_id": "key_1", "model": "dall-e-3", "num_model_requests": 4}, kind="images")
     assert (image.requests, image.tokens.total, image.cost_usd, image.list_share) == (4, 0, None, None)
     assert await rows({"api_key_id": "key_1", "model": "dall-e-3", "num_model_requests": 0}, kind="images") == []
