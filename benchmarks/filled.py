@@ -1,7 +1,7 @@
 """A year of books to ask: 100 keys × 5 models, each at work in five or six hours of every day: a million entries.
 
 The entries are made in the database. Everything else comes about as it does in life: roll-ups are derived day by day,
-hours past their keeping are folded, months and their thirds summed up.
+hours past their keeping are folded, quarters, months and their parts summed up.
 """
 
 import asyncio

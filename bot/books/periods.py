@@ -1,4 +1,4 @@
-"""Sums of days that have come to rest: whole months and thirds of a month, so that a year is read from few rows.
+"""Sums of days that have come to rest: quarters, months and parts of a month, so that a year is read from few rows.
 
 A period is summed up some time after it is over, from its days, and forgotten in the transaction that changes one of
 them; until it is summed up again, whoever asks reads its days. So a period is either right or not there.
@@ -22,8 +22,10 @@ from bot.core.precedence import DAY_SECONDS
 
 Stretch = tuple[int, int]
 REST_SECONDS = 6 * 3_600  # after its end; before, most of what a ledger restates would only undo it
-PERIODS_A_RUN = 100  # two years; the next run goes on
-THIRDS = (0, 10 * DAY_SECONDS, 20 * DAY_SECONDS)
+QUARTER_RESTS_SECONDS = 14 * DAY_SECONDS  # as long as anything of it may still be restated, its months tell that better
+PERIODS_A_RUN = 250  # two years; the next run goes on
+THIRDS = tuple(day * DAY_SECONDS for day in (0, 10, 20))
+SIXTHS = tuple(day * DAY_SECONDS for day in (0, 5, 10, 15, 20, 25))
 _COLUMNS = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
 _SUMS = ", ".join([*(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens")), "MAX(settles_at)"])
 log = logging.getLogger("outlay.books")
@@ -119,14 +121,18 @@ async def sum_up(database: Database, connection_id: int, *, now: datetime) -> in
 
 
 def _over(first: int, now: int) -> Iterator[Stretch]:
-    """The months and their thirds that are over, from the month of a day on."""
+    """The quarters, months, thirds and sixths of months that are over, from the month of a day on."""
     month = months.start_of(first)
+    quarter: list[int] = []
     while month < now:
         end = months.end_of(month)
-        edges = [*(month + since for since in THIRDS), end]
-        for low, high in ((month, end), *pairwise(edges)):
+        thirds, sixths = ([*(month + since for since in parts), end] for parts in (THIRDS, SIXTHS))
+        for low, high in ((month, end), *pairwise(thirds), *pairwise(sixths)):
             if high + REST_SECONDS <= now:
                 yield low, high
+        quarter = [month] if months.name(month)[5:] in ("01", "04", "07", "10") else [*quarter, month]
+        if len(quarter) == 3 and end + QUARTER_RESTS_SECONDS <= now:
+            yield quarter[0], end
         month = end
 
 

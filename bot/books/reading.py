@@ -1,9 +1,9 @@
 """What a question reads: which roll-ups, over which stretches of time, in one statement.
 
-Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), or from the months and thirds
-of months that they are summed up in; what is left at the edges of a local day from hours. Time is cut where something
-changes that a line depends on: who kept the books, what is closed, and, for the keys that change hands, their owner; so
-that one sum never spans both sides.
+Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), or from the quarters, months
+and parts of months that they are summed up in; what is left at the edges of a local day from hours. Time is cut where
+something changes that a line depends on: who kept the books, what is closed, and, for the keys that change hands, their
+owner; so that one sum never spans both sides.
 """
 
 from collections import defaultdict

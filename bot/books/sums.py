@@ -60,8 +60,10 @@ class Sums:
     def figures(self) -> list[int | None]:
         """The sums. What no part knows is None."""
         if self._figures is None:
-            parts = [tuple(part) for part in self.parts] or [_NOTHING]
-            self._figures = [_sum(column) for column in zip(*parts, strict=True)]
+            if len(self.parts) == 1:  # most lines of a long answer: nothing to add up
+                self._figures = [None if one is None else int(one) for one in self.parts[0]]
+            else:
+                self._figures = [_sum(column) for column in zip(*self.parts or [_NOTHING], strict=True)]
             self.parts = [self._figures]
         return self._figures
 

@@ -136,7 +136,7 @@ class Bookkeeping:
                     log.info("hours folded", extra={"workspace": workspace.id, "days": days})
 
     async def sum_up_due(self) -> None:
-        """Sums up the months, and thirds of them, that have come to rest, of disconnected connections too."""
+        """Sums up the quarters, months, and parts of them, that have come to rest, of disconnected connections too."""
         now = self._clock.now()
         async with self._database.write() as session:
             if not await claim(session, "sum-up", now, SUM_UP_PERIOD_SECONDS):

@@ -1,4 +1,4 @@
-"""Months and thirds of months are summed up once they rest, and forgotten when one of their days changes."""
+"""Quarters, months and parts of months are summed up once they rest, and forgotten when one of their days changes."""
 
 from datetime import UTC, datetime
 
@@ -48,9 +48,31 @@ async def test_an_answer_from_periods_is_the_answer_from_days(books: Books) -> N
             for table in ("spend_period", "spend_period_key"):
                 await execute(session, text(f"DELETE FROM {table}"))
         by_days = [await books.ask(words, now=NOW) for words in QUESTIONS]
-        assert await sum_up(books.database, 1, now=NOW) == 10  # two months, their thirds, and two of November
+        assert await sum_up(books.database, 1, now=NOW) == 26  # two months, their thirds and sixths; six of November
         assert [await books.ask(words, now=NOW) for words in QUESTIONS] == by_days
         assert await sum_up(books.database, 1, now=NOW) == 0
+
+
+async def test_a_quarter_is_summed_up_once_two_weeks_have_passed(books: Books) -> None:
+    summer = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = [row(summer + day * DAY, "1.5", key, tokens=tokens(day)) for day in range(0, 130, 3) for key in ("k1", "k2")]
+    await books.say(rows, start=summer, end=OCTOBER + 8 * DAY, at=OCTOBER + 8 * DAY)
+    quarter = "SELECT COUNT(*) FROM period WHERE until - start > 32 * 86400"
+    await sum_up(books.database, 1, now=OCTOBER + 14 * DAY - HOUR)
+    assert await books.rows(quarter) == [(0,)]
+    questions = ("from 2026-06-25 to 2026-10-03 by key", "from 2026-07-01 to 2026-09-30 by owner model")
+    before = [await books.ask(words, now=NOW) for words in questions]
+    await sum_up(books.database, 1, now=OCTOBER + 14 * DAY)
+    assert await books.rows(quarter) == [(1,)]
+    assert [await books.ask(words, now=NOW) for words in questions] == before
+    assert (await audit(books.database, "T1", {"little": REPORTS}, now=NOW)).differences == []
+    numbers = quarter.replace("COUNT(*)", "id")
+    async with books.database.write() as session:  # it is what an answer reads
+        await execute(
+            session,
+            text(f"UPDATE spend_period_key SET cost_nano_usd = 0 WHERE period_id IN ({numbers})"),
+        )
+    assert (await books.ask(questions[0], now=NOW)).total_nano_usd < before[0].total_nano_usd
 
 
 async def test_a_year_is_read_from_what_is_summed_up(books: Books) -> None:
@@ -73,12 +95,12 @@ async def test_a_day_that_changes_takes_its_periods_along_and_nobody_elses(books
     before = await books.ask("60d by key", now=NOW)
     await books.say([row(at, "7", "k3", "m1")], start=at, end=at + HOUR, at=NOW + HOUR)
     left = await books.rows("SELECT start, until FROM period ORDER BY start, until")
-    assert len(left) == 8
+    assert len(left) == 23
     assert not [one for one in left if one[0] <= at.timestamp() < one[1]]
-    assert await books.rows("SELECT COUNT(DISTINCT period_id) FROM spend_period") == [(8,)]
+    assert await books.rows("SELECT COUNT(DISTINCT period_id) FROM spend_period") == [(23,)]
     after = await books.ask("60d by key", now=NOW)
     assert after.total_nano_usd == before.total_nano_usd + 7_000_000_000
-    assert await sum_up(books.database, 1, now=NOW) == 2
+    assert await sum_up(books.database, 1, now=NOW) == 3
     assert await books.ask("60d by key", now=NOW) == after
 
 
@@ -99,7 +121,7 @@ async def test_the_clock_sums_up_what_is_disconnected_as_well(books: Books) -> N
     async with books.database.write() as session:
         await execute(session, text("UPDATE connection SET disconnected_at = 1, state = 'paused' WHERE id = 1"))
     await clerk(books, NOW).sum_up_due()
-    assert await books.rows("SELECT COUNT(*) FROM period WHERE connection_id = 1") == [(10,)]
+    assert await books.rows("SELECT COUNT(*) FROM period WHERE connection_id = 1") == [(26,)]
 
 
 @given(st.sets(st.tuples(st.integers(0, 20), st.integers(1, 8)), max_size=12), st.integers(0, 20), st.integers(1, 20))
