@@ -70,7 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     poll.add_argument("--since", metavar="DATE", help="from this UTC day on (YYYY-MM-DD)")
     spend = add("spend", "who spent what? the same words as /spend in Slack", formats=("text", "json", "csv"))
     spend.add_argument(
-        "query", metavar="QUERY", nargs="*", help="such as: 7d by model, mtd by key top 5, yesterday by hour"
+        "query",
+        metavar="QUERY",
+        nargs="*",
+        help="such as: 7d by model, mtd by key top 5, vs last week by model, 30d trend",
     )
 
     capture = add("capture", "how much of the bill does each gateway see?", formats=("text", "json"))

@@ -33,7 +33,8 @@ Json = dict[str, Any]
 # What manifest.yml asks for, required and optional; hand in your own list to prove it.
 SCOPES = (
     *("commands", "chat:write", "im:write", "users:read"),
-    *("users:read.email", "channels:history", "groups:history", "im:history"),  # optional
+    *("users:read.email", "app_mentions:read", "files:write"),  # optional
+    *("channels:history", "groups:history", "im:history"),  # optional
 )
 
 

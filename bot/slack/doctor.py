@@ -9,7 +9,14 @@ from bot.slack.client import web_client
 from bot.work.doctor import Check
 
 REQUIRED_SCOPES = ("chat:write", "commands", "im:write", "users:read")
-OPTIONAL_SCOPES = ("users:read.email", "channels:history", "groups:history", "im:history")
+OPTIONAL_SCOPES = (
+    "users:read.email",
+    "app_mentions:read",
+    "files:write",
+    "channels:history",
+    "groups:history",
+    "im:history",
+)
 
 
 async def slack_check(token: SecretStr | None, api_url: str) -> Check:

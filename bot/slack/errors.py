@@ -19,7 +19,7 @@ from bot.core.query import QueryError
 from bot.logs import error_id
 from bot.plugin.errors import PluginError
 from bot.slack import kit, words
-from bot.slack.posting import BlocksRefused, NotDelivered, privately
+from bot.slack.posting import BlocksRefused, NotDelivered, privately, whispering
 from bot.vault.errors import VaultError
 
 HIDDEN = "…"
@@ -71,9 +71,13 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
 
 async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
     """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
-    view = body.get("view")
+    view, event = body.get("view"), body.get("event") or {}
     if context.respond is not None and context.response_url:
         await privately(context.respond)(text, [kit.section(text)])
+    elif event.get("type") == "app_mention" and event.get("user"):
+        await whispering(client, event["channel"], event["user"], event.get("thread_ts") or "")(
+            text, [kit.section(text)]
+        )
     elif view and view.get("type") == "modal":
         await client.views_update(view_id=view["id"], view=error_view(text))
     elif view and body.get("trigger_id"):

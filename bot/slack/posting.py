@@ -95,14 +95,45 @@ def fits(blocks: list[kit.Block]) -> bool:
 
 def privately(respond: Respond) -> Send[None]:
     """Answers a command or a click so that only the asker sees it. Slack takes five of them in half an hour."""
+    return _answering(respond, response_type="ephemeral", replace_original=False)
 
+
+def publicly(respond: Respond, thread_ts: str = "") -> Send[None]:
+    """Answers a click so that everybody in the channel sees it, in the thread in which it was pressed."""
+    thread = {"thread_ts": thread_ts} if thread_ts else {}
+    return _answering(respond, response_type="in_channel", replace_original=False, **thread)
+
+
+def in_place(respond: Respond) -> Send[None]:
+    """Answers a click by changing the message in which it was pressed."""
+    return _answering(respond, response_type="ephemeral", replace_original=True)
+
+
+def _answering(respond: Respond, **how: Any) -> Send[None]:
     async def send(text: str, blocks: list[kit.Block]) -> None:
-        reply = await respond(text=text, blocks=blocks or None, response_type="ephemeral", replace_original=False)
+        reply = await respond(text=text, blocks=blocks or None, **how)
         code = _refusal(reply.status_code, reply.body)
         if code in REFUSALS:
             raise BlocksRefused(code)
         if code:
             raise NotDelivered(code)
+
+    return send
+
+
+def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: str = "") -> Send[None]:
+    """Says something to one person in a channel, or in a thread that is under way; in a new one Slack shows nothing."""
+
+    async def send(text: str, blocks: list[kit.Block]) -> None:
+        try:
+            await client.chat_postEphemeral(
+                channel=channel, user=user_id, text=text, blocks=blocks or None, thread_ts=thread_ts or None
+            )
+        except SlackApiError as error:
+            code = str(error.response.get("error"))
+            if code in REFUSALS:
+                raise BlocksRefused(code) from None
+            raise NotDelivered(code) from None
 
     return send
 

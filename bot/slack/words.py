@@ -235,16 +235,17 @@ def misunderstood(error: QueryError) -> str:
     """A question that was not understood: which word, and what was probably meant or would have worked. As mrkdwn."""
     said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # somebody may have pasted a key here
     if error.meant:
-        tried = f" Did you mean {_command(error.meant)}?"
+        tried = f" Did you mean {command(error.meant)}?"
     else:
-        tried = f" Try {either([_command(hint) for hint in error.hint.split(', ')])}." if error.hint else ""
+        tried = f" Try {either([command(hint) for hint in error.hint.split(', ')])}." if error.hint else ""
     return f"{said}{tried} `/spend help` shows all that can be asked."
 
 
-def _command(question: str) -> str:
+def command(question: str) -> str:
+    """How to ask that in Slack, as code; nothing in it mentions anybody, and what looks like a key is hidden."""
     readable = _MENTION.sub(lambda found: f"@{found[1]}", redact_shapes(question))
     shown = name(readable.replace("`", ""), HINT_CHARACTERS_MAX)
-    return f"`/spend {escape(shown)}`"
+    return f"`/spend {escape(shown)}`" if question.strip() else "`/spend`"
 
 
 def either(options: Sequence[str]) -> str:

@@ -2,15 +2,14 @@
 
 import csv
 import json
-import re
 import sys
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"-\d+(\.\d+)?")
+from bot.core.sheet import csv_of, inert
+
 CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -27,10 +26,7 @@ def document(data: Any) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
     """CSV with a header. A cell that a spreadsheet would take for a formula is quoted into plain text."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_inert(row.get(name, "")) for name in columns])
+    sys.stdout.write(csv_of(columns, rows))
 
 
 async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]]) -> None:
@@ -38,7 +34,7 @@ async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     async for row in rows:
-        writer.writerow([cell and _inert(cell) for cell in map(row.get, columns)])
+        writer.writerow([cell and inert(cell) for cell in map(row.get, columns)])
 
 
 async def stream_array(items: AsyncIterable[Any]) -> None:
@@ -48,12 +44,6 @@ async def stream_array(items: AsyncIterable[Any]) -> None:
         sys.stdout.write(before + json.dumps(item, ensure_ascii=False))
         before = ",\n"
     sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
-
-
-def _inert(cell: Any) -> Any:
-    if not isinstance(cell, str) or cell[:1] not in _FORMULA_STARTS or _NUMBER.fullmatch(cell):
-        return cell
-    return f"'{cell}"
 
 
 def progress(text: str) -> None:

@@ -23,6 +23,7 @@ from bot.slack.connect import ids as connect_ids
 from bot.slack.doctor import OPTIONAL_SCOPES, REQUIRED_SCOPES
 from bot.slack.home import ids as home_ids
 from bot.slack.install import ids as install_ids
+from bot.slack.spend import ids as spend_ids
 from bot.slack.spend.asked import COMMAND
 from tests.slack.offline import an_app
 from tests.workspace import ROOT
@@ -34,7 +35,9 @@ SCOPE_OF: dict[str, str | None] = {
     "apps_connections_open": None,  # an app-level token's own: connections:write
     "auth_test": None,
     "chat_postMessage": "chat:write",
+    "chat_postEphemeral": "chat:write",
     "chat_update": "chat:write",
+    "files_upload_v2": "files:write",
     "chat_getPermalink": None,
     "conversations_history": "*:history",
     "conversations_replies": "*:history",
@@ -74,7 +77,9 @@ def test_every_call_has_its_scope_and_every_scope_a_call() -> None:
 
     assert used - set(SCOPE_OF) == set(), "a method whose scope this test does not know"
     needed = {SCOPE_OF[name] for name in used} - {None, "*:history"} | {"commands"}
-    assert needed | {f"{place}:history" for place in ("channels", "groups", "im")} == set(BOT_SCOPES)
+    assert needed | {f"{place}:history" for place in ("channels", "groups", "im")} | {"app_mentions:read"} == set(
+        BOT_SCOPES
+    )
     assert set(MANIFEST["oauth_config"]["scopes"]["bot_optional"]) == set(OPTIONAL_SCOPES)
     assert set(REQUIRED_SCOPES) | set(OPTIONAL_SCOPES) == set(BOT_SCOPES)
     assert set(SCOPES) == set(BOT_SCOPES), "the stand-in grants what the manifest asks for"
@@ -85,7 +90,7 @@ def test_nothing_that_is_not_idempotent_is_on_the_list_of_what_is_tried_again() 
 
 
 def test_the_command_and_the_events_are_those_the_code_listens_to() -> None:
-    events = {*home_ids.Event, *install_ids.Event}
+    events = {*home_ids.Event, *install_ids.Event, *spend_ids.Event}
 
     assert [command["command"] for command in MANIFEST["features"]["slash_commands"]] == [COMMAND]
     assert set(MANIFEST["settings"]["event_subscriptions"]["bot_events"]) == events
@@ -95,7 +100,7 @@ def test_the_command_and_the_events_are_those_the_code_listens_to() -> None:
 
 def call_of(member: StrEnum) -> dict[str, Any]:
     """What Slack sends for an id."""
-    if isinstance(member, (connect_ids.Action, alerts_ids.Action)):
+    if isinstance(member, (connect_ids.Action, alerts_ids.Action, spend_ids.Action)):
         return {"type": "block_actions", "actions": [{"action_id": member, "block_id": "b", "type": "button"}]}
     if isinstance(member, (connect_ids.View, alerts_ids.View)):
         return {"type": "view_submission", "view": {"type": "modal", "callback_id": member}}
@@ -104,7 +109,16 @@ def call_of(member: StrEnum) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "member",
-    [*connect_ids.Action, *connect_ids.View, *alerts_ids.Action, *alerts_ids.View, *home_ids.Event, *install_ids.Event],
+    [
+        *connect_ids.Action,
+        *connect_ids.View,
+        *alerts_ids.Action,
+        *alerts_ids.View,
+        *spend_ids.Action,
+        *home_ids.Event,
+        *install_ids.Event,
+        *spend_ids.Event,
+    ],
     ids=lambda member: str(member),
 )
 async def test_every_id_has_one_listener(member: StrEnum) -> None:
@@ -121,6 +135,7 @@ async def test_every_id_has_one_listener(member: StrEnum) -> None:
 def test_ids_are_written_down_once() -> None:
     connect = (*connect_ids.Action, *connect_ids.View, *connect_ids.Shown, *connect_ids.Input)
     ids = {str(member) for member in (*connect, *alerts_ids.Action, *alerts_ids.View, *alerts_ids.Input)}
+    ids |= {str(member) for member in spend_ids.Action}
     for path in SOURCES.rglob("*.py"):
         if path.name != "ids.py":
             texts = {

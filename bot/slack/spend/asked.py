@@ -2,6 +2,8 @@
 
 import html
 import re
+from collections.abc import Mapping
+from typing import Any
 
 COMMAND = "/spend"
 _LINK = re.compile(r"<(?:mailto:|https?://)[^|>]*\|([^>]*)>|<((?:https?://)[^|>]*)>")
@@ -16,3 +18,11 @@ def first_word(text: str) -> str:
     """Which of the subcommands is meant, if any."""
     words = as_typed(text).split(maxsplit=1)
     return words[0].lower() if words else ""
+
+
+def without_the_app(text: str, body: Mapping[str, Any]) -> str:
+    """The words of a mention without the app's own name. `body`: the event's envelope, which says whose app this is."""
+    own = [one.get("user_id") for one in body.get("authorizations") or () if one.get("is_bot")]
+    for user_id in own:
+        text = re.sub(rf"<@{re.escape(str(user_id))}(?:\|[^>]*)?>", " ", text)
+    return text

@@ -13,7 +13,8 @@ EXAMPLES = (
     ("last month by owner model", "two groupings at once"),
     ("model:*claude* top 5", "one family of models, its five biggest users"),
     ("2026-10-01..15", "any stretch of days, both ends in it"),
-    ("since monday by day", "this week, day by day"),
+    ("vs last week by model", "this week beside as much of the last"),
+    ("30d trend by model", "the course of the biggest models"),
 )
 
 
@@ -27,11 +28,13 @@ def help_message(*, is_admin: bool) -> Message:
             f"*By what* (one or two, with or without `by`): {', '.join(f'`{dimension}`' for dimension in DIMENSIONS)}",
             "*Who and which*: `me`, `@somebody`, `#team`, `agent:…`, `owner:…`, `key:…`, `model:…`, `provider:…`, "
             "`connection:…`, `project:…`; `*` stands for anything",
-            "*How many*: `top 5`",
+            "*How many*: `top 5`   *Beside what*: `vs last week`, `vs previous`, `vs 2026-09`   *How it went*: `trend`",
         )
     )
     blocks = [
-        kit.section("*Ask who spent what, on which model.* Words go in any order; only you see the answer."),
+        kit.section(
+            "*Ask who spent what, on which model.* Words go in any order; only you see the answer, until you share it."
+        ),
         kit.section(examples),
         kit.section(grammar),
     ]

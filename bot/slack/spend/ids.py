@@ -1,0 +1,16 @@
+"""Every id of the spend feature, `feature:verb`, written down once."""
+
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What can be pressed; each has a listener."""
+
+    SHARE = "spend:share"
+    CSV = "spend:csv"
+
+
+class Event(StrEnum):
+    """Slack's name."""
+
+    MENTIONED = "app_mention"
