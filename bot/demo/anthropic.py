@@ -25,6 +25,7 @@ from starlette.routing import Route as Path
 from bot.core.clock import Clock
 from bot.demo import anthropic_query as language
 from bot.demo import anthropic_shapes as shapes
+from bot.demo.anthropic_code import ClaudeCodeUse
 from bot.demo.anthropic_faults import AnthropicFaults
 from bot.demo.anthropic_query import WrongQueryError
 from bot.demo.anthropic_reports import Reports
@@ -62,6 +63,7 @@ class AnthropicStandin:
         self.faults, self.journal = AnthropicFaults(), Journal()
         self._admin_key, self._inference_key = admin_key, inference_key
         self._reports = Reports(self.company, self.faults)
+        self._code = ClaudeCodeUse(company, self.faults)
         self._asked: deque[float] = deque(maxlen=ANALYTICS_A_MINUTE)
 
     # Who may ask
@@ -146,6 +148,10 @@ class AnthropicStandin:
         query = language.analytics(request.query_params, now, more=frozenset(), orders=orders)
         return self._reports.analytics(query, now, cost=False)
 
+    async def claude_code(self, request: Request) -> Json:
+        self._admin(request)
+        return self._code.day(request.query_params, self.clock.now())
+
     def _list(self, request: Request, rows: list[dict[str, Json]]) -> Json:
         """A page of a list, after an id or before one."""
         asked = request.query_params
@@ -178,6 +184,7 @@ def anthropic_app(
         "/users": ours.members,
         "/workspaces": ours.workspaces,
         "/usage_report/messages": ours.usage,
+        "/usage_report/claude_code": ours.claude_code,
         "/cost_report": ours.cost,
         "/analytics/cost": ours.analytics_cost,
         "/analytics/usage": ours.analytics_usage,

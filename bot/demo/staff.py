@@ -210,12 +210,16 @@ def hire(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
     return Staff(PEOPLE, AGENTS, (default, research), (*keys, *_direct(seed, extra_direct)))
 
 
+_LEDGERS = {"proj": ("openai", "key"), "wrkspc": ("anthropic", "apikey"), "seat": ("claude-code", "seat")}
+
+
 def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
-    """The keys that go to a maker of models directly."""
-    alice, _, chidi, dana, emre, _, goran, _ = PEOPLE
+    """The keys that go to a maker of models directly, and the seats of those who use Claude Code for a flat fee."""
+    alice, bruno, chidi, dana, emre, _, goran, hana = PEOPLE
     ci, triage, docs = AGENTS
     platform, evals = (_place(seed, "proj", name) for name in ("Platform", "Evals"))
     build, studio = (_place(seed, "wrkspc", name) for name in ("Build", "Studio"))
+    seats = _place(seed, "seat", "Claude Code")
     keys: list[CompanyKey] = []
 
     def key(
@@ -228,7 +232,7 @@ def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
         deleted: bool = False,
         batch: bool = False,
     ) -> None:
-        ledger, prefix = ("openai", "key") if place.id.startswith("proj_") else ("anthropic", "apikey")
+        ledger, prefix = _LEDGERS[place.id.partition("_")[0]]
         digest = sha256(f"{seed}/{ledger}/{name}".encode()).hexdigest()
         made = CompanyKey(
             number=91_001 + 7 * len(keys),
@@ -259,6 +263,8 @@ def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
     key(studio, "nightly-summaries", ci, ("night", 80, 9_000), (_only(HAIKU, 100),), batch=True)
     key(studio, "old-bot", triage, ("always", 9, 6_000), (_only(HAIKU, 100),), creator=dana, deleted=True)
     key(studio, "", emre, ("office", 3, 5_000), (_only(SONNET, 100),))  # in the console, where no key is used
+    key(seats, "bruno-seat", bruno, ("office", 8, 20_000), (_only(SONNET, 90), _only(HAIKU, 10)))
+    key(seats, "hana-seat", hana, ("office", 12, 18_000), (_only(SONNET, 100),))
     for number in range(extra):
         key(platform, f"fleet-{number:04d}", ci, ("always", 30, 4_000), (_only(GPT_5_MINI, 60), _only(GPT_5, 40)))
         key(build, f"fleet-{number:04d}", ci, ("always", 30, 4_000), (_only(HAIKU, 60), _only(SONNET, 40)))

@@ -250,6 +250,7 @@ class Ledger(Plugin[C]):
 
     reports: ClassVar[tuple[Report, ...]]
     role: ClassVar[Literal["books", "attribution"]] = "books"
+    notional: ClassVar[bool] = False  # nobody ever pays its dollars: they split nothing, and no total holds them
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """One page of a report. Called again with the page's cursor until that is None."""

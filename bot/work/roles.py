@@ -27,11 +27,17 @@ _REACH = text("SELECT MIN(day), MAX(day) FROM spend_day WHERE connection_id = :c
 def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The values of the plugin's own form, and what was said about the role. Only a ledger has one.
 
-    A ledger with a setting of its own by one of these names gets the value too.
+    A ledger with a setting of its own by one of these names gets the value too. Raises BadConfig for a ledger whose
+    dollars are notional, and shall count.
     """
     if not issubclass(plugin, Ledger):
         return dict(values), {}
     said = {field: value.strip() for field, value in values.items() if field in FIELDS}
+    if plugin.notional and (said.get("role") == "books" or said.get("in_front_of")):
+        field = "role" if said.get("role") == "books" else "in_front_of"
+        raise BadConfig(
+            field, f"nobody ever paid the dollars of {plugin.meta.title}: they count nowhere, and split none"
+        )
     own = {field.name for field in fields_of(plugin)}
     return {field: value for field, value in values.items() if field not in FIELDS or field in own}, said
 
