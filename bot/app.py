@@ -30,6 +30,8 @@ from bot.slack.letters import KINDS as LETTERS
 from bot.slack.letters import Letters
 from bot.slack.notices.delivery import Notices
 from bot.slack.people import SlackPeople
+from bot.slack.pictures.painter import Painter
+from bot.slack.pictures.posting import Pictures
 from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Busy, Tasks
@@ -113,9 +115,12 @@ class Bot:
         self._alerts = Alerts(
             self._client_for(self._token), home.desk, Poster(home.clock, log), home.clock, self._notices.somewhere
         )
+        self._painter = Painter(log)
+        pictures = Pictures(self._painter, home.clock, log, self.tasks)
         self._letters = Letters(
-            self._client_for(self._token), home.digests, Poster(home.clock, log), home.clock, self._notices.somewhere
-        )
+            self._client_for(self._token), home.digests, Poster(home.clock, log), home.clock, self._notices.somewhere,
+            pictures,
+        )  # fmt: skip
         self.timetable = Timetable(home.clock)
         self._lag = LoopLag()
         self.polls = Polls(home.database, home.poller, home.clock)
@@ -232,6 +237,7 @@ class Bot:
                 raise StartError(f"{setting}: {where} cannot be used ({error.strerror}); name another") from None
             self._lag.start()
             stack.push_async_callback(self._lag.stop)
+            stack.push_async_callback(self._painter.aclose)
             stack.push_async_callback(self.tasks.drain, DRAIN_SECONDS)
             if clockwork:
                 self.timetable.every(POLL_CHECK_SECONDS, "polls", self.polls.start_due)

@@ -29,10 +29,14 @@ from bot.slack.app import quiet_logger
 from bot.slack.client import web_client
 from bot.slack.digest import blocks
 from bot.slack.letters import Letters
+from bot.slack.pictures.painter import Painter
+from bot.slack.pictures.posting import Pictures
 from bot.slack.posting import NotDelivered, Poster
+from bot.slack.tasks import Tasks
 from bot.terminal import out
 from bot.work.delivering import TIMEOUT_SECONDS, Undeliverable
 
+PICTURE_SECONDS = 60.0  # what a picture may take that follows the message
 _TOKEN = re.compile(r"<(?:![^|>]*\|([^>]*)|[@#]([^|>]*))>")  # a date shows its fallback, somebody or a channel its id
 _JOINER = "\u2060"
 
@@ -63,7 +67,9 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
     async def there() -> str:
         return channel
 
-    letters = Letters(client, home.digests, Poster(home.clock, log), home.clock, there)
+    painter, tasks = Painter(log), Tasks(log)
+    pictures = Pictures(painter, home.clock, log, tasks)
+    letters = Letters(client, home.digests, Poster(home.clock, log), home.clock, there, pictures)
     try:
         team = str((await client.auth_test())["team_id"])
         if workspace not in (LOCAL, team):
@@ -74,6 +80,8 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
         raise StartError(_words(failed)) from None
     async with home.database.write() as session:
         await outbox.end(session, [Ended(message, "dead" if error else "done", error=error)], home.clock.now())
+    await tasks.drain(PICTURE_SECONDS)
+    await painter.aclose()
     if error:
         sys.stderr.write(one_line(error) + "\n")
         return 1

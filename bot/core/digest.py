@@ -6,7 +6,7 @@ before, and on which model most of that was. Pure; money in nano-dollars. The wo
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from bot.core.answer import UNATTRIBUTED, Answer, Line, Owner
@@ -19,6 +19,7 @@ MOVES_MAX = 3
 MOVE_PERCENT = 5  # of the period's dollars: less is no news
 MOVE_FLOOR_NANO_USD = 1_000_000_000
 NEW_MODELS_DAYS = 60  # what was not used for so long is new
+DRAWN_DAYS = 14  # in the chart of a daily digest
 LATE_AFTER = timedelta(minutes=30)
 LATE_AT_MOST: Mapping[Period, timedelta] = {
     "day": timedelta(hours=12),
@@ -64,6 +65,7 @@ class Digest:
     do not hold all of that.
 
     `month` and `forecast`: the month under way, by the time of writing. `person`: whose own digest it is, or "".
+    `days`: nano-dollars by day, from the first that is compared with or drawn; a day without spend is not in it.
     """
 
     period: Period
@@ -80,6 +82,7 @@ class Digest:
     episodes: tuple[Episode, ...]
     person: str = ""
     late: bool = False
+    days: Mapping[date, int] = field(default_factory=dict)
 
     @property
     def quiet(self) -> bool:

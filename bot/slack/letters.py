@@ -17,6 +17,7 @@ from bot.plugin.errors import RateLimited
 from bot.slack import posting
 from bot.slack.budget import blocks as budget_blocks
 from bot.slack.digest import blocks as digest_blocks
+from bot.slack.pictures.posting import Pictures
 from bot.slack.ports import Digests
 from bot.slack.posting import Poster
 from bot.work import budgeting, digesting
@@ -36,7 +37,7 @@ log = logging.getLogger("outlay.digests")
 
 
 class Letters:
-    """Delivers them. `somewhere` names the channel where nothing was chosen."""
+    """Delivers them. `somewhere` names the channel where nothing was chosen; `pictures` adds what cannot be a block."""
 
     def __init__(
         self,
@@ -45,23 +46,27 @@ class Letters:
         poster: Poster,
         clock: Clock,
         somewhere: Callable[[], Awaitable[str]],
+        pictures: Pictures | None = None,
     ) -> None:
         self._client = client
         self._digests = digests
         self._poster = poster
         self._clock = clock
         self._somewhere = somewhere
+        self._pictures = pictures
 
     async def deliver(self, message: Message) -> None:
         """Says it. Raises Undeliverable, RateLimited, SlackApiError."""
         place = str(message.payload["to"])
         said = await self._said(message, place)
+        always = await self._wants_picture(message, place)
         try:
             channel = place or await self._somewhere()
             if channel.startswith(("U", "W")):
                 channel = await posting.direct_channel(self._client, channel)
             metadata = {"event_type": f"outlay_{message.kind}", "event_payload": {"key": message.key}}
-            await self._poster.post(message.workspace_id, said, posting.to_channel(self._client, channel, metadata))
+            send = posting.to_channel(self._client, channel, metadata)
+            taken, where = await self._poster.taken(message.workspace_id, said, send)
         except SlackApiError as error:
             if (seconds := posting.asked_to_wait(error)) is not None:
                 raise RateLimited(self._clock.now() + timedelta(seconds=seconds), "Slack asks us to wait") from None
@@ -69,6 +74,15 @@ class Letters:
                 raise
             await self._tell_who_chose(message, place, code)
             raise Undeliverable(f"Slack takes no message in {place}: {code}; {CLOSED[code]}") from None
+        if self._pictures is not None:
+            self._pictures.add(self._client, message.workspace_id, said, taken, where, always=always)
+
+    async def _wants_picture(self, message: Message, place: str) -> bool:
+        """Whether the chart is wanted as a picture too: by setting, of the weekly digest in a channel."""
+        if message.kind != digesting.KIND or message.payload["period"] != "week" or place.startswith(("U", "W")):
+            return False
+        plan = await self._digests.plan(message.workspace_id)
+        return plan.picture
 
     async def _said(self, message: Message, place: str) -> posting.Message:
         payload = message.payload

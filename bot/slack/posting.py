@@ -63,6 +63,10 @@ class Poster:
 
     async def post(self, workspace_id: str, message: Message, send: Send[T]) -> T:
         """Sends the first form that the workspace takes; at the very last the text alone."""
+        return (await self.taken(workspace_id, message, send))[1]
+
+    async def taken(self, workspace_id: str, message: Message, send: Send[T]) -> tuple[list[kit.Block], T]:
+        """The same; with the blocks that the workspace took."""
         refused: list[str] = []
         for form, blocks in message.forms:
             if self._is_refused(workspace_id, form) or not fits(blocks):
@@ -74,8 +78,8 @@ class Poster:
                 refused.append(form)
             else:
                 self._remember(workspace_id, refused)
-                return sent
-        return await send(message.text, [])
+                return blocks, sent
+        return [], await send(message.text, [])
 
     def _is_refused(self, workspace_id: str, form: str) -> bool:
         at = self._refused.get((workspace_id, form))

@@ -26,6 +26,7 @@ class Plan:
     """What was chosen. `people`: Slack users who want their own figures by direct message.
 
     `since`: (place, period) → seconds since 1970. `by`: who chose the channels; `chosen`: somebody has.
+    `picture`: channels get the chart of the weekly one as a picture too, whatever blocks the workspace knows.
     """
 
     channels: tuple[str, ...] = ()
@@ -35,6 +36,7 @@ class Plan:
     zone: tzinfo = ZoneInfo("UTC")  # noqa: RUF009  immutable
     by: str = ""
     chosen: bool = False
+    picture: bool = False
     since: dict[tuple[str, Period], int] = field(default_factory=dict)
 
     def places(self) -> list[tuple[str, Period]]:
@@ -57,6 +59,7 @@ async def read_plan(session: AsyncSession, workspace_id: str, default_channel: s
         zone=zone,
         by=said.get("digest.by", ""),
         chosen=chosen,
+        picture=bool(said.get("digest.picture")),
         since={_place(name): int(value) for name, value in said.items() if name.startswith(_SINCE)},
     )
 
@@ -68,13 +71,14 @@ async def choose(
     channels: tuple[str, ...],
     periods: Periods,
     at: time,
+    picture: bool,
     by: str,
     now: int,
 ) -> None:
     """Keeps where digests of the workspace go."""
     values = {"digest.channels": ",".join(channels[:CHANNELS_MAX]), "digest.periods": ",".join(periods)}
     values |= {"digest.time": at.isoformat("minutes"), "digest.by": by}
-    await preferences.write(session, workspace_id, dict(values))
+    await preferences.write(session, workspace_id, {**values, "digest.picture": "yes" if picture else None})
     await note_since(session, workspace_id, await read_plan(session, workspace_id), now)
 
 

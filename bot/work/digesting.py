@@ -21,7 +21,7 @@ from bot.books.trail import TrailDeed
 from bot.books.workspaces import LOCAL
 from bot.core.answer import Answer
 from bot.core.clock import Clock
-from bot.core.digest import NEW_MODELS_DAYS, TOP, Digest, Due, Episode, moves, new_models, newest_due
+from bot.core.digest import DRAWN_DAYS, NEW_MODELS_DAYS, TOP, Digest, Due, Episode, moves, new_models, newest_due
 from bot.core.forecast import HISTORY_DAYS, forecast
 from bot.core.incidents import ALIVE
 from bot.core.query import Query, month_of
@@ -56,7 +56,8 @@ class Digesting:
         async with self._database.write() as session:
             await digest_plan.choose(
                 session, workspace_id,
-                channels=plan.channels, periods=plan.periods, at=plan.at, by=by, now=self._seconds(),
+                channels=plan.channels, periods=plan.periods, at=plan.at, picture=plan.picture, by=by,
+                now=self._seconds(),
             )  # fmt: skip
             await trail.note(
                 session, workspace_id, TrailDeed.DIGEST_SET, f"workspace:{workspace_id}", now=self._clock.now(),
@@ -100,7 +101,9 @@ class Digesting:
             reach = await ask(compared[0] - timedelta(days=NEW_MODELS_DAYS), compared[0], "day")
             comparable = bool(before.lines and reach.lines)  # half a month says nothing about a whole one
             days: dict[date, int] = {}
-            for line in (await ask(min(month[0], today - timedelta(days=HISTORY_DAYS + 1)), today, "day")).lines:
+            history = today - timedelta(days=HISTORY_DAYS + 1)
+            first = min(month[0], history, compared[0], end - timedelta(days=DRAWN_DAYS - 1))
+            for line in (await ask(first, today, "day")).lines:
                 day = date.fromisoformat(line.day or "")
                 days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
             standings = await read_standings(session, workspace_id, now)
@@ -127,6 +130,7 @@ class Digesting:
                 ),
                 person=person,
                 late=late,
+                days=days,
             )
 
     async def run(self) -> None:

@@ -161,7 +161,8 @@ def test_served_it_plays_what_is_typed_until_quit(words: str) -> None:
         "Nobody here is called nobody.",
         "«spend» is not played here.",
         "(A modal wants a mouse",
-        "Who spent what, on which model",
+        "Your November 2026",
+        "The workspace",
         "Did you mean /spend by model",
         "Goodbye.",
     ):

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from bot.demo.company import Company
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, House
+from tests.journeys.house import BRUNO, NOW, House
 from tests.workspace import ALICE, FINANCE, GENERAL, RANDOM
 
 
@@ -13,7 +14,7 @@ def posted(home: House, channel: str, beginning: str) -> list[str]:
     return [
         call.args["text"]
         for call in calls
-        if call.args["channel"] == channel and str(call.args["text"]).startswith(beginning)
+        if call.ok and call.args["channel"] == channel and str(call.args["text"]).startswith(beginning)
     ]
 
 
@@ -96,3 +97,20 @@ async def test_who_wants_their_own_gets_it_by_direct_message_and_a_deaf_channel_
     assert mine.startswith(f"Saturday 21 Nov: you spent {reply.text.split(' yesterday')[0]}")
     (deaf,) = [text for text in texts if "does not reach" in text]
     assert f"<#{RANDOM}>: Outlay is not in it" in deaf
+
+
+async def test_where_slack_does_not_know_the_chart_it_is_a_picture_in_the_digests_thread(open_house: Open) -> None:
+    async with open_house(company=Company(now=NOW, days=4), OUTLAY_DIGEST_CHANNEL=GENERAL) as home:
+        await home.connect()
+        await home.tick()
+        home.slack.faults.forget_blocks("data_visualization")
+        await home.later(hours=19)
+        await home.later(minutes=1)
+
+        (text,) = posted(home, GENERAL, "Saturday 21 Nov cost $")
+        (file,) = home.slack.world.files.values()
+        (upload,) = home.slack.calls("files.completeUploadExternal")
+    assert file["bytes"].startswith(b"\x89PNG")
+    assert len(file["bytes"]) > 10_000
+    assert file["alt_txt"].startswith(text.partition(";")[0].partition(",")[0])
+    assert upload.args["thread_ts"]

@@ -72,7 +72,15 @@ class FakeDigests:
         return self.kept
 
     async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
-        self.kept = replace(self.kept, channels=plan.channels, periods=plan.periods, at=plan.at, by=by, chosen=True)
+        self.kept = replace(
+            self.kept,
+            channels=plan.channels,
+            periods=plan.periods,
+            at=plan.at,
+            picture=plan.picture,
+            by=by,
+            chosen=True,
+        )
 
     async def want(self, workspace_id: str, user_id: str, periods: tuple[Period, ...]) -> None:
         people = {who: had for who, had in self.kept.people.items() if who != user_id}

@@ -36,15 +36,19 @@ def same_message(name: str, message: Message, form: int = 0) -> None:
     _same(name, console, blocks, f"text: {message.text}")
 
 
-def _same(name: str, console: Console, blocks: list[kit.Block], *more: str) -> None:
-    drawn = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    found = "\n".join([*drawn, *more, *(f"id: {one}" for one in _ids(blocks))]) + "\n"
+def same_text(name: str, found: str) -> None:
+    """Any text is as it was."""
     path = FOLDER / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.parent.mkdir(exist_ok=True)
-        path.write_text(found, "utf-8")
+        path.write_text(found + "\n", "utf-8")
     assert path.is_file(), f"no snapshot {path.name} yet: UPDATE_SNAPSHOTS=1 makes it"
-    assert found == path.read_text("utf-8"), f"{path.name} is drawn otherwise; if it should be, UPDATE_SNAPSHOTS=1"
+    assert found + "\n" == path.read_text("utf-8"), f"{path.name} is otherwise; if it should be, UPDATE_SNAPSHOTS=1"
+
+
+def _same(name: str, console: Console, blocks: list[kit.Block], *more: str) -> None:
+    drawn = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    same_text(name, "\n".join([*drawn, *more, *(f"id: {one}" for one in _ids(blocks))]))
 
 
 def _console() -> Console:

@@ -1,17 +1,21 @@
 """Digests in the test workspace: set up in a form with a preview, shown at once, posted once; and how they read."""
 
+import asyncio
 from dataclasses import replace
-from datetime import time
+from datetime import date, time, timedelta
 
 import pytest
 
 from bot.core.answer import Owner
-from bot.core.digest import Move
+from bot.core.digest import Digest, Move
 from bot.core.forecast import Forecast
-from bot.slack.digest import blocks, wording
+from bot.slack.digest import blocks, form, wording
+from bot.slack.digest.chart import chart
+from bot.work.digest_plan import Plan
 from tests.slack.fake_tellers import DOLLAR, digest
 from tests.slack.fakes import NOW, answer_of
-from tests.slack.validity import assert_message
+from tests.slack.snapshots import same_message, same_view
+from tests.slack.validity import assert_message, assert_view
 from tests.workspace import ALICE, BEN, FINANCE, GENERAL, GUEST, Workspace
 
 
@@ -23,13 +27,23 @@ async def test_an_admin_sets_it_up_with_a_preview_and_gets_their_own(slack: Work
 
     await modal.submit(
         {"digest:channels": [GENERAL, FINANCE], "digest:periods": ["day", "week"], "digest:at": "08:30",
-         "digest:own": ["month"]}
+         "digest:own": ["month"], "digest:picture": ["yes"]}
     )  # fmt: skip
 
     kept = slack.bot.digests.kept
     assert (kept.channels, kept.periods, kept.at, kept.by) == ((GENERAL, FINANCE), ("day", "week"), time(8, 30), ALICE)
     assert kept.people == {ALICE: ("month",)}
-    assert "daily and weekly, at 08:30 (UTC)" in modal.words
+    assert kept.picture
+    assert "daily and weekly, at 08:30 (UTC). The weekly chart comes as a picture too." in modal.words
+
+
+async def test_a_form_that_is_submitted_twice_is_kept_once(slack: Workspace) -> None:
+    modal = (await slack.command("/spend digest", user=ALICE)).modal
+    assert modal is not None
+    filled = {"digest:channels": [GENERAL], "digest:periods": ["week"], "digest:own": ["day"]}
+    await asyncio.gather(modal.submit(filled), modal.submit(filled))
+    kept = slack.bot.digests.kept
+    assert (kept.channels, kept.periods, kept.people) == ((GENERAL,), ("week",), {ALICE: ("day",)})
 
 
 async def test_a_member_chooses_only_their_own(slack: Workspace) -> None:
@@ -158,3 +172,65 @@ def test_the_week_and_the_month_have_their_names() -> None:
     assert wording.title(week) == "The week from 9 to 15 Nov"
     month = replace(digest(), period="month", start=digest().start.replace(month=10, day=1))
     assert wording.title(month) == "October 2026"
+
+
+# How it went, drawn
+
+DAYS = {date(2026, 11, 20) - timedelta(days=n): (100 + n) * DOLLAR for n in range(90)}
+
+
+def drawn(found: Digest) -> tuple[str, dict[str, list[float]]]:
+    """The chart's title, and its values by series."""
+    block = chart(found)
+    assert block is not None
+    return block["title"], {one["name"]: [at["value"] for at in one["data"]] for one in block["chart"]["series"]}
+
+
+def test_a_day_stands_at_the_end_of_two_weeks() -> None:
+    title, series = drawn(digest(days=DAYS))
+    assert title == "Spend by day, two weeks to 20 Nov"
+    assert series == {"Spend": [float(113 - n) for n in range(14)]}
+
+
+def test_a_week_stands_beside_the_week_before() -> None:
+    week = digest(period="week", start=date(2026, 11, 9), end=date(2026, 11, 15),
+                  compared=(date(2026, 11, 2), date(2026, 11, 8)), days=DAYS)  # fmt: skip
+    assert drawn(week)[1] == {
+        "9 to 15 Nov": [111.0, 110.0, 109.0, 108.0, 107.0, 106.0, 105.0],
+        "2 to 8 Nov": [118.0, 117.0, 116.0, 115.0, 114.0, 113.0, 112.0],
+    }
+    assert list(drawn(replace(week, before_nano_usd=None))[1]) == ["9 to 15 Nov"]
+
+
+def test_a_month_adds_up_beside_the_shorter_one_before() -> None:
+    month = digest(period="month", start=date(2026, 10, 1), end=date(2026, 10, 31),
+                   compared=(date(2026, 9, 1), date(2026, 9, 30)), days=DAYS)  # fmt: skip
+    block = chart(month)
+    assert block is not None
+    labels = block["chart"]["axis_config"]["categories"]
+    assert labels == [*(str(n) for n in range(2, 31, 2)), "31"]
+    series = drawn(month)[1]
+    assert list(series) == ["October 2026", "September 2026"]
+    assert series["October 2026"][-1] == sum(DAYS[date(2026, 10, n)] for n in range(1, 32)) / DOLLAR
+    assert series["September 2026"][-2:] == [sum(DAYS[date(2026, 9, n)] for n in range(1, 31)) / DOLLAR] * 2
+
+
+def test_with_too_little_to_draw_there_is_no_chart_and_no_form_with_one() -> None:
+    few = digest(days={date(2026, 11, 18) + timedelta(days=n): DOLLAR for n in range(3)})
+    assert chart(few) is None
+    assert [form for form, _ in blocks.message(few, NOW).forms] == ["data_table", "table", "fields"]
+    assert blocks.message(digest(days=DAYS), NOW).forms[0][0] == "chart"
+    assert_message(blocks.message(digest(days=DAYS), NOW))
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_each_form_is_as_it_was(number: int) -> None:
+    same_message(f"digest_{number}", blocks.message(digest(days=DAYS), NOW), number)
+
+
+def test_the_form_is_as_it_was() -> None:
+    plan = Plan(channels=("C01GENERAL",), periods=("day", "week"), people={"U02BEN": ("week",)}, picture=True)
+    for name, is_admin in (("digest_form_admin", True), ("digest_form_member", False)):
+        view = form.view(plan, digest(days=DAYS), "U02BEN", is_admin=is_admin)
+        assert_view(view)
+        same_view(name, view)

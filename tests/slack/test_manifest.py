@@ -86,7 +86,13 @@ def test_every_call_has_its_scope_and_every_scope_a_call() -> None:
 
 
 def test_nothing_that_is_not_idempotent_is_on_the_list_of_what_is_tried_again() -> None:
-    assert not IDEMPOTENT & {"chat.postMessage", "chat.postEphemeral", "views.open", "files.completeUploadExternal"}
+    assert not IDEMPOTENT & {
+        "chat.postMessage",
+        "chat.postEphemeral",
+        "views.open",
+        "files.completeUploadExternal",
+        "files.getUploadURLExternal",
+    }
 
 
 def test_the_command_and_the_events_are_those_the_code_listens_to() -> None:

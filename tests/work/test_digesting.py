@@ -232,6 +232,19 @@ async def test_its_figures_are_those_of_spend_and_it_says_who_moved_on_what(desk
     assert own.answer.query.by == ("model",)
 
 
+async def test_the_days_of_the_chart_are_those_of_spend(desk: Desk) -> None:
+    await fill(desk.books, [row(MONDAY + n * DAY, str(20 + n)) for n in range(-20, 2)])
+    found = await desk.digests.last("T1", "week")
+
+    assert [found.days[found.start + n * DAY] for n in range(7)] == [(20 - 7 + n) * NANO for n in range(7)]
+    assert sum(found.days[found.compared[0] + n * DAY] for n in range(7)) == found.before_nano_usd
+    assert sum(found.days[found.start + n * DAY] for n in range(7)) == found.answer.total_nano_usd
+    await desk.digests.choose("T1", Plan(channels=(GENERAL,), picture=True), by="U1")
+    assert (await desk.digests.plan("T1")).picture
+    await desk.digests.choose("T1", Plan(channels=(GENERAL,)), by="U1")
+    assert not (await desk.digests.plan("T1")).picture
+
+
 async def test_half_a_week_of_books_is_nothing_to_compare_a_whole_one_with(desk: Desk) -> None:
     every = [row(MONDAY + n * DAY, "10") for n in range(-14, 0)]
     await fill(desk.books, every[3:])  # from the Thursday on

@@ -6,13 +6,14 @@ from bot.core.answer import Answer
 from bot.core.digest import Digest
 from bot.slack import kit, shares, words
 from bot.slack.digest import wording
+from bot.slack.digest.chart import chart
 from bot.slack.digest.ids import Action
 from bot.slack.posting import Message, simple
 from bot.slack.spend.rows import rows
 
 
 def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
-    """The digest, in three forms with the same figures. `post_to`: with a button that posts it there."""
+    """The digest, in forms with the same figures, the first with its chart. `post_to`: with a button that posts it."""
     late = ["This digest is late: Outlay was not running when it was due."] if digest.late else []
     finding = " ".join(part for part in (wording.what_changed(digest, ""), _plain(wording.why(digest)), *late) if part)
     buttons = [_post(digest)] if post_to else []
@@ -25,10 +26,13 @@ def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
     shown = rows(digest.answer)
     if not shown:
         return simple(finding, [*before, *after])
+    drawn = chart(digest)
+    table = shares.data_table(digest.answer, shown, _caption(digest))
     return Message(
         finding,
         (
-            ("data_table", [*before, shares.data_table(digest.answer, shown, _caption(digest)), *after]),
+            *([("chart", [*before, drawn, table, *after])] if drawn else []),
+            ("data_table", [*before, table, *after]),
             ("table", [*before, shares.table(digest.answer, shown), *after]),
             ("fields", [*before, shares.fields(shown), *after]),
         ),

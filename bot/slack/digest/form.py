@@ -12,6 +12,7 @@ from bot.slack.digest.wording import EVERY
 from bot.work.digest_plan import AT, CHANNELS_MAX, Plan
 
 PREVIEW_CHARACTERS = 2_400
+_PICTURE = kit.option("Also draw the weekly chart as a picture", "yes")
 _CHOICES: dict[Period, str] = {
     "day": "Daily, about the day before",
     "week": "On Mondays, about the week before",
@@ -60,7 +61,8 @@ def chosen(values: dict[str, Any], before: Plan) -> tuple[Plan | None, tuple[Per
         errors[Input.PERIODS] = "Choose how often, or take the channels away."
     if any(not channel.startswith(("C", "G")) for channel in channels):
         errors[Input.CHANNELS] = "Choose channels. Direct messages are chosen by everybody for themselves, below."
-    plan = Plan(channels=channels, periods=periods or before.periods, at=time.fromisoformat(str(at)))
+    picture = Input.PICTURE in values and bool(values[Input.PICTURE][Input.PICTURE].get("selected_options"))
+    plan = Plan(channels=channels, periods=periods or before.periods, at=time.fromisoformat(str(at)), picture=picture)
     return plan, own, errors
 
 
@@ -81,6 +83,13 @@ def _for_admins(plan: Plan) -> list[kit.Block]:
             {"type": "timepicker", "initial_time": plan.at.isoformat("minutes")},
             hint=f"In the time zone of the reports, {plan.zone}.",
         ),
+        _input(
+            Input.PICTURE,
+            "Picture",
+            {"type": "checkboxes", "options": [_PICTURE], **({"initial_options": [_PICTURE]} if plan.picture else {})},
+            optional=True,
+            hint="In the thread of the weekly one. Where Slack's own chart is not known yet, it comes by itself.",
+        ),
     ]
 
 
@@ -89,7 +98,8 @@ def _where(plan: Plan) -> str:
         return "No channel gets a digest of the workspace."
     where = ", ".join(f"<#{channel}>" for channel in plan.channels)
     verb = "gets" if len(plan.channels) == 1 else "get"
-    return f"{where} {verb} one {_often(plan.periods)}, at {plan.at:%H:%M} ({words.safe(str(plan.zone))})."
+    picture = " The weekly chart comes as a picture too." if plan.picture and "week" in plan.periods else ""
+    return f"{where} {verb} one {_often(plan.periods)}, at {plan.at:%H:%M} ({words.safe(str(plan.zone))}).{picture}"
 
 
 def _often(periods: tuple[Period, ...]) -> str:

@@ -22,4 +22,5 @@ class Input(StrEnum):
     CHANNELS = "digest:channels"
     PERIODS = "digest:periods"
     AT = "digest:at"
+    PICTURE = "digest:picture"
     OWN = "digest:own"
