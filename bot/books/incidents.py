@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import outbox
@@ -57,6 +57,15 @@ async def to_continue(session: AsyncSession, workspace_id: str, subject: str, no
         return found
     over = found.state == "resolved" and found.ended_at is not None and now - found.ended_at < REOPEN_SECONDS
     return found if over else None
+
+
+async def lately_over(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Incident]:
+    """Those that ended by themselves so lately that they may come back: each the newest of its subject."""
+    newest = select(func.max(Incident.id)).where(Incident.workspace_id == workspace_id).group_by(col(Incident.subject))
+    statement = select(Incident).where(
+        col(Incident.id).in_(newest), Incident.state == "resolved", col(Incident.ended_at) > now - REOPEN_SECONDS
+    )
+    return (await session.exec(statement.order_by(col(Incident.id)))).all()
 
 
 async def members(session: AsyncSession, incident: Incident) -> Sequence[Incident]:

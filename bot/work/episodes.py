@@ -28,6 +28,7 @@ from bot.work.telling import tell_sinks
 GROUP_FROM = 6  # so many new incidents at one look share a message
 JOIN_SECONDS = 1800  # and whoever follows within so long joins them
 QUIET_SHARE = 4  # back to usual: below a quarter of the worst hour, or one and a half of what is usual
+BACK_SHARE = 2  # what was over is back from half of its worst hour on
 LEAST_HOUR_NANO_USD = NANO_PER_USD // 4
 SHOWN_AGAIN_SHARE = 20  # the message is edited when it cost a twentieth more
 
@@ -49,9 +50,12 @@ async def plans(session: AsyncSession, workspace_id: str, now: int) -> list[Plan
 
 async def sign(
     session: AsyncSession, workspace_id: str, verdict: Verdict, owner: Owner, key_name: str, *, zone: tzinfo,
-    now: datetime,
+    rate_nano_usd: int, usual_hour_nano_usd: int, now: datetime,
 ) -> tuple[Incident, bool]:  # fmt: skip
-    """Takes a verdict in: the subject's incident gets worse, or is opened again, or (True) is new."""
+    """Takes a verdict in: the subject's incident gets worse, or is opened again, or (True) is new.
+
+    What is over does not come back by a verdict on the same money: only if it burns again.
+    """
     at = int(now.timestamp())
     told = replace(verdict, key=key_name or verdict.key)
     numbers = json.dumps(asdict(told) | {"sentence": explain(told, zone), "key_id": verdict.key}, sort_keys=True)
@@ -72,20 +76,37 @@ async def sign(
         session.add(incident)
         await session.flush()
         return incident, True
+    if incident.state == "resolved" and rate_nano_usd <= max(usual_hour_nano_usd * 3 // 2, LEAST_HOUR_NANO_USD):
+        return incident, False
     incident.verdict, incident.seen_at = numbers, at
     incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, verdict.hour_nano_usd)
     incident.quiet_since = None
     session.add(incident)
     if incident.state == "resolved":
-        again = await incidents.change(session, incident, "reopen", now=now)
-        await tell(session, incident, "opened", key=str(again.id), now=now)
-        await reply(session, incident, now=now, what="reopened", aloud=True)
+        await _reopen(session, incident, now)
     if verdict.severity == "page" and incident.severity == "notice":
         raised = await incidents.change(session, incident, "raise", now=now)
         await tell(session, incident, "updated", key=str(raised.id), now=now)
         await outbox.hurry(session, incidents.stream_of(incident), now)
         await reply(session, incident, now=now, what="raised", aloud=True)
     return incident, False
+
+
+async def burn_again(
+    session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
+    floor_nano_usd: int, now: datetime,
+) -> None:  # fmt: skip
+    """Opens an incident again that is over, if its subject burns as it did then. The detector holds its tongue about a
+    subject of which it has spoken, unless that grows; so this is seen here."""
+    burns = rate_nano_usd * BACK_SHARE >= incident.peak_hour_nano_usd and rate_nano_usd > usual_hour_nano_usd * 3 // 2
+    if burns and spent_nano_usd - incident.spent_nano_usd >= floor_nano_usd:
+        await _reopen(session, incident, now)
+
+
+async def _reopen(session: AsyncSession, incident: Incident, now: datetime) -> None:
+    again = await incidents.change(session, incident, "reopen", now=now)
+    await tell(session, incident, "opened", key=str(again.id), now=now)
+    await reply(session, incident, now=now, what="reopened", aloud=True)
 
 
 async def grow(

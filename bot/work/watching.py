@@ -25,7 +25,7 @@ from bot.books.tables import Connection, Workspace
 from bot.books.upstream import keeping_books
 from bot.core.answer import Owner
 from bot.core.clock import Clock
-from bot.core.detection import Delta, Detector, Verdict
+from bot.core.detection import EVERYBODY, Delta, Detector, Verdict
 from bot.core.detection.backfill import as_polls
 from bot.core.detection.rate import rate
 from bot.core.models import canonical
@@ -151,6 +151,7 @@ class Watching:
         async with self._database.read() as session:
             touched = await deltas.touched(session, workspace_id)
             alive = await incidents.alive(session, workspace_id)
+            over = await incidents.lately_over(session, workspace_id, now)
             stale = watched is None or now - watched.known_at >= SUBJECTS_AGAIN_SECONDS or bool(touched)
             known = await _who_is_who(session, workspace_id, now) if watched is None or stale else watched.known
             connections = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
@@ -166,7 +167,7 @@ class Watching:
         watched.detector.plans = {plan.id: plan for plan in plans}
         fed = _differences(watched, touched, lines, now)
         verdicts = await asyncio.to_thread(watched.detector.feed, now, fed) if fed or touched else []
-        rates = {subject: rate(watched.detector, subject, now) for subject in _subjects(alive, verdicts)}
+        rates = {subject: rate(watched.detector, subject, now) for subject in _subjects([*alive, *over], verdicts)}
         async with self._database.write() as session:
             await self._keep(session, workspace_id, watched, verdicts, rates, now)
             await deltas.forget(session, touched)
@@ -189,11 +190,22 @@ class Watching:
         for verdict in verdicts:
             owner = known.names.get(verdict.subject) or Owner(verdict.subject, verdict.subject, "unattributed")
             key_name = known.key_names.get(int(verdict.key), "") if verdict.key and verdict.key.isdigit() else ""
+            hour, usual = rates.get(verdict.subject, (verdict.hour_nano_usd, 0))
             incident, is_new = await episodes.sign(
-                session, workspace_id, verdict, owner, key_name, zone=watched.detector.settings.zone, now=at
-            )
+                session, workspace_id, verdict, owner, key_name, zone=watched.detector.settings.zone,
+                rate_nano_usd=hour, usual_hour_nano_usd=usual, now=at,
+            )  # fmt: skip
             if is_new:
                 opened.append(incident)
+        for incident in await incidents.lately_over(session, workspace_id, now):
+            if incident.subject in rates and not _is_planned(watched.detector, incident.subject, now):
+                keys = known.keys_of(incident.subject)
+                spent = await deltas.spent_since(session, workspace_id, keys, incident.since, known.ledgers)
+                hour, usual = rates[incident.subject]
+                await episodes.burn_again(
+                    session, incident, spent_nano_usd=spent, rate_nano_usd=hour, usual_hour_nano_usd=usual,
+                    floor_nano_usd=watched.detector.settings.floor_nano_usd, now=at,
+                )  # fmt: skip
         for incident in await incidents.alive(session, workspace_id):
             keys = known.keys_of(incident.subject)
             spent = await deltas.spent_since(session, workspace_id, keys, incident.since, known.ledgers)
@@ -230,6 +242,11 @@ class Watching:
 
 def _subjects(alive: Sequence[Incident], verdicts: Sequence[Verdict]) -> set[str]:
     return {row.subject for row in alive} | {verdict.subject for verdict in verdicts}
+
+
+def _is_planned(detector: Detector, subject: str, now: int) -> bool:
+    """Does somebody expect what it spends now?"""
+    return any(plan.subject in (subject, EVERYBODY) and plan.covers(now) for plan in detector.plans.values())
 
 
 async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Known:

@@ -87,6 +87,24 @@ async def test_it_comes_back_as_the_same_incident(office: Office) -> None:
     assert any('"what": "reopened"' in payload for _, payload in await office.said())
 
 
+async def test_what_burns_again_as_it_did_comes_back_and_what_is_over_does_not_by_itself(office: Office) -> None:
+    """The detector says a thing once in two days: a loop that somebody starts again is seen all the same."""
+    await office.until(hour=2)
+    office.extra["k1"] = 60
+    await office.until(hour=4)
+    office.extra.clear()
+    await office.until(hour=8)
+    (incident,) = await office.incidents()
+    assert incident.state == "resolved"
+    assert not any('"what": "reopened"' in payload for _, payload in await office.said())
+
+    office.extra["k1"] = 60
+    await office.polls(6)
+    (incident,) = await office.incidents()
+    assert incident.state == "open"
+    assert sum('"what": "reopened"' in payload for _, payload in await office.said()) == 1
+
+
 @on_one
 async def test_a_doubling_is_told_once_each(office: Office) -> None:
     await office.until(hour=2)
