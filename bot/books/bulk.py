@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Insert, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -47,6 +48,15 @@ async def _copy(
         )
     )
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    await driver.copy_records_to_table(staged, records=rows, columns=list(columns))
+    try:
+        await driver.copy_records_to_table(staged, records=rows, columns=list(columns))
+    except _driver_errors() as error:  # past SQLAlchemy, which would say it in its own words
+        raise OperationalError(f"COPY {staged}", None, error) from error
     await connection.execute(text(f"{insert} FROM {staged}{then}"))
     await connection.execute(text(f"TRUNCATE {staged}"))
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    import asyncpg
+
+    return asyncpg.PostgresError, asyncpg.InterfaceError, OSError

@@ -4,18 +4,19 @@ Writers on SQLite begin with BEGIN IMMEDIATE: a deferred transaction that reads 
 another writes, whatever the time-out, or silently loses an update. Readers have an engine of their own and never wait.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import CursorResult, Executable, Insert, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 BUSY_TIMEOUT_MS = 15_000
-ROWS_A_STATEMENT = 5_000  # past this many rows at once nothing is gained
 
 
 class Database:
@@ -71,6 +72,15 @@ def _sqlite(url: str, begin: str) -> AsyncEngine:
     return engine
 
 
+def trouble(error: DBAPIError) -> str:
+    """What a database says that does not do what it should: a full disk, a lost connection. In one sentence."""
+    said = _OF_CLASS.sub("", str(error.orig)) or type(error.orig).__name__
+    return f"the database does not do it: {said}"
+
+
+_OF_CLASS = re.compile(r"\A<class '[\w.]+'>: ")  # asyncpg's errors come with the name of theirs
+
+
 async def execute(
     session: AsyncSession, statement: Executable, values: Mapping[str, Any] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
@@ -93,19 +103,3 @@ def upsert(session: AsyncSession, table: type[SQLModel], *, update: Sequence[str
     return statement.on_conflict_do_update(
         index_elements=keys, set_={name: statement.excluded[name] for name in update}
     )
-
-
-async def run_many(
-    session: AsyncSession, statement: Insert, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Executes an insert for many rows, as tuples in the order of `columns`: several times faster than as dicts."""
-    if not rows:
-        return
-    connection = await session.connection()
-    values = statement.compile(dialect=connection.dialect, column_keys=list(columns))
-    order = values.positiontup or list(columns)
-    if list(order) != list(columns):
-        places = [list(columns).index(name) for name in order]
-        rows = [tuple(row[place] for place in places) for row in rows]
-    for first in range(0, len(rows), ROWS_A_STATEMENT):
-        await connection.exec_driver_sql(str(values), list(rows[first : first + ROWS_A_STATEMENT]))

@@ -7,6 +7,7 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError
 
 from bot.books.closing import NotClosable
+from bot.books.database import trouble
 from bot.books.owners import OwnerError
 from bot.books.prices import PricesError
 from bot.books.workspaces import WorkspaceError
@@ -46,7 +47,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, _FOR_PEOPLE):
         return one_line(str(error))
     if isinstance(error, DBAPIError):
-        return one_line(f"the database does not do it: {error.orig}")
+        return one_line(trouble(error))
     if isinstance(error, (OSError, sqlite3.Error)):
         return one_line(str(error))
     bug = error_id()

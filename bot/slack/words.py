@@ -186,6 +186,11 @@ def basis(value: AnswerBasis, calibrated_by: date | None = None, today: date | N
     return said + (bill if value in ("computed", "mixed") else "")
 
 
+def residual(nano_usd: int) -> str:
+    """What of a total nobody's usage explains, as a sentence; empty where that is nothing."""
+    return f"{money(nano_usd)} of it is on the bill, and no usage explains it." if nano_usd else ""
+
+
 def status(value: Status, until: datetime | None, now: datetime) -> str:
     """Whether a figure can still move."""
     settles = f" until <!date^{int(until.timestamp())}^{{date_short}}|{day(until.date(), now.date())}>" if until else ""

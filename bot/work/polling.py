@@ -11,20 +11,21 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import closing, periods
 from bot.books import keys as book_keys
 from bot.books.accept import Accepted, BadPageError, accept, move_cursor
-from bot.books.database import Database
+from bot.books.database import Database, trouble
 from bot.books.prices import PriceList
 from bot.books.tables import Connection, Cursor
 from bot.core.clock import Clock
 from bot.core.schedule import Due, Terms, due
 from bot.logs import error_id
 from bot.plugin.contract import Key, Ledger, Page, Report, Window
-from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
+from bot.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited, Transient
 from bot.vault.errors import VaultError, VaultUnavailable
 from bot.work.connecting import Connections
 from bot.work.lease import lease
@@ -108,6 +109,11 @@ class Poller:
                     result.requests = ledger.context.http.requests
         except (PluginError, VaultError, BadPageError) as error:
             return error
+        except DBAPIError as error:  # a full disk, a lost connection: nobody's fault but ours, and it may pass
+            log.error("poll failed", extra={"connection": row.name, "error": trouble(error)})
+            return Transient(trouble(error))
+        except OverflowError as error:  # of sums; what a single page holds is looked at before
+            return Permanent(str(error))
         except Exception as error:
             bug = error_id()
             log.exception("poll failed", extra={"connection": row.name, "error_id": bug})

@@ -106,6 +106,12 @@ def test_the_month_in_a_sentence(forecast: Forecast, words: str) -> None:
     assert blocks.so_far(replace(month(), forecast=forecast)) == words
 
 
+def test_what_no_usage_explains_is_said_beside_the_total() -> None:
+    found = month(residual_nano_usd=DOLLAR // 2)
+
+    assert blocks.so_far(found).endswith(" $0.50 of it is on the bill, and no usage explains it.")
+
+
 def test_tokens_without_a_price_are_not_called_nothing() -> None:
     unpriced = replace(model_line("x/new", 1), cost_nano_usd=None, unpriced_tokens=5_000, basis="unpriced")
     found = month(unpriced, basis="unpriced", unpriced_tokens=5_000, total_nano_usd=0)

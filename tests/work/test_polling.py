@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from bot.books.closing import NotClosable, close
 from bot.books.database import execute
@@ -236,3 +236,38 @@ def test_what_they_are_told_says_which_model_and_what_to_do() -> None:
     assert "acme/&lt;unheard&gt;" in said.text
     assert "which main has used" in said.text
     assert "`prices.toml`" in said.text
+
+
+async def test_a_database_that_is_full_is_not_the_plugins_fault(home: Home) -> None:
+    await home.poll()
+    home.ledger.answers["hours"] = lambda window: Page(window, [row(MONDAY, key=f"k{n}") for n in range(2_000)])
+    [(pages,)] = await home.books.rows("PRAGMA page_count")
+    full = Home(Books(home.books.url))
+    full.ledger = home.ledger
+
+    @event.listens_for(full.books.database.engine.sync_engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+
+    result = await full.poll(later=HOUR, since=MONDAY)
+    assert (result.ok, result.error) == (False, "the database does not do it: database or disk is full")
+    assert await home.state() == ("failing", result.error, "")
+    await full.books.database.close()
+    assert await home.books.rows("SELECT COUNT(*) FROM entry WHERE cost_nano_usd <> 0") == [(3,)]
+    result = await home.poll(later=2 * HOUR, since=MONDAY)
+    assert (result.ok, result.new) == (True, 1_999)
+
+
+async def test_sums_that_the_books_cannot_hold_are_said_to_be_that(home: Home) -> None:
+    home.ledger.answers |= {
+        "bill": absent,
+        "better": absent,
+        "hours": lambda window: Page(window, [row(MONDAY, key=key) for key in ("k1", "k2")]),
+    }
+    await home.poll()
+    async with home.books.database.write() as session:
+        await execute(session, text("UPDATE entry SET input = :almost"), {"almost": 2**63 - 9})
+    home.ledger.answers["hours"] = lambda window: Page(window, [row(MONDAY, key="k3")], complete=False)
+    result = await home.poll(later=HOUR, since=MONDAY)
+    assert "integer overflow" in result.error or "more than the books can hold" in result.error
+    assert await home.books.rows("SELECT 1 FROM ledger_key WHERE ledger_id = 'k3'") == []

@@ -12,7 +12,6 @@ from bot.slack.budget.wording import standing_line
 ABOUT_THE_SAME_PERCENT = 3
 MODELS_MAX, EPISODES_MAX, BUDGETS_MAX = 3, 3, 4
 NOTABLE_COVERAGE = 0.99
-NOTABLE_RESIDUAL_PERCENT = 1
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 EVERY: dict[Period, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
 
@@ -182,13 +181,13 @@ def _episodes(digest: Digest) -> str:
 
 
 def _figures(digest: Digest) -> str:
-    """Saved by cache; residual and coverage only where they are notable."""
+    """Saved by cache; the residual, however small; coverage only where it is notable."""
     answer, said = digest.answer, []
     if saved := answer.saved_by_cache_nano_usd:
         verb = "saved" if saved > 0 else "cost more than it saved, by"
         said.append(f"Caching {verb} {words.money(abs(saved))} at list price.")
-    if answer.residual_nano_usd * 100 > NOTABLE_RESIDUAL_PERCENT * answer.total_nano_usd:
-        said.append(f"{words.money(answer.residual_nano_usd)} of it is on the bill, and no usage explains it.")
+    if answer.residual_nano_usd:
+        said.append(words.residual(answer.residual_nano_usd))
     if answer.unpriced_tokens and answer.coverage < NOTABLE_COVERAGE:
         said.append(f"{words.tokens(answer.unpriced_tokens)} have no known price and are not in the total.")
     return " ".join(said)

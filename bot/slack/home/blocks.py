@@ -68,14 +68,15 @@ def guest() -> Message:
 def so_far(month: Month) -> str:
     """`$412.30 so far; November 2026 is likely to end at $590 (between $550 and $640).`"""
     said, answer = month.forecast, month.answer
+    unexplained = words.residual(answer.residual_nano_usd)
     begins = f"*{words.money(answer.total_nano_usd)}* so far"
     if answer.basis == "unpriced" and answer.unpriced_tokens:
         begins = f"*{words.tokens(answer.unpriced_tokens)}* so far, without a known price"
     if said.likely_nano_usd is None or said.low_nano_usd is None or said.high_nano_usd is None:
-        return f"{begins}. No forecast yet: {said.reason}."
+        return " ".join(filter(None, (f"{begins}. No forecast yet: {said.reason}.", unexplained)))
     between = f" (between {words.money(said.low_nano_usd)} and {words.money(said.high_nano_usd)})"
     ends = f"{words.month(answer.query.start)} is likely to end at *{words.money(said.likely_nano_usd)}*"
-    return f"{begins}; {ends}{between}."
+    return " ".join(filter(None, (f"{begins}; {ends}{between}.", unexplained)))
 
 
 def _mine(mine: Mine) -> str:

@@ -70,7 +70,7 @@ def remarks(found: Answer) -> list[str]:
     if found.before and (lengths := _lengths(found.query, found.before.days)):
         said.append(lengths)
     if found.residual_nano_usd:
-        said.append(f"{words.money(found.residual_nano_usd)} of it is on the bill, and no usage explains it.")
+        said.append(words.residual(found.residual_nano_usd))
     if found.unpriced_tokens and found.basis != "unpriced":
         said.append(_unpriced(found.unpriced_tokens))
     if found.adjustments_nano_usd:
