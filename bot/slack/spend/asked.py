@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 COMMAND = "/spend"
-_LINK = re.compile(r"<(?:mailto:|https?://)[^|>]*\|([^>]*)>|<((?:https?://)[^|>]*)>")
+_LINK = re.compile(r"<(?:mailto:|https?://)[^<|>]*\|([^<>]*)>|<((?:https?://)[^<|>]*)>")
 
 
 def as_typed(text: str) -> str:
