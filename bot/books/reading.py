@@ -20,11 +20,12 @@ from bot.books import periods
 from bot.books.attribution import attributed, fronts
 from bot.books.database import execute
 from bot.books.names import Names, possible
+from bot.books.routed import routed
 from bot.books.sums import Extent, Row
 from bot.books.tables import FIGURES, RESIDUAL, Connection
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
-from bot.core.query import Query
+from bot.core.question import REQUESTED, Query
 
 KEYED = {"owner", "key", "project"}
 PARTS_A_STATEMENT = 200  # stretches of time that one statement reads; SQLite takes no more than 500
@@ -59,6 +60,9 @@ def asked(query: Query) -> set[str]:
 
 async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:
     """What a question reads. Where it is about keys, gateways split what they are in front of."""
+    if routers := [pattern for name, pattern in query.filters if name == REQUESTED]:
+        start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+        return await routed(session, [row.id or 0 for row in wanted], routers, start, end)
     standing = fronts(names.connections.values()) if asked(query) & KEYED else {}
     behind = [row for row in wanted if row.id in standing]
     if not behind:

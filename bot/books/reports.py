@@ -26,7 +26,7 @@ from bot.books.tables import FIGURES, Connection, Cursor
 from bot.core import months
 from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.models import canonical
-from bot.core.query import Query
+from bot.core.question import REQUESTED, Query
 
 _SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
 _COMPUTED = ("computed", "mixed")
@@ -232,7 +232,7 @@ def _ordered(query: Query, groups: Mapping[Place, _Group]) -> list[Place]:
 
 async def _adjusted(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> int:
     """What later entries say about the period asked for, wherever they count."""
-    if not wanted or not names.upstream.closed:
+    if not wanted or not names.upstream.closed or any(name == REQUESTED for name, _ in query.filters):
         return 0
     rows = await execute(
         session,

@@ -13,7 +13,7 @@ from bot.core import grammar_days
 from bot.core.grammar import DIMENSION_WORDS, Unexpected, read
 from bot.core.grammar_days import MAX_DAYS as MAX_DAYS
 from bot.core.grammar_hints import DIMENSIONS, MAX_TOP, unread
-from bot.core.question import Query, QueryError, Stretch, month_of
+from bot.core.question import REQUESTED, Query, QueryError, Stretch, month_of
 
 __all__ = [
     "AUTO",
@@ -31,7 +31,7 @@ __all__ = [
 FILTERS = ("owner", "key", "model", "ledger", "connection", "project")
 MAX_QUERY_CHARACTERS = 1_000
 BY_MAX = 2
-AUTO = ("requested", "openrouter/auto")
+AUTO = (REQUESTED, "openrouter/auto")
 _USER = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^>]*)?>|@([^\s@]+)")
 _TEAM = re.compile(r"<[#!][^|>]*(?:\|@?([^>]*))?>|#(.+)")
 _TIMES = ("day", "hour")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+REQUESTED = "requested"  # a filter by what was asked for, which only `auto` makes; what ran is the model
+
 
 class QueryError(ValueError):
     """A word that is not understood. `word` is that word; `hint` shows what would have worked.

@@ -35,10 +35,8 @@ class Asking:
         async with self._database.read() as session:
             zone = await reports.zone_of(session, workspace_id)
             query = parse(text, today=now.astimezone(zone).date(), me=me)
-            if AUTO in query.filters:
-                raise QueryError("auto", "What `auto` chose is not told apart yet.", "by model")
             found = await _answered(session, workspace_id, query, now)
-            if query.period in _MONTH_UNDER_WAY and found.lines:
+            if query.period in _MONTH_UNDER_WAY and found.lines and AUTO not in query.filters:
                 found = replace(found, forecast=await _foreseen(session, workspace_id, query, now, zone))
             return found
 

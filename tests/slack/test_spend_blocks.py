@@ -402,3 +402,10 @@ def test_days_that_have_not_begun_are_not_said_to_have_cost_nothing() -> None:
 
     assert message.text == "$0 in January 2027: that has not begun."
     assert_message(message)
+
+
+def test_what_was_asked_of_a_router_is_said_to_come_late() -> None:
+    message = blocks.answer(answer_of(owner_line("a", 9), words="7d auto"))
+
+    assert message.text.startswith("$9.00 in the last 7 days, only requests to openrouter/auto")
+    assert "the newest days may be missing" in said(message)

@@ -27,7 +27,7 @@ def help_message(*, is_admin: bool) -> Message:
             "`2026-10-01..15`, `since monday`, `from … to …`",
             f"*By what* (one or two, with or without `by`): {', '.join(f'`{dimension}`' for dimension in DIMENSIONS)}",
             "*Who and which*: `me`, `@somebody`, `#team`, `agent:…`, `owner:…`, `key:…`, `model:…`, `provider:…`, "
-            "`connection:…`, `project:…`; `*` stands for anything",
+            "`connection:…`, `project:…`, `auto`; `*` stands for anything",
             "*How many*: `top 5`   *Beside what*: `vs last week`, `vs previous`, `vs 2026-09`   *How it went*: `trend`",
         )
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.core.answer import Answer, Before, Line
 from bot.core.comparison import biggest_change
 from bot.core.course import Course, course_of, spark
-from bot.core.question import Query, Stretch
+from bot.core.question import REQUESTED, Query, Stretch
 from bot.slack import words
 from bot.slack.spend.rows import Label, biggest, labels
 
@@ -69,6 +69,8 @@ def remarks(found: Answer) -> list[str]:
     said = []
     if found.before and (lengths := _lengths(found.query, found.before.days)):
         said.append(lengths)
+    if any(name == REQUESTED for name, _ in found.query.filters):
+        said.append("What was asked of a router is told by reports that come late: the newest days may be missing.")
     if found.residual_nano_usd:
         said.append(words.residual(found.residual_nano_usd))
     if found.unpriced_tokens and found.basis != "unpriced":
@@ -182,4 +184,4 @@ def _unpriced(count: int) -> str:
     return f"{words.tokens(count)} {have} no known price and {are} not in the total."
 
 
-_FIELDS = {"requested": "requests to"}
+_FIELDS = {REQUESTED: "requests to"}
