@@ -8,6 +8,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.budget_tables import BudgetRow, BudgetTold
+from bot.books.tables import Workspace
 from bot.core.budgets import Budget, News
 
 TOLD_KEPT_DAYS = 400
@@ -19,6 +20,11 @@ async def every(session: AsyncSession, workspace_id: str) -> Sequence[Budget]:
         select(BudgetRow).where(BudgetRow.workspace_id == workspace_id).order_by(col(BudgetRow.id))
     )
     return [_budget(row) for row in rows]
+
+
+async def alone(session: AsyncSession, workspace_id: str) -> None:
+    """From here on nobody else changes this workspace's budgets until the transaction ends."""
+    await session.exec(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update())
 
 
 async def workspaces(session: AsyncSession) -> Sequence[str]:

@@ -1,12 +1,15 @@
 """Digests and news of budgets on their way from the outbox into Slack. What they say is their own folders' `blocks`.
 
-A channel that does not take a message (archived, or the bot is not in it) is told to whoever chose that channel, by
-direct message and once a message; the message itself is given up, and `outlay deliveries` can send it again.
+A channel that does not take a digest (archived, or the bot is not in it) is told to whoever chose that channel, by
+direct message and once a week; the digest is given up, and `outlay deliveries` can send it again. News of a budget then
+goes to where alerts go, and says so. What was tried with an unknown outcome is looked for first, where that is allowed.
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
+from typing import Any
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -14,7 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.books.outbox import Message
 from bot.core.clock import Clock
 from bot.plugin.errors import RateLimited
-from bot.slack import posting
+from bot.slack import kit, posting
 from bot.slack.budget import blocks as budget_blocks
 from bot.slack.digest import blocks as digest_blocks
 from bot.slack.pictures.posting import Pictures
@@ -33,6 +36,10 @@ CLOSED = {
     "user_disabled": "that person has left",
     "cannot_dm_bot": "that is a bot",
 }
+UNSEEN = frozenset({*CLOSED, "missing_scope"})
+HISTORY_MESSAGES = 100
+TOLD_SECONDS = 7 * 24 * 3600.0
+TOLD_MAX = 1_000
 log = logging.getLogger("outlay.digests")
 
 
@@ -54,6 +61,7 @@ class Letters:
         self._clock = clock
         self._somewhere = somewhere
         self._pictures = pictures
+        self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def deliver(self, message: Message) -> None:
         """Says it. Raises Undeliverable, RateLimited, SlackApiError."""
@@ -61,21 +69,46 @@ class Letters:
         said = await self._said(message, place)
         always = await self._wants_picture(message, place)
         try:
-            channel = place or await self._somewhere()
-            if channel.startswith(("U", "W")):
-                channel = await posting.direct_channel(self._client, channel)
-            metadata = {"event_type": f"outlay_{message.kind}", "event_payload": {"key": message.key}}
-            send = posting.to_channel(self._client, channel, metadata)
-            taken, where = await self._poster.taken(message.workspace_id, said, send)
+            try:
+                taken, where = await self._post(message, said, place or await self._somewhere())
+            except SlackApiError as error:
+                if not place or message.kind != budgeting.KIND or _code(error) not in CLOSED:
+                    raise
+                note = f"This was to go to <#{place}>, but: {CLOSED[_code(error)]}."
+                taken, where = await self._post(message, _with_note(said, note), await self._somewhere())
         except SlackApiError as error:
             if (seconds := posting.asked_to_wait(error)) is not None:
                 raise RateLimited(self._clock.now() + timedelta(seconds=seconds), "Slack asks us to wait") from None
-            if (code := str(error.response.get("error"))) not in CLOSED:
+            if (code := _code(error)) not in CLOSED:
                 raise
             await self._tell_who_chose(message, place, code)
             raise Undeliverable(f"Slack takes no message in {place}: {code}; {CLOSED[code]}") from None
-        if self._pictures is not None:
+        if self._pictures is not None and where is not None:
             self._pictures.add(self._client, message.workspace_id, said, taken, where, always=always)
+
+    async def _post(
+        self, message: Message, said: posting.Message, place: str
+    ) -> tuple[list[kit.Block], tuple[str, str] | None]:
+        """The blocks that were taken, and where it stands; None where an earlier attempt has posted it."""
+        channel = await posting.direct_channel(self._client, place) if place.startswith(("U", "W")) else place
+        if message.attempts > 1 and await self._was_posted(channel, message.key):
+            return [], None
+        metadata = {"event_type": f"outlay_{message.kind}", "event_payload": {"key": message.key}}
+        send = posting.to_channel(self._client, channel, metadata)
+        return await self._poster.taken(message.workspace_id, said, send)
+
+    async def _was_posted(self, channel: str, key: str) -> bool:
+        """Has an earlier attempt, of which nobody knows the outcome, posted it? False where nobody may look."""
+        try:
+            reply = await self._client.conversations_history(
+                channel=channel, limit=HISTORY_MESSAGES, include_all_metadata=True
+            )
+        except SlackApiError as error:
+            if _code(error) in UNSEEN:
+                return False
+            raise
+        found: list[dict[str, Any]] = reply["messages"]
+        return any(((one.get("metadata") or {}).get("event_payload") or {}).get("key") == key for one in found)
 
     async def _wants_picture(self, message: Message, place: str) -> bool:
         """Whether the chart is wanted as a picture too: by setting, of the weekly digest in a channel."""
@@ -99,13 +132,30 @@ class Letters:
         return digest_blocks.message(digest, self._clock.now())
 
     async def _tell_who_chose(self, message: Message, place: str, code: str) -> None:
+        """By direct message, and not again for a week: every day the same would be noise."""
         who = str(message.payload.get("by") or "")
         if not who or place.startswith(("U", "W")):
             return
-        what = "digest" if message.kind == digesting.KIND else "news of a budget"
+        at = self._told.get((message.workspace_id, place))
+        if at is not None and self._clock.monotonic() - at < TOLD_SECONDS:
+            return
         try:
             direct = await posting.direct_channel(self._client, who)
-            text = f"A {what} does not reach <#{place}>: {CLOSED[code]}."
+            text = f"A digest does not reach <#{place}>: {CLOSED[code]}. `/spend digest` changes where digests go."
             await self._client.chat_postMessage(channel=direct, text=text)
         except SlackApiError as error:
-            log.warning("nobody could be told", extra={"who": who, "why": str(error.response.get("error"))})
+            log.warning("nobody could be told", extra={"who": who, "why": _code(error)})
+            return
+        self._told[message.workspace_id, place] = self._clock.monotonic()
+        while len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+
+
+def _code(error: SlackApiError) -> str:
+    return str(error.response.get("error"))
+
+
+def _with_note(said: posting.Message, note: str) -> posting.Message:
+    """The message with a line of small print below."""
+    forms = tuple((form, [*blocks, kit.context(note)]) for form, blocks in said.forms)
+    return posting.Message(f"{said.text} {note}", forms)

@@ -81,6 +81,7 @@ class Budgeting:
         """Adds a budget (its id is 0) or changes one. Raises BudgetError."""
         _check(budget)
         async with self._database.write() as session:
+            await budgets.alone(session, workspace_id)  # a form that is submitted twice at once is kept once
             standing = await budgets.every(session, workspace_id)
             if not budget.id and len(standing) >= BUDGETS_MAX:
                 raise BudgetError("scope", f"There are {BUDGETS_MAX} budgets already, which is as many as can be.")

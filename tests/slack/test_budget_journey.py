@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from bot.core.answer import Owner
 from bot.core.budgets import FORECAST, Budget
 from bot.slack.budget import blocks, form, wording
-from bot.work.budgeting import BudgetError
+from bot.work.budgeting import BudgetError, Subjects
 from tests.slack.fake_tellers import DOLLAR, standing
+from tests.slack.snapshots import same_message, same_view
 from tests.slack.validity import assert_message, assert_view
 from tests.workspace import ALICE, BEN, FINANCE, GUEST, Modal, Workspace
 
@@ -136,3 +138,46 @@ def test_a_bar_is_full_when_the_limit_is_reached_and_never_fuller() -> None:
     assert [wording.bar(standing(spent)) for spent in (0, 300, 599, 600, 9_000)] == [
         "░" * 10, "█" * 5 + "░" * 5, "█" * 9 + "░", "█" * 10, "█" * 10,
     ]  # fmt: skip
+
+
+async def test_an_old_button_a_second_press_and_a_second_submission_change_nothing_more(slack: Workspace) -> None:
+    slack.bot.budgets.found = [standing(id=4, **OWNED)]
+    modal = await opened(slack, "budget:change")
+    await modal.click("budget:remove")
+    listed = await slack.command("/spend budget", user=ALICE)
+    assert "There is no budget yet" in listed.words
+    slack.bot.budgets.error = BudgetError("scope", "That budget is gone; somebody has removed it.")
+    slack.bot.budgets.found = [standing(id=4, **OWNED)]
+    late = await opened(slack, "budget:change")
+    assert (await late.submit({"budget:limit": "700"})).errors == {
+        "budget:scope": "That budget is gone; somebody has removed it."
+    }
+    assert slack.bot.budgets.kept == []
+
+
+def test_each_view_is_as_it_was() -> None:
+    two = [standing(), standing(590, 600, 700, id=4, **OWNED), standing(20, 600, None, id=5, period="week")]
+    same_message("budget_none_admin", blocks.listed([], is_admin=True))
+    same_message("budget_list_admin", blocks.listed(two, is_admin=True))
+    same_message("budget_list_member", blocks.listed(two, is_admin=False))
+    same_message("budget_news_share", blocks.news(standing(490), 80))
+    same_message("budget_news_forecast", blocks.news(standing(300, 600, 700), FORECAST))
+    known = Subjects((Owner("U02BEN", "Ben", "person"), Owner("team:web", "web", "team")), ("openrouter",))
+    for name, budget in (
+        ("budget_form_new", None),
+        ("budget_form_team", Budget(3, "owner", "team:web", "month", DOLLAR)),
+    ):
+        assert_view(view := form.view(known, budget))
+        same_view(name, view)
+
+
+def test_a_team_that_has_no_key_any_more_stays_in_its_budgets_form_and_says_what_it_is() -> None:
+    nobody = Subjects((), ())
+    budget = Budget(3, "owner", "team:web", "month", DOLLAR, name="web")
+    view = form.view(nobody, budget)
+    assert "web" in str(view["blocks"])
+    assert "team:web" in str(view["blocks"])
+    assert wording.subject(budget) == "team web"
+    assert wording.standing_line(standing(0, 600, None, scope="owner", subject="team:web", name="web")).startswith(
+        "*team web*, a month: $0 of $600.00, 0 %"
+    )

@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
 from bot.core.answer import Owner
 from bot.core.digest import Digest, Move
 from bot.core.forecast import Forecast
+from bot.core.spans import last_span
 from bot.slack.digest import blocks, form, wording
 from bot.slack.digest.chart import chart
 from bot.work.digest_plan import Plan
@@ -71,12 +72,24 @@ async def test_channels_without_a_period_are_told_on_the_field(slack: Workspace)
     assert list(reply.errors) == ["digest:periods"]
 
 
+async def test_a_button_on_a_digest_of_last_year_posts_nothing_and_says_what_does(slack: Workspace) -> None:
+    slack.bot.digests.found = digest(start=date(2025, 11, 20), end=date(2025, 11, 20))
+    reply = await slack.command("/spend digest now", user=BEN)
+
+    pressed = await reply.click("digest:post", user=BEN)
+
+    assert slack.bot.digests.posted == []
+    assert "A newer digest is there by now. /spend digest now shows it" in pressed.words
+
+
 async def test_now_shows_it_to_the_asker_and_a_button_posts_it_once(slack: Workspace) -> None:
+    over = last_span("week", datetime.now(UTC).date())
+    slack.bot.digests.found = digest(period="week", end=over[1])
     reply = await slack.command("/spend digest now week", user=BEN)
 
     assert reply.ephemeral
     assert slack.bot.digests.asked == ["week"]
-    assert reply.text.startswith("Friday 20 Nov cost $340.00, $120.00 more than the Friday before (55 %).")
+    assert "cost $340.00, $120.00 more than the week before (55 %)." in reply.text
     assert "12 more" in reply.words
     await reply.click("digest:post", user=BEN)
     await reply.click("digest:post", user=BEN)

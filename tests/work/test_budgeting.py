@@ -162,3 +162,34 @@ async def test_the_same_budget_is_not_kept_twice_and_a_removed_one_tells_nothing
     await desk.spend(900)
     await desk.look()
     assert await desk.said() == []
+
+
+async def test_a_form_that_is_submitted_twice_at_once_is_kept_once(desk: Desk) -> None:
+    kept = await asyncio.gather(*(desk.keep() for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(one, Budget) for one in kept) == 1
+    assert sum(isinstance(one, BudgetError) for one in kept) == 3
+    assert len(await desk.budgets.standings("T1")) == 1
+
+
+async def test_a_teams_budget_counts_its_keys_from_the_day_they_are_its_and_nothing_once_it_has_none(
+    desk: Desk,
+) -> None:
+    await fill(desk.books, [row(MONDAY + n * DAY, "10", key) for n in range(3) for key in ("k1", "k2", "k3")])
+    for key in ("k1", "k2"):
+        await say_owner(desk.books, key, "team:web")
+    await desk.keep(scope="owner", subject="team:web", limit_nano_usd=40 * NANO)
+
+    (said,) = await desk.budgets.standings("T1")
+    assert said.spent_nano_usd == 60 * NANO
+    assert ("team:web", "team") in [(one.id, one.kind) for one in (await desk.budgets.subjects("T1")).owners]
+    await desk.look()
+    assert await desk.said() == [(100, 60)]
+    await say_owner(desk.books, "k2", "agent:ci")
+    (said,) = await desk.budgets.standings("T1")
+    assert said.spent_nano_usd == 30 * NANO
+    await say_owner(desk.books, "k1", "agent:ci")
+    (said,) = await desk.budgets.standings("T1")
+    assert (said.spent_nano_usd, said.forecast.likely_nano_usd) == (0, None)
+    assert said.forecast.reason.startswith("too little history")
+    await desk.look()
+    assert await desk.said() == [(100, 60)]

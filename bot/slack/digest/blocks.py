@@ -67,7 +67,12 @@ def _worth(answer: Answer, now: datetime) -> str:
 
 def _post(digest: Digest) -> kit.Block:
     return kit.actions(
-        kit.button("Post to This Channel", Action.POST, digest.period, label="Post this digest to this channel")
+        kit.button(
+            "Post to This Channel",
+            Action.POST,
+            f"{digest.period} {digest.end}",
+            label="Post this digest to this channel",
+        )
     )
 
 

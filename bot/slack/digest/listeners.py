@@ -5,7 +5,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.core.spans import PERIODS, Period
+from bot.core.spans import PERIODS, Period, last_span
 from bot.slack.deps import Deps
 from bot.slack.digest import blocks, form
 from bot.slack.digest.ids import Action, View
@@ -87,9 +87,12 @@ def register(app: AsyncApp, deps: Deps) -> None:
         if not channel.startswith(("C", "G")):
             raise Told("That works in a channel.")
         once = str((body.get("container") or {}).get("message_ts") or action.get("action_ts"))
-        await deps.digests.post(
-            workspace_id, channel, _period(["now", str(action.get("value"))]), once=once, by=user_id
-        )
+        name, _, end = str(action.get("value")).partition(" ")
+        period = _period(["now", name])
+        today = deps.clock.now().astimezone((await deps.digests.plan(workspace_id)).zone).date()
+        if end != last_span(period, today)[1].isoformat():
+            raise Told("A newer digest is there by now. `/spend digest now` shows it, and can post it.")
+        await deps.digests.post(workspace_id, channel, period, once=once, by=user_id)
         deps.deliver_soon()
         await respond(
             text=f"<@{user_id}>, the digest is on its way to <#{channel}>.",
