@@ -86,6 +86,7 @@ class Bot:
             log=log,
             admins=tuple(sorted(settings.admins)),
             desk=home.desk,
+            undelivered=home.undelivered,
             digests=home.digests,
             budgets=home.budgets,
             homes=home.homes,

@@ -27,6 +27,7 @@ from bot.work.digesting import Digesting
 from bot.work.home import Homes
 from bot.work.owning import Owning
 from bot.work.polling import Poller
+from bot.work.undelivered import Undelivered
 from bot.work.watching import Watching
 
 
@@ -50,6 +51,7 @@ class House:
     owning: Owning
     watching: Watching
     desk: Desk
+    undelivered: Undelivered
     budgets: Budgeting
     digests: Digesting
     homes: Homes
@@ -106,6 +108,7 @@ async def house(
             bookkeeping=bookkeeping,
             owning=owning,
             desk=Desk(database, clock),
+            undelivered=Undelivered(database, clock),
             budgets=Budgeting(database, clock),
             digests=digests,
             homes=Homes(

@@ -18,6 +18,7 @@ from bot.work.budgeting import Subjects
 from bot.work.desk import IncidentView
 from bot.work.digest_plan import Plan
 from bot.work.home import Care, Mine
+from bot.work.undelivered import GivenUp
 from bot.work.views import Connected, Existing, LedgerForm, OwnedKey
 
 
@@ -137,6 +138,18 @@ class Desking(Protocol):
         ...
 
 
+class Undeliverables(Protocol):
+    """Knows what was given up, and sends it again."""
+
+    async def given_up(self, workspace_id: str) -> Sequence[GivenUp]:
+        """What could not be delivered, the newest first."""
+        ...
+
+    async def send_again(self, workspace_id: str, numbers: Sequence[int] | None = None) -> int:
+        """Some of it, or all, is delivered once more; gives how much."""
+        ...
+
+
 class Digests(Protocol):
     """Puts digests together, keeps where they go, and has one posted."""
 
@@ -211,4 +224,5 @@ __all__ = [
     "LedgerForm",
     "OwnedKey",
     "Owning",
+    "Undeliverables",
 ]

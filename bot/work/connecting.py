@@ -70,7 +70,10 @@ class Connections:
         """What is connected in a workspace, by name."""
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
-        return tuple(Existing(public_id(row), row.name, row.ledger, self._title(row.ledger), row.state) for row in rows)
+        return tuple(
+            Existing(public_id(row), row.name, row.ledger, self._title(row.ledger), row.state, row.role == "sink")
+            for row in rows
+        )
 
     async def views(self, workspace_id: str) -> list[ConnectionView]:
         """What is connected, with health and freshness."""

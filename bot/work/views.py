@@ -54,6 +54,7 @@ class Existing:
     slug: str
     ledger_title: str
     state: str = "ok"
+    is_sink: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,45 @@ async def test_a_bot_that_dies_while_it_files_leaves_one_issue(
         assert WHO in desk.issue["title"]
 
 
+async def test_a_key_that_is_revoked_is_asked_for_once_and_what_waited_is_told(desk: Desk) -> None:
+    await desk.connect()
+    desk.linear.rotate("lin_api_anotherKeyAnotherKeyAnotherKeyAnother0002")
+    run_away(desk.home)
+    await desk.minutes(20)
+    assert desk.linear.issues == {}
+    (asked,) = [one for one in desk.home.slack.dms(ALICE) if "has refused the credential" in one.text]
+    assert "Linear has refused the credential of linear" in asked.text
+    assert "waits in order" in asked.text
+
+    form = (await desk.home.slack.click(asked, "connect:reconnect", user=ALICE)).modal
+    assert form is not None
+    await form.submit({"API key": "lin_api_anotherKeyAnotherKeyAnotherKeyAnother0002"})
+    assert form.title == "Connected", form.errors or form.words
+    await desk.minutes(5)
+    assert desk.issue["url"] in str(desk.message.blocks)
+
+
+async def test_what_was_given_up_stands_in_spend_alerts_and_a_button_sends_it_again(desk: Desk) -> None:
+    await desk.connect()
+    team = desk.linear.world.teams.pop(0)
+    run_away(desk.home)
+    await desk.minutes(5)
+    overview = (await desk.home.slack.command("/spend alerts", user=ALICE)).modal
+    assert overview is not None
+    assert "linear was not told that it began of agent-triage" in overview.words
+    assert "Linear has no team 'ENG'; there is: OPS." in overview.words
+    theirs = (await desk.home.slack.command("/spend alerts", user=BRUNO)).modal
+    assert theirs is not None
+    assert "could not be delivered" not in theirs.words
+
+    desk.linear.world.teams.insert(0, team)
+    again = "alerts:send_again" if "Send All Again" not in overview.words else "alerts:send_all_again"
+    await overview.click(again)
+    await desk.home.tick()
+    assert "could not be delivered" not in overview.words
+    assert desk.issue["url"] in str(desk.message.blocks)
+
+
 def dying(desk: Desk, nth: int, loop: asyncio.AbstractEventLoop, killed: "asyncio.Task[None]") -> None:
     """Kills a task at the nth request to Linear, which does it, and whose answer is lost."""
     faults, left = desk.linear.faults, [nth]

@@ -15,7 +15,7 @@ from bot.slack.people import SlackPeople
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
 from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
-from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, deps_of
+from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeUndelivered, deps_of
 from tests.workspace import Workspace, test_workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -33,6 +33,7 @@ class Bot:
     digests: FakeDigests
     budgets: FakeBudgets
     homes: FakeHomes
+    undelivered: FakeUndelivered
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -60,6 +61,7 @@ async def running(
     owning = FakeOwning()
     desk = FakeDesk()
     digests, budgets, homes = FakeDigests(), FakeBudgets(), FakeHomes()
+    undelivered = FakeUndelivered()
     deps = deps_of(
         people,
         clock,
@@ -71,6 +73,7 @@ async def running(
         digests=digests,
         budgets=budgets,
         homes=homes,
+        undelivered=undelivered,
         tasks=tasks,
         admins=admins,
         patience=patience,
@@ -80,7 +83,9 @@ async def running(
     socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
-        yield Bot(asking, connecting, owning, desk, digests, budgets, homes, people, tasks, socket, removed)
+        yield Bot(
+            asking, connecting, owning, desk, digests, budgets, homes, undelivered, people, tasks, socket, removed
+        )
     finally:
         await socket.stop()
         await tasks.drain(2)

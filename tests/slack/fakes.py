@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 from bot.work.alerting import Alerting
 from bot.work.desk import IncidentView, NoSuchIncident
+from bot.work.undelivered import GivenUp
 from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -271,6 +272,23 @@ class FakeDesk:
         self.chosen = replace(self.chosen, direct=now)
 
 
+class FakeUndelivered:
+    """Messages that were given up, until they are sent again."""
+
+    def __init__(self, *found: GivenUp) -> None:
+        self.found = list(found)
+        self.sent: list[list[int] | None] = []
+
+    async def given_up(self, workspace_id: str) -> list[GivenUp]:
+        return self.found
+
+    async def send_again(self, workspace_id: str, numbers: Sequence[int] | None = None) -> int:
+        self.sent.append(None if numbers is None else list(numbers))
+        left = [] if numbers is None else [one for one in self.found if one.number not in numbers]
+        again, self.found = len(self.found) - len(left), left
+        return again
+
+
 def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
     """What listeners get: fakes for all services, but for those that a test hands in."""
     behind: dict[str, Any] = {
@@ -281,6 +299,7 @@ def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any
         "digests": FakeDigests(),
         "budgets": FakeBudgets(),
         "homes": FakeHomes(),
+        "undelivered": FakeUndelivered(),
         "poster": Poster(clock, log),
         "tasks": Tasks(log),
     }

@@ -9,6 +9,7 @@ from bot.books.incident_tables import Expectation
 from bot.core.answer import Owner
 from bot.slack.alerts.choosing import MEASURED
 from bot.work.alerting import SENSITIVITIES, Alerting
+from bot.work.undelivered import GivenUp
 from bot.work.views import OwnedKey
 from tests.slack.fakes import DOLLAR, NOW, incident
 from tests.slack.validity import assert_view
@@ -55,6 +56,41 @@ async def test_nothing_open_and_nothing_expected_is_said(slack: Workspace) -> No
     modal = await opened(slack)
     assert "No incident is open." in modal.words
     assert "Nothing is expected." in modal.words
+
+
+def lost(number: int, **more: Any) -> GivenUp:
+    found: dict[str, Any] = {"to": "tickets", "what": "that it began", "about": "ci", "why": "team: Was it deleted?"}
+    return GivenUp(number, said_at=NOW, **(found | more))
+
+
+async def test_an_admin_sees_what_was_given_up_and_sends_it_again(slack: Workspace) -> None:
+    slack.bot.undelivered.found = [lost(number) for number in range(1, 8)]
+    modal = await opened(slack, ALICE)
+    assert "7 messages could not be delivered. Mend what they name" in modal.words
+    assert "tickets was not told that it began of ci" in modal.words
+    assert "and 2 more" in modal.words
+
+    await modal.click("alerts:send_again", value="3")
+    assert slack.bot.undelivered.sent == [[3]]
+    assert "6 messages could not be delivered" in modal.words
+    await modal.click("alerts:send_all_again")
+    assert slack.bot.undelivered.sent == [[3], None]
+    assert "could not be delivered" not in modal.words
+
+
+async def test_members_do_not_see_what_was_given_up_and_a_forged_press_sends_nothing(slack: Workspace) -> None:
+    slack.bot.undelivered.found = [lost(1)]
+    assert "could not be delivered" not in (await opened(slack, BEN)).words
+    modal = await opened(slack, ALICE)
+    await modal.click("alerts:send_again", value="1", user=BEN)
+    assert slack.bot.undelivered.sent == []
+
+
+@pytest.mark.parametrize("name", ["<!channel> *x*", "](http://evil.example)", "`" * 80])
+async def test_what_was_given_up_may_be_called_anything(slack: Workspace, name: str) -> None:
+    slack.bot.undelivered.found = [lost(1, to=name, about=name, why=name * 9), lost(2)]
+    modal = await opened(slack, ALICE)
+    assert "<!channel>" not in str([block["text"]["text"] for block in modal.blocks if block["type"] == "section"])
 
 
 async def test_a_member_asks_to_be_told_directly_and_stops_it_again(slack: Workspace) -> None:

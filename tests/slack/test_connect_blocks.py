@@ -114,8 +114,17 @@ def test_a_notice_says_who_refuses_what_since_when_and_its_button_holds_the_id_a
     assert notice.text.startswith("OpenRouter has refused the credential of main since <!date^")
     button = notice.forms[0][1][-1]["elements"][0]
     assert (button["action_id"], button["value"]) == ("connect:reconnect", "c7")
+    assert "figures stand still" in notice.text
     assert_message(notice)
     assert_message(works_again(MAIN))
+
+
+def test_a_notice_about_a_sink_says_what_becomes_of_what_it_has_to_be_told() -> None:
+    notice = needs_reauth(Existing("c8", "tickets", "linear", "Linear", is_sink=True), NOW, NOW)
+
+    assert "What it has to be told waits in order" in notice.text
+    assert "figures" not in notice.text
+    assert_message(notice)
 
 
 def test_connected_shows_a_fingerprint_and_what_comes_next() -> None:

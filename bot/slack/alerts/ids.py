@@ -19,6 +19,8 @@ class Action(StrEnum):
     PLAN = "alerts:plan"
     SETTINGS = "alerts:settings"
     CHANNEL = "alerts:channel"
+    SEND_AGAIN = "alerts:send_again"  # the value is a message's number
+    SEND_ALL_AGAIN = "alerts:send_all_again"
 
 
 class View(StrEnum):

@@ -10,10 +10,11 @@ from bot.books.incident_tables import Expectation
 from bot.core.answer import Owner
 from bot.core.incidents import ALIVE
 from bot.slack import kit, words
-from bot.slack.alerts import phrases
+from bot.slack.alerts import phrases, undelivered
 from bot.slack.alerts.fields import Filled, Wrong, day, field, one_of, start_of, text
 from bot.slack.alerts.ids import Action, Input, View
 from bot.work.desk import IncidentView
+from bot.work.undelivered import GivenUp
 
 SHOWN = 10
 OWNERS_MAX = 100  # options of a select
@@ -40,8 +41,9 @@ def modal(
     zone: tzinfo,
     wants_direct: bool,
     is_admin: bool,
+    given_up: Sequence[GivenUp] = (),
 ) -> kit.View:
-    """The overview. `names`: what owners are called, by id."""
+    """The overview. `names`: what owners are called, by id. `given_up`: for admins."""
     alive = [view for view in recent if view.state in ALIVE]
     buttons = [kit.button("Plan Work Ahead", Action.PLAN)]
     if is_admin:
@@ -58,6 +60,7 @@ def modal(
         "blocks": [
             *incidents(alive, now),
             {"type": "divider"},
+            *undelivered.blocks(given_up, now),
             *_expected(expected, names, now, zone),
             kit.actions(*buttons),
             {"type": "divider"},

@@ -13,6 +13,7 @@ from bot.slack.alerts import choosing, overview
 from bot.slack.alerts.fields import Wrong
 from bot.slack.alerts.ids import Action, View
 from bot.slack.alerts.service import Deeds
+from bot.slack.alerts.undelivered import ALL
 from bot.slack.deps import Deps
 from bot.slack.errors import Told
 from bot.slack.spend.asked import COMMAND, first_word
@@ -34,6 +35,7 @@ class Overview:
         """The overview: an admin's shows everybody's incidents, a member's too; only what can be chosen differs."""
         alerting = await self._deps.desk.alerting(workspace_id)
         names = {owner.id: owner.name for owner in await self._owners(workspace_id)}
+        is_admin = await self.deeds.is_admin(workspace_id, user_id)
         return overview.modal(
             await self._deps.desk.recent(workspace_id),
             await self._deps.desk.expected(workspace_id),
@@ -41,7 +43,8 @@ class Overview:
             self._deps.clock.now(),
             zone=alerting.zone,
             wants_direct=user_id in alerting.direct,
-            is_admin=await self.deeds.is_admin(workspace_id, user_id),
+            is_admin=is_admin,
+            given_up=await self._deps.undelivered.given_up(workspace_id) if is_admin else (),
         )
 
     async def plan_form(self, workspace_id: str, user_id: str, shown_in: str) -> kit.View:
@@ -98,6 +101,13 @@ class Overview:
         except NoSuchIncident as error:
             raise Told(str(error)) from None
 
+    async def send_again(self, workspace_id: str, user_id: str, number: str) -> None:
+        """What was given up, one message or all, is delivered once more: admins."""
+        await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
+        chosen = [int(number)] if number.isdecimal() and len(number) < 16 else None if number == ALL else []
+        await self._deps.undelivered.send_again(workspace_id, chosen)
+        self._deps.deliver_soon()
+
     async def _owners(self, workspace_id: str) -> list[Owner]:
         """Everybody who answers for a key, the biggest spenders of this month first."""
         spent: dict[Owner, int] = {}
@@ -140,6 +150,8 @@ def register(app: AsyncApp, deps: Deps) -> None:
         await face.take_back(workspace_id, user_id, str(action.get("value") or ""))
         await client.views_update(view_id=body["view"]["id"], view=await face.modal(workspace_id, user_id))
 
+    for action_id in (Action.SEND_AGAIN, Action.SEND_ALL_AGAIN):
+        _again(app, face, action_id)
     _form(app, face, Action.PLAN, face.plan_form)
     _form(app, face, Action.SETTINGS, face.settings_form)
     _form(app, face, Action.CHANNEL, face.channel_form)
@@ -147,6 +159,17 @@ def register(app: AsyncApp, deps: Deps) -> None:
     _saved(app, face, View.PLAN, face.save_plan)
     _saved(app, face, View.SETTINGS, face.save_settings)
     _saved(app, face, View.CHANNEL, face.save_channel)
+
+
+def _again(app: AsyncApp, face: Overview, action_id: str) -> None:
+    @app.action(action_id)
+    async def pressed(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.send_again(workspace_id, user_id, str(action.get("value") or ""))
+        await client.views_update(view_id=body["view"]["id"], view=await face.modal(workspace_id, user_id))
 
 
 def _form(app: AsyncApp, face: Overview, action_id: str, form: Form) -> None:

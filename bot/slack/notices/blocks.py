@@ -7,12 +7,15 @@ from bot.slack.connect.ids import Action
 from bot.slack.ports import Existing
 from bot.slack.posting import Message, simple
 
+WAITS_FOR_LEDGER = "Its figures stand still until there is a new one; what has been read stays."
+WAITS_FOR_SINK = "What it has to be told waits in order until there is a new one; nothing is lost."
+
 
 def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
-    """The ledger refuses the credential. The button holds the connection's id and nothing else."""
+    """The other side refuses the credential. The button holds the connection's id and nothing else."""
     ledger, name = words.safe(existing.ledger_title), words.safe(existing.name)
     finding = f"{ledger} has refused the credential of *{name}* since {words.clock(since, now)}."
-    consequence = "Its figures stand still until there is a new one; what has been read stays."
+    consequence = WAITS_FOR_SINK if existing.is_sink else WAITS_FOR_LEDGER
     button = kit.button(
         "New Credential",
         Action.RECONNECT,
