@@ -16,26 +16,25 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import __version__
 from bot.books import outbox
-from bot.books.outbox import Message
-from bot.books.workspaces import adopt
+from bot.books.workspaces import adopt, others
 from bot.core.gauges import Gauge
 from bot.core.plain import stamp
 from bot.house import House, StartError
 from bot.slack import app as slack_app
 from bot.slack import http as slack_http
-from bot.slack.alerts.delivery import KINDS, Alerts
 from bot.slack.client import web_client
 from bot.slack.deps import Deps
-from bot.slack.letters import KINDS as LETTERS
-from bot.slack.letters import Letters
-from bot.slack.notices.delivery import Notices
+from bot.slack.doctor import OPTIONAL_SCOPES, REQUIRED_SCOPES
+from bot.slack.install.flow import oauth_flow, routes
+from bot.slack.install.store import Installations, States
 from bot.slack.people import SlackPeople
 from bot.slack.pictures.painter import Painter
 from bot.slack.pictures.posting import Pictures
 from bot.slack.posting import Poster
 from bot.slack.socket import Socket, SocketRefused
 from bot.slack.tasks import Busy, Tasks
-from bot.web.server import listening, web_app
+from bot.slack.voices import Voices
+from bot.web.server import Endpoint, listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
 from bot.work.inbound import Hearing
@@ -64,13 +63,17 @@ class Bot:
 
     def __init__(self, home: House) -> None:
         settings = home.settings
-        if settings.slack_bot_token is None:
-            raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
         if settings.slack_app_token is None and settings.slack_signing_secret is None:
             raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
+        if not settings.slack_app_token and bool(settings.slack_client_id) != bool(settings.slack_client_secret):
+            missing, there = ("SECRET", "ID") if settings.slack_client_id else ("ID", "SECRET")
+            raise StartError(f"SLACK_CLIENT_{missing} is not set, and SLACK_CLIENT_{there} is: set both, or neither")
+        by_browser = settings.installs_by_browser()
+        if settings.slack_bot_token is None and not by_browser:
+            raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
         self.house = home
         self.port = 0
-        self._token = settings.slack_bot_token.get_secret_value()
+        self._token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
         self._workspace_id: str | None = None  # until Slack has said whose token it is
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
@@ -91,6 +94,7 @@ class Bot:
             budgets=home.budgets,
             homes=home.homes,
             deliver_soon=self._deliver_soon,
+            removed=self._removed,
         )
         signing_secret = settings.slack_signing_secret
         self._app = slack_app.build(
@@ -106,21 +110,28 @@ class Bot:
             if settings.slack_app_token
             else None
         )
-        self._notices = Notices(
-            self._client_for(self._token),
-            home.connections,
-            Poster(home.clock, log),
-            home.clock,
-            alert_channel=settings.alert_channel,
+        self._installations = Installations(
+            home.database, home.vault, home.clock, self._log, url_of=self._url_of, may_adopt=self._may_adopt
         )
-        self._alerts = Alerts(
-            self._client_for(self._token), home.desk, Poster(home.clock, log), home.clock, self._notices.somewhere
-        )
+        self._pages: tuple[tuple[str, Endpoint], ...] = ()
+        if by_browser:
+            client_id, client_secret = by_browser
+            flow = oauth_flow(
+                web_client(None, settings.slack_api_url, self._log),
+                self._log,
+                client_id=client_id,
+                client_secret=client_secret,
+                scopes=(*REQUIRED_SCOPES, *OPTIONAL_SCOPES),
+                installations=self._installations,
+                states=States(home.database, home.clock, self._log),
+                api_url=settings.slack_api_url,
+            )
+            self._pages = routes(flow)
         self._painter = Painter(log)
         pictures = Pictures(self._painter, home.clock, log, self.tasks)
-        self._letters = Letters(
-            self._client_for(self._token), home.digests, Poster(home.clock, log), home.clock, self._notices.somewhere,
-            pictures,
+        self.voices = Voices(
+            self._token_of, self._client_for, self._channel_of, connecting=home.connections, desk=home.desk,
+            digests=home.digests, clock=home.clock, log=log, pictures=pictures,
         )  # fmt: skip
         self.timetable = Timetable(home.clock)
         self._lag = LoopLag()
@@ -129,15 +140,43 @@ class Bot:
         self.hearing = Hearing(home.database, home.connections, home.clock)
         self.tickets = Tickets(home.clock)
         self.deliveries = Deliveries(
-            home.database, home.clock, self._say, sinks=self.sinks, admins=settings.admins,
+            home.database, home.clock, self.voices.deliver, sinks=self.sinks, admins=settings.admins,
             on_receipt=self.tickets.filed,
         )  # fmt: skip
         self._delivering = asyncio.Lock()
-        self.people = People(home.database, home.clock, self._notices.look_up)
+        self.people = People(home.database, home.clock, self.voices.look_up)
 
     async def _token_of(self, workspace_id: str) -> str | None:
-        """The token of the workspace it was made for; a stranger's workspace gets none."""
-        return self._token if self._workspace_id in (None, workspace_id) else None
+        """The token of a workspace: the settings' for the one it was made for, else what its installation gave."""
+        if self._token and self._workspace_id in (None, workspace_id):
+            return self._token
+        return await self._installations.token(workspace_id)
+
+    async def _channel_of(self, workspace_id: str) -> str | None:
+        """The settings' alert channel, for the workspace whose it is."""
+        if self._token and self._workspace_id == workspace_id:
+            return self.house.settings.alert_channel
+        async with self.house.database.read() as session:
+            return None if await others(session, workspace_id) else self.house.settings.alert_channel
+
+    async def _url_of(self, token: str) -> str:
+        """Where a token's workspace is; "" if Slack does not say."""
+        try:
+            return str((await self._client_for(token).auth_test()).get("url") or "")
+        except (SlackClientError, OSError, TimeoutError) as error:
+            log.warning("Slack does not say where a workspace is: %s", type(error).__name__)
+            return ""
+
+    def _may_adopt(self, workspace_id: str) -> bool:
+        """Whoever runs this may say which workspace the books of `local` are for."""
+        return self.house.settings.workspace in (None, workspace_id)
+
+    async def _removed(self, workspace_id: str, uninstalled: bool) -> None:
+        """A workspace has thrown the app out."""
+        if workspace_id == self._workspace_id:
+            self._token = None
+        self._people.forget(workspace_id)
+        await self._installations.leave(workspace_id, uninstalled=uninstalled)
 
     def _client_for(self, token: str) -> AsyncWebClient:
         return web_client(token, self.house.settings.slack_api_url, self._log)
@@ -146,7 +185,8 @@ class Bot:
         """What `/healthz` says: Slack, each connection's last poll, the queue."""
         async with self.house.database.read() as session:
             waiting = await outbox.waiting(session)
-        views = await self.house.connections.views(self._workspace_id or await self.house.workspace())
+            workspaces = await others(session, "")
+        views = [view for one in workspaces for view in await self.house.connections.views(one)]
         connected = self.socket is None or self.socket.connected()
         return {
             "ok": connected,
@@ -197,12 +237,6 @@ class Bot:
         if await self.house.watching.run():
             self._deliver_soon()
 
-    async def _say(self, message: Message) -> None:
-        if message.kind in LETTERS:
-            await self._letters.deliver(message)
-        else:
-            await (self._alerts if message.kind in KINDS else self._notices).deliver(message)
-
     async def tick(self) -> None:
         """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
         await self.polls.start_due()
@@ -227,7 +261,7 @@ class Bot:
             try:
                 self.port = await stack.enter_async_context(
                     listening(
-                        web_app(self.health, slack, self.hearing.webhook, self.metrics),
+                        web_app(self.health, slack, self.hearing.webhook, self.metrics, self._pages),
                         settings.http_port,
                         host or settings.http_host,
                     )
@@ -257,7 +291,8 @@ class Bot:
                 self.timetable.every(BOOKS_SECONDS, "sum-up", books.sum_up_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             stack.push_async_callback(self.sinks.aclose)
-            await self._join()
+            if self._token:
+                await self._join(self._token)
             gc.freeze()  # all that stands now stays: a collection in the midst of a large page need not walk it
             stack.push_async_callback(self.house.watching.let_go)
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
@@ -272,9 +307,9 @@ class Bot:
             log.info("running", extra={"port": self.port, "slack": "socket" if self.socket else "http"})
             yield self
 
-    async def _join(self) -> None:
+    async def _join(self, token: str) -> None:
         """Learns which workspace the token belongs to. Waits while Slack cannot be reached; a refused token ends it."""
-        client = self._client_for(self._token)
+        client = self._client_for(token)
         while True:
             try:
                 who = await client.auth_test()

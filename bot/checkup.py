@@ -3,7 +3,7 @@ deliveries, the last audit, plugins.
 """
 
 from bot.house import House
-from bot.slack.doctor import slack_check
+from bot.slack.doctor import installed_checks, slack_check
 from bot.work import doctor, examining
 from bot.work.doctor import Check
 
@@ -14,7 +14,12 @@ async def checkup(home: House) -> list[Check]:
         Check("settings", True, f"data in {home.settings.data_dir}"),
         await doctor.database_check(home.database),
         await doctor.vault_check(home.database, home.vault),
-        await slack_check(home.settings.slack_bot_token, home.settings.slack_api_url),
+        await slack_check(
+            home.settings.slack_bot_token,
+            home.settings.slack_api_url,
+            by_browser=home.settings.installs_by_browser() is not None,
+        ),
+        *await installed_checks(home.database, home.vault, home.settings.slack_api_url),
     ]
     workspace = await home.workspace()
     views = await home.connections.views(workspace)

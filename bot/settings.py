@@ -188,7 +188,8 @@ class Settings(BaseModel):
         "SLACK_SIGNING_SECRET", "Verifies Slack's requests in HTTP mode, which is used when there is no app token."
     )
     slack_client_id: Annotated[str, _matching(r"[!-~]{1,100}", "the app's client id")] | None = _setting(
-        "SLACK_CLIENT_ID", "The app's client id, to install it from the browser."
+        "SLACK_CLIENT_ID",
+        "The app's client id: several workspaces install it from the browser, in HTTP mode (docs/slack.md).",
     )
     slack_client_secret: _Secret | None = _setting("SLACK_CLIENT_SECRET", "The app's client secret; goes with its id.")
     slack_api_url: Annotated[str, BeforeValidator(_parse_api_url)] = _setting(
@@ -269,6 +270,14 @@ class Settings(BaseModel):
         else:
             url = URL.create(ASYNC_DRIVERS["sqlite"], database=str(self.data_dir / DATABASE_FILE_NAME))
         return url.render_as_string(hide_password=False)
+
+    def installs_by_browser(self) -> tuple[str, str] | None:
+        """The client id and secret, where the app can be installed from a browser: in HTTP mode alone."""
+        if self.slack_app_token or not (
+            self.slack_signing_secret and self.slack_client_id and self.slack_client_secret
+        ):
+            return None
+        return self.slack_client_id, self.slack_client_secret.get_secret_value()
 
     def prepare_data_dir(self) -> Path:
         """Makes the data directory, for its owner alone, if it is not there. Nothing else here touches a disk."""

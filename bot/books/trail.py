@@ -53,6 +53,8 @@ class TrailDeed(StrEnum):
     REPLAY = "deliveries.replay"
     WORKSPACE = "workspace.set"
     ADOPT = "workspace.adopt"
+    INSTALL = "workspace.install"
+    LEAVE = "workspace.leave"
     TEAM = "team.set"
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import text, update
-from sqlmodel import select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import trail
@@ -31,6 +31,14 @@ async def chosen(session: AsyncSession, wanted: str | None) -> str:
     return ids[0] if ids else LOCAL
 
 
+async def others(session: AsyncSession, workspace_id: str) -> list[str]:
+    """The workspaces besides this one that have not removed the app, by id; `local` is none."""
+    statement = select(Workspace.id).where(
+        col(Workspace.id).not_in([LOCAL, workspace_id]), col(Workspace.removed_at).is_(None)
+    )
+    return sorted(await session.exec(statement))
+
+
 async def ensure(session: AsyncSession, workspace_id: str, *, now: datetime, name: str = "") -> Workspace:
     """The workspace's row, made if it is not there yet."""
     row = await session.get(Workspace, workspace_id)
@@ -42,13 +50,23 @@ async def ensure(session: AsyncSession, workspace_id: str, *, now: datetime, nam
 
 
 async def adopt(
-    session: AsyncSession, vault: Vault, workspace_id: str, *, now: datetime, name: str = "", url: str = ""
+    session: AsyncSession,
+    vault: Vault,
+    workspace_id: str,
+    *,
+    now: datetime,
+    name: str = "",
+    url: str = "",
+    take_local: bool = True,
 ) -> None:
-    """Makes a Slack team's workspace. The first one takes over what `local` has, secrets sealed anew for it."""
+    """Makes a Slack team's workspace, or lets one come back that had removed the app.
+
+    The first one takes over what `local` has, secrets sealed anew for it, unless it is not to `take_local`.
+    """
     known = await session.get(Workspace, workspace_id)
     row = known or await ensure(session, workspace_id, now=now, name=name)
-    row.url = url or row.url
-    if known:
+    row.url, row.removed_at = url or row.url, None
+    if known or not take_local:
         return
     local = await session.get(Workspace, LOCAL)
     if local is None or workspace_id == LOCAL:

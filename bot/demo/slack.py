@@ -23,6 +23,7 @@ from bot.demo.slack_api_chat import ResponseUrls
 from bot.demo.slack_api_files import Uploads
 from bot.demo.slack_faults import Faults
 from bot.demo.slack_journal import Journal, Pulse
+from bot.demo.slack_oauth import Oauth
 from bot.demo.slack_schema import BlockKitSchema
 from bot.demo.slack_signed import SignedHttp
 from bot.demo.slack_socket import ACK_SECONDS, Delivery, SocketMode
@@ -49,6 +50,7 @@ class SlackStandIn:
         bot_token: str = "",
         app_token: str = "",
         schema: Path | None = None,
+        oauth: Oauth | None = None,
         ack_seconds: float = ACK_SECONDS,
     ) -> None:
         self.world = world or World()
@@ -58,6 +60,7 @@ class SlackStandIn:
         self.bot_token = bot_token or "xoxb-stand-in"
         self.app_token = app_token or "xapp-stand-in"
         self.base_url = ""
+        self.oauth = oauth
         self.ack_seconds = ack_seconds
         self.socket = SocketMode(self.journal, app_id=self.world.app_id, ack_seconds=ack_seconds)
         self.delivery: Delivery = self.socket
@@ -88,6 +91,11 @@ class SlackStandIn:
         """Makes the bot's token worthless, as an uninstallation does."""
         self.api.tokens.pop(self.bot_token, None)
 
+    def beside(self, other: "SlackStandIn") -> None:
+        """Another workspace of the same Slack: tokens of either are good at both addresses, each for its own."""
+        self.api.neighbours.append(other.api)
+        other.api.neighbours.append(self.api)
+
     def over_http(
         self, url: str, signing_secret: str, *, client: httpx.AsyncClient | None = None, age_seconds: int = 0
     ) -> None:
@@ -113,6 +121,7 @@ class SlackStandIn:
             **slack_api_views.METHODS,
             **slack_api_people.METHODS,
             **slack_api_files.METHODS,
+            **(self.oauth.methods() if self.oauth else {}),
             "apps.connections.open": Method(self._open_connection, ("connections:write",), caller="app"),
         }
 

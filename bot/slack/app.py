@@ -5,11 +5,9 @@ No global app and no settings read here: the composition root hands everything i
 
 import asyncio
 import logging
-import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp, AsyncBoltContext
@@ -27,6 +25,7 @@ from bot.slack.client import API_URL, TokenOf, web_client
 from bot.slack.connect import listeners as connect
 from bot.slack.deps import Deps
 from bot.slack.digest import listeners as digest
+from bot.slack.environment import without_slack_environment
 from bot.slack.home import listeners as home
 from bot.slack.install import listeners as install
 from bot.slack.owners import listeners as owners
@@ -41,7 +40,7 @@ FEATURES = (connect, owners, alerts, digest, budget, spend, home, install)  # sp
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
     """The app, with every listener on it. Without a signing secret nobody can reach it by HTTP, only by Socket Mode."""
     log = quiet_logger()
-    with _without_slack_environment():
+    with without_slack_environment():
         app = AsyncApp(
             name=LOGGER,
             logger=log,
@@ -120,16 +119,3 @@ class _KeepAck(AsyncListenerCompletionHandler):
         given = request.context.get(errors.GIVEN_ACK)
         if given is not None and request.context.ack.response is None:
             request.context.ack.response = given
-
-
-@contextmanager
-def _without_slack_environment() -> Iterator[None]:
-    """Bolt reads SLACK_… from the environment on its own: a token to warn about, a client id to start OAuth with.
-
-    Settings are read in one place only, so for the moment of building the app these are out of its sight.
-    """
-    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
-    try:
-        yield
-    finally:
-        os.environ.update(hidden)

@@ -9,7 +9,7 @@ from bot.slack.ports import Admitting, Asking, Budgets, Connecting, Desking, Dig
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
-Removed = Callable[[str], Awaitable[None]]
+Removed = Callable[[str, bool], Awaitable[None]]  # the workspace, and whether it has uninstalled the app
 
 
 @dataclass(frozen=True, slots=True)

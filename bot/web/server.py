@@ -32,8 +32,10 @@ def web_app(
     slack: tuple[str, Endpoint] | None = None,
     hear: hooks.Hear | None = None,
     metrics: Metrics | None = None,
+    pages: Iterable[tuple[str, Endpoint]] = (),
 ) -> Gate:
-    """`/healthz`, `/metrics`, webhooks for `hear`, and where Slack posts to in HTTP mode, all behind the gate.
+    """`/healthz`, `/metrics`, webhooks for `hear`, where Slack posts to in HTTP mode, and pages to look at, all behind
+    the gate.
 
     503 of the first says that something a person should see to is wrong.
     """
@@ -46,6 +48,7 @@ def web_app(
         return PlainTextResponse(written(await metrics() if metrics else []), media_type=CONTENT_TYPE)
 
     routes = [Route("/healthz", healthz), Route("/metrics", exposed), *([hooks.route(hear)] if hear else [])]
+    routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in pages]
     if slack:
         path, endpoint = slack
         routes.append(Route(path, endpoint, methods=["POST"]))

@@ -14,7 +14,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import Database, execute
-from bot.books.tables import Connection, Person
+from bot.books.tables import Connection, Person, Workspace
 from bot.core.clock import Clock
 from bot.work.lease import BusyError
 from bot.work.polling import Poller
@@ -44,7 +44,10 @@ class Polls:
         now = int(self._clock.now().timestamp())
         async with self._database.read() as session:
             due = await session.exec(
-                select(Connection.id).where(
+                select(Connection.id)
+                .join(Workspace)
+                .where(
+                    col(Workspace.removed_at).is_(None),
                     col(Connection.disconnected_at).is_(None),
                     Connection.state != "needs_reauth",
                     # Paused until a time, as while a key service is away, it is asked again then.
@@ -121,6 +124,7 @@ class People:
             session,
             text(
                 "SELECT DISTINCT c.workspace_id, k.email FROM ledger_key k JOIN connection c ON c.id = k.connection_id "
+                "JOIN workspace w ON w.id = c.workspace_id AND w.removed_at IS NULL "
                 "LEFT JOIN person p ON p.workspace_id = c.workspace_id AND p.email = k.email "
                 "WHERE k.email <> '' AND c.workspace_id <> 'local' "
                 "AND (p.email IS NULL OR p.looked_up_at < :old) ORDER BY k.email LIMIT :most"

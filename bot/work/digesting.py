@@ -16,7 +16,7 @@ from bot.books.database import Database
 from bot.books.incident_tables import Incident
 from bot.books.reading import midnight
 from bot.books.reports import answer, freshness, zone_of
-from bot.books.tables import Connection, Workspace
+from bot.books.tables import Connection
 from bot.books.trail import TrailDeed
 from bot.books.workspaces import LOCAL
 from bot.core.answer import Answer
@@ -136,8 +136,8 @@ class Digesting:
     async def run(self) -> None:
         """Writes every digest whose time has come."""
         async with self._database.read() as session:
-            wanted = list(await session.exec(select(Workspace.id).where(Workspace.id != LOCAL)))
-        for workspace_id in sorted(wanted):
+            wanted = await workspaces.others(session, LOCAL)
+        for workspace_id in wanted:
             await self._look(workspace_id)
 
     async def post(self, workspace_id: str, channel: str, period: Period, *, once: str, by: str = "") -> str:
@@ -221,8 +221,7 @@ class Digesting:
     async def _plan(self, session: AsyncSession, workspace_id: str) -> Plan:
         """The channel of the settings is the only workspace's; with several nobody knows whose it is, and no
         workspace's figures may land in another's channel."""
-        others = await session.exec(select(Workspace.id).where(col(Workspace.id).not_in([LOCAL, workspace_id])))
-        channel = self._channel if others.first() is None else None
+        channel = None if await workspaces.others(session, workspace_id) else self._channel
         return await digest_plan.read_plan(session, workspace_id, channel)
 
     def _seconds(self) -> int:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import select
 
-from bot.books import audit, lanes, migrations, outbox
+from bot.books import audit, lanes, migrations, outbox, sealed
 from bot.books.database import Database
-from bot.books.tables import Connection, Secret
+from bot.books.tables import Connection
 from bot.core.clock import Clock
 from bot.plugin.loader import Found
 from bot.vault.errors import VaultError, VaultUnavailable
@@ -46,20 +46,17 @@ async def vault_check(database: Database, vault: Vault) -> Check:
     except VaultError as error:
         return Check("vault", False, str(error), "see to the key that OUTLAY_KMS_KEY names first, and look again")
     async with database.read() as session:
-        rows = list(
-            await session.exec(
-                select(Secret, Connection).join(Connection, col(Connection.id) == col(Secret.connection_id))
-            )
-        )
-    for secret, connection in rows:
+        places = await sealed.places(session)
+    for place in places:
         try:
-            await vault.open(connection.workspace_id, str(connection.id), secret.field, secret.blob)
+            await vault.open(place.workspace_id, place.owner, place.field, place.blob)
         except VaultUnavailable as error:
-            return Check("vault", False, f"{connection.name}: {error}", "see to the key service, and look again")
+            return Check("vault", False, f"{place.title}: {error}", "see to the key service, and look again")
         except VaultError as error:
-            return Check("vault", False, f"{connection.name}: {error}", "bring the master key back, or connect again")
-    opened = "1 secret opens" if len(rows) == 1 else f"{len(rows):,} secrets open"
-    under = Counter(key_id_of(secret.blob) for secret, _ in rows)
+            again = "connect again" if place.connection_id else "install Outlay there again"
+            return Check("vault", False, f"{place.title}: {error}", f"bring the master key back, or {again}")
+    opened = "1 secret opens" if len(places) == 1 else f"{len(places):,} secrets open"
+    under = Counter(key_id_of(place.blob) for place in places)
     others = ", ".join(f"{count} still under {key_id}" for key_id, count in under.items() if key_id != vault.key_id)
     return Check(
         "vault",

@@ -9,11 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sqlmodel import col, select
-
-from bot.books import trail
+from bot.books import sealed, trail
 from bot.books.database import Database
-from bot.books.tables import Connection, Secret
+from bot.books.sealed import Place
 from bot.books.trail import TrailDeed
 from bot.core.clock import Clock
 from bot.vault.errors import VaultError, VaultUnavailable
@@ -35,7 +33,7 @@ class Rotated:
 async def under_which_keys(database: Database) -> Counter[str]:
     """How many secrets are sealed under which key."""
     async with database.read() as session:
-        blobs = list(await session.exec(select(Secret.blob)))
+        blobs = [place.blob for place in await sealed.places(session)]
     found: Counter[str] = Counter()
     for blob in blobs:
         try:
@@ -48,15 +46,11 @@ async def under_which_keys(database: Database) -> Counter[str]:
 async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Progress = lambda _: None) -> Rotated:
     """Wraps anew what is not under the vault's first key."""
     async with database.read() as session:
-        places = list(
-            await session.exec(
-                select(Secret.connection_id, Secret.field).order_by(col(Secret.connection_id), col(Secret.field))
-            )
-        )
+        places = await sealed.places(session)
     done = Rotated()
-    for number, (connection_id, name) in enumerate(places, 1):
+    for number, place in enumerate(places, 1):
         try:
-            await _one(database, vault, clock, connection_id, name, done)
+            await _one(database, vault, clock, place, done)
         except VaultUnavailable as error:
             done.failed.append(f"stopped after {number - 1} of {len(places)} secrets: {error}")
             break
@@ -65,45 +59,21 @@ async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Pr
     return done
 
 
-async def _one(database: Database, vault: Vault, clock: Clock, connection_id: int, name: str, done: Rotated) -> None:
-    async with database.read() as session:
-        found = await session.exec(
-            select(Secret.blob, Connection.name, Connection.workspace_id)
-            .join(Connection, col(Connection.id) == col(Secret.connection_id))
-            .where(Secret.connection_id == connection_id, Secret.field == name)
-        )
-        row = found.first()
-    if row is None:
-        return  # disconnected meanwhile
-    before, title, workspace_id = row
+async def _one(database: Database, vault: Vault, clock: Clock, place: Place, done: Rotated) -> None:
     try:
-        blob = await vault.rewrap(workspace_id, str(connection_id), name, before)
+        blob = await vault.rewrap(place.workspace_id, place.owner, place.field, place.blob)
     except VaultUnavailable:
         raise
     except VaultError as error:
-        done.failed.append(f"{title} ({name}): {error}")
+        done.failed.append(f"{place.title} ({place.field}): {error}")
         return
     if blob is None:
         done.already += 1
         return
     async with database.write() as session:
-        kept = await session.exec(
-            select(Secret)
-            .join(Connection, col(Connection.id) == col(Secret.connection_id))
-            .where(
-                Secret.connection_id == connection_id,
-                Secret.field == name,
-                Secret.blob == before,
-                Connection.workspace_id == workspace_id,
-            )
-            .with_for_update(of=Secret)
-        )
-        secret = kept.first()
-        if secret is not None:  # else given anew meanwhile, and so under the key that seals now
-            secret.blob = blob
-            session.add(secret)
+        if await sealed.replace(session, place, blob):  # else given anew meanwhile, under the key that seals now
             await trail.note(
-                session, workspace_id, TrailDeed.REWRAP, f"connection:con_{connection_id}", now=clock.now(),
-                name=title, field=name, key=vault.key_id, before=key_id_of(before),
+                session, place.workspace_id, TrailDeed.REWRAP, place.thing, now=clock.now(),
+                name=place.title, field=place.field, key=vault.key_id, before=key_id_of(place.blob),
             )  # fmt: skip
             done.rewrapped += 1

@@ -37,7 +37,7 @@ class Bot:
     people: SlackPeople
     tasks: Tasks
     socket: Socket
-    removed: list[str]
+    removed: list[tuple[str, bool]]
 
 
 @asynccontextmanager
@@ -50,12 +50,12 @@ async def running(
     admins: tuple[str, ...],
 ) -> AsyncIterator[Bot]:
     """The bot, for as long as this is open."""
-    clock, tasks, removed = SystemClock(), Tasks(LOG), list[str]()
+    clock, tasks, removed = SystemClock(), Tasks(LOG), list[tuple[str, bool]]()
     token_of = one_workspace(bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
 
-    async def gone(workspace_id: str) -> None:
-        removed.append(workspace_id)
+    async def gone(workspace_id: str, uninstalled: bool) -> None:
+        removed.append((workspace_id, uninstalled))
 
     asking = FakeAsking()
     owning = FakeOwning()

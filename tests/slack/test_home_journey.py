@@ -98,7 +98,7 @@ async def test_a_workspace_that_removes_the_app_is_told_on(slack: Workspace) -> 
     await slack.event("tokens_revoked", tokens={"bot": ["U00OUTLAY"]})
     await slack.event("app_uninstalled")
 
-    assert slack.bot.removed == [slack.world.team_id] * 2
+    assert slack.bot.removed == [(slack.world.team_id, False), (slack.world.team_id, True)]
 
 
 async def test_open_incidents_are_shown_all_to_an_admin_and_their_own_to_a_member(slack: Workspace) -> None:

@@ -13,14 +13,14 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
     @app.event(Event.UNINSTALLED)
     async def uninstalled(context: AsyncBoltContext) -> None:
-        await _removed(context.team_id or "")
+        await _removed(context.team_id or "", True)
 
     @app.event(Event.REVOKED)
     async def revoked(event: dict[str, Any], context: AsyncBoltContext) -> None:
         if (event.get("tokens") or {}).get("bot"):
-            await _removed(context.team_id or "")
+            await _removed(context.team_id or "", False)
 
-    async def _removed(workspace_id: str) -> None:
+    async def _removed(workspace_id: str, uninstalled: bool) -> None:
         deps.log.warning("workspace %s has removed Outlay", workspace_id)
         if deps.removed:
-            await deps.removed(workspace_id)
+            await deps.removed(workspace_id, uninstalled)
