@@ -24,6 +24,8 @@ from bot.app import Bot
 from bot.core.answer import Answer
 from bot.core.clock import ShiftedClock
 from bot.demo import staff
+from bot.demo.anthropic import AnthropicStandin, anthropic_app
+from bot.demo.anthropic import standin as anthropic_standin
 from bot.demo.company import Company
 from bot.demo.linear import PATH as LINEAR_PATH
 from bot.demo.linear import LinearStandin, linear_app
@@ -39,6 +41,7 @@ from bot.work.views import ConnectionView
 
 LOOPBACK = "127.0.0.1"
 BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of today, UTC
+WEEK = timedelta(days=7)
 CATCH_UP_SECONDS = 120.0  # many times what it takes; a machine may be very busy
 LOOK_AGAIN_SECONDS = 0.1
 LOG_FILE = "outlay.log"
@@ -72,6 +75,8 @@ class Stage:
     openrouter_url: str
     linear: LinearStandin
     linear_url: str
+    anthropic: AnthropicStandin
+    anthropic_url: str
     home: House
     bot: Bot
     folder: Path
@@ -136,6 +141,8 @@ async def stage() -> AsyncIterator[Stage]:
         openrouter_url = await stack.enter_async_context(serving(openrouter)) + ROOT
         linear = linear_app(clock)
         linear_url = await stack.enter_async_context(serving(linear)) + LINEAR_PATH
+        anthropic = anthropic_app(_since_last_week(company.at("anthropic"), midnight), clock)
+        anthropic_url = await stack.enter_async_context(serving(anthropic))
         slack = SlackStandIn(World(_people(company), team_name=staff.COMPANY_NAME, clock=clock))
         slack.base_url = await stack.enter_async_context(serving(slack.app))
         settings = _settings(slack, folder / "data")
@@ -147,7 +154,7 @@ async def stage() -> AsyncIterator[Stage]:
         chat = Chat(slack, idle=bot.tasks.idle)
         yield Stage(
             clock, company, slack, chat, standin(openrouter), openrouter_url, linear.state.standin, linear_url,
-            home, bot, folder,
+            anthropic_standin(anthropic), anthropic_url, home, bot, folder,
         )  # fmt: skip
 
 
@@ -162,6 +169,12 @@ def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
             "OUTLAY_ALERT_CHANNEL": ALERT_CHANNEL,
         }
     )
+
+
+def _since_last_week(company: Company, midnight: datetime) -> Company:
+    """A view of the company whose story at this ledger is young: the demo's audience waits while it is read."""
+    company.start = max(company.start, midnight - WEEK)
+    return company
 
 
 def _people(company: Company) -> list[Person]:

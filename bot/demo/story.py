@@ -1,7 +1,7 @@
 """The story that `outlay demo` tells: one night at an invented company, played by the real bot on loopback.
 
-What is simulated is said on the first line. The scenes are in `story_scenes`, `story_alert` and
-`story_ticket`, the sums in `story_sums`, and what `--serve` adds in `story_serve`.
+What is simulated is said on the first line. The scenes are in `story_scenes`, `story_alert`, `story_ticket` and
+`story_bills`, the sums in `story_sums`, and what `--serve` adds in `story_serve`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from bot import logs
 from bot.demo.narrator import Narrator
 
 STOPPED = 130  # as the shell has it for Ctrl-C
-SIMULATED = "Simulated: Slack, OpenRouter, Linear (stand-ins on 127.0.0.1) and the company."
+SIMULATED = "Simulated: Slack, OpenRouter, Linear, Anthropic (all on 127.0.0.1); the company."
 REAL = "Real: the bot, its books, its sockets, its HTTP. No account; nothing leaves this\nmachine."
 
 
@@ -42,7 +42,7 @@ async def demo(*, serve: bool) -> int:
 async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
     tell.progress("the stage is being set …")
     # These take a second or two to load; the first line should not wait for them.
-    from bot.demo import story_alert, story_serve, story_sums, story_ticket
+    from bot.demo import story_alert, story_bills, story_serve, story_sums, story_ticket
     from bot.demo import story_scenes as scenes
     from bot.demo.stage import NotHeld, stage
 
@@ -67,6 +67,9 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
             await story_sums.compare(on, tell)
             tell.scene("The issue in Linear")
             await story_ticket.show(on, tell)
+            tell.scene("The rest of the bill")
+            await story_bills.connect(on, tell)
+            await story_bills.compare(on, tell)
             _what_next(tell, serve)
             telling.told = True
             if serve:

@@ -42,7 +42,7 @@ async def compare(on: Stage, tell: Narrator) -> None:
     _same("by day", {line.day: line.cost_nano_usd for line in _spending(by_day)}, days)
     if on.openrouter.journal.violations:
         raise NotHeld("the bot asked the ledger for something that is not for a reader of bills")
-    _look_for_the_keys(on)
+    look_for(on, openrouter.MANAGEMENT_KEY, linear.API_KEY)
     requests = words.counted(len(on.openrouter.journal.asked), "request")
     tell.say(
         f"Equal to the nano-dollar, and so is each of {words.counted(len(models), 'model')} and each of "
@@ -73,9 +73,9 @@ async def _read_in_one_minute(on: Stage) -> datetime:
     raise NotHeld("the machine is too busy to read the ledger within one minute")
 
 
-def _look_for_the_keys(on: Stage) -> None:
-    """In everything that the house has written and said. They were pasted, and must be nowhere."""
-    for key in (openrouter.MANAGEMENT_KEY, linear.API_KEY):
+def look_for(on: Stage, *pasted: str) -> None:
+    """In everything that the house has written and said. These were pasted, and must be nowhere."""
+    for key in pasted:
         if key in on.slack.journal.said():
             raise NotHeld("a pasted key was sent back to Slack")
         for file in on.folder.rglob("*"):

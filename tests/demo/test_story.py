@@ -71,7 +71,7 @@ def test_it_ends_well_says_nothing_on_stderr_and_leaves_nothing_behind(
 def test_the_first_line_says_what_is_simulated(told: tuple[subprocess.CompletedProcess[bytes], Path]) -> None:
     first = told[0].stdout.decode().splitlines()[0]
 
-    for name in ("Simulated", "Slack", "OpenRouter", "Linear", "company"):
+    for name in ("Simulated", "Slack", "OpenRouter", "Linear", "Anthropic", "company"):
         assert name in first
 
 
@@ -148,6 +148,17 @@ def test_the_doctor_is_content_and_the_books_equal_the_truth(words: str) -> None
     assert sums
     assert sums[1] == sums[2]
     assert float(sums[1]) > 100
+
+
+def test_a_second_ledgers_dollars_stand_beside_the_first_and_are_those_of_the_company(words: str) -> None:
+    rest = words.partition("The rest of the bill")[2].partition("What next")[0]
+
+    assert "anthropic is connected to Anthropic." in rest
+    assert "sk-ant-" not in words
+    by_ledger = rest.partition("Spend by ledger")[2]
+    assert re.search(r"openrouter \$[\d,.]+ \d+ % .*? anthropic \$[\d,.]+ \d+ %", by_ledger)
+    assert len(re.findall(r"anthropic/claude-sonnet-4\.5 (openrouter|anthropic) \$", by_ledger)) == 2
+    assert re.search(r"the books have \$\d+\.\d{9} of Anthropic's, and so has the company, to the nano-dollar", rest)
 
 
 def test_served_it_plays_what_is_typed_until_quit(words: str) -> None:
