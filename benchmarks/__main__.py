@@ -8,7 +8,7 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import cycle, delivery, forecast, living, spend, writing
+from benchmarks import charts, cycle, delivery, forecast, living, spend, writing
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "cycle": cycle.run,
     "living": living.run,
     "delivery": delivery.run,
+    "charts": charts.run,
     "forecast": forecast.run,
     "detection": detection.run,
 }

@@ -6,11 +6,13 @@ a picture, 1: what was wrong), four bytes of length, and that. It ends when stdi
 that a specification points to elsewhere is refused.
 """
 
+import os
 import struct
 import sys
 from typing import BinaryIO
 
 SCALE = 2.0
+NICE = 10  # whoever answers people comes first
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
@@ -29,4 +31,5 @@ def main(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICE)
     main(sys.stdin.buffer, sys.stdout.buffer)
