@@ -3,7 +3,7 @@
 The composition root (`bot.app`) hands in what stands behind them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -121,8 +121,10 @@ class Desking(Protocol):
         """Expects it no longer."""
         ...
 
-    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
-        """Has every sink make a ticket of it; gives how many sinks there are."""
+    async def file(
+        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None
+    ) -> int:
+        """Has every sink, or some, make a ticket of it; gives how many."""
         ...
 
     async def alerting(self, workspace_id: str) -> Alerting:

@@ -3,7 +3,7 @@
 Each thing done is checked by the state machine, noted with who and when, and shown in the message by the outbox.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -32,7 +32,8 @@ class NoSuchIncident(ValueError):
 class IncidentView:
     """An incident as people see it. `members`: all that share its message, the biggest first; itself if it is alone.
 
-    `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are.
+    `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are;
+    `unfiled`: those that have made nothing of it, by connection and name.
     `fresh_until`: up to when each ledger has been read, by the connection's name; empty in a list.
     """
 
@@ -56,6 +57,7 @@ class IncidentView:
     ts: str
     zone: tzinfo
     fresh_until: Mapping[str, datetime | None] = field(default_factory=dict)
+    unfiled: tuple[tuple[int, str], ...] = ()
 
 
 class Desk:
@@ -156,12 +158,16 @@ class Desk:
                 now=self._clock.now(), subject=row.subject,
             )  # fmt: skip
 
-    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
-        """Has every sink make a ticket of it, whatever its threshold; gives how many. Raises NoSuchIncident."""
+    async def file(
+        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None
+    ) -> int:
+        """Has every sink, or some, make a ticket, whatever its threshold; gives how many. Raises NoSuchIncident."""
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, lock=True)
-            told = await episodes.tell(session, row, "opened", key="by hand", now=now, asked_by=who_name)
+            told = await episodes.tell(
+                session, row, "opened", key="by hand", now=now, asked_by=who_name, connections=connections
+            )
             if told:
                 await incidents.note(session, row, "file", now=now, who=who)
                 await trail.note(
@@ -237,6 +243,7 @@ class Desk:
             members=tuple([await self._view(session, one, whole=False) for one in shared]) if len(shared) > 1 else (),
             tickets=tuple(tickets),
             sinks=len(named),
+            unfiled=tuple((place or 0, name) for place, name in named.items() if place not in made) if whole else (),
             channel=row.channel,
             ts=row.ts,
             zone=await zone_of(session, row.workspace_id),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -257,8 +257,10 @@ class FakeDesk:
         self.plans = [plan for plan in self.plans if plan.id != number]
         self.said.append(("take_back", number))
 
-    async def file(self, workspace_id: str, number: int, *, who: str, who_name: str) -> int:
-        self.said.append(("file", number, who, who_name))
+    async def file(
+        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None
+    ) -> int:
+        self.said.append(("file", number, who, who_name, connections))
         return self._at(number).sinks
 
     async def alerting(self, workspace_id: str) -> Alerting:

@@ -59,7 +59,7 @@ def test_the_words_for_notifications_hold_the_number() -> None:
     ("view", "buttons", "line"),
     [
         (incident(), ["acknowledge", "snooze", "expect", "look"], "Open: nobody has taken it yet."),
-        (incident(sinks=1), ["acknowledge", "snooze", "expect", "file", "look"], "Open"),
+        (incident(sinks=1, unfiled=((2, "tickets"),)), ["acknowledge", "snooze", "expect", "file", "look"], "Open"),
         (after("acknowledge", "acknowledged"), ["undo", "expect", "look"], "*Acknowledged by <@U02BEN>"),
         (after("snooze", "snoozed", snoozed_until=NOW + timedelta(hours=4)), ["undo", "expect", "look"],
          "*Snoozed by <@U02BEN> until <!date^"),
@@ -100,6 +100,19 @@ def test_the_reason_and_the_ticket_are_shown() -> None:
     texts = mrkdwn_texts(message.forms[0][1])
     assert any(text.endswith(": the nightly batch") for text in texts)
     assert any("Ticket: <https://linear.app/a%7Cb&gt;|Linear>" in text for text in texts)
+
+
+def test_it_can_be_filed_wherever_nothing_was_made_of_it() -> None:
+    (one,) = [
+        found for found in blocks.buttons(incident(sinks=2, unfiled=((3, "board"),))) if "file" in found["action_id"]
+    ]
+    assert (one["text"]["text"], one["value"]) == ("File in board", "7:3")
+    places = tuple((number, f"place {number} <!channel>") for number in range(2, 40))
+    view = incident(sinks=40, unfiled=places)
+    (many,) = [found for found in blocks.buttons(view) if "file" in found["action_id"]]
+    assert [option["value"] for option in many["options"]][:2] == ["7:2", "7:3"]
+    assert (many["options"][-1]["text"]["text"], many["options"][-1]["value"]) == ("All of them", "7:")
+    assert_view(views.incident_view(view, NOW))
 
 
 def test_an_address_that_is_none_is_no_link() -> None:

@@ -101,10 +101,14 @@ async def test_the_figures_come_as_an_answer_of_spend_for_the_asker_alone(slack:
 
 
 async def test_filing_names_who_asked_and_is_refused_without_a_tracker(slack: Workspace) -> None:
-    await slack.click(posted(slack, sinks=1), "alerts:file", user=BEN)
-    assert slack.bot.desk.said == [("file", 7, BEN, "ben")]
+    await slack.click(posted(slack, sinks=1, unfiled=((2, "tickets"),)), "alerts:file", user=BEN)
+    several = posted(slack, sinks=2, unfiled=((2, "tickets"), (3, "board")))
+    await slack.choose(several, "alerts:file", "board", user=BEN)
+    await slack.choose(several, "alerts:file", "All of them", user=BEN)
+    asked = [("file", 7, BEN, "ben", places) for places in ([2], [3], None)]
+    assert slack.bot.desk.said == asked
 
-    message = posted(slack, sinks=1)
+    message = posted(slack, sinks=1, unfiled=((2, "tickets"),))
     slack.bot.desk.found[7] = incident(sinks=0)
     reply = await slack.click(message, "alerts:file", user=BEN)
     assert "No issue tracker is connected" in reply.text

@@ -107,12 +107,12 @@ async def test_a_sink_that_comes_later_is_named_too(books: Books) -> None:
     room = await Room.opened(books)
     await room.deliver()
     await Bench(books.database).connect("board")
-    board = (await books.rows("SELECT id FROM connection WHERE name = 'board'"))[0][0]
-    async with books.database.write() as session:
-        row = await session.get(Incident, (await room.view()).number)
-        assert row is not None
-        await episodes.tell(session, row, "opened", key="later", now=NOW, asked_by="Bruno", connections=[board])
+    view = await room.view()
+    ((board, name),) = view.unfiled
+    assert (name, view.sinks) == ("board", 2)
+    assert await room.desk.file("T1", view.number, who="U02BRUNO", who_name="Bruno", connections=[board]) == 1
     await room.deliver()
+    assert (await room.view()).unfiled == ()
     assert [detail for what, _, detail in await room.changes() if what == "filed"] == ["tickets", "board"]
 
 

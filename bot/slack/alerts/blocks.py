@@ -14,6 +14,7 @@ SNOOZES = (("1h", "1 hour"), ("4h", "4 hours"), ("morning", "Until tomorrow morn
 GROUP_SHOWN = 5
 PICKED_MAX = 100  # options of a select
 TICKETS_MAX = 5
+FILED_MAX = 20  # places in the choice of where to file it
 UNDOABLE = ("acknowledged", "snoozed", "expected", "false")
 
 
@@ -51,8 +52,7 @@ def buttons(view: IncidentView) -> list[kit.Block]:
         found.append(_snooze(number))
     if view.state in ALIVE:
         found.append(_button("Expected…", Action.EXPECT, number, who))
-        if view.sinks and not view.tickets:
-            found.append(_button("File Issue", Action.FILE, number, who))
+        found += _file(view, who)
     return [*found, _button("Open in /spend", Action.LOOK, number, who)]
 
 
@@ -114,6 +114,20 @@ def _pick(members: Sequence[IncidentView]) -> kit.Block:
         for member in members[:PICKED_MAX]
     ]
     return _select("Open one…", Action.PICK, options)
+
+
+def _file(view: IncidentView, who: str) -> list[kit.Block]:
+    """Where it can be filed that has nothing of it yet: a button for one place, a choice between several."""
+    if not view.unfiled:
+        return []
+    (place, name), *more = view.unfiled
+    if more:
+        options = [
+            kit.option(words.name(name, 50), f"{view.number}:{place}") for place, name in view.unfiled[:FILED_MAX]
+        ]
+        return [_select("File in…", Action.FILE, [*options, kit.option("All of them", f"{view.number}:")])]
+    label = "File Issue" if view.sinks == 1 else f"File in {words.name(name, 30)}"
+    return [_button(label, Action.FILE, f"{view.number}:{place}", who)]
 
 
 def _snooze(number: str) -> kit.Block:

@@ -80,9 +80,13 @@ class Deeds:
         )  # fmt: skip
         await self._done(workspace_id, str(number), doing)
 
-    async def file(self, workspace_id: str, number: str, who: str, who_name: str) -> IncidentView:
-        """Has a ticket made of it."""
-        filing = self._deps.desk.file(workspace_id, _number(number), who=who, who_name=who_name)
+    async def file(self, workspace_id: str, chosen: str, who: str, who_name: str) -> IncidentView:
+        """Has a ticket made of it. `chosen`: the incident's number, and after a colon a connection, or none for all."""
+        number, _, place = chosen.partition(":")
+        connections = [_number(place)] if place else None
+        filing = self._deps.desk.file(
+            workspace_id, _number(number), who=who, who_name=who_name, connections=connections
+        )
         if not await self._done(workspace_id, number, filing):
             raise Told(NO_SINK)
         return await self.see(workspace_id, number)
