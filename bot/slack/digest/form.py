@@ -21,7 +21,7 @@ _CHOICES: dict[Period, str] = {
 
 
 def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) -> kit.View:
-    """The form, filled in with what is chosen."""
+    """The form, filled in with what is chosen. `preview` None: it follows."""
     own = plan.people.get(user_id, ())
     parts: list[kit.Block] = _for_admins(plan) if is_admin else [kit.section(_where(plan))]
     parts.append(_input(Input.OWN, "Your own figures, by direct message", _checkboxes(own), optional=True))
@@ -109,7 +109,7 @@ def _often(periods: tuple[Period, ...]) -> str:
 
 def _preview(preview: Digest | None) -> list[kit.Block]:
     if preview is None:
-        return []
+        return [{"type": "divider"}, kit.context("A preview of the newest one is on its way.")]
     lines, room = [], PREVIEW_CHARACTERS
     for line in blocks.text(preview):
         room -= len(line) + 1

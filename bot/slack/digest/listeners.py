@@ -3,6 +3,7 @@
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.spans import PERIODS, Period, last_span
@@ -16,6 +17,7 @@ from bot.slack.spend.asked import COMMAND, as_typed, first_word
 from bot.slack.spend.blocks import FOR_MEMBERS
 
 SUBCOMMAND = "digest"
+_MOVED_ON = ("hash_conflict", "not_found")
 FOR_ADMINS = "Where digests go is for workspace admins and owners to say."
 _HELP = "`/spend digest` sets digests up; `/spend digest now`, `/spend digest now week` or `… month` shows the newest."
 
@@ -53,10 +55,21 @@ def register(app: AsyncApp, deps: Deps) -> None:
         await show_form(client, str(body["trigger_id"]), workspace_id, user_id)
 
     async def show_form(client: AsyncWebClient, trigger_id: str, workspace_id: str, user_id: str) -> None:
+        """Opens it at once, since a trigger lives for three seconds; the preview, which asks the books, follows."""
         plan = await deps.digests.plan(workspace_id)
-        preview = await deps.digests.last(workspace_id, plan.periods[0] if plan.periods else "day")
         is_admin = await deps.admitting.is_admin(workspace_id, user_id)
-        await client.views_open(trigger_id=trigger_id, view=form.view(plan, preview, user_id, is_admin=is_admin))
+        opened = await client.views_open(trigger_id=trigger_id, view=form.view(plan, None, user_id, is_admin=is_admin))
+        preview = await deps.digests.last(workspace_id, plan.periods[0] if plan.periods else "day")
+        try:
+            await client.views_update(
+                view_id=str(opened["view"]["id"]),
+                hash=str(opened["view"]["hash"]),
+                view=form.view(plan, preview, user_id, is_admin=is_admin),
+            )
+        except SlackApiError as error:
+            if error.response.get("error") not in _MOVED_ON:
+                raise
+            deps.log.info("the form of digests is closed or submitted already, so it gets no preview")
 
     @app.view(View.FORM)
     async def submitted(
