@@ -91,6 +91,11 @@ def read(text: str) -> list[Tree[Token]]:
         raise AssertionError("a lexer of words lets every text through") from error
 
 
+def ready() -> None:
+    """Builds the parser, which takes a moment, before anybody waits for it."""
+    _parser()
+
+
 def tokens(text: str) -> Iterator[Token]:
     """The words of a text with their kinds. Lists with commas or bars are several words, names in quotes are one."""
     for chunk in _CHUNK.finditer(text):

@@ -1,10 +1,12 @@
 """`/spend`, and the app mentioned: ask the books, show the answer to the asker alone, and let them share it."""
 
+import asyncio
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.core import grammar
 from bot.core.answer import Answer
 from bot.slack import kit
 from bot.slack.deps import Deps
@@ -15,12 +17,14 @@ from bot.slack.spend.asked import COMMAND, as_typed, first_word, without_the_app
 from bot.slack.spend.ids import Action, Event
 from bot.slack.spend.sharing import Shares, buttons, send_csv, signed, thread_of
 
+ANSWERS_AT_ONCE = 4  # more would not come sooner, and would hold up the acks of those who ask meanwhile
 _FORMS = ("connect", "owners", "alerts", "digest", "budget")  # a form needs the command: a mention opens none
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
     """Binds the command, the mention and the buttons of an answer."""
-    shares = Shares()
+    shares, turns = Shares(), asyncio.Semaphore(ANSWERS_AT_ONCE)
+    grammar.ready()
 
     @app.command(COMMAND)
     async def spend(ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond) -> None:
@@ -89,7 +93,8 @@ def register(app: AsyncApp, deps: Deps) -> None:
     async def _ask(workspace_id: str, user_id: str, question: str) -> Answer:
         """The one place where this feature asks the books: as this person, who must be a member now."""
         await _admit(workspace_id, user_id)
-        return await deps.asking.spend(workspace_id, question, me=user_id)
+        async with turns:
+            return await deps.asking.spend(workspace_id, question, me=user_id)
 
     async def _admit(workspace_id: str, user_id: str) -> None:
         if await deps.admitting.is_guest(workspace_id, user_id):
