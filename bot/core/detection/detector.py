@@ -220,11 +220,14 @@ class Detector:
         as_of = (look.slot + 1) * SLOT_SECONDS
         since = look.walk.since if look.walk.machine else look.walk.run_since
         totals: dict[tuple[str, str], int] = {}
-        for pair, parts in subject.parts(since // HOUR_SLOTS, look.slot // HOUR_SLOTS):
-            totals[pair] = totals.get(pair, 0) + parts[0]
+        tokens = requests = 0
+        told = True
+        for pair, (cost, of_tokens, of_requests, known) in subject.parts(since // HOUR_SLOTS, look.slot // HOUR_SLOTS):
+            totals[pair] = totals.get(pair, 0) + cost
+            tokens, requests, told = tokens + of_tokens, requests + of_requests, told and bool(known)
         spent = sum(totals.values())
         top = max(totals, key=lambda pair: totals[pair], default=None)
-        hour_nano = int(look.facts[1] * NANO_PER_USD)
+        hour_nano = int(subject.pace(look.slot, since) * NANO_PER_USD)
         moment = datetime.fromtimestamp(as_of, UTC)
         first = subject.first * SLOT_SECONDS if subject.first is not None else None
         money = self._money([subject], moment, hour_nano, first)
@@ -234,6 +237,8 @@ class Detector:
             since=since * SLOT_SECONDS,
             key=top[0] if top else None, model=top[1] if top else None,
             share=totals[top] / spent if top and spent > 0 else None,
+            requests=requests if told and requests > 0 else None,
+            tokens_each=tokens // requests if told and requests > 0 and tokens > 0 else None,
             facts=_facts(look, found, freshness), days_known=round(look.baseline.days),
             today_nano_usd=money.today, usual_by_now_nano_usd=money.usual_by_now,
             by_midnight_nano_usd=money.by_midnight,

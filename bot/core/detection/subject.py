@@ -20,8 +20,9 @@ KEPT_HOURS_DAYS = 36
 MIX_HOURS = 30
 FRESH_SLOTS = 2 * DAY_SLOTS
 QUIET_SLOTS = 14 * DAY_SLOTS
+QUARTER_SLOTS = 3
 NO_HOURS = array("q", bytes(192))
-WINDOWS = (3, 12, 48, DAY_SLOTS)
+WINDOWS = (QUARTER_SLOTS, HOUR_SLOTS, 48, DAY_SLOTS)
 
 
 class Fresh(NamedTuple):
@@ -179,6 +180,12 @@ class Subject:
             walk.tireless, walk.machine,
         )  # fmt: skip
         return Look(slot, facts, walk, baseline, slots.spent(place, slot - walk.since + 1))
+
+    def pace(self, slot: int, since: int) -> float:
+        """Dollars an hour: of the last hour, or of the stretch since then where that is shorter, yet over a quarter."""
+        over = min(HOUR_SLOTS, max(QUARTER_SLOTS, slot - since + 1))
+        place = bisect_left(self.slots.at, slot)
+        return self.slots.spent(place, over) * HOUR_SLOTS / over
 
     def baseline(self, peers: Peers) -> Baseline:
         """What to expect of the open day."""

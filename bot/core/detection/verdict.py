@@ -35,7 +35,9 @@ class Verdict:
     `at`: the poll that raised it; `as_of`: up to when the money it speaks of was spent. `subject`: `*` for everybody.
     `usual_by_now_nano_usd`: the median of the same weekday's money by the same local time (of all days where there are
     fewer than three such), None where there is no history. `by_midnight_nano_usd`: today's money if the last hour goes
-    on until local midnight. `share`: of the money since `since`, what went to `model` on `key`.
+    on until local midnight. `share`: of the money since `since`, what went to `model` on `key`. `hour_nano_usd`: of the
+    last hour, or at the pace of the stretch since `since` where that is shorter. `requests`, of the hours since then,
+    and `tokens_each`: None where a ledger does not say.
     """
 
     at: int
@@ -55,6 +57,8 @@ class Verdict:
     facts: tuple[Fact, ...]
     days_known: int
     subjects: int = 1
+    requests: int | None = None
+    tokens_each: int | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -84,6 +88,8 @@ def explain(verdict: Verdict, zone: tzinfo = UTC) -> str:
         parts.append(f"{100 * verdict.share:.0f} % of it {verdict.model}{on}, since {since}")
     else:
         parts.append(f"since {since}")
+    if verdict.requests and verdict.tokens_each:
+        parts.append(f"{verdict.requests:,} requests of about {verdict.tokens_each:,} tokens")
     parts += [words for fact in verdict.facts if (words := _fact(fact))]
     return "; ".join(parts)
 

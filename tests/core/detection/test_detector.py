@@ -15,7 +15,7 @@ def test_three_quiet_weeks_of_a_team_page_nobody() -> None:
 
 
 def test_a_loop_at_night_pages_within_the_hour_and_a_sentence_says_why() -> None:
-    runaway = list(loop("dev03", TUESDAY_NIGHT, 4, 2.0, model="opus"))
+    runaway = [one._replace(requests=9) for one in loop("dev03", TUESDAY_NIGHT, 4, 2.0, model="opus")]
 
     said = [one for one in run(Detector(), polls(team(16) + runaway, MONDAY + 16 * DAY)) if one.subject == "dev03"]
 
@@ -23,7 +23,9 @@ def test_a_loop_at_night_pages_within_the_hour_and_a_sentence_says_why() -> None
     assert TUESDAY_NIGHT < page.at <= TUESDAY_NIGHT + 3600
     spent = sum(one.cost_nano_usd for one in runaway if one.end <= page.at)
     assert page.today_nano_usd == spent
-    assert page.hour_nano_usd == spent or abs(page.hour_nano_usd - spent) < 10
+    minutes = (page.at - TUESDAY_NIGHT) / 60
+    assert 15 <= minutes <= 60
+    assert abs(page.hour_nano_usd - spent * 60 / minutes) < 10
     assert page.usual_by_now_nano_usd == 0
     assert (page.key, page.model, page.share) == ("dev03-key", "opus", 1.0)
     assert page.since == TUESDAY_NIGHT
@@ -31,6 +33,9 @@ def test_a_loop_at_night_pages_within_the_hour_and_a_sentence_says_why() -> None
     assert words.startswith("usually $0.00 by 02:")
     assert "on a Tuesday, now $" in words
     assert "100 % of it opus on key dev03-key, since 02:10" in words
+    tokens = sum(one.tokens or 0 for one in runaway if one.end <= page.at)
+    assert page.requests == 9 * minutes / 5
+    assert f"{page.requests} requests of about {tokens // page.requests:,} tokens" in words
 
 
 def test_a_few_cents_never_ring_however_strange() -> None:
