@@ -37,9 +37,10 @@ async def test_everybody_sees_them_in_words_the_nearest_to_its_limit_first(slack
 
 async def test_an_admin_adds_one(slack: Workspace) -> None:
     modal = await opened(slack)
+    await modal.choose("budget:scope", "owner")
 
     await modal.submit(
-        {"budget:scope": "owner", "budget:owner": "U02BEN", "budget:limit": "$1,240.50", "budget:period": "week",
+        {"budget:owner": "U02BEN", "budget:limit": "$1,240.50", "budget:period": "week",
          "budget:shares": "100, 50 80", "budget:channel": FINANCE}
     )  # fmt: skip
 
@@ -70,8 +71,6 @@ async def test_an_admin_changes_and_removes_one(slack: Workspace) -> None:
         ({"budget:limit": "0"}, "budget:limit"),
         ({"budget:limit": "1e9"}, "budget:limit"),
         ({"budget:limit": "-5"}, "budget:limit"),
-        ({"budget:limit": "6", "budget:scope": "model"}, "budget:model"),
-        ({"budget:limit": "6", "budget:scope": "owner"}, "budget:owner"),
         ({"budget:limit": "6", "budget:shares": "eighty"}, "budget:shares"),
         ({"budget:limit": "6", "budget:shares": "1 2 3 4 5 6"}, "budget:shares"),
     ],
@@ -80,6 +79,43 @@ async def test_what_is_wrong_is_told_on_its_field(slack: Workspace, filled: dict
     reply = await (await opened(slack)).submit(filled)
     assert list(reply.errors) == [field]
     assert slack.bot.budgets.kept == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "field", "value"),
+    [
+        ("owner", "budget:owner", "agent:ci"),
+        ("model", "budget:model", "*claude*"),
+        ("ledger", "budget:ledger", "openrouter"),
+    ],
+)
+async def test_the_form_asks_for_which_one_of_what_was_chosen_alone(
+    slack: Workspace, scope: str, field: str, value: str
+) -> None:
+    modal = await opened(slack)
+    fields = {"budget:owner", "budget:model", "budget:ledger"}
+    assert not fields & set(inputs(modal))
+    await modal.choose("budget:scope", scope)
+    assert fields & set(inputs(modal)) == {field}
+    assert list((await modal.submit({"budget:limit": "6"})).errors) == [field]
+    await modal.submit({field: value})
+    (kept,) = slack.bot.budgets.kept
+    assert (kept.scope, kept.subject, kept.limit_nano_usd) == (scope, value, 6 * DOLLAR), "what was typed stays"
+
+
+async def test_where_there_is_nobody_to_choose_it_says_the_step_before(slack: Workspace) -> None:
+    slack.bot.budgets.known = Subjects((), ())
+    modal = await opened(slack)
+    for scope, step in (("owner", "/spend owners"), ("ledger", "/spend connect")):
+        await modal.choose("budget:scope", scope)
+        assert step in modal.words
+        assert list((await modal.submit({"budget:limit": "6"})).errors) == ["budget:scope"]
+    assert slack.bot.budgets.kept == []
+
+
+def inputs(modal: Modal) -> list[str]:
+    """The fields of a form."""
+    return [block["block_id"] for block in modal.blocks if block["type"] == "input"]
 
 
 async def test_what_the_books_refuse_lands_on_a_field(slack: Workspace) -> None:
@@ -104,6 +140,11 @@ async def test_one_that_is_gone_meanwhile_is_told(slack: Workspace) -> None:
     reply = await slack.command("/spend budget", user=ALICE)
     slack.bot.budgets.found = []
     assert "somebody has removed it" in (await reply.click("budget:change")).text
+    slack.bot.budgets.found = [standing()]
+    modal = await opened(slack, "budget:change")
+    slack.bot.budgets.found = []
+    await modal.choose("budget:scope", "model")
+    assert "somebody has removed it" in modal.words
 
 
 @pytest.mark.parametrize(

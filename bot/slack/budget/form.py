@@ -27,12 +27,12 @@ _AMOUNT = re.compile(r"\$?\s*(\d{1,3}(?:,\d{3})+|\d{1,10})(\.\d{1,9})?\s*(?:USD|
 _PART = {"scope": Input.SCOPE, "limit": Input.LIMIT, "shares": Input.SHARES}
 
 
-def view(known: Subjects, budget: Budget | None) -> kit.View:
-    """The form, empty or filled in with a budget."""
+def view(known: Subjects, budget: Budget | None, scope: Scope | None = None) -> kit.View:
+    """The form, empty or filled in with a budget. `scope`: what was just chosen; which one of that is asked."""
     scopes = [kit.option(text, scope) for scope, text in _SCOPES]
     periods = [kit.option(wording.A[period][0].upper() + wording.A[period][1:], period) for period in PERIODS]
-    scope, period = (budget.scope, budget.period) if budget else ("workspace", "month")
-    model = budget.subject if budget and budget.scope == "model" else ""
+    scope = scope or (budget.scope if budget else "workspace")
+    period = budget.period if budget else "month"
     shares = ", ".join(str(share) for share in (budget.shares if budget else SHARES))
     foresee = kit.option("Also tell when the forecast passes the limit", "yes")
     on = budget is None or budget.on_forecast
@@ -43,10 +43,8 @@ def view(known: Subjects, budget: Budget | None) -> kit.View:
     if budget and budget.channel:
         channel["initial_conversation"] = budget.channel
     parts = [
-        _input(Input.SCOPE, "For whom or what?", _radio(scopes, scope)),
-        *_owner(known, budget),
-        _input(Input.MODEL, "Which model?", _text(model), optional=True, hint="Such as *claude*; * is anything."),
-        *_ledger(known, budget),
+        _input(Input.SCOPE, "For whom or what?", _radio(scopes, scope)) | {"dispatch_action": True},
+        *_which(scope, known, budget),
         _input(Input.LIMIT, "How much (USD)?", _text(_dollars(budget.limit_nano_usd) if budget else "")),
         _input(Input.PERIOD, "In what time?", _radio(periods, period)),
         _input(
@@ -114,7 +112,7 @@ def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
         return None, errors
     ahead = values[Input.FORECAST][Input.FORECAST].get("selected_options")
     return Budget(
-        id=int(json.loads(view["private_metadata"])["budget"]),
+        id=number_of(view),
         scope=scope,
         subject=subject,
         period=_option(values, Input.PERIOD),  # type: ignore[arg-type]
@@ -128,6 +126,28 @@ def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
 def field_of(error: BudgetError) -> str:
     """On which field an error of the service lands."""
     return _PART.get(error.field, Input.SCOPE)
+
+
+def scope_of(view: dict[str, Any]) -> Scope:
+    """What a form is for just now."""
+    return _option(view["state"]["values"], Input.SCOPE) or "workspace"  # type: ignore[return-value]
+
+
+def number_of(view: dict[str, Any]) -> int:
+    """Which budget a form changes; 0 for a new one."""
+    return int(json.loads(view["private_metadata"])["budget"])
+
+
+def _which(scope: Scope, known: Subjects, budget: Budget | None) -> list[kit.Block]:
+    match scope:
+        case "owner":
+            return _owner(known, budget) or [kit.context("Nobody answers for a key yet: `/spend owners` says whose.")]
+        case "model":
+            model = budget.subject if budget and budget.scope == "model" else ""
+            return [_input(Input.MODEL, "Which model?", _text(model), hint="Such as *claude*; * is anything.")]
+        case "ledger":
+            return _ledger(known, budget) or [kit.context("No ledger is connected yet: `/spend connect`.")]
+    return []
 
 
 def _owner(known: Subjects, budget: Budget | None) -> list[kit.Block]:
@@ -153,7 +173,7 @@ def _select(
     element: kit.Block = {"type": "static_select", "options": list(options.values())}
     if budget and budget.scope == scope and budget.subject in options:
         element["initial_option"] = options[budget.subject]
-    return [_input(field, label, element, optional=True)]
+    return [_input(field, label, element)]
 
 
 def _remove(budget: Budget) -> kit.Block:
@@ -189,7 +209,8 @@ def _option(values: dict[str, Any], field: Input) -> str:
 
 
 def _typed(values: dict[str, Any], field: Input) -> str:
-    return str(values[field][field].get("value") or "").strip()
+    state = (values.get(field) or {}).get(field) or {}
+    return str(state.get("value") or "").strip()
 
 
 def _shown(field: Input, values: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ class Action(StrEnum):
     ADD = "budget:add"
     CHANGE = "budget:change"
     REMOVE = "budget:remove"
+    SCOPE = "budget:scope"  # chosen in the form, which then asks for which one
 
 
 class View(StrEnum):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.budget import blocks, form
@@ -68,6 +69,23 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
             raise Told(_GONE)
         shown = form.view(await deps.budgets.subjects(workspace_id), budget)
         await client.views_open(trigger_id=body["trigger_id"], view=shown)
+
+    @app.action(Action.SCOPE)
+    async def scope(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        await ack()
+        workspace_id, view = context.team_id or "", body["view"]
+        await _admit(deps, workspace_id, body["user"]["id"])
+        number = form.number_of(view)
+        known = {one.budget.id: one.budget for one in await deps.budgets.standings(workspace_id)} if number else {}
+        if number and number not in known:
+            raise Told(_GONE)
+        shown = form.view(await deps.budgets.subjects(workspace_id), known.get(number), form.scope_of(view))
+        try:  # what stands in the other fields stays there, since they keep their ids
+            await client.views_update(view_id=view["id"], hash=view["hash"], view=shown)
+        except SlackApiError as error:
+            if error.response.get("error") != "hash_conflict":
+                raise
+            deps.log.info("the form has moved on since that choice; the later one counts")
 
     @app.view(View.FORM)
     async def submitted(
