@@ -37,6 +37,7 @@ from bot.slack.voices import Voices
 from bot.web.server import Endpoint, listening, web_app
 from bot.work.clockwork import People, Polls
 from bot.work.delivering import Deliveries
+from bot.work.gate import Gate, guarded
 from bot.work.inbound import Hearing
 from bot.work.loop_lag import LoopLag
 from bot.work.measures import measures
@@ -78,21 +79,22 @@ class Bot:
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
         self._people = SlackPeople(self._token_of, self._client_for, home.clock, log, admins=settings.admins)
+        gate = Gate(home.database, self._people)
         deps = Deps(
-            asking=home.asking,
-            connecting=home.connections,
-            owning=home.owning,
-            admitting=self._people,
+            asking=guarded(home.asking, gate, "asking"),
+            connecting=guarded(home.connections, gate, "connecting"),
+            owning=guarded(home.owning, gate, "owning"),
+            admitting=gate,
             poster=Poster(home.clock, log),
             tasks=self.tasks,
             clock=home.clock,
             log=log,
             admins=tuple(sorted(settings.admins)),
-            desk=home.desk,
-            undelivered=home.undelivered,
-            digests=home.digests,
-            budgets=home.budgets,
-            homes=home.homes,
+            desk=guarded(home.desk, gate, "desk"),
+            undelivered=guarded(home.undelivered, gate, "undelivered"),
+            digests=guarded(home.digests, gate, "digests"),
+            budgets=guarded(home.budgets, gate, "budgets"),
+            homes=guarded(home.homes, gate, "homes"),
             deliver_soon=self._deliver_soon,
             removed=self._removed,
         )

@@ -27,6 +27,7 @@ from bot.work.digesting import Digesting
 from bot.work.home import Homes
 from bot.work.owning import Owning
 from bot.work.polling import Poller
+from bot.work.rights import Ruling
 from bot.work.undelivered import Undelivered
 from bot.work.watching import Watching
 
@@ -55,6 +56,7 @@ class House:
     budgets: Budgeting
     digests: Digesting
     homes: Homes
+    ruling: Ruling
 
     async def workspace(self) -> str:
         """The workspace that a command acts on."""
@@ -114,6 +116,7 @@ async def house(
             homes=Homes(
                 database, clock, connections, owning, digests, loaded.found, channel=settings.alert_channel or ""
             ),
+            ruling=Ruling(database, clock),
             watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
         )
     finally:

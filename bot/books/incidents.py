@@ -5,17 +5,18 @@ incident: whoever delivers it shows how the incident stands by then.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import outbox
 from bot.books.incident_tables import Expectation, Incident, IncidentChange
 from bot.core import incidents
 from bot.core.incidents import ALIVE, Deed, Standing
+from bot.core.rights import EVERYBODY, NOBODYS
 
 REOPEN_SECONDS = 86_400  # so long after its end the same subject's next sign is the same incident
 LISTED_MAX = 50
@@ -35,11 +36,16 @@ async def one(session: AsyncSession, workspace_id: str, number: int, *, lock: bo
     return (await session.exec(statement.with_for_update() if lock else statement)).first()
 
 
-async def recent(session: AsyncSession, workspace_id: str, *, subject: str = "") -> Sequence[Incident]:
-    """The newest incidents, alive or not."""
+async def recent(
+    session: AsyncSession, workspace_id: str, *, subject: str = "", of: Collection[str] | None = None
+) -> Sequence[Incident]:
+    """The newest incidents, alive or not; `of`: only of these owners, of nobody's keys and of everybody together."""
     statement = select(Incident).where(Incident.workspace_id == workspace_id)
     if subject:
         statement = statement.where(Incident.subject == subject)
+    if of is not None:
+        nobodys = col(Incident.subject).startswith(NOBODYS, autoescape=True)
+        statement = statement.where(or_(col(Incident.subject).in_([*of, EVERYBODY]), nobodys))
     return (await session.exec(statement.order_by(col(Incident.id).desc()).limit(LISTED_MAX))).all()
 
 

@@ -54,8 +54,9 @@ class Span:
 
 
 def asked(query: Query) -> set[str]:
-    """The dimensions that a question is about."""
-    return set(query.by) | {name for name, _ in query.filters}
+    """The dimensions that a question is about; about people also who may see whom, where not everybody may."""
+    found = set(query.by) | {name for name, _ in query.filters}
+    return found | {"owner"} if query.sees is not None and found & KEYED else found
 
 
 async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:

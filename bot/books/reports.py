@@ -24,7 +24,7 @@ from bot.books.rollups import NEVER
 from bot.books.sums import Extent, Row, Sums
 from bot.books.tables import FIGURES, Connection, Cursor
 from bot.core import months
-from bot.core.answer import UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
+from bot.core.answer import OTHERS, UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.models import canonical
 from bot.core.question import REQUESTED, Query
 
@@ -133,6 +133,8 @@ class _Sorter:
         self._names = names
         self._filters = query.filters
         self._by = set(query.by)
+        self._sees = query.sees if asked(query) & KEYED else None
+        self._narrowed = any(name in KEYED for name, _ in query.filters)
         self._spellings: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
         self.residual_nano_usd = 0
         self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
@@ -168,9 +170,14 @@ class _Sorter:
         name = self._model_name(row)
         if not all(passes(*one, key, owner, name) for one in self._filters):
             return None
+        others = self._sees is not None and not self._may_see(owner)
+        if others and self._narrowed:
+            return None  # what is narrowed to somebody is nobody else's to see, not even as a sum
+        if others:
+            owner, key = OTHERS, None
         connection = names.connections[row.connection_id]
-        reason = key.reason if key and by & KEYED else ""
-        said = owner if "owner" in by else UNATTRIBUTED if reason else None
+        reason = key.reason if key and by & KEYED else "" if not others or "owner" in by else "everybody else's"
+        said = owner if "owner" in by or others else UNATTRIBUTED if reason else None
         place = Place(
             owner=said.id if said else None,
             key=(names.connections[key.connection_id].name, key.ledger_id)
@@ -186,6 +193,12 @@ class _Sorter:
             adjusts=months.name(row.extent.adjusts) if row.extent.adjusts else "",
         )
         return place, said, key
+
+    def _may_see(self, owner: Owner) -> bool:
+        """Whether whoever asks sees whose this is; money that is nobody's by name only where no key would tell."""
+        if owner.id == UNATTRIBUTED.id:
+            return not self._narrowed and not self._by & (KEYED - {"owner"})
+        return self._sees is None or owner.id in self._sees
 
     def _model_name(self, row: Row) -> str:
         return self._names.models[row.model_id] if row.model_id is not None else ""

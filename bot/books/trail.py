@@ -55,6 +55,7 @@ class TrailDeed(StrEnum):
     ADOPT = "workspace.adopt"
     INSTALL = "workspace.install"
     LEAVE = "workspace.leave"
+    RIGHTS = "rights.set"
     TEAM = "team.set"
 
 

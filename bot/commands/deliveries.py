@@ -15,8 +15,7 @@ async def deliveries(home: House, arguments: argparse.Namespace) -> int:
     workspace, now = await home.workspace(), home.clock.now()
     again = 0
     if arguments.again:
-        async with home.database.write() as session:
-            again = await outbox.replay(session, workspace, now)
+        again = await home.undelivered.send_again(workspace)
     async with home.database.read() as session:
         waiting = await outbox.waiting(session)
         dead = await outbox.dead(session, workspace)

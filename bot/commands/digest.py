@@ -22,6 +22,7 @@ from bot.core.digest import Digest
 from bot.core.forecast import Forecast
 from bot.core.money import exact
 from bot.core.plain import as_plain
+from bot.core.rights import OPERATOR
 from bot.house import House, StartError
 from bot.logs import one_line
 from bot.plugin.errors import RateLimited
@@ -45,7 +46,7 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
     """Posts, or prints."""
     workspace, period = await home.workspace(), arguments.period
     if arguments.format:
-        found = await home.digests.last(workspace, period)
+        found = await home.digests.last(workspace, period, viewer=OPERATOR)
         if arguments.format == "json":
             out.document(plain(found))
         else:

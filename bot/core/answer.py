@@ -26,6 +26,7 @@ class Owner:
 
 
 UNATTRIBUTED = Owner("unattributed", "unattributed", "unattributed")
+OTHERS = Owner("others", "everybody else", "unattributed")  # all whose figures are not for whoever asks to see
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class Stretch:
 class Query:
     """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard.
 
-    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for.
+    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for. `sees`: the
+    owners whose figures whoever asks may see, besides totals; None: everybody's (see `bot.core.rights`).
     """
 
     start: date
@@ -44,6 +45,7 @@ class Query:
     words: str = field(default="", compare=False)
     versus: Stretch | None = None
     trend: bool = False
+    sees: frozenset[str] | None = None
 
 
 def month_of(day: date) -> tuple[date, date]:

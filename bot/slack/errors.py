@@ -16,6 +16,7 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.query import QueryError
+from bot.core.rights import NotAllowed
 from bot.logs import error_id
 from bot.plugin.errors import PluginError
 from bot.slack import kit, words
@@ -43,7 +44,7 @@ def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = (
         return str(error)
     if isinstance(error, QueryError):
         return words.misunderstood(error)
-    if isinstance(error, (PluginError, VaultError)):
+    if isinstance(error, (PluginError, VaultError, NotAllowed)):
         return words.escape(_without(str(error), hide))
     found_id = error_id()
     trace = _without("".join(traceback.format_exception(error)), hide)

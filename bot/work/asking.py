@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import capture, reports
 from bot.books.database import Database
+from bot.books.reading import KEYED
 from bot.core.answer import Answer
 from bot.core.attribution import Captures
 from bot.core.clock import Clock
@@ -17,6 +18,7 @@ from bot.core.comparison import beside
 from bot.core.course import biggest_members
 from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import AUTO, Query, QueryError, month_of, parse
+from bot.core.rights import NOT_YOURS, OPERATOR, NotAllowed, Viewer
 from bot.work.budgeting import part_gone
 
 _MONTH_UNDER_WAY = ("mtd", "this month")
@@ -29,13 +31,16 @@ class Asking:
         self._database = database
         self._clock = clock
 
-    async def spend(self, workspace_id: str, text: str, *, me: str = "") -> Answer:
-        """The answer to a question. `me`: the asker's owner id. Raises QueryError for a word that is not understood."""
+    async def spend(self, workspace_id: str, text: str, *, me: str = "", viewer: Viewer = OPERATOR) -> Answer:
+        """The answer to a question, as far as it is the viewer's to see. `me`: the asker's owner id. Raises QueryError
+        for a word that is not understood, NotAllowed for what is narrowed to somebody else."""
         now = self._clock.now()
         async with self._database.read() as session:
             zone = await reports.zone_of(session, workspace_id)
-            query = parse(text, today=now.astimezone(zone).date(), me=me)
+            query = replace(parse(text, today=now.astimezone(zone).date(), me=me), sees=viewer.sees)
             found = await _answered(session, workspace_id, query, now)
+            if not found.lines and any(_is_others(viewer, me, *one) for one in query.filters):
+                raise NotAllowed(NOT_YOURS)  # "nothing was spent" would be untrue
             if query.period in _MONTH_UNDER_WAY and found.lines and AUTO not in query.filters:
                 found = replace(found, forecast=await _foreseen(session, workspace_id, query, now, zone))
             return found
@@ -48,6 +53,11 @@ class Asking:
             if query.filters or query.top or query.versus or query.by != ("owner",):
                 raise QueryError(text, f"A capture rate is asked for by a period alone, not `{text}`.", query.period)
             return query, await capture.captures(session, workspace_id, query.start, query.end)
+
+
+def _is_others(viewer: Viewer, me: str, dimension: str, pattern: str) -> bool:
+    """Whether a filter that nothing passes may have meant somebody whom the viewer does not see."""
+    return viewer.sees is not None and dimension in KEYED and pattern not in {me, *viewer.sees}
 
 
 async def _answered(session: AsyncSession, workspace_id: str, query: Query, now: datetime) -> Answer:
@@ -69,7 +79,7 @@ async def _foreseen(session: AsyncSession, workspace_id: str, query: Query, now:
     """Where the month under way will end, for what the question is narrowed to."""
     start, end = month_of(query.end)
     first = min(start, query.end - timedelta(days=HISTORY_DAYS + 1))
-    asked = Query(first, query.end, "", ("day",), query.filters)
+    asked = Query(first, query.end, "", ("day",), query.filters, sees=query.sees)
     days: dict[date, int] = {}
     for line in (await reports.answer(session, workspace_id, asked, now=now)).lines:
         day = date.fromisoformat(line.day or "")

@@ -24,6 +24,7 @@ from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget
 from bot.core.clock import Clock
 from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import Query
+from bot.core.rights import OPERATOR, Viewer
 from bot.core.spans import span_of
 from bot.work.alerting import read_alerting
 from bot.work.timetable import claim, claimed
@@ -63,10 +64,11 @@ class Budgeting:
         self._database = database
         self._clock = clock
 
-    async def standings(self, workspace_id: str) -> Sequence[Standing]:
-        """How each budget stands now, with its forecast."""
+    async def standings(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Standing]:
+        """How each budget that is the viewer's to see stands now, with its forecast."""
         async with self._database.read() as session:
-            return await read_standings(session, workspace_id, self._clock.now())
+            found = await read_standings(session, workspace_id, self._clock.now())
+            return await for_viewer(session, workspace_id, found, viewer)
 
     async def subjects(self, workspace_id: str) -> Subjects:
         """What a budget can be for."""
@@ -173,6 +175,20 @@ async def of_person(
         one
         for one in standings
         if one.budget.scope == "owner" and user_id in (one.budget.subject, ids.get(one.budget.subject.lower()))
+    ]
+
+
+async def for_viewer(
+    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], viewer: Viewer
+) -> list[Standing]:
+    """Those that are a viewer's to see: totals, and budgets of owners whom they see."""
+    if viewer.sees is None:
+        return list(standings)
+    ids = await _slack_ids(session, workspace_id)
+    return [
+        one
+        for one in standings
+        if one.budget.scope != "owner" or {one.budget.subject, ids.get(one.budget.subject.lower())} & viewer.sees
     ]
 
 

@@ -20,6 +20,7 @@ from bot.books.tables import Connection
 from bot.books.trail import TrailDeed
 from bot.core.clock import Clock
 from bot.core.incidents import ALIVE, Deed
+from bot.core.rights import OPERATOR, Viewer
 from bot.work import deeds, episodes
 from bot.work.alerting import Alerting, read_alerting, want_direct, write_alerting
 
@@ -67,27 +68,30 @@ class Desk:
         self._database = database
         self._clock = clock
 
-    async def incident(self, workspace_id: str, number: int) -> IncidentView:
-        """An incident whole. Raises NoSuchIncident."""
+    async def incident(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> IncidentView:
+        """An incident whole. Raises NoSuchIncident, and NotAllowed for one that is not the viewer's to see."""
         async with self._database.read() as session:
-            return await self._view(session, await _existing(session, workspace_id, number))
+            return await self._view(session, await _existing(session, workspace_id, number, viewer), viewer)
 
-    async def recent(self, workspace_id: str, *, subject: str = "") -> Sequence[IncidentView]:
-        """The newest incidents, of all or of one subject; those that are not over first."""
+    async def recent(
+        self, workspace_id: str, *, subject: str = "", viewer: Viewer = OPERATOR
+    ) -> Sequence[IncidentView]:
+        """The newest incidents that are the viewer's to see, of all or of one subject; those not over first."""
         async with self._database.read() as session:
-            rows = await incidents.recent(session, workspace_id, subject=subject)
-            views = [await self._view(session, row, whole=False) for row in rows]
+            rows = await incidents.recent(session, workspace_id, subject=subject, of=viewer.sees)
+            views = [await self._view(session, row, viewer, whole=False) for row in rows]
         return sorted(views, key=lambda view: view.ended_at is not None)
 
     async def do(
-        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
-    ) -> IncidentView:
-        """Acknowledges, snoozes, dismisses or takes back. Raises NoSuchIncident, and NotNow in words."""
+        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = "",
+        viewer: Viewer = OPERATOR,
+    ) -> IncidentView:  # fmt: skip
+        """Acknowledges, snoozes, dismisses or takes back. Raises NoSuchIncident, NotAllowed, and NotNow in words."""
         now = self._clock.now()
         async with self._database.write() as session:
-            row = await _existing(session, workspace_id, number, lock=True)
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
             await deeds.do(session, row, deed, who=who, now=now, until=until, reason=reason)
-            return await self._view(session, row)
+            return await self._view(session, row, viewer)
 
     async def expect(
         self,
@@ -99,12 +103,13 @@ class Desk:
         until: datetime | None,
         only_key: bool = False,
         below_nano_usd: int | None = None,
+        viewer: Viewer = OPERATOR,
     ) -> IncidentView:
         """Says that it was planned: until a moment (None: from now on), of the subject or only of its biggest key, and
         of any amount or while a day stays below some dollars. Raises NoSuchIncident, and NotNow in words."""
         now = self._clock.now()
         async with self._database.write() as session:
-            row = await _existing(session, workspace_id, number, lock=True)
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
             await incidents.change(session, row, "expect", now=now, who=who, detail=reason)
             key = str(verdict_of(row).get("key_id") or "")
             await deeds.expect(
@@ -116,12 +121,14 @@ class Desk:
                 session, workspace_id, TrailDeed.EXPECT, f"incident:{number}", now=now, subject=row.subject,
                 until=until and int(until.timestamp()), only_key=only_key, below_nano_usd=below_nano_usd,
             )  # fmt: skip
-            return await self._view(session, row)
+            return await self._view(session, row, viewer)
 
     async def plan(
-        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
-    ) -> None:
+        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None,
+        viewer: Viewer = OPERATOR,
+    ) -> None:  # fmt: skip
         """Declares planned work beforehand."""
+        viewer.see(subject)
         now = self._clock.now()
         async with self._database.write() as session:
             made = Expectation(
@@ -140,17 +147,19 @@ class Desk:
                 now=now, subject=subject, start=made.start, until=made.until,
             )  # fmt: skip
 
-    async def expected(self, workspace_id: str) -> Sequence[Expectation]:
-        """What is expected now or later."""
+    async def expected(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Expectation]:
+        """What is expected now or later of those whom the viewer sees."""
         async with self._database.read() as session:
-            return await incidents.expected(session, workspace_id, int(self._clock.now().timestamp()))
+            found = await incidents.expected(session, workspace_id, int(self._clock.now().timestamp()))
+        return [row for row in found if viewer.may_see(row.subject)]
 
-    async def take_back(self, workspace_id: str, number: int) -> None:
-        """Expects it no longer. Raises NoSuchIncident."""
+    async def take_back(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> None:
+        """Expects it no longer. Raises NoSuchIncident, NotAllowed."""
         async with self._database.write() as session:
             row = await session.get(Expectation, number)
             if row is None or row.workspace_id != workspace_id:
                 raise NoSuchIncident("That is not expected any more.")
+            viewer.see(row.subject)
             row.taken_back_at = int(self._clock.now().timestamp())
             session.add(row)
             await trail.note(
@@ -159,12 +168,13 @@ class Desk:
             )  # fmt: skip
 
     async def file(
-        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None
-    ) -> int:
+        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None,
+        viewer: Viewer = OPERATOR,
+    ) -> int:  # fmt: skip
         """Has every sink, or some, make a ticket, whatever its threshold; gives how many. Raises NoSuchIncident."""
         now = self._clock.now()
         async with self._database.write() as session:
-            row = await _existing(session, workspace_id, number, lock=True)
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
             told = await episodes.tell(
                 session, row, "opened", key="by hand", now=now, asked_by=who_name, connections=connections
             )
@@ -214,8 +224,11 @@ class Desk:
                 session, workspace_id, TrailDeed.ALERTS_WANT, f"person:{user_id}", now=self._clock.now(), wanted=wanted
             )
 
-    async def _view(self, session: AsyncSession, row: Incident, *, whole: bool = True) -> IncidentView:
+    async def _view(
+        self, session: AsyncSession, row: Incident, viewer: Viewer = OPERATOR, *, whole: bool = True
+    ) -> IncidentView:
         shared = await incidents.members(session, row) if whole and row.group_id is not None else [row]
+        shared = [one for one in shared if viewer.may_see(one.subject)]
         sinks = await session.exec(
             select(Connection.id, Connection.name).where(
                 Connection.workspace_id == row.workspace_id,
@@ -251,10 +264,13 @@ class Desk:
         )
 
 
-async def _existing(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident:
+async def _existing(
+    session: AsyncSession, workspace_id: str, number: int, viewer: Viewer = OPERATOR, *, lock: bool = False
+) -> Incident:
     row = await incidents.one(session, workspace_id, number, lock=lock)
     if row is None:
         raise NoSuchIncident("That incident is not in the books.")
+    viewer.see(row.subject)
     return row
 
 

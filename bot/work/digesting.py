@@ -25,10 +25,12 @@ from bot.core.digest import DRAWN_DAYS, NEW_MODELS_DAYS, TOP, Digest, Due, Episo
 from bot.core.forecast import HISTORY_DAYS, forecast
 from bot.core.incidents import ALIVE
 from bot.core.query import Query, month_of
+from bot.core.rights import CHANNEL, EVERYBODY, OPERATOR, Viewer
 from bot.core.spans import Period, compared_with, last_span
 from bot.work import digest_plan
-from bot.work.budgeting import of_person, part_gone, read_standings
+from bot.work.budgeting import for_viewer, of_person, part_gone, read_standings
 from bot.work.digest_plan import Periods, Plan
+from bot.work.rights import read_rights
 from bot.work.timetable import claim, claimed
 
 KIND = "digest"
@@ -73,24 +75,35 @@ class Digesting:
                 now=self._clock.now(), periods=periods,
             )  # fmt: skip
 
-    async def last(self, workspace_id: str, period: Period, *, person: str = "") -> Digest:
+    async def last(
+        self, workspace_id: str, period: Period, *, person: str = "", viewer: Viewer | None = None
+    ) -> Digest:
         """The digest of the newest period that is over; of one person's own money, or of everybody's."""
         async with self._database.read() as session:
             zone = await zone_of(session, workspace_id)
         start, end = last_span(period, self._clock.now().astimezone(zone).date())
-        return await self.compose(workspace_id, period, start, end, person=person)
+        return await self.compose(workspace_id, period, start, end, person=person, viewer=viewer)
 
     async def compose(
-        self, workspace_id: str, period: Period, start: date, end: date, *, person: str = "", late: bool = False
-    ) -> Digest:
-        """A digest of the days [start, end], from one consistent view of the books."""
+        self, workspace_id: str, period: Period, start: date, end: date, *, person: str = "", late: bool = False,
+        viewer: Viewer | None = None,
+    ) -> Digest:  # fmt: skip
+        """A digest of the days [start, end], from one consistent view of the books. `viewer` None: for a channel, which
+        is told of nobody by name where people see only themselves. Raises NotAllowed for somebody else's own."""
         now = self._clock.now()
         only = (("owner", person),) if person else ()
-        by: tuple[str, ...] = ("model",) if person else ("owner",)
         async with self._database.read() as session:
+            if viewer is None:
+                is_open = bool(person) or (await read_rights(session, workspace_id)).open
+                viewer = OPERATOR if is_open else CHANNEL
+            if person:
+                viewer.see(person)
+            by_model = bool(person) or viewer.sees is not None
+            by: tuple[str, ...] = ("model",) if by_model else ("owner",)
+            sees = viewer.sees
 
             async def ask(first: date, last: date, *by: str, top: int | None = None) -> Answer:
-                query = Query(first, last, f"from {first} to {last}", by, only, top)
+                query = Query(first, last, f"from {first} to {last}", by, only, top, sees=sees)
                 return await answer(session, workspace_id, query, now=now)
 
             zone = await zone_of(session, workspace_id)
@@ -109,6 +122,7 @@ class Digesting:
             standings = await read_standings(session, workspace_id, now)
             if person:
                 standings = await of_person(session, workspace_id, standings, person)
+            standings = await for_viewer(session, workspace_id, standings, viewer)
             return Digest(
                 period=period,
                 start=start,
@@ -116,7 +130,7 @@ class Digesting:
                 answer=await ask(start, end, *by, top=TOP),
                 before_nano_usd=before.total_nano_usd if comparable else None,
                 compared=compared,
-                moves=moves(found.lines, before.lines, by_model=bool(person)) if comparable else (),
+                moves=moves(found.lines, before.lines, by_model=by_model) if comparable else (),
                 new_models=new_models(found.lines, (line.model.id for line in earlier.lines if line.model)),
                 month=month,
                 forecast=forecast(days, start=month[0], end=month[1], today=today, gone=part_gone(now, today, zone)),
@@ -127,6 +141,7 @@ class Digesting:
                     midnight(start, zone),
                     midnight(end + timedelta(days=1), zone),
                     person,
+                    viewer,
                 ),
                 person=person,
                 late=late,
@@ -250,7 +265,7 @@ async def _say(
 
 
 async def _episodes(
-    session: AsyncSession, workspace_id: str, start: int, until: int, person: str
+    session: AsyncSession, workspace_id: str, start: int, until: int, person: str, viewer: Viewer
 ) -> tuple[Episode, ...]:
     """The incidents that began in the period, or before it and are not over; those that were none are left out."""
     wanted = select(Incident).where(
@@ -261,6 +276,8 @@ async def _episodes(
     )
     if person:
         wanted = wanted.where(Incident.subject == person)
+    if viewer.sees is not None:
+        wanted = wanted.where(col(Incident.subject).in_([*viewer.sees, EVERYBODY]))
     rows = await session.exec(wanted.order_by(col(Incident.spent_nano_usd).desc()).limit(EPISODES_MAX))
     return tuple(Episode(row.id or 0, row.name, row.state, row.spent_nano_usd, row.state in ALIVE) for row in rows)
 

@@ -14,6 +14,7 @@ from bot.books.tables import LedgerKey
 from bot.books.trail import TrailDeed
 from bot.core import months
 from bot.core.clock import Clock
+from bot.core.rights import OPERATOR, Viewer
 from bot.work.views import OwnedKey
 
 
@@ -24,8 +25,9 @@ class Owning:
         self._database = database
         self._clock = clock
 
-    async def keys(self, workspace_id: str) -> Sequence[OwnedKey]:
-        """Every key: those that nobody answers for first, the biggest of this month before the others."""
+    async def keys(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[OwnedKey]:
+        """Every key that is the viewer's to see: those that nobody answers for first, the biggest of this month before
+        the others."""
         now = int(self._clock.now().timestamp())
         async with self._database.read() as session:
             rows = [(row, by) for row, by in await owners.keys_of(session, workspace_id) if row.ledger_id]
@@ -55,6 +57,8 @@ class Owning:
             )
             for row, connection in rows
         ]
+        if viewer.sees is not None:
+            found = [key for key in found if key.owner.id in viewer.sees]
         return sorted(found, key=lambda key: (key.owner.kind != "unattributed", -key.spent_nano_usd, key.name))
 
     async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:

@@ -1,0 +1,105 @@
+"""Who may do what, and who sees whose figures: one table, asked by the gate before a service does anything.
+
+Admins are Slack's own admins and owners and those on a list. A manager answers for a team, and sees it. Guests get
+nothing. The command line is not asked: whoever has the machine has the database.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Role = Literal["admin", "manager", "member", "guest"]
+EVERYBODY = "*"  # the subject of an incident of the whole workspace
+NOBODYS = "key:"  # how that of a key begins which nobody answers for
+
+
+class Action(StrEnum):
+    """What somebody may want to do. The value ends the sentence "… is for workspace admins and owners"."""
+
+    ASK = "asking"
+    WISH = "choosing what one gets oneself"
+    DECIDE = "saying what becomes of an alert"
+    FILE = "having a ticket made"
+    POST = "posting a digest"
+    CONNECT = "connecting a ledger"
+    DISCONNECT = "disconnecting a ledger"
+    OWN = "saying whose a key is"
+    BUDGET = "setting a budget"
+    ALERTS = "saying how alerts go"
+    DIGESTS = "saying where digests go"
+    SETTINGS = "saying who sees and may do what"
+    CARE = "seeing how the house is doing"
+    CLOSE = "closing a month"
+    REPLAY = "sending deliveries again"
+
+
+_MEMBERS: frozenset[Role] = frozenset({"admin", "manager", "member"})
+_ADMINS: frozenset[Role] = frozenset({"admin"})
+_FOR_MEMBERS = frozenset({Action.ASK, Action.WISH, Action.DECIDE, Action.FILE, Action.POST})
+WHO: Mapping[Action, frozenset[Role]] = {action: _MEMBERS if action in _FOR_MEMBERS else _ADMINS for action in Action}
+
+
+class NotAllowed(Exception):
+    """Somebody may not do or see that. The message is for them: plain text, whole sentences, who may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Whoever looks. `sees`: the owners whose figures are theirs to see, besides totals; None: everybody's."""
+
+    user_id: str = ""
+    role: Role = "admin"
+    sees: frozenset[str] | None = None
+
+    def may_see(self, subject: str) -> bool:
+        """Whether an owner's figures, or an incident of that subject, are theirs to see."""
+        return self.sees is None or subject in self.sees or subject == EVERYBODY or subject.startswith(NOBODYS)
+
+    def see(self, subject: str) -> None:
+        """Raises NotAllowed for what is not theirs to see."""
+        if not self.may_see(subject):
+            raise NotAllowed(NOT_YOURS)
+
+
+OPERATOR = Viewer()  # whoever has the machine
+CHANNEL = Viewer(role="member", sees=frozenset())  # where people see only themselves, a channel sees totals
+NOT_YOURS = (
+    "That is somebody else's. In this workspace people see their own figures and the totals; managers see their team, "
+    "and admins everybody."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Who belongs to a team, and who of the workspace sees its figures and theirs."""
+
+    managers: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a workspace has chosen. `open`: everybody sees everybody. `admins`: besides Slack's own. Teams by name."""
+
+    open: bool = True
+    admins: tuple[str, ...] = ()
+    teams: Mapping[str, Team] | None = None
+
+    def viewer(self, user_id: str, *, is_admin: bool) -> Viewer:
+        """Somebody who is no guest, with what they see."""
+        managed = {name: team for name, team in (self.teams or {}).items() if user_id in team.managers}
+        role: Role = "admin" if is_admin else "manager" if managed else "member"
+        if is_admin or self.open:
+            return Viewer(user_id, role)
+        theirs = {f"team:{name}" for name in managed} | {one for team in managed.values() for one in team.members}
+        return Viewer(user_id, role, frozenset({user_id, *theirs}))
+
+
+def refuse(role: Role, action: Action) -> None:
+    """Raises NotAllowed where a role may not do something."""
+    if role in WHO[action]:
+        return
+    if role == "guest":
+        raise NotAllowed("Outlay is for members of this workspace; guests see and press nothing.")
+    raise NotAllowed(f"{action[0].upper()}{action[1:]} is for workspace admins and owners.")
