@@ -34,7 +34,9 @@ from plugins._linear.wire import Refused
 REOPENED_WITHIN = timedelta(hours=72)
 SWEPT_AT_ONCE = 50
 MAX_LINKS = 5
+MAX_NAME_CHARACTERS = 75  # of what can be chosen in a list
 _WAITING = ("triage", "backlog", "unstarted")  # nobody has started it
+_ENDS = {"completed": 0, "canceled": 1}
 _FIRST_STATES = ("unstarted", "backlog", "triage", "started")
 
 
@@ -68,6 +70,7 @@ class Linear(Sink[LinearConfig]):
         who = "OAuth app" if viewer.get("app") or not config.api_key else "API key"
         credential = f"{who} {viewer.get('name') or ''}".strip()
         if not config.team:
+            choices |= await self._choices()
             return Checked("", str(organization["name"]), credential, choices=choices, asks=("team",))
         team = await self._team(teams)
         labels, states = team["labels"]["nodes"], team["states"]["nodes"]
@@ -271,6 +274,19 @@ class Linear(Sink[LinearConfig]):
 
     # What is looked up
 
+    async def _choices(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """What else can be chosen, while no team is: labels, ours first, and states, those that end an issue first."""
+        try:
+            found = await self._ask(documents.CHOICES)
+        except Refused:  # they can be typed as well
+            return {}
+        states = sorted(found["workflowStates"]["nodes"], key=lambda state: _ENDS.get(str(state["type"]), len(_ENDS)))
+        labels = [self.config.label, *(str(label["name"]) for label in found["issueLabels"]["nodes"])]
+        return {
+            "label": _listed(labels),
+            "on_recovery": _listed([str(state["name"]) for state in states]),
+        }
+
     async def _team(self, teams: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
         wanted = self.config.team.strip().casefold()
         for team in teams:
@@ -359,6 +375,11 @@ def _recently_over(earlier: Receipt, event: Event) -> bool:
         return event.at - over_at <= REOPENED_WITHIN
     except (ValueError, TypeError):
         return False
+
+
+def _listed(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Names as a list to choose from, each once."""
+    return tuple((name, name) for name in dict.fromkeys(names) if 0 < len(name) <= MAX_NAME_CHARACTERS)
 
 
 def _state_named(states: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

@@ -68,6 +68,7 @@ type Query {
   issue(id: String!): Issue!
   issues(first: Int, includeArchived: Boolean, filter: IssueFilter): IssueConnection!
   issueLabels(first: Int, filter: IssueLabelFilter): IssueLabelConnection!
+  workflowStates(first: Int): WorkflowStateConnection!
 }
 
 type Mutation {

@@ -62,6 +62,7 @@ class LinearWorld:
             "issue": lambda _, id: self._issue(id),  # noqa: A006
             "issues": lambda _, **asked: {"nodes": self._issues(asked.get("filter") or {}), "pageInfo": page},
             "issueLabels": lambda _, **asked: {"nodes": self._labels(asked.get("filter") or {}), "pageInfo": page},
+            "workflowStates": lambda _, **__: {"nodes": self.states, "pageInfo": page},
             "issueCreate": lambda _, input: self._done("issue", self._create(input)),  # noqa: A006
             "issueUpdate": lambda _, id, input: self._done("issue", self._update(id, input)),  # noqa: A006
             "issueSubscribe": lambda _, id, **who: self._done("issue", self._subscribe(id, who)),  # noqa: A006

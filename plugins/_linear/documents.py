@@ -8,6 +8,13 @@ query Check {
 }
 """
 
+CHOICES = """
+query Choices {
+  workflowStates(first: 100) { nodes { name type } }
+  issueLabels(first: 100) { nodes { name } }
+}
+"""
+
 TEAM = """
 query Team($id: String!) {
   team(id: $id) {

@@ -63,6 +63,9 @@ class Desk:
         first = {"Base URL": self.url, "File from, in dollars": "5", "State on recovery": "Done", **known, **more}
         await form.submit(first)
         assert "Now choose where it goes" in form.words, form.errors or form.words
+        kinds = {block["label"]["text"]: block["element"]["type"] for block in form.blocks if block["type"] == "input"}
+        lists = ("Team", "Label", "State on recovery", "Assignee", "File from severity")
+        assert {kinds[name] for name in lists} == {"static_select"}
         again = {name: value for name, value in first.items() if name in ("API key", "Client secret", "Webhook secret")}
         await form.submit({"Team": "Engineering", **again})
         assert form.title == "Connected", form.errors or form.words

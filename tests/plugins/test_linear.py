@@ -69,9 +69,12 @@ def test_gql_brings_no_http_client_of_its_own() -> None:
 
 
 async def test_without_a_team_the_check_asks_for_one(vendor: Vendor) -> None:
+    vendor.linear.world.labels = [{"id": "l1", "name": "bug", "team": None}, {"id": "l2", "name": "bug", "team": None}]
     async with vendor.sink(config(team="")) as sink:
         checked = await sink.check()
     assert (checked.asks, checked.choices["team"]) == (("team",), (("ENG", "Engineering"), ("OPS", "Operations")))
+    assert [name for name, _ in checked.choices["on_recovery"]][:3] == ["Done", "Canceled", "Triage"]
+    assert [name for name, _ in checked.choices["label"]] == ["ai-spend", "bug"]
 
 
 @pytest.mark.parametrize("team", ["ENG", "eng", "id"])
