@@ -16,7 +16,7 @@ from bot.demo.story_sums import look_for
 from bot.slack import words
 
 LEDGER = "anthropic"
-PERIOD = "31d"
+PERIOD, MODEL = "31d", "anthropic/claude-sonnet-4.5"
 PROGRESS_LOOK_SECONDS = 0.25
 DAY = timedelta(days=1)
 
@@ -40,7 +40,7 @@ async def connect(on: Stage, tell: Narrator) -> None:
     await _read(on, tell)
     tell.say("One question, both ledgers. A model has one name, whichever of them tells of it:")
     tell.shows(await type_in(on, tell, "alice", f"/spend {PERIOD} by provider"))
-    tell.shows(await type_in(on, tell, "alice", f"/spend {PERIOD} model:*sonnet* by model ledger"))
+    tell.shows(await type_in(on, tell, "alice", f"/spend {PERIOD} model:{MODEL} by model ledger"))
 
 
 async def compare(on: Stage, tell: Narrator) -> None:
