@@ -4,7 +4,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from bot.demo.render_data import chart, grid
+from bot.demo.render_data import Chart, chart, grid
 from bot.demo.render_mrkdwn import Names, Span, rich_spans, spans, text_spans
 
 Json = dict[str, Any]
@@ -31,10 +31,15 @@ code{background:#f6f6f6;border:1px solid #e0e0e0;border-radius:3px;padding:0 3px
 .mention{background:#e8f5fa;color:#1264a3;border-radius:3px;padding:0 2px}a{color:#1264a3;text-decoration:none}
 .bars{display:grid;grid-template-columns:auto 1fr auto;gap:4px 12px;align-items:center;margin:6px 0}
 .bar{background:#1264a3;border-radius:3px;height:14px;min-width:2px}.quote{border-left:4px solid #ddd;padding-left:12px}
+.plot{display:block;margin:2px 0 8px;font-size:12px;fill:#616061}
 .card{border:1px solid #ddd;border-radius:8px;padding:10px 14px;margin:6px 0}
 """
 
 
+_PLOT_WIDTH, _PLOT_HEIGHT, _PLOT_EDGE = 640, 130, 20
+_LABELS_MAX = 10
+_SERIES = ("#1264a3", "#d55e00", "#b0679b", "#00856b")
+_DASHES = ("1 0", "7 4", "2 4", "9 3 2 3")
 _DARK = """
 body{background:#1a1d21;color:#d1d2d3}.dim,.context{color:#ababad}hr{border-color:#35373b}.app{background:#35373b;color:#ababad}
 .button{border-color:#565856}table,th,td,.card,.quote{border-color:#35373b}th{background:#222529}
@@ -52,16 +57,19 @@ def to_html(
     ephemeral: bool = False,
     names: Names | None = None,
     dark: bool = False,
+    home: bool = False,
 ) -> str:
-    """The page, in Slack's light theme or its dark one. Without blocks, the text is the message."""
+    """The page, in Slack's light theme or its dark one: a message (without blocks, its text), or a Home tab."""
     drawn = "".join(_block(block, names) for block in blocks) if blocks else f"<div>{_html(spans(text, names))}</div>"
     private = '<div class="dim">Only visible to you</div>' if ephemeral else ""
     head = f'<span class="who">{escape(who)}</span><span class="app">APP</span><span class="dim">{escape(when)}</span>'
+    body = f'<div class="face">{escape(who[:1])}</div><div class="body">{private}{head}{drawn}</div>'
+    if home:
+        body = f'<div class="body">{drawn}</div>'
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(who)}</title><style>{_STYLE}{_DARK if dark else ''}</style></head><body>"
-        f'<div class="message"><div class="face">{escape(who[:1])}</div>'
-        f'<div class="body">{private}{head}{drawn}</div></div>'
+        f'<div class="message">{body}</div>'
         "</body></html>"
     )
 
@@ -139,6 +147,8 @@ def _table(block: Json, names: Names | None) -> str:
 
 def _chart(block: Json, names: Names | None) -> str:
     drawn = chart(block)
+    if drawn.kind in ("line", "area"):
+        return _lines(drawn)
     rows = []
     for name, bars in drawn.series:
         for bar in bars:
@@ -150,6 +160,35 @@ def _chart(block: Json, names: Names | None) -> str:
             )
     unit = f" ({escape(drawn.unit)})" if drawn.unit else ""
     return f'<div><b>{escape(drawn.title)}</b>{unit}</div><div class="bars">{"".join(rows)}</div>'
+
+
+def _lines(drawn: Chart) -> str:
+    """Lines over their categories, each with its own dashes, and what the highest point is."""
+    out, legend = [], []
+    biggest = max((bar for _, bars in drawn.series for bar in bars), key=lambda bar: bar.share)
+    for number, (name, bars) in enumerate(drawn.series):
+        step = (_PLOT_WIDTH - 2 * _PLOT_EDGE) / max(len(bars) - 1, 1)
+        at = [(_PLOT_EDGE + n * step, _PLOT_HEIGHT * (1 - bar.share) + _PLOT_EDGE) for n, bar in enumerate(bars)]
+        look = f'stroke="{_SERIES[number % len(_SERIES)]}" stroke-dasharray="{_DASHES[number % len(_DASHES)]}"'
+        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
+        out.append(f'<polyline points="{points}" fill="none" stroke-width="2.5" {look}/>')
+        line = f'<svg width="34" height="10"><line x1="0" y1="5" x2="32" y2="5" stroke-width="2.5" {look}/></svg>'
+        legend.append(f"<span>{line} {escape(name)}</span>")
+    labels = [bar.label for bar in drawn.series[0][1]]
+    every = -(-len(labels) // _LABELS_MAX)
+    step = (_PLOT_WIDTH - 2 * _PLOT_EDGE) / max(len(labels) - 1, 1)
+    out += [
+        f'<text x="{_PLOT_EDGE + n * step:.1f}" y="{_PLOT_HEIGHT + 36}" text-anchor="middle">{escape(label)}</text>'
+        for n, label in enumerate(labels)
+        if n % every == 0
+    ]
+    unit = f" ({escape(drawn.unit)})" if drawn.unit else ""
+    top = f'<text x="0" y="12">highest: {escape(biggest.value)}, {escape(biggest.label)}</text>'
+    box = f'viewBox="0 0 {_PLOT_WIDTH} {_PLOT_HEIGHT + 44}" width="{_PLOT_WIDTH}"'
+    return (
+        f'<div><b>{escape(drawn.title)}</b>{unit}</div><div class="context">{"".join(legend)}</div>'
+        f'<svg class="plot" {box}>{top}{"".join(out)}</svg>'
+    )
 
 
 def _rich_text(block: Json, names: Names | None) -> str:

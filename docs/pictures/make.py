@@ -1,4 +1,4 @@
-"""Makes the picture in the README: a real answer to `/spend`, from the demo company's ledger, through the real books.
+"""Makes the pictures in the README: a real answer, a real digest and a real Home tab, from the demo company's ledger.
 
     .venv/bin/python docs/pictures/make.py
 
@@ -24,22 +24,26 @@ from bot.demo.render import to_html
 from bot.demo.serve import serving
 from bot.demo.staff import COMPANY_NAME, PEOPLE
 from bot.house import house
+from bot.slack.digest import blocks as digest_blocks
+from bot.slack.home import blocks as home_blocks
 from bot.slack.posting import Message
 from bot.slack.spend import blocks
 from bot.work.clockwork import People
+from bot.work.digest_plan import Plan
 
 HERE = Path(__file__).parent
-PICTURE = HERE / "spend.png"
 NOW = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)
 QUESTION = "7d by owner model top 8"
 TEAM = "T0BRIGHTLOOM"
-WIDTH, HEIGHT = 800, 560
+WIDTH = 800
+HEIGHTS = {"spend": 620, "digest": 730, "home": 930}
+ADMIN = PEOPLE[0].slack_id
 BROWSER_SECONDS = 60
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-async def answer() -> Message:
-    """What the bot would post: the ledger polled, the question asked."""
+async def messages() -> dict[str, Message]:
+    """What the bot would post: the ledger polled, the question asked, the digest and the Home tab put together."""
     clock = FakeClock(NOW)
     people = {person.email: (person.slack_id, person.name) for person in PEOPLE}
 
@@ -59,10 +63,16 @@ async def answer() -> Message:
             if polled is None or not polled.ok:
                 raise SystemExit(f"the stand-in could not be polled: {polled and polled.error}")
             await People(home.database, clock, look_up).run()
-            return blocks.answer(await home.asking.spend(TEAM, QUESTION))
+            await home.digests.choose(TEAM, Plan(channels=("C01GENERAL",), periods=("week",)), by=ADMIN)
+            mine, care = await home.homes.mine(TEAM, ADMIN), await home.homes.care(TEAM)
+            return {
+                "spend": blocks.answer(await home.asking.spend(TEAM, QUESTION)),
+                "digest": digest_blocks.message(await home.digests.last(TEAM, "week"), NOW),
+                "home": home_blocks.home(mine, [], NOW, care),
+            }
 
 
-def photograph(page: str, picture: Path) -> None:
+def photograph(page: str, picture: Path, height: int) -> None:
     """The page as a PNG, by whichever Chromium there is."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
@@ -73,7 +83,7 @@ def photograph(page: str, picture: Path) -> None:
         flags = [
             "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--force-device-scale-factor=2",
-            f"--window-size={WIDTH},{HEIGHT}", f"--user-data-dir={folder}/profile", f"--screenshot={picture}",
+            f"--window-size={WIDTH},{height}", f"--user-data-dir={folder}/profile", f"--screenshot={picture}",
         ]  # fmt: skip
         if os.geteuid() == 0:
             flags.append("--no-sandbox")  # Chromium's sandbox does not start as root
@@ -83,10 +93,12 @@ def photograph(page: str, picture: Path) -> None:
 
 
 def main() -> None:
-    """Makes the picture, and says its finding: the alt text has to hold it."""
-    message = asyncio.run(answer())
-    photograph(to_html(message.forms[0][1], message.text, when=f"{NOW:%H:%M}", ephemeral=True), PICTURE)
-    sys.stdout.write(f"{PICTURE.name}: {message.text}\n")
+    """Makes the pictures, and says their findings: the alt texts have to hold them."""
+    for name, message in asyncio.run(messages()).items():
+        asked, home = name == "spend", name == "home"
+        page = to_html(message.forms[0][1], message.text, when=f"{NOW:%H:%M}", ephemeral=asked, home=home)
+        photograph(page, HERE / f"{name}.png", HEIGHTS[name])
+        sys.stdout.write(f"{name}.png: {message.text}\n")
 
 
 if __name__ == "__main__":

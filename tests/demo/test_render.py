@@ -258,3 +258,21 @@ def test_the_page_needs_nothing_from_outside_and_escapes_everything() -> None:
     assert "<script" not in page
     assert "&lt;Out&gt;" in page
     assert not re.search(r"src=|@import|url\(|<link", page)
+
+
+def test_a_page_draws_lines_that_dashes_tell_apart_and_a_home_tab_without_a_sender() -> None:
+    series = [
+        {"name": name, "data": [{"label": f"{n} <i>", "value": n * of} for n in range(20)]}
+        for name, of in (("this & that", 2), ("before", 1))
+    ]
+    chart = {"type": "line", "series": series, "axis_config": {"categories": [], "y_label": "USD"}}
+    block = {"type": "data_visualization", "title": "Daily", "chart": chart}
+    page = to_html([block], "text", dark=True)
+
+    assert len(set(re.findall(r'<polyline [^>]*stroke-dasharray="([^"]*)"', page))) == 2
+    assert len(re.findall('<text [^>]*text-anchor="middle">', page)) == 10, "no more labels than there is room for"
+    assert "highest: 38, 19 &lt;i&gt;" in page
+    assert "this &amp; that" in page
+    assert "background:#1a1d21" in page
+    assert 'class="face"' in page
+    assert 'class="face"' not in to_html([block], "text", home=True)
