@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.watched"]
+pytest_plugins = ["tests.watched", "tests.on_postgres"]
 
 
 @pytest.fixture(autouse=True)

@@ -195,6 +195,11 @@ async def _entries(
     writes: list[tuple[int | str | None, ...]] = []
     touched: set[int] = set()
 
+    if not held and not newer:  # nothing to compare with: a first poll
+        async for part in _portions(observed.items()):
+            writes += [(connection_id, *place, now) + worth for place, worth in part]  # noqa: RUF005  it is quicker
+        accepted.new, touched = len(writes), {start for start, _ in observed}
+        observed = {}
     async for part in _portions(observed.items()):
         for place, worth in part:
             before = held.pop(place, None)
@@ -249,21 +254,22 @@ async def _observed(
     by_project: bool,
 ) -> dict[Place, Worth]:
     """The page's rows by their place in the books: (start, series). `by_project`: a key's use of each is told apart."""
-    names = list(map(_name, rows))
-    series = await _series(interner, report, set(names), by_project)
+    known: dict[_Name, int] = {}  # of each name its place, so that it is hashed once
+    named = [known.setdefault(name, len(known)) for name in map(_name, rows)]
+    by_name = await _series(interner, report, known.keys(), by_project)
+    series = [by_name[name] for name in known]
     worth_of = Valuer(report, ledger, prices).worth
     observed: dict[Place, Worth] = {}
     starts: dict[datetime, int] = {}
     last, start, dollars = None, 0, 0
-    async for part in _portions(zip(rows, names, strict=True)):
+    async for part in _portions(zip(rows, named, strict=True)):
         for row, name in part:
-            if row.start != last:
+            if row.start is not last:
                 last = row.start
                 start = starts.get(last) or starts.setdefault(last, int(last.timestamp()))
-            place = (start, series[name])
-            if place in observed:
+            worth = worth_of(row)
+            if observed.setdefault((start, series[name]), worth) is not worth:
                 raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
-            worth = observed[place] = worth_of(row)
             dollars += (worth[COST] or 0) + worth[BYOK]
     if dollars > MAX_SUM_A_PAGE:
         raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")

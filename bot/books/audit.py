@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import adjustments, calibration, periods, rollups
+from bot.books import adjustments, calibration, periods, rollups, totals
 from bot.books.closing import month_hash
 from bot.books.database import Database, execute
 from bot.books.period_tables import Period
@@ -84,10 +84,18 @@ async def audit(
     for row in closed:
         async with database.read() as session:
             same = await month_hash(session, workspace_id, row.month) == row.hash
-        found.checked += 1
-        found.closed.append({"month": months.name(row.month), "hash": row.hash, "ok": same})
+            ledgers = row.ledgers.split()
+            kept = not row.totals_hash or not await totals.moved(
+                session, workspace_id, row.month, ledgers, row.totals_hash
+            )
+        found.checked += 1 + bool(row.totals_hash)
+        found.closed.append({"month": months.name(row.month), "hash": row.hash, "ok": same and kept})
         if not same:
             found.differ(f"{months.name(row.month)} was closed, and its figures have moved since")
+        if not kept:
+            found.differ(
+                f"{months.name(row.month)} was closed, and its totals by owner, model, key and ledger have moved since"
+            )
     return found
 
 

@@ -1,7 +1,8 @@
 """Closing a month: its day roll-ups are frozen, and a hash over them says so for ever.
 
-From then on `accept` books what comes for such a day as an adjustment (see `adjustments`). A month closes once it is
-over and settled, or when somebody insists; closing it again changes nothing and gives the same hash.
+What it came to by owner, model, key and ledger is written down with it (see `totals`). From then on `accept` books what
+comes for such a day as an adjustment (see `adjustments`). A month closes once it is over and settled, or when somebody
+insists; closing it again changes nothing and gives the same hash.
 """
 
 import hashlib
@@ -14,8 +15,10 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.books import totals
 from bot.books.database import execute
 from bot.books.tables import FIGURES, ClosedMonth, Connection, Workspace
+from bot.books.total_tables import ClosedTotal
 from bot.books.upstream import keeping_books
 from bot.core import months
 from bot.core.precedence import DAY_SECONDS, is_whole_day
@@ -47,6 +50,8 @@ class Closed:
     closed_at: datetime
     total_nano_usd: int
     new: bool
+    totals: Sequence[ClosedTotal] = ()  # as of the close; by kind, and then the most first
+    totals_hash: str = ""
 
 
 async def closed_months(session: AsyncSession, connection_id: int) -> frozenset[int]:
@@ -128,6 +133,7 @@ async def close(
             ledgers=" ".join(sorted(keeping_books(connections))),
             hash=await month_hash(session, workspace_id, month),
         )
+        held.totals_hash = await totals.freeze(session, workspace_id, month, held.ledgers.split())
         session.add(held)
         await session.flush()
         new = True
@@ -135,7 +141,8 @@ async def close(
         new = False
     closed_at = datetime.fromtimestamp(held.closed_at, UTC)
     total = await _total(session, workspace_id, month, held.ledgers.split())
-    return Closed(month, held.hash, closed_at, total, new)
+    came_to = await totals.frozen(session, workspace_id, month)
+    return Closed(month, held.hash, closed_at, total, new, came_to, held.totals_hash)
 
 
 async def month_hash(session: AsyncSession, workspace_id: str, month: int) -> str:

@@ -284,6 +284,7 @@ class ClosedMonth(SQLModel, table=True):
     forced: bool = False
     ledgers: str = ""  # that kept the books then, with spaces between: on it depends whose money BYOK was
     hash: str
+    totals_hash: str = ""  # over its totals by owner, model, key and ledger (`closed_total`); '' where none were kept
 
 
 class Adjustment(Figures, table=True):

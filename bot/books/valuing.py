@@ -43,7 +43,7 @@ class Valuer:
             raise BadPageError(f"{self._report.name}: a negative figure at {row.start}, {_where(row)}")
         cached = tokens[1] or tokens[2] or tokens[3]
         if cost is not None and not cached:
-            return ("", self._basis, cost, byok, row.requests, *tokens, 0)
+            return ("", self._basis, cost, byok, row.requests) + tokens + (0,)  # noqa: RUF005  twice as quick as *
         unit = self._unit(row) if self._prices else None
         basis, version = self._basis, ""
         if cost is None:

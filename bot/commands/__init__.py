@@ -14,13 +14,12 @@ from bot import logs
 from bot import settings as bot_settings
 from bot.commands.audit import audit
 from bot.commands.capture import capture
+from bot.commands.close import close
 from bot.commands.deliveries import deliveries
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
 from bot.commands.vault import vault
-from bot.core import months
 from bot.core.acting import CLOCK, Actor, acting
-from bot.core.money import exact
 from bot.core.months import MonthError
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
 from bot.core.query import QueryError
@@ -269,26 +268,6 @@ async def _owners(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _close(home: House, arguments: argparse.Namespace) -> int:
-    month = months.parse(arguments.month)
-    done = await home.bookkeeping.close(await home.workspace(), month, force=arguments.force)
-    if arguments.format == "json":
-        out.document(
-            {
-                "month": months.name(month),
-                "hash": done.hash,
-                "closed_at": stamp(done.closed_at),
-                "total_usd": exact(done.total_nano_usd),
-                "new": done.new,
-            }
-        )
-    else:
-        state = "is closed" if done.new else "was closed already"
-        out.line(f"{months.name(month)} {state}: {exact(done.total_nano_usd)} USD")
-        out.line(f"hash {done.hash}")
-    return 0
-
-
 async def _workspace(home: House, arguments: argparse.Namespace) -> int:
     row = await home.bookkeeping.set_up(
         await home.workspace(),
@@ -369,7 +348,7 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "export": export,
     "own": _own,
     "owners": _owners,
-    "close": _close,
+    "close": close,
     "audit": audit,
     "deliveries": deliveries,
     "digest": _digest,

@@ -3,11 +3,14 @@
 import html
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bot.books import totals
+from bot.books.total_tables import ClosedTotal
 from bot.core.answer import Answer, KeyRef, Line, Owner
 from bot.core.attribution import Captures
 from bot.core.course import course_of
@@ -20,6 +23,7 @@ from bot.work.doctor import Check
 from bot.work.views import ConnectionView, PollResult
 
 CHART_COLUMNS = 60
+CLOSED_ROWS_MAX = 10  # of a kind; programs get all
 _SLACK_TOKEN = re.compile(
     r"<(?:![^|>]*\||@)([^>]*)>"
 )  # Slack shows a date in the reader's zone; here its fallback is read
@@ -102,6 +106,21 @@ def _footing(answer: Answer) -> list[str]:
     ]
     fresh = [f"{name} read up to {stamp(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
     return [part for part in (*parts, *fresh, f"days in {answer.time_zone}") if part]
+
+
+def closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
+    """What a closed month came to, as of its close: the most of each kind."""
+    if not rows:
+        return
+    table = _table("By", "Who or what", "USD", right=("USD",))
+    for kind in totals.KINDS:
+        of_kind = [row for row in rows if row.kind == kind]
+        for row in of_kind[:CLOSED_ROWS_MAX]:
+            table.add_row(kind, Text(row.name or row.id or "none"), words.money(row.nano_usd))
+        if rest := of_kind[CLOSED_ROWS_MAX:]:
+            table.add_row(kind, f"and {len(rest):,} more", words.money(sum(row.nano_usd for row in rest)))
+    out.line(f"as of {stamp(closed_at)}:")
+    out.console().print(table)
 
 
 def connections(views: Sequence[ConnectionView]) -> None:

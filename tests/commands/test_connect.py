@@ -231,6 +231,7 @@ def test_the_key_file_of_the_vault_is_not_read_as_a_credential(terminal: Termina
     assert key_file.read_text().strip() not in ran.err
 
 
+@pytest.mark.sqlite_file
 def test_disconnecting_removes_the_credential_and_keeps_the_books(polled: Terminal, openrouter: Served) -> None:
     before = polled.spend("7d", "by", "model")
 

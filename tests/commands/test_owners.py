@@ -94,6 +94,7 @@ def test_what_cannot_be_is_refused_in_words(
     assert owners(polled) == before
 
 
+@pytest.mark.sqlite_file
 def test_where_two_connections_have_the_key_the_connection_is_said(
     polled: Terminal, clock: FakeClock, company: Company
 ) -> None:

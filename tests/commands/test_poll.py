@@ -142,6 +142,7 @@ def test_one_that_fails_says_so_in_words_too(polled: Terminal, openrouter: Serve
     assert ran.err.startswith("main: OpenRouter answered with a web page")
 
 
+@pytest.mark.sqlite_file
 def test_a_poll_waits_for_another_process_for_a_minute_and_then_gives_up(
     polled: Terminal, clock: FakeClock, openrouter: Served
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_poll_waits_for_another_process_for_a_minute_and_then_gives_up(
     assert openrouter.paths() == []
 
 
+@pytest.mark.sqlite_file
 def test_a_poll_goes_on_once_the_other_process_is_done_or_dead(polled: Terminal, openrouter: Served) -> None:
     lease(polled, 20)
 

@@ -101,6 +101,7 @@ def test_a_workspace_that_is_not_there_is_named(polled: Terminal, words: list[st
     assert polled.done("spend", "--workspace", "local").out == polled.done("spend").out
 
 
+@pytest.mark.sqlite_file
 def test_where_there_are_several_workspaces_one_has_to_be_said_and_nothing_crosses_over(polled: Terminal) -> None:
     with sqlite3.connect(polled.data_dir / "outlay.sqlite") as books:
         books.execute("CREATE TEMP TABLE another AS SELECT * FROM workspace")
@@ -118,6 +119,7 @@ def test_where_there_are_several_workspaces_one_has_to_be_said_and_nothing_cross
     assert polled("disconnect", "main", "--workspace", "T9").code == 1
 
 
+@pytest.mark.sqlite_file
 def test_the_days_of_a_workspace_with_a_zone_are_its_own(polled: Terminal) -> None:
     with sqlite3.connect(polled.data_dir / "outlay.sqlite") as books:
         books.execute("UPDATE workspace SET time_zone = 'America/New_York'")
@@ -153,6 +155,7 @@ def test_what_is_made_on_disk_is_for_its_owner_alone(polled: Terminal) -> None:
     assert not any(modes.values()), modes
 
 
+@pytest.mark.sqlite_file
 def test_the_database_may_be_anywhere(terminal: Terminal, tmp_path: Path) -> None:
     terminal.done("db", "upgrade", OUTLAY_DATABASE_URL=f"sqlite:///{tmp_path / 'elsewhere.sqlite'}")
 

@@ -80,6 +80,7 @@ def test_a_wrong_key_saves_nothing(shell: Terminal, linear: tuple[LinearStandin,
     assert shell.done("connections", "--format", "json").json() == []
 
 
+@pytest.mark.sqlite_file
 def test_what_was_given_up_is_told_and_sent_again(shell: Terminal, linear: tuple[LinearStandin, str]) -> None:
     shell.done(*connecting(linear[1]))
     path = shell.data_dir / DATABASE_FILE_NAME

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.commands.terminal import Terminal
 
 
@@ -66,6 +68,7 @@ def test_the_same_rows_as_words_and_as_csv(polled: Terminal) -> None:
     assert json.loads(flat["detail"]) == row["detail"]
 
 
+@pytest.mark.sqlite_file
 def test_the_first_broken_link_is_named_and_the_command_fails(polled: Terminal) -> None:
     polled.done("workspace", "--close-day", "3")
     polled.done("workspace", "--close-day", "4")

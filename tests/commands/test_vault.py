@@ -5,6 +5,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from bot import settings as bot_settings
 from bot.core.clock import FakeClock
 from bot.demo.company import Company
@@ -25,6 +27,7 @@ def under(machine: Terminal) -> set[str]:
         return {bytes(blob).split(b"$")[2].decode() for (blob,) in books.execute("SELECT blob FROM secret")}
 
 
+@pytest.mark.sqlite_file
 def test_a_rotation_makes_a_key_wraps_all_anew_and_everything_goes_on(polled: Terminal) -> None:
     (first,), before = keys_in(polled), under(polled)
 
@@ -80,6 +83,7 @@ def test_a_key_of_the_environment_is_its_operators_to_change(
         Terminal(tmp_path, clock, OUTLAY_MASTER_KEY=new).done("poll")
 
 
+@pytest.mark.sqlite_file
 def test_what_cannot_be_wrapped_anew_is_named(polled: Terminal) -> None:
     (path,) = polled.data_dir.glob("*.sqlite")
     with sqlite3.connect(path) as books:

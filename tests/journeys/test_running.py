@@ -60,6 +60,7 @@ async def test_health_holds_no_secret_and_no_figure(connected: House) -> None:
     assert "usd" not in str(found)
 
 
+@pytest.mark.sqlite_file
 async def test_a_graceful_stop_lets_a_running_poll_finish(open_connected: Open) -> None:
     async with open_connected() as home:
         home.clock.advance(timedelta(minutes=7))
@@ -141,6 +142,7 @@ async def test_a_slack_token_that_is_refused_is_said_in_words(
     assert value not in str(refused.value)
 
 
+@pytest.mark.sqlite_file
 async def test_what_was_connected_before_slack_is_adopted_with_all_its_books(
     open_house: Open, terminal_before_slack: Terminal
 ) -> None:

@@ -90,6 +90,7 @@ async def test_what_our_own_code_logs_needs_no_redactor(
         assert secret not in caplog.text
 
 
+@pytest.mark.sqlite_file
 async def test_a_stolen_database_without_the_key_gives_nothing(tmp_path: Path, place: tuple[Door, str]) -> None:
     async with opened(place, tmp_path / "data", company=Company(now=NOW, days=0), key=RIGHT) as home:
         await home.submit(await home.form(), RIGHT, Name="main")
