@@ -180,6 +180,19 @@ async def test_lines_add_up_by_the_hour_to_what_went_through() -> None:
         assert {row.project for row in rows} == {"team-platform", "team-product", ""}
 
 
+async def test_every_request_and_every_answer_is_as_litellm_publishes_it() -> None:
+    if PUBLISHED is None:
+        pytest.skip("LiteLLM's published schema is not beside this repository")
+    async with proxy() as at:
+        await at.plugin.check()
+        await at.plugin.keys()
+        for report in at.plugin.reports:
+            await at.rows(report.name)
+        paths = {url.path for url in at.witness.asked}
+        assert at.witness.held == len(at.witness.asked) > 0
+    assert {"/key/list", "/user/list", "/spend/logs/v2", "/user/daily/activity/aggregated"} <= paths
+
+
 async def test_days_add_up_to_what_went_through_with_cached_tokens_apart() -> None:
     async with proxy() as at:
         rows = await at.rows("daily")
