@@ -95,6 +95,7 @@ class Bot:
             digests=guarded(home.digests, gate, "digests"),
             budgets=guarded(home.budgets, gate, "budgets"),
             homes=guarded(home.homes, gate, "homes"),
+            ruling=guarded(home.ruling, gate, "ruling"),
             deliver_soon=self._deliver_soon,
             removed=self._removed,
         )

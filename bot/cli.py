@@ -104,7 +104,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     digest.add_argument("--period", choices=("day", "week", "month"), default="day", help="the newest one that is over")
     digest.add_argument("--format", choices=("text", "json"), help="print it and post nothing; needs no Slack")
-    workspace = add("workspace", "show or change how a workspace counts its days and months", formats=("text", "json"))
+    team = add("team", "list teams, or say who manages one and who belongs to it", formats=("text", "json"))
+    team.add_argument("name", metavar="NAME", nargs="?", help="as in team:NAME, without the first part")
+    for role, does in (("manager", "manages it, and sees its figures"), ("member", "belongs to it")):
+        team.add_argument(f"--{role}", metavar="ID", action="append", default=[], help=f"a Slack user who {does}")
+    team.add_argument("--forget", action="store_true", help="it has no people any more; its keys stay its own")
+    workspace = add("workspace", "show or change how a workspace counts, and who sees whom", formats=("text", "json"))
+    workspace.add_argument(
+        "--visibility", choices=("everybody", "own"), help="everybody sees everybody, or people themselves and totals"
+    )
+    workspace.add_argument(
+        "--admins", metavar="IDS", help="Slack users besides Slack's own admins, with commas between"
+    )
     workspace.add_argument("--time-zone", metavar="ZONE", help="days are counted in it, such as Europe/Berlin")
     workspace.add_argument(
         "--close-day", metavar="DAY", type=int, help="of the month, when the month before closes; 0: never by itself"

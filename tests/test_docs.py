@@ -101,7 +101,7 @@ def questions(path: Path) -> Iterator[str]:
         match = re.match(r"(?:(?:\./run )?outlay|/)\s?spend (.*)", re.split(r" --format|   #| >", line.strip())[0])
         words = match[1].replace('"', "") if match else ""
         if words and not words.startswith(
-            ("[", "…", "<", "help", "connect", "owners", "alerts", "digest", "budget", "--")
+            ("[", "…", "<", "help", "connect", "owners", "alerts", "digest", "budget", "settings", "--")
         ):
             yield words
 

@@ -19,6 +19,7 @@ from bot.commands.deliveries import deliveries
 from bot.commands.errors import UsageError, explain
 from bot.commands.export import export
 from bot.commands.vault import vault
+from bot.commands.workspace import team, workspace
 from bot.core.acting import CLOCK, Actor, acting
 from bot.core.months import MonthError
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
@@ -268,30 +269,6 @@ async def _owners(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _workspace(home: House, arguments: argparse.Namespace) -> int:
-    row = await home.bookkeeping.set_up(
-        await home.workspace(),
-        time_zone=arguments.time_zone,
-        close_day=arguments.close_day,
-        hours_kept_days=arguments.hours_kept,
-    )
-    if arguments.format == "json":
-        out.document(
-            {
-                "id": row.id,
-                "name": row.name,
-                "time_zone": row.time_zone,
-                "close_day": row.close_day,
-                "hours_kept_days": row.hours_kept_days,
-            }
-        )
-    else:
-        closes = f"months close on day {row.close_day}" if row.close_day else "months are closed by hand"
-        kept = f"hours kept for {row.hours_kept_days} days" if row.hours_kept_days else "hours kept for ever"
-        out.line(f"{row.id} {row.name}".strip() + f": days in {row.time_zone}, {closes}, {kept}")
-    return 0
-
-
 async def _db(home: House, _: argparse.Namespace) -> int:
     from bot.books import migrations
 
@@ -352,7 +329,8 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "audit": audit,
     "deliveries": deliveries,
     "digest": _digest,
-    "workspace": _workspace,
+    "team": team,
+    "workspace": workspace,
     "db": _db,
     "vault": vault,
     "plugins": _plugins,

@@ -29,12 +29,15 @@ from bot.slack.environment import without_slack_environment
 from bot.slack.home import listeners as home
 from bot.slack.install import listeners as install
 from bot.slack.owners import listeners as owners
+from bot.slack.settings import listeners as settings
 from bot.slack.spend import listeners as spend
 from bot.slack.tasks import Tasks
 
 LOGGER = "slack_bolt.outlay"
 EVENTS_REMEMBERED_MAX = 2_000
-FEATURES = (connect, owners, alerts, digest, budget, spend, home, install)  # spend after what takes a subcommand of it
+FEATURES = (
+    connect, owners, alerts, digest, budget, settings, spend, home, install,
+)  # fmt: skip  # spend after what takes a subcommand of it
 
 
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:

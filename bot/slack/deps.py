@@ -5,7 +5,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bot.core.clock import Clock
-from bot.slack.ports import Admitting, Asking, Budgets, Connecting, Desking, Digests, Homes, Owning, Undeliverables
+from bot.slack.ports import (
+    Admitting,
+    Asking,
+    Budgets,
+    Connecting,
+    Desking,
+    Digests,
+    Homes,
+    Owning,
+    Ruling,
+    Undeliverables,
+)
 from bot.slack.posting import Poster
 from bot.slack.tasks import Tasks
 
@@ -41,6 +52,7 @@ class Deps:
     digests: Digests
     budgets: Budgets
     homes: Homes
+    ruling: Ruling
     undelivered: Undeliverables
     poster: Poster
     tasks: Tasks

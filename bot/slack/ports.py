@@ -12,6 +12,7 @@ from bot.core.answer import Answer
 from bot.core.budgets import Budget, Standing
 from bot.core.digest import Digest
 from bot.core.incidents import Deed
+from bot.core.rights import Rights, Team
 from bot.core.spans import Period
 from bot.work.alerting import Alerting
 from bot.work.budgeting import Subjects
@@ -214,6 +215,24 @@ class Homes(Protocol):
         ...
 
 
+class Ruling(Protocol):
+    """Keeps who sees and may do what."""
+
+    async def rights(self, workspace_id: str) -> Rights:
+        """What the workspace has chosen."""
+        ...
+
+    async def choose(
+        self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
+    ) -> Rights:
+        """Who sees whom, and who else is an admin; None: as it is. Raises BadConfig."""
+        ...
+
+    async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
+        """The people of a team; nobody: it is forgotten. Raises BadConfig."""
+        ...
+
+
 __all__ = [
     "Admitting",
     "Asking",
@@ -226,5 +245,6 @@ __all__ = [
     "LedgerForm",
     "OwnedKey",
     "Owning",
+    "Ruling",
     "Undeliverables",
 ]

@@ -15,7 +15,7 @@ from bot.slack.people import SlackPeople
 from bot.slack.socket import Socket
 from bot.slack.tasks import Tasks
 from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
-from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeUndelivered, deps_of
+from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeRuling, FakeUndelivered, deps_of
 from tests.workspace import Workspace, test_workspace
 
 LOG = logging.getLogger("bot.slack")
@@ -34,6 +34,7 @@ class Bot:
     budgets: FakeBudgets
     homes: FakeHomes
     undelivered: FakeUndelivered
+    ruling: FakeRuling
     people: SlackPeople
     tasks: Tasks
     socket: Socket
@@ -59,6 +60,7 @@ async def running(
 
     asking = FakeAsking()
     owning = FakeOwning()
+    ruling = FakeRuling()
     desk = FakeDesk()
     digests, budgets, homes = FakeDigests(), FakeBudgets(), FakeHomes()
     undelivered = FakeUndelivered()
@@ -74,6 +76,7 @@ async def running(
         budgets=budgets,
         homes=homes,
         undelivered=undelivered,
+        ruling=ruling,
         tasks=tasks,
         admins=admins,
         patience=patience,
@@ -84,7 +87,19 @@ async def running(
     await socket.start()
     try:
         yield Bot(
-            asking, connecting, owning, desk, digests, budgets, homes, undelivered, people, tasks, socket, removed
+            asking,
+            connecting,
+            owning,
+            desk,
+            digests,
+            budgets,
+            homes,
+            undelivered,
+            ruling,
+            people,
+            tasks,
+            socket,
+            removed,
         )
     finally:
         await socket.stop()

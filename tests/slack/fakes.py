@@ -13,6 +13,7 @@ from bot.core.answer import Answer, KeyRef, Line, ModelRef, Owner
 from bot.core.clock import Clock
 from bot.core.incidents import Deed, Standing, done
 from bot.core.query import parse
+from bot.core.rights import Rights, Team
 from bot.core.tokens import Tokens
 from bot.plugin.forms import FormField
 from bot.slack.deps import Deps
@@ -291,6 +292,26 @@ class FakeUndelivered:
         return again
 
 
+class FakeRuling:
+    """Keeps who sees and may do what, in memory."""
+
+    def __init__(self) -> None:
+        self.found = Rights(teams={})
+
+    async def rights(self, workspace_id: str) -> Rights:
+        return self.found
+
+    async def choose(
+        self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
+    ) -> Rights:
+        self.found = replace(self.found, open=bool(open_), admins=tuple(admins or ()))
+        return self.found
+
+    async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
+        self.found = replace(self.found, teams={**(self.found.teams or {}), name: team})
+        return self.found
+
+
 def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
     """What listeners get: fakes for all services, but for those that a test hands in."""
     behind: dict[str, Any] = {
@@ -300,6 +321,7 @@ def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any
         "desk": FakeDesk(),
         "digests": FakeDigests(),
         "budgets": FakeBudgets(),
+        "ruling": FakeRuling(),
         "homes": FakeHomes(),
         "undelivered": FakeUndelivered(),
         "poster": Poster(clock, log),

@@ -48,7 +48,7 @@ EXPECTED = {
 PORTS = {
     "asking": ports.Asking, "connecting": ports.Connecting, "owning": ports.Owning, "desk": ports.Desking,
     "digests": ports.Digests, "budgets": ports.Budgets, "homes": ports.Homes,
-    "undelivered": ports.Undeliverables,
+    "undelivered": ports.Undeliverables, "ruling": ports.Ruling,
 }  # fmt: skip
 TEAM = Team(managers=(MIA,), members=(BEN,))
 

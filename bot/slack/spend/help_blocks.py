@@ -51,6 +51,7 @@ def help_message(*, is_admin: bool) -> Message:
         blocks.append(
             kit.section(
                 "`/spend connect` – connect a ledger\n`/spend owners` – say who answers for which key\n"
+                "`/spend settings` – who sees and may do what, and teams\n"
                 "(you see these because you are an admin)"
             )
         )
