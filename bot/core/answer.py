@@ -87,6 +87,15 @@ class Before:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """A filter that nothing in the books can pass, and the nearest name that something there has, or ""."""
+
+    dimension: str
+    pattern: str
+    near: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
 
@@ -96,6 +105,7 @@ class Answer:
     connected ledger of that upstream counts it. `coverage` is the share of tokens that have dollars. `fresh_until`
     tells for each connection up to when its ledger has been read; None: never yet.
     `before`: what it is compared with. `forecast`: where the month under way will end, if that was asked about.
+    `unknown`: what it is narrowed to and is not there; told only where there are no lines.
     """
 
     query: Query
@@ -119,3 +129,4 @@ class Answer:
     calibrated_by: date | None = None
     before: Before | None = None
     forecast: Forecast | None = None
+    unknown: tuple[Unknown, ...] = ()

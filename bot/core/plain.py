@@ -47,6 +47,9 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         "basis": answer.basis,
         "rest": {"rows": answer.rest_count, "usd": exact(answer.rest_nano_usd)},
         "compared": answer.before and _compared(answer, answer.before),
+        "unknown": [
+            {"field": one.dimension, "pattern": one.pattern, "near": one.near or None} for one in answer.unknown
+        ],
         "forecast": answer.forecast and _forecast(answer.forecast),
     }
 

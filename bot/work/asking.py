@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books import capture, reports
 from bot.books.database import Database
+from bot.books.known import unknown
 from bot.books.reading import KEYED
 from bot.core.answer import Answer
 from bot.core.attribution import Captures
@@ -41,7 +42,9 @@ class Asking:
             found = await _answered(session, workspace_id, query, now)
             if not found.lines and any(_is_others(viewer, me, *one) for one in query.filters):
                 raise NotAllowed(NOT_YOURS)  # "nothing was spent" would be untrue
-            if query.period in _MONTH_UNDER_WAY and found.lines and AUTO not in query.filters:
+            if not found.lines:
+                return replace(found, unknown=await unknown(session, workspace_id, query.filters))
+            if query.period in _MONTH_UNDER_WAY and AUTO not in query.filters:
                 found = replace(found, forecast=await _foreseen(session, workspace_id, query, now, zone))
             return found
 

@@ -1,7 +1,11 @@
 """Questions in Slack, over real books: the figures are the ledger's, and the command line says the same."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -180,3 +184,71 @@ async def test_the_home_tab_tells_ones_own_month_and_an_admin_what_is_connected(
     await home.slack.settle()
     assert "$600.00" in admins.words
     assert "There is no budget yet" not in admins.words
+
+
+async def test_a_comparison_in_slack_is_the_two_questions_asked_apart(home: House) -> None:
+    reply = await home.slack.command("/spend today vs yesterday by model", user=BRUNO)
+    today, before = truth(home, "model", TODAY), truth_by(home.company, "model", TODAY - timedelta(days=1), TODAY)
+
+    rows = {row["Model"]: row for row in table(reply)}
+    assert {name: _nano(row["Spend (USD)"]) for name, row in rows.items() if _nano(row["Spend (USD)"])} == today
+    assert {name: _nano(row["Before (USD)"]) for name, row in rows.items() if _nano(row["Before (USD)"])} == before
+    assert words.money(sum(before.values())) in reply.text
+    assert "yesterday" in reply.text
+    assert "Today is not over." in reply.words
+
+
+async def test_a_trend_in_slack_is_a_chart_of_the_ledgers_own_hours(home: House) -> None:
+    reply = await home.slack.command("/spend today trend", user=BRUNO)
+
+    chart = next(block for block in reply.blocks if block["type"] == "data_visualization")["chart"]
+    hours = {int(hour[11:13]): amount for hour, amount in truth(home, "hour", TODAY).items()}
+    drawn = [round(point["value"] * 100) for point in chart["series"][0]["data"]]
+    assert drawn == [round(hours.get(hour, 0) / 10_000_000) for hour in range(len(drawn))]
+    assert len(drawn) == NOW.hour + 1
+
+
+async def test_an_answer_is_shared_with_the_figures_of_the_asker_and_opened_as_csv(home: House) -> None:
+    private = await home.slack.command("/spend me 7d by key", user=DANA)
+    await private.click("spend:share")
+    await private.click("spend:csv")
+
+    shared = home.slack.messages()[-1]
+    expected = truth(home, "key")[home.company.key("dana-ide").hash]
+    assert shared.text.startswith(f"{words.money(expected)} in the last 7 days, only owner")
+    assert "Shared by" in str(shared.blocks)
+    (row,) = csv.DictReader(io.StringIO(list(home.slack.world.files.values())[-1]["bytes"].decode()))
+    assert (row["key_name"], nano(row["usd"])) == ("dana-ide", expected)
+    assert home.slack.dms(DANA)
+    assert not home.slack.dms(BRUNO)
+
+
+async def test_a_mention_asks_the_same_books(home: House) -> None:
+    asked = await home.slack.command("/spend 7d by model", user=BRUNO)
+    mentioned = await home.slack.mention("by model 7d", user=BRUNO)
+
+    assert mentioned.ephemeral
+    assert mentioned.text == asked.text
+    assert spent(mentioned, "Model") == spent(asked, "Model")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("2027-01", "$0 in January 2027: that has not begun."),
+        ("model:claud-sonet", "Did you mean `/spend model:anthropic/claude-sonnet"),
+        ("team:nobody", "no key belongs to team:nobody"),
+        ("@gone last month", "no key belongs to gone"),
+        ("auto yesterday", "no ledger tells of requests to openrouter/auto"),
+        ("by key " * 1_400, "a question has at most 1,000"),
+    ],
+)
+async def test_what_cannot_be_answered_is_said_in_words_that_help(home: House, typed: str, said: str) -> None:
+    reply = await home.slack.command(f"/spend {typed}", user=BRUNO)
+
+    assert reply.ephemeral
+    assert said in reply.text
+
+
+def _nano(cell: Any) -> int:
+    return int(cell.scaleb(9)) if isinstance(cell, Decimal) else 0

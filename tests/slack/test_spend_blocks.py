@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.answer import UNATTRIBUTED, Answer, Before, KeyRef, Line, ModelRef, Owner
+from bot.core.answer import UNATTRIBUTED, Answer, Before, KeyRef, Line, ModelRef, Owner, Unknown
 from bot.core.forecast import Forecast
 from bot.core.tokens import Tokens
 from bot.slack.posting import Message
@@ -409,3 +409,14 @@ def test_what_was_asked_of_a_router_is_said_to_come_late() -> None:
 
     assert message.text.startswith("$9.00 in the last 7 days, only requests to openrouter/auto")
     assert "the newest days may be missing" in said(message)
+
+
+def test_what_is_not_there_is_not_said_to_have_cost_nothing_and_the_nearest_name_is_offered() -> None:
+    unknown = (Unknown("model", "claud*", "anthropic/claude-sonnet-4.5"), Unknown("owner", "U06GONE7"))
+    message = blocks.answer(answer_of(words="7d model:claud* <@U06GONE7|gone>", unknown=unknown))
+
+    assert message.text == (
+        "$0 in the last 7 days, only model claud\u2060*\u2060 and owner U06GONE7: no model in the books is called "
+        "claud\u2060*\u2060. Did you mean `/spend model:anthropic/claude-sonnet-4.5`? No key belongs to U06GONE7."
+    )
+    assert_message(message)

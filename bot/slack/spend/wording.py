@@ -5,7 +5,7 @@ As mrkdwn. The terminal says the same, without the marks.
 
 from datetime import datetime
 
-from bot.core.answer import Answer, Before, Line
+from bot.core.answer import Answer, Before, Line, Unknown
 from bot.core.comparison import biggest_change
 from bot.core.course import Course, course_of, spark
 from bot.core.question import REQUESTED, Query, Stretch
@@ -35,7 +35,18 @@ def nothing_spent(found: Answer) -> str:
     if found.query.start > today:
         return f"{said}: that has not begun."
     before = f" {beside(found, found.before)[:1].upper()}{beside(found, found.before)[1:]}." if found.before else ""
+    if found.unknown:
+        first, *more = map(_not_there, found.unknown)
+        return " ".join((f"{said}: {first}", *(one[:1].upper() + one[1:] for one in more))) + before
     return f"{said}: nothing was spent that a connected ledger knows of.{before}"
+
+
+def _not_there(one: Unknown) -> str:
+    """`no key of yours is called «x». Did you mean `key:ci`?`"""
+    nothing = _NOTHING.get(one.dimension, f"no {one.dimension} in the books is called")
+    near = f"{one.dimension}:{one.near}" if " " not in one.near else f'{one.dimension}:"{one.near}"'
+    hint = f" Did you mean {words.command(near)}?" if one.near and one.dimension != REQUESTED else ""
+    return f"{nothing} {words.safe(one.pattern)}.{hint}"
 
 
 def beside(found: Answer, before: Before) -> str:
@@ -184,4 +195,10 @@ def _unpriced(count: int) -> str:
     return f"{words.tokens(count)} {have} no known price and {are} not in the total."
 
 
+_NOTHING = {
+    "owner": "no key belongs to",
+    "ledger": "no ledger is connected that is called",
+    "connection": "no connection is called",
+    REQUESTED: "no ledger tells of requests to",
+}
 _FIELDS = {REQUESTED: "requests to"}

@@ -1,0 +1,59 @@
+"""Questions asked of real books: what is not there is said to be so, and nobody else's names are offered for it."""
+
+import pytest
+
+from bot.core.clock import FakeClock
+from bot.core.money import NANO_PER_USD as USD
+from bot.work.asking import Asking
+from tests.books.little_books import DAY, MONDAY, NOW, Books, row
+
+
+@pytest.fixture
+async def asking(books: Books) -> Asking:
+    """Books of two workspaces: some of ours, and a model that only others use."""
+    await books.say([row(MONDAY, "4", key="ci-bot", model="anthropic/claude-sonnet-4.5"), row(MONDAY - 9 * DAY, "1")],
+                    start=MONDAY - 9 * DAY)  # fmt: skip
+    return Asking(books.database, FakeClock(NOW))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("model:claud-sonet", [("model", "claud-sonet", "anthropic/claude-sonnet-4.5")]),
+        ("key:ci-bto", [("key", "ci-bto", "ci-bot")]),
+        ("ledger:litle", [("ledger", "litle", "little")]),
+        ("connection:mian", [("connection", "mian", "main")]),
+        ("team:empty", [("owner", "team:empty", "")]),
+        ("<@U06GONE|gone>", [("owner", "U06GONE", "")]),
+        ("project:zzz", [("project", "zzz", "")]),
+        ("auto", [("requested", "openrouter/auto", "")]),
+        ("model:zz key:yy", [("model", "zz", ""), ("key", "yy", "")]),
+        ("model:claude-* 2026-01", []),
+        ("key:ci-bot last week", []),
+    ],
+)
+async def test_nothing_of_that_name_is_told_apart_from_nothing_spent(
+    asking: Asking, words: str, told: list[tuple[str, str, str]]
+) -> None:
+    found = await asking.spend("T1", f"7d {words}" if "2026" not in words and "last" not in words else words)
+
+    assert found.lines == ()
+    assert [(one.dimension, one.pattern, one.near) for one in found.unknown] == told
+
+
+async def test_another_workspaces_names_are_never_offered(asking: Asking) -> None:
+    for words in ("model:claud-sonet", "key:ci-bto", "connection:mian"):
+        found = await asking.spend("T2", words)
+        assert [one.near for one in found.unknown] == [""], words
+
+
+async def test_an_answer_with_lines_has_nothing_unknown_and_a_comparison_adds_up(asking: Asking) -> None:
+    found = await asking.spend("T1", "this week vs last week by key")
+
+    assert found.unknown == ()
+    assert found.before
+    assert (found.total_nano_usd, found.before.total_nano_usd) == (4 * USD, 0)
+    longer = await asking.spend("T1", "2026-11-09..18 vs previous by key")
+    assert longer.before
+    assert longer.before.total_nano_usd == USD
+    assert [(line.cost_nano_usd, line.before_nano_usd) for line in longer.lines] == [(4 * USD, 0), (0, USD)]
