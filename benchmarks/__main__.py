@@ -8,7 +8,7 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import charts, cycle, delivery, forecast, living, spend, writing
+from benchmarks import charts, cycle, delivery, forecast, hostile, living, spend, writing
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "delivery": delivery.run,
     "charts": charts.run,
     "forecast": forecast.run,
+    "hostile": hostile.run,
     "detection": detection.run,
 }
 

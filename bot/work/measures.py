@@ -23,7 +23,8 @@ async def measures(database: Database, clock: Clock) -> list[Gauge]:
     now = clock.now()
     async with database.read() as session:
         every = list(await session.exec(select(Connection).order_by(col(Connection.id))))
-        rows = [row for row in every if row.disconnected_at is None]
+        away = set(await session.exec(select(Workspace.id).where(col(Workspace.removed_at).is_not(None))))
+        rows = [row for row in every if row.disconnected_at is None and row.workspace_id not in away]
         return [
             *await _connections(session, [row for row in rows if row.role != "sink"], now),
             await _unpriced(session, rows, now),

@@ -248,6 +248,8 @@ async def test_after_a_revoked_token_the_credentials_are_there_still(town: Town)
     await town.leave(town.first, "tokens_revoked")
     await town.later(minutes=5)
     stopped = town.rows("SELECT last_poll_at FROM connection")
+    lags = [gauge for gauge in await town.bot.metrics() if gauge.name == "poll_lag_seconds"]
+    assert [gauge.values for gauge in lags] == [[]]  # nobody is woken because nothing is read there
     await town.install(town.first)
     await town.later(minutes=5)
 
