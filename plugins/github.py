@@ -130,7 +130,7 @@ class GitHub(Sink[GitHubConfig]):
         if standing == "canceled":  # somebody has said that this is not worth an issue
             return kept(earlier, state | ({} if event.receipt else {"muted": True}))
         await self._comment(
-            event, earlier, f"again:{event.key}", " ".join(["It is back.", *event.finding.sentences[:2]])
+            event, earlier, f"again:{event.key}", " ".join(["It is back.", *event.finding.sentences[:1]])
         )
         change = {"body": text} if (text := restated(issue, event)) else {}
         change |= {"state": "open"} if standing == "done" else {}

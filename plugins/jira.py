@@ -178,7 +178,7 @@ class Jira(Sink[JiraConfig]):
             or await self._move(key, lambda _n, _t, category: category == "indeterminate")
         ):
             return None
-        await self._comment(event, key, f"again:{event.key}", ["It is back.", *event.finding.sentences[:2]])
+        await self._comment(event, key, f"again:{event.key}", ["It is back.", *event.finding.sentences[:1]])
         await self._link(event, key, notes)
         return kept(earlier, state, notes)
 

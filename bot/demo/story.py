@@ -65,11 +65,11 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
             await scenes.examine(on, tell)
             tell.scene("Do the books hold?")
             await story_sums.compare(on, tell)
-            tell.scene("The issue in Linear")
-            await story_ticket.show(on, tell)
             tell.scene("The rest of the bill")
             await story_bills.connect(on, tell)
             await story_bills.compare(on, tell)
+            tell.scene("The issue in Linear")
+            await story_ticket.show(on, tell)
             _what_next(tell, serve)
             telling.told = True
             if serve:

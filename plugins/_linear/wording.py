@@ -55,7 +55,7 @@ def body(event: Event, earlier: str = "") -> str:
 def doubled(event: Event) -> str:
     """The comment at a doubling."""
     found = event.finding
-    lines = [f"**{money(found.spent_usd)} by now**, and it goes on.", *(escape(line) for line in found.sentences[:2])]
+    lines = [f"**{money(found.spent_usd)} by now**, and it goes on.", *(escape(line) for line in found.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 
@@ -64,12 +64,12 @@ def over(event: Event) -> str:
     found = event.finding
     usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
     lines = [f"**It is over.** {money(found.spent_usd)} in all{usual}."]
-    return _fitting([[line] for line in (*lines, *map(escape, found.sentences[:2]))], MAX_COMMENT_CHARACTERS)
+    return _fitting([[line] for line in (*lines, *map(escape, found.sentences[:1]))], MAX_COMMENT_CHARACTERS)
 
 
 def again(event: Event) -> str:
     """The comment when an incident that was over comes back."""
-    lines = ["**It is back.**", *(escape(line) for line in event.finding.sentences[:3])]
+    lines = ["**It is back.**", *(escape(line) for line in event.finding.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 
