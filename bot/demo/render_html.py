@@ -44,7 +44,7 @@ _DARK = """
 body{background:#1a1d21;color:#d1d2d3}.dim,.context{color:#ababad}hr{border-color:#35373b}.app{background:#35373b;color:#ababad}
 .button{border-color:#565856}table,th,td,.card,.quote{border-color:#35373b}th{background:#222529}
 code{background:#222529;border-color:#35373b;color:#e8912d}.mention{background:#1d3a4a;color:#1d9bd1}a{color:#1d9bd1}
-.bar{background:#1d9bd1}
+.bar{background:#1d9bd1}.plot{fill:#ababad}
 """
 
 

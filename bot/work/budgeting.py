@@ -24,9 +24,10 @@ from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget
 from bot.core.clock import Clock
 from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import Query
-from bot.core.rights import OPERATOR, Viewer
+from bot.core.rights import OPERATOR, Rights, Viewer
 from bot.core.spans import span_of
 from bot.work.alerting import read_alerting
+from bot.work.rights import read_rights
 from bot.work.timetable import claim, claimed
 
 CHECK_SECONDS, FORECAST_SECONDS = 60, 3600
@@ -167,14 +168,24 @@ async def read_standings(
 
 
 async def of_person(
-    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], user_id: str
+    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], user_id: str, *, teams: bool = False
 ) -> list[Standing]:
-    """Those that are one person's own, whether they were set for the Slack user or for the e-mail."""
+    """Those that are one person's own, whether they were set for the Slack user or for the e-mail. `teams`: and of the
+    teams that they manage, or belong to where everybody sees everybody."""
     ids = await _slack_ids(session, workspace_id)
+    rights = await read_rights(session, workspace_id) if teams else Rights()
+    theirs = {
+        f"team:{name}".lower()
+        for name, team in (rights.teams or {}).items()
+        if user_id in team.managers or (rights.open and user_id in team.members)
+    }
     return [
         one
         for one in standings
-        if one.budget.scope == "owner" and user_id in (one.budget.subject, ids.get(one.budget.subject.lower()))
+        if one.budget.scope == "owner"
+        and (
+            user_id in (one.budget.subject, ids.get(one.budget.subject.lower())) or one.budget.subject.lower() in theirs
+        )
     ]
 
 

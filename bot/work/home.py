@@ -44,7 +44,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Mine:
-    """Somebody's own: the month, and the budgets of their own and of everybody."""
+    """Somebody's own: the month, and the budgets of their own, of their teams and of everybody."""
 
     month: Month
     budgets: tuple[Standing, ...]
@@ -121,7 +121,7 @@ class Homes:
         async with self._database.read() as session:
             month = await _month(session, workspace_id, now, person=user_id)
             standings = await read_standings(session, workspace_id, now)
-            own = await of_person(session, workspace_id, standings, user_id)
+            own = await of_person(session, workspace_id, standings, user_id, teams=True)
         return Mine(month, (*own, *(one for one in standings if one.budget.scope == "workspace")))
 
     async def care(self, workspace_id: str) -> Care:

@@ -11,6 +11,7 @@ from bot.books.database import execute
 from bot.books.tables import AuditRun, Connection, Person
 from bot.core.budgets import Budget
 from bot.core.clock import FakeClock
+from bot.core.rights import Team
 from bot.plugin.loader import Found
 from bot.vault.vault import Vault
 from bot.work.asking import Asking
@@ -20,6 +21,7 @@ from bot.work.digest_plan import Plan
 from bot.work.digesting import Digesting
 from bot.work.home import Homes, Keys
 from bot.work.owning import Owning
+from bot.work.rights import Ruling
 from tests.books.little_books import DAY, MONDAY, NOW, Books, row
 from tests.books.little_weeks import fill, say_owner
 
@@ -92,6 +94,21 @@ async def test_ones_budgets_are_ones_own_by_id_or_by_email_and_everybodys(desk: 
     assert (await desk.homes.mine("T2", BEN)).budgets == ()
     own = await desk.digests.compose("T1", "day", date(2026, 11, 18), date(2026, 11, 18), person=BEN)
     assert [one.budget.subject for one in own.budgets] == [BEN, "Ben@Acme.Example"]
+
+
+async def test_the_budgets_of_ones_teams_are_there_where_one_may_see_them(desk: Desk) -> None:
+    ruling = Ruling(desk.books.database, FakeClock(NOW))
+    await ruling.set_team("T1", "web", Team(managers=(DANA,), members=(BEN,)))
+    await ruling.set_team("T1", "empty", Team())
+    for team in ("web", "ops", "empty"):
+        await desk.budgets.keep("T1", Budget(0, "owner", f"team:{team}", "month", NANO), by="U1")
+
+    async def seen(user: str) -> list[str]:
+        return [one.budget.subject for one in (await desk.homes.mine("T1", user)).budgets]
+
+    assert (await seen(BEN), await seen(DANA), await seen("U09NOBODY")) == (["team:web"], ["team:web"], [])
+    await ruling.choose("T1", open_=False)
+    assert (await seen(BEN), await seen(DANA)) == ([], ["team:web"])
 
 
 async def test_the_house_says_how_it_stands(desk: Desk) -> None:

@@ -108,5 +108,5 @@ def _given_up(found: GivenUp | None) -> str:
         f"{found.count}{'+' if found.more else ''} {'message was' if found.count == 1 else 'messages were'} given up"
     )
     why = words.safe(found.error, ERROR_CHARACTERS_MAX).rstrip(".")
-    again = "Mend that, then send them again with `outlay deliveries --again`."
+    again = "Mend that, then send them again from `/spend alerts`."
     return f"*Deliveries*\n{count}, the last for {words.safe(found.last_for)}: {why}. {again}"
