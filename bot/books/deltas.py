@@ -127,19 +127,29 @@ async def spent_since(
 
     `ledgers`: that keep the books, on which depends whether money paid upstream counts here.
     """
+    return sum((await hours_since(session, workspace_id, key_ids, since, ledgers)).values())
+
+
+async def hours_since(
+    session: AsyncSession, workspace_id: str, key_ids: Collection[int] | None, since: int, ledgers: Collection[str]
+) -> dict[int, int]:
+    """The same by the hour, each by its start."""
     some = "" if key_ids is None else "AND h.key_id IN :keys "
     statement = text(
-        "SELECT m.name, SUM(COALESCE(h.cost_nano_usd, 0)), SUM(h.byok_nano_usd) FROM spend_hour h "
+        "SELECT h.hour, m.name, SUM(COALESCE(h.cost_nano_usd, 0)), SUM(h.byok_nano_usd) FROM spend_hour h "
         "JOIN connection c ON c.id = h.connection_id JOIN model m ON m.id = h.model_id "
         f"WHERE c.workspace_id = :workspace AND c.role = 'books' {some}AND h.hour >= :since AND h.adjusts = 0 "
-        "GROUP BY m.name"
+        "GROUP BY h.hour, m.name"
     )
     values: dict[str, object] = {"workspace": workspace_id, "since": since // HOUR_SECONDS * HOUR_SECONDS}
     if key_ids is not None:
         statement = statement.bindparams(bindparam("keys", expanding=True))
         values["keys"] = list(key_ids) or [0]
     rows = await execute(session, statement, values)
-    return sum(_int(cost) + (_int(byok) if counts(str(name), ledgers) else 0) for name, cost, byok in rows)
+    found: dict[int, int] = {}
+    for hour, name, cost, byok in rows:
+        found[hour] = found.get(hour, 0) + _int(cost) + (_int(byok) if counts(str(name), ledgers) else 0)
+    return found
 
 
 def _line(row: Sequence[object]) -> HourLine:

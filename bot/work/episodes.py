@@ -111,13 +111,17 @@ async def _reopen(session: AsyncSession, incident: Incident, now: datetime) -> N
 
 async def grow(
     session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
-    as_of: int, recovery_seconds: int, now: datetime,
+    as_of: int, recovery_seconds: int, now: datetime, hours: Sequence[int] = (),
 ) -> None:  # fmt: skip
-    """What it has cost by now, whether that is worth telling, and whether it is over."""
+    """What it has cost by now, whether that is worth telling, and whether it is over. `hours`: what each of the last
+    hours has cost, this one last."""
     shown = incident.spent_nano_usd
     incident.spent_nano_usd = max(spent_nano_usd, 0)
     incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, rate_nano_usd)
-    now_told = incidents.verdict_of(incident) | {"rate_nano_usd": rate_nano_usd}  # the message tells it as it is now
+    now_told = incidents.verdict_of(incident) | {
+        "rate_nano_usd": rate_nano_usd,
+        "hours": list(hours),
+    }  # the message tells it as it is now
     incident.verdict = json.dumps(now_told, sort_keys=True)
     session.add(incident)
     if incident.told_nano_usd == 0:

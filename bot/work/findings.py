@@ -1,6 +1,6 @@
 """An incident as a neutral finding: plain text and figures, which every sink renders in its own way."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 
@@ -9,6 +9,8 @@ from bot.books.incidents import verdict_of
 from bot.core.incidents import ALIVE
 from bot.core.money import to_usd
 from bot.plugin.finding import Fact, Finding, Link, Subject
+
+BARS = "▁▂▃▄▅▆▇█"
 
 
 def finding_of(
@@ -109,7 +111,18 @@ def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzi
     found.append(Fact("By midnight, at this pace", usd(_by_midnight(incident, numbers, today, zone, now))))
     if numbers.get("model"):
         found.append(Fact("Mostly", f"{numbers['model']} on {numbers.get('key') or 'one key'}"))
+    if drawn := hours_drawn([int(cost) for cost in numbers.get("hours") or ()]):
+        found.append(Fact("Hour by hour, the last 24", drawn))
     return found
+
+
+def hours_drawn(hours: Sequence[int]) -> str:
+    """A chart that is text: a letter for each hour, as high as its money, and what the highest stands for."""
+    most = max(hours, default=0)
+    if most <= 0:
+        return ""
+    steps = [-(-max(cost, 0) * len(BARS) // most) for cost in hours]  # whatever is more than nothing shows
+    return f"{''.join(BARS[step - 1] if step else '·' for step in steps)} (the highest is {usd(most)})"
 
 
 def _by_midnight(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> int:

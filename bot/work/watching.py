@@ -38,6 +38,7 @@ LEARNT_DAYS = 35
 COMPARED_HOURS = 72  # older hours teach when the watch begins, and are not looked at again
 NEW_CONNECTION_SECONDS = DAY_SECONDS  # for so long its history may still be coming in
 FIRST_SPAN_SECONDS = 300
+DRAWN_SECONDS = DAY_SECONDS - HOUR_SECONDS  # the hours before this one that tickets show
 SUBJECTS_AGAIN_SECONDS = 600
 log = logging.getLogger("outlay.watch")
 
@@ -208,12 +209,15 @@ class Watching:
                 )  # fmt: skip
         for incident in await incidents.alive(session, workspace_id):
             keys = known.keys_of(incident.subject)
-            spent = await deltas.spent_since(session, workspace_id, keys, incident.since, known.ledgers)
+            begun = min(incident.since, now - DRAWN_SECONDS)
+            hours = await deltas.hours_since(session, workspace_id, keys, begun, known.ledgers)
+            spent = sum(cost for hour, cost in hours.items() if hour + HOUR_SECONDS > incident.since)
             as_of = min(_as_of(known, keys) or now, now)
             hour, usual = rates.get(incident.subject, (incident.peak_hour_nano_usd, 0))
             await episodes.grow(
                 session, incident, spent_nano_usd=spent, rate_nano_usd=hour, usual_hour_nano_usd=usual, as_of=as_of,
                 recovery_seconds=self._recovery_seconds, now=at,
+                hours=[hours.get(hour, 0) for hour in range(_hour(now) - DRAWN_SECONDS, _hour(now) + 1, HOUR_SECONDS)],
             )  # fmt: skip
         await episodes.announce(session, opened, now=at)
 
@@ -242,6 +246,10 @@ class Watching:
 
 def _subjects(alive: Sequence[Incident], verdicts: Sequence[Verdict]) -> set[str]:
     return {row.subject for row in alive} | {verdict.subject for verdict in verdicts}
+
+
+def _hour(seconds: int) -> int:
+    return seconds // HOUR_SECONDS * HOUR_SECONDS
 
 
 def _is_planned(detector: Detector, subject: str, now: int) -> bool:

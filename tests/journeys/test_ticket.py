@@ -120,7 +120,14 @@ async def test_it_files_itself_once_and_each_side_leads_to_the_other(desk: Desk)
     assert issue["assignee"]["email"] == "dana@brightloom.example"
     assert [label["name"] for label in issue["labels"](None)["nodes"]] == ["ai-spend"]
     assert issue["title"].startswith("dana: $")
-    for part in ("has spent $", "an hour right now", "**What to do**", "Why this was noticed", "When it was noticed"):
+    for part in (
+        "has spent $",
+        "an hour right now",
+        "**What to do**",
+        "Why this was noticed",
+        "When it was noticed",
+        "Hour by hour",
+    ):
         assert part in issue["description"]
     assert issue["url"] in str(message.blocks)
     assert "Filed in linear" in str(message.blocks)
