@@ -118,6 +118,13 @@ async def test_old_news_changes_nothing_though_newer_readings_found_the_same_and
     assert await books.total() == USD
 
 
+async def test_old_news_makes_nothing_of_what_a_newer_page_found_not_to_be_there(books: Books) -> None:
+    await books.say([], at=NOW + HOUR, end=NOW)
+    accepted = await books.say([row(MONDAY, "5")], end=NOW)
+    assert (accepted.new, accepted.same) == (0, 1)
+    assert await books.rows("SELECT * FROM entry") == []
+
+
 async def test_a_page_cut_short_is_newer_news_of_what_it_has(books: Books) -> None:
     await books.take(Page(Window(MONDAY, NOW), [row(MONDAY, "5")], complete=False), at=NOW + HOUR)
     assert await books.say([row(MONDAY, "9"), row(MONDAY, "1", model="m2")], at=NOW) == Accepted(new=1, same=1)
