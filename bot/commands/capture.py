@@ -11,7 +11,11 @@ from bot.terminal import out, text
 
 async def capture(home: House, arguments: argparse.Namespace) -> int:
     """Writes the capture of each gateway. Raises QueryError."""
-    query, found = await home.asking.captures(await home.workspace(), " ".join(arguments.period))
+    workspace = await home.workspace()
+    query, found = await home.asking.captures(workspace, " ".join(arguments.period))
+    never_paid = {slug for slug, plugin in home.loaded.ledgers().items() if plugin.notional}
+    beside = {view.name for view in await home.connections.views(workspace) if view.ledger in never_paid}
+    found = [one for one in found if one.connection not in beside]
     if arguments.format == "text":
         text.captures(found)
         return 0

@@ -279,3 +279,25 @@ def test_how_fresh_it_is_and_what_it_is_are_said(newer: Machine, older: Machine)
         told = machine.terminal("doctor", "--format", "json").json()["checks"]
         (check,) = (one for one in told if one["name"].endswith("claude"))
         assert check["ok"]
+
+
+def test_seats_of_claude_code_stand_beside_it_and_are_neither_counted_nor_a_gateway(
+    newer: Machine, place: Place
+) -> None:
+    shell = newer.terminal
+    before = newer.spend(*OVER)["total_usd"]
+    newer.clock.advance(timedelta(minutes=2))
+    where = f"base_url={place[1]}"
+    shell.done("connect", "claude-code", "--name", "seats", "--secret-env", "KEY", "--set", where)
+    for refused in ("role=books", "in_front_of=claude"):
+        ran = shell("connect", "claude-code", "--name", "more", "--secret-env", "KEY", "--set", where, "--set", refused)
+        assert (ran.code, "nobody ever paid" in ran.complaint) == (1, True)
+    shell.done("poll", "seats", "--since", f"{COMPANY.start:%Y-%m-%d}")
+
+    assert newer.spend(*OVER)["total_usd"] == before
+    shown = newer.spend(*OVER, "connection:seats", "by", "owner")
+    truth = BRIGHTLOOM.truth(COMPANY.start, TODAY, ledger="claude-code")[()]
+    assert nano(shown["total_usd"]) == truth
+    assert {row["owner"]["id"] for row in shown["rows"]} == {"bruno@brightloom.example", "hana@brightloom.example"}
+    assert shell.done("capture", "--format", "json").json()["connections"] == []
+    assert "its dollars are in no total" in shell("doctor").out
