@@ -74,7 +74,7 @@ class Bot:
             raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
         self.house = home
         self.port = 0
-        self._token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
+        self._token = settings.slack_bot_token  # wrapped, until it is used
         self._workspace_id: str | None = None  # until Slack has said whose token it is
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
@@ -152,7 +152,7 @@ class Bot:
     async def _token_of(self, workspace_id: str) -> str | None:
         """The token of a workspace: the settings' for the one it was made for, else what its installation gave."""
         if self._token and self._workspace_id in (None, workspace_id):
-            return self._token
+            return self._token.get_secret_value()
         return await self._installations.token(workspace_id)
 
     async def _channel_of(self, workspace_id: str) -> str | None:
@@ -295,7 +295,7 @@ class Bot:
                 self.timetable.every(BOOKS_SECONDS, "audit", books.audit_nightly, first_in_seconds=BOOKS_SECONDS)
             stack.push_async_callback(self.sinks.aclose)
             if self._token:
-                await self._join(self._token)
+                await self._join(self._token.get_secret_value())
             gc.freeze()  # all that stands now stays: a collection in the midst of a large page need not walk it
             stack.push_async_callback(self.house.watching.let_go)
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)

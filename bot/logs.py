@@ -64,7 +64,8 @@ _SHAPES = [
         (r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_.…-]{8,}", REDACTED),  # OpenRouter, OpenAI, Anthropic, LiteLLM
         (r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9.…-]{8,}", REDACTED),
         (r"xapp-[A-Za-z0-9.…-]{8,}", REDACTED),
-        (r"lin_[a-z]{2,10}_[A-Za-z0-9.…]{8,}", REDACTED),
+        (r"lin_[a-z]{2,10}_[A-Za-z0-9_.…-]{8,}", REDACTED),
+        (r"\b(?:gh[pousr]_|github_pat_|ATATT|hv[sbr]\.)[A-Za-z0-9_=.…-]{16,}", REDACTED),  # GitHub, Jira, Vault
         (r"whsec_[A-Za-z0-9+/=_.…-]{8,}", REDACTED),
         (r"(hooks\.slack\.com/[a-z]+/)[A-Za-z0-9/_-]+", rf"\1{REDACTED}"),
         (r"(?i)\b(bearer) +[A-Za-z0-9._~+/=-]{8,}", rf"\1 {REDACTED}"),

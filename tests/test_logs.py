@@ -39,6 +39,9 @@ SHAPED = [
     "xoxe-1-AbCdEfGhIjKl0123",
     "xapp-1-A012AB3CD-1234567890-abcdef0123456789",
     "lin_api_AbCdEf0123456789AbCdEf0123456789",
+    "ghp_" + "0123456789abcdefghijABCDEFGHIJ012345",
+    "github_pat_" + "11ABCDEFG0abcdefghij_klmnopqrstuvwxyz",
+    "hvs." + "CAESIJ0123456789abcdefghij-klmnop_qrst",
     "lin_wh_AbCdEf0123456789",
     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 ]

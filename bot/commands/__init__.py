@@ -1,6 +1,7 @@
 """One function a command: opens the house, calls a service, hands the result to `bot.terminal` to be written."""
 
 import argparse
+import contextlib
 import getpass
 import logging
 import os
@@ -51,6 +52,7 @@ async def run(arguments: argparse.Namespace) -> int:
 
         return run_replay(arguments)
     os.umask(0o077)  # the database, its journal and the key file are for their owner alone
+    _leave_no_core()
     environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
     settings = bot_settings.load(environ)
     redactor = logs.set_up(settings.log_level or ("INFO" if name == "run" else "WARNING"))
@@ -68,6 +70,14 @@ async def run(arguments: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  the boundary of `bot.cli` would say the same, but it does not know the secrets
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 1
+
+
+def _leave_no_core() -> None:
+    """A crash leaves no image of the memory behind: the keys would be in it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # no such thing on this system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _machine_user() -> str:
