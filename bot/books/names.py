@@ -59,10 +59,13 @@ async def names_of(session: AsyncSession, workspace_id: str, *, with_keys: bool)
 
 
 def passes(dimension: str, pattern: str, key: KeyRow | None, owner: Owner, model: str) -> bool:
-    """Does a filter let through what these belong to? Ledgers and connections are chosen before anything is read."""
+    """Does a filter let through what these belong to? Ledgers and connections are chosen before anything is read.
+
+    A pattern of several lines, such as a team and its members, lets through what any of them does.
+    """
     if dimension == "owner":
-        values = [owner.id, owner.name]
-    elif dimension == "key":
+        return any(matches(value, one) for one in pattern.split("\n") for value in (owner.id, owner.name))
+    if dimension == "key":
         values = [key.ledger_id, key.name or key.label] if key and key.ledger_id else []
     elif dimension == "project":
         values = [key.project_id, key.project_name] if key else []

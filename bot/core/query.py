@@ -66,6 +66,7 @@ class _Meaning:
         self.filters: list[tuple[str, str]] = []
         self.top: int | None = None
         self.trend = False
+        self.teams: list[str] = []
 
     def take(self, part: Tree[Token]) -> None:
         """Adds one part. Raises QueryError where it contradicts an earlier one, or means nothing."""
@@ -78,6 +79,8 @@ class _Meaning:
             self._count(words[-1])
         elif part.data == "filter":
             self.filters.append(_filter(words[0], self.me))
+            if words[0].type == "CHANNEL" or words[0].lower().startswith("team:"):
+                self.teams.append(self.filters[-1][1])
         elif part.data == "comparison":
             self._compare(part, words)
         else:
@@ -98,8 +101,9 @@ class _Meaning:
                 raise QueryError("trend", "`trend` goes with one grouping.", f"by {by[0]} trend")
             by = (*by, "hour" if asked.start == asked.end else "day")
         return Query(
-            asked.start, asked.end, asked.period, by, tuple(self.filters), self.top, text.strip(), versus, self.trend
-        )
+            asked.start, asked.end, asked.period, by, tuple(self.filters), self.top, text.strip(), versus, self.trend,
+            tuple(self.teams),
+        )  # fmt: skip
 
     def _group(self, word: Token) -> None:
         name = DIMENSION_WORDS[word.lower()]

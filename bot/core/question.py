@@ -32,8 +32,9 @@ class Stretch:
 class Query:
     """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard.
 
-    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for. `sees`: the
-    owners whose figures whoever asks may see, besides totals; None: everybody's (see `bot.core.rights`).
+    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for.
+    `teams`: the filters (`team:core`) that stand for a team's members too; `owner:team:core` is the team's own keys.
+    `sees`: the owners whose figures whoever asks may see, besides totals; None: everybody's (see `bot.core.rights`).
     """
 
     start: date
@@ -45,6 +46,7 @@ class Query:
     words: str = field(default="", compare=False)
     versus: Stretch | None = None
     trend: bool = False
+    teams: tuple[str, ...] = ()
     sees: frozenset[str] | None = None
 
 

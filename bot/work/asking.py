@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books import capture, reports
 from bot.books.database import Database
 from bot.books.known import unknown
+from bot.books.names import matches
 from bot.books.reading import KEYED
 from bot.core.answer import Answer
 from bot.core.attribution import Captures
@@ -21,7 +22,9 @@ from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import AUTO, Query, QueryError, month_of, parse
 from bot.core.rights import NOT_YOURS, OPERATOR, NotAllowed, Viewer
 from bot.work.budgeting import part_gone
+from bot.work.rights import read_rights
 
+TEAM = "team:"
 _MONTH_UNDER_WAY = ("mtd", "this month")
 
 
@@ -39,13 +42,14 @@ class Asking:
         async with self._database.read() as session:
             zone = await reports.zone_of(session, workspace_id)
             query = replace(parse(text, today=now.astimezone(zone).date(), me=me), sees=viewer.sees)
-            found = await _answered(session, workspace_id, query, now)
+            wide = await _with_members(session, workspace_id, query, viewer)
+            found = replace(await _answered(session, workspace_id, wide, now), query=query)
             if not found.lines and any(_is_others(viewer, me, *one) for one in query.filters):
                 raise NotAllowed(NOT_YOURS)  # "nothing was spent" would be untrue
             if not found.lines:
                 return replace(found, unknown=await unknown(session, workspace_id, query.filters))
             if query.period in _MONTH_UNDER_WAY and AUTO not in query.filters:
-                found = replace(found, forecast=await _foreseen(session, workspace_id, query, now, zone))
+                found = replace(found, forecast=await _foreseen(session, workspace_id, wide, now, zone))
             return found
 
     async def captures(self, workspace_id: str, text: str) -> tuple[Query, list[Captures]]:
@@ -61,6 +65,21 @@ class Asking:
 def _is_others(viewer: Viewer, me: str, dimension: str, pattern: str) -> bool:
     """Whether a filter that nothing passes may have meant somebody whom the viewer does not see."""
     return viewer.sees is not None and dimension in KEYED and pattern not in {me, *viewer.sees}
+
+
+async def _with_members(session: AsyncSession, workspace_id: str, query: Query, viewer: Viewer) -> Query:
+    """A question about a team, also about its members, as far as the workspace has said who they are."""
+    if not query.teams:
+        return query
+    teams = (await read_rights(session, workspace_id)).teams or {}
+    filters = []
+    for name, pattern in query.filters:
+        named = [team for team in teams if pattern in query.teams and matches(TEAM + team, pattern)]
+        members = [one for team in named for one in teams[team].members]
+        if viewer.sees is not None and not viewer.sees.issuperset(members):
+            raise NotAllowed(NOT_YOURS)  # a part of a team would be taken for the whole
+        filters.append((name, "\n".join([pattern, *members])))
+    return replace(query, filters=tuple(filters))
 
 
 async def _answered(session: AsyncSession, workspace_id: str, query: Query, now: datetime) -> Answer:

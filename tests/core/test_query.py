@@ -134,6 +134,11 @@ def test_filters(text: str, filters: list[tuple[str, str]]) -> None:
     assert parse(text, today=TODAY, me="U0ME").filters == tuple(filters)
 
 
+def test_a_team_stands_for_its_members_and_the_owner_of_that_name_for_its_own_keys() -> None:
+    assert parse("#core team:web <#C01|ops>", today=TODAY).teams == ("team:core", "team:web", "team:ops")
+    assert parse("owner:team:core agent:ci me", today=TODAY, me="U0ME").teams == ()
+
+
 @pytest.mark.parametrize(
     ("text", "by"),
     [

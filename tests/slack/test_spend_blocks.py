@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from bot.core.answer import UNATTRIBUTED, Answer, Before, KeyRef, Line, ModelRef, Owner, Unknown
 from bot.core.forecast import Forecast
 from bot.core.tokens import Tokens
+from bot.slack import words
 from bot.slack.posting import Message
 from bot.slack.spend import blocks, help_blocks
+from bot.slack.spend.sharing import buttons, signed
 from tests.slack.fakes import DOLLAR, NOW, answer_of, key_line, model_line, owner_line
+from tests.slack.snapshots import same_message
 from tests.slack.validity import assert_message, mrkdwn_texts
 
 
@@ -279,7 +282,10 @@ def test_whatever_things_are_called_slack_takes_the_message_and_nobody_is_mentio
     if beside and answer.query.versus:
         answer = replace(answer, before=Before(answer.query.versus, total // 2, "mixed", 7))
 
-    assert_message(blocks.answer(answer))
+    message = blocks.answer(answer)
+    assert_message(message)
+    if found:
+        assert words.money(total) in message.text
 
 
 def days_of(*usd: float, words: str = "2026-11-01..10 by day") -> Answer:
@@ -420,3 +426,16 @@ def test_what_is_not_there_is_not_said_to_have_cost_nothing_and_the_nearest_name
         "claud\u2060*\u2060. Did you mean `/spend model:anthropic/claude-sonnet-4.5`? No key belongs to U06GONE7."
     )
     assert_message(message)
+
+
+def test_an_answer_reads_as_it_did_with_a_chart_beside_other_days_and_with_nothing_in_it() -> None:
+    likely = Forecast(9 * DOLLAR, 62 * DOLLAR, 58 * DOLLAR, 66 * DOLLAR)
+    days = days_of(1, 2, 9, 4, 5, 6, 7, 8, 3, 1, words="mtd by day")
+    below = (buttons("mtd by day", in_channel=True), signed("U02BEN34", "mtd by day"))
+    same_message("spend_days", blocks.answer(replace(days, forecast=likely, saved_by_cache_nano_usd=DOLLAR), *below))
+    same_message("spend_days_oldest", blocks.answer(days), form=3)
+    beside = compared("7d vs before", ("a", 30, 10), ("b", 12, 20), ("c", 0, 5), ("d", 8, 0))
+    same_message("spend_beside", blocks.answer(beside))
+    same_message("spend_beside_oldest", blocks.answer(beside), form=2)
+    same_message("spend_nothing", blocks.answer(answer_of(words="7d @nobody", unknown=(Unknown("owner", "nobody"),))))
+    same_message("spend_help_admin", help_blocks.help_message(is_admin=True))

@@ -1,5 +1,8 @@
 """Figures in English."""
 
+import ast
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from bot.core.answer import Owner
 from bot.core.query import QueryError, parse
 from bot.slack import words
+from tests.workspace import ROOT
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 
@@ -197,3 +201,42 @@ def test_a_key_pasted_as_a_question_is_not_said_back() -> None:
 )
 def test_a_change_says_how_much_and_how_much_of_it(now: int | None, before: int | None, said: str) -> None:
     assert words.change(now, before) == said
+
+
+SOURCES = sorted((ROOT / "bot" / "slack").rglob("*.py"))
+SMALL = {"a", "as", "of", "this", "in", "to", "the", "for"}
+
+
+def buttons() -> Iterator[tuple[str, str]]:
+    """What stands on every button, with where it is written."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "button":
+                for part in ast.walk(node.args[0]) if node.args else ():
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield part.value, path.name
+
+
+def test_buttons_are_plain_words_in_title_case_without_pictures() -> None:
+    found = list(buttons())
+
+    assert len(found) > 20
+    for text, where in found:
+        assert re.fullmatch(r"[A-Za-z/… ]+", text), (text, where)
+        for word in text.rstrip("…").split():
+            assert word in SMALL or word[0].isupper() or word.startswith("/"), (text, where)
+
+
+def test_nobody_writes_to_everybody_at_once() -> None:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"<!(here|channel|everyone)|@(here|channel|everyone)", node.value), path
+
+
+@given(st.integers(-(10**18), 10**18))
+def test_any_money_is_short_and_never_in_powers_of_ten(nano_usd: int) -> None:
+    said = words.money(nano_usd)
+
+    some = r"0\.\d{2,4}|\d{1,3}\.\d{2}|\d{1,3},\d{3}|[\d,]+(\.\d)?[MB]"
+    assert re.fullmatch(rf"\$0|less than \$0\.0001( in credit)?|−?\$({some})", said), said

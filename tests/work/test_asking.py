@@ -2,9 +2,12 @@
 
 import pytest
 
+from bot.books.tables import Ownership
 from bot.core.clock import FakeClock
 from bot.core.money import NANO_PER_USD as USD
+from bot.core.rights import NotAllowed, Team, Viewer
 from bot.work.asking import Asking
+from bot.work.rights import Ruling
 from tests.books.little_books import DAY, MONDAY, NOW, Books, row
 
 
@@ -57,3 +60,30 @@ async def test_an_answer_with_lines_has_nothing_unknown_and_a_comparison_adds_up
     assert longer.before
     assert longer.before.total_nano_usd == USD
     assert [(line.cost_nano_usd, line.before_nano_usd) for line in longer.lines] == [(4 * USD, 0), (0, USD)]
+
+
+async def test_a_team_is_its_own_keys_and_those_of_its_members(asking: Asking, books: Books) -> None:
+    await books.say([row(MONDAY, "8", key="for-all"), row(MONDAY, "2", key="anns"), row(MONDAY, "1", key="bens")])
+    keys = {key: number for number, key in await books.rows("SELECT id, ledger_id FROM ledger_key")}
+    async with books.database.write() as session:
+        for key, owner in (("for-all", "team:core"), ("anns", "U0ANN1"), ("bens", "U0BEN1")):
+            session.add(Ownership(key_id=keys[key], from_day=0, owner=owner))
+    ruling = Ruling(books.database, FakeClock(NOW))
+    assert (await asking.spend("T1", "7d #core")).total_nano_usd == 8 * USD
+    await ruling.set_team("T1", "core", Team(managers=("U0BOSS",), members=("U0ANN1",)))
+
+    found = await asking.spend("T1", "7d #core by key")
+    assert {line.key.id for line in found.lines if line.key} == {"for-all", "anns"}
+    assert found.total_nano_usd == 10 * USD
+    assert found.query.filters == (("owner", "team:core"),)
+    assert (await asking.spend("T1", "7d owner:team:core")).total_nano_usd == 8 * USD
+    boss = Viewer("U0BOSS", "manager", frozenset({"U0BOSS", "team:core", "U0ANN1"}))
+    assert (await asking.spend("T1", "7d #core", me="U0BOSS", viewer=boss)).total_nano_usd == 10 * USD
+    with pytest.raises(NotAllowed):
+        await asking.spend("T1", "7d #core", me="U0ANN2", viewer=Viewer("U0ANN2", "member", frozenset({"U0ANN2"})))
+
+
+async def test_a_team_without_anybody_and_without_keys_is_said_to_have_none(asking: Asking) -> None:
+    found = await asking.spend("T1", "7d team:nobody")
+
+    assert [(one.dimension, one.pattern) for one in found.unknown] == [("owner", "team:nobody")]

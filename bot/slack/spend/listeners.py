@@ -18,7 +18,14 @@ from bot.slack.spend.ids import Action, Event
 from bot.slack.spend.sharing import Shares, buttons, send_csv, signed, thread_of
 
 ANSWERS_AT_ONCE = 4  # more would not come sooner, and would hold up the acks of those who ask meanwhile
-_FORMS = ("connect", "owners", "alerts", "digest", "budget")  # a form needs the command: a mention opens none
+_FORMS = (
+    "connect",
+    "owners",
+    "alerts",
+    "digest",
+    "budget",
+    "settings",
+)  # a form needs the command: a mention opens none
 
 
 def register(app: AsyncApp, deps: Deps) -> None:

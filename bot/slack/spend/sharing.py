@@ -73,7 +73,7 @@ async def send_csv(client: AsyncWebClient, user_id: str, found: Answer) -> None:
     """All rows of an answer as a file in the asker's own messages with the app. Raises Told where that cannot be."""
     if len(found.lines) > CSV_ROWS_MAX:
         raise Told(
-            f"That are {len(found.lines):,} rows; a file from here has at most {CSV_ROWS_MAX:,}. "
+            f"There are {len(found.lines):,} rows; a file from here has at most {CSV_ROWS_MAX:,}. "
             "Ask for fewer days, or use `outlay spend … --format csv`."
         )
     content = csv_of(flat_columns(found), as_flat(found))

@@ -65,7 +65,8 @@ def _columns(found: Answer, shown: list[Row]) -> list[str]:
 def _caption(found: Answer) -> str:
     by = " and ".join(found.query.by)
     order = "in order of time" if is_by_time(found) else "biggest first"
-    beside = f" beside {words.period(found.before.days)}" if found.before else ""
+    days = found.before.days if found.before else None
+    beside = f", beside {words.day(days.start, days.end)} to {words.day(days.end)}" if days else ""
     return f"Spend by {by}, {words.period(found.query)}{beside}, {order}"
 
 
