@@ -39,7 +39,8 @@ class Owning:
                     text(
                         "SELECT d.key_id, SUM(d.cost_nano_usd) FROM spend_day_key d "
                         "JOIN connection c ON c.id = d.connection_id "
-                        "WHERE c.workspace_id = :workspace AND d.day >= :month GROUP BY d.key_id"
+                        "WHERE c.workspace_id = :workspace AND d.day >= :month "
+                        "AND (c.role = 'books' OR c.in_front_of IS NOT NULL) GROUP BY d.key_id"
                     ),
                     {"workspace": workspace_id, "month": months.start_of(now)},
                 )

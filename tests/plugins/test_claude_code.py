@@ -26,6 +26,7 @@ from bot.plugin.session import session
 from bot.vault.master import open_vault
 from bot.work.asking import Asking
 from bot.work.connecting import Connections
+from bot.work.owning import Owning
 from bot.work.polling import Poller
 from plugins.anthropic import Anthropic
 from plugins.claude_code import NOBODY, ClaudeCode, ClaudeCodeConfig
@@ -189,4 +190,7 @@ async def test_it_is_shown_where_it_is_asked_for_and_added_to_nothing(tmp_path: 
         "bruno@brightloom.example",
         "hana@brightloom.example",
     }
+    owned = await Owning(database, clock).keys(LOCAL)
+    assert {key.spent_nano_usd for key in owned if key.connection == "seats"} == {0}
+    assert any(key.spent_nano_usd for key in owned if key.connection == "claude")
     await database.close()
