@@ -5,7 +5,7 @@ shares every minute. What is told is noted in the transaction that writes the me
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -24,7 +24,7 @@ from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget
 from bot.core.clock import Clock
 from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import Query
-from bot.core.rights import OPERATOR, Rights, Viewer
+from bot.core.rights import OPERATOR, Viewer
 from bot.core.spans import span_of
 from bot.work.alerting import read_alerting
 from bot.work.rights import read_rights
@@ -32,6 +32,7 @@ from bot.work.timetable import claim, claimed
 
 CHECK_SECONDS, FORECAST_SECONDS = 60, 3600
 BUDGETS_MAX = 200  # of a workspace
+OWNERS_APART_MAX = 8  # so many owners with budgets are asked for one by one, which reads less; more of them all at once
 KIND = "budget"
 _BY: dict[Scope, tuple[str, ...]] = {
     "workspace": ("day",),
@@ -139,26 +140,37 @@ class Budgeting:
 
 
 async def read_standings(
-    session: AsyncSession, workspace_id: str, now: datetime, *, foresee: bool = True
+    session: AsyncSession,
+    workspace_id: str,
+    now: datetime,
+    *,
+    foresee: bool = True,
+    among: Collection[int] | None = None,
 ) -> list[Standing]:
-    """How each budget stands; without a forecast unless `foresee`."""
-    every = await budgets.every(session, workspace_id)
+    """How each budget stands; without a forecast unless `foresee`. `among`: of these alone."""
+    every = [one for one in await budgets.every(session, workspace_id) if among is None or one.id in among]
     if not every:
         return []
     zone = await zone_of(session, workspace_id)
     today = now.astimezone(zone).date()
     gone = part_gone(now, today, zone)
     ids = await _slack_ids(session, workspace_id)
-    lines: dict[Scope, Sequence[Line]] = {}
-    for scope in {budget.scope for budget in every}:
-        starts = [span_of(budget.period, today)[0] for budget in every if budget.scope == scope]
-        begin = today - timedelta(days=HISTORY_DAYS + 1) if foresee else today
-        query = Query(min(begin, *starts), today, "budgets", by=_BY[scope])
-        lines[scope] = (await answer(session, workspace_id, query, now=now)).lines
+    subjects = {one.id: ids.get(one.subject.lower(), one.subject) for one in every}
+    owners_of_budgets = {subjects[one.id] for one in every if one.scope == "owner"}
+    apart = len(owners_of_budgets) <= OWNERS_APART_MAX
+    lines: dict[tuple[Scope, str], Sequence[Line]] = {}
     found = []
     for budget in every:
         start, end = span_of(budget.period, today)
-        days = _days(budget, lines[budget.scope], ids.get(budget.subject.lower(), budget.subject))
+        subject = subjects[budget.id]
+        place = (budget.scope, subject if budget.scope == "owner" and apart else "")
+        if place not in lines:
+            starts = [span_of(one.period, today)[0] for one in every if one.scope == budget.scope]
+            begin = min(today - timedelta(days=HISTORY_DAYS + 1) if foresee else today, *starts)
+            only = (("owner", place[1]),) if place[1] else ()
+            query = Query(begin, today, "budgets", by=_BY[budget.scope], filters=only)
+            lines[place] = (await answer(session, workspace_id, query, now=now)).lines
+        days = _days(budget, lines[place], subject)
         if foresee and budget.period != "day":
             said = forecast(days, start=start, end=end, today=today, gone=gone)
         else:
@@ -167,26 +179,25 @@ async def read_standings(
     return found
 
 
-async def of_person(
-    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], user_id: str, *, teams: bool = False
-) -> list[Standing]:
-    """Those that are one person's own, whether they were set for the Slack user or for the e-mail. `teams`: and of the
-    teams that they manage, or belong to where everybody sees everybody."""
+async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, around: bool = False) -> list[int]:
+    """The budgets that are one person's own, whether they were set for the Slack user or for the e-mail; their numbers.
+
+    `around`: then those of the teams that they manage, or belong to where everybody sees everybody; and everybody's.
+    """
+    every = await budgets.every(session, workspace_id)
     ids = await _slack_ids(session, workspace_id)
-    rights = await read_rights(session, workspace_id) if teams else Rights()
+    owned = [one for one in every if one.scope == "owner"]
+    found = [one.id for one in owned if user_id in (one.subject, ids.get(one.subject.lower()))]
+    if not around:
+        return found
+    rights = await read_rights(session, workspace_id)
     theirs = {
         f"team:{name}".lower()
         for name, team in (rights.teams or {}).items()
         if user_id in team.managers or (rights.open and user_id in team.members)
     }
-    return [
-        one
-        for one in standings
-        if one.budget.scope == "owner"
-        and (
-            user_id in (one.budget.subject, ids.get(one.budget.subject.lower())) or one.budget.subject.lower() in theirs
-        )
-    ]
+    found += [one.id for one in owned if one.subject.lower() in theirs]
+    return found + [one.id for one in every if one.scope == "workspace"]
 
 
 async def for_viewer(

@@ -28,7 +28,7 @@ from bot.core.query import Query, month_of
 from bot.core.rights import CHANNEL, EVERYBODY, OPERATOR, Viewer
 from bot.core.spans import Period, compared_with, last_span
 from bot.work import digest_plan
-from bot.work.budgeting import for_viewer, of_person, part_gone, read_standings
+from bot.work.budgeting import budgets_of, for_viewer, part_gone, read_standings
 from bot.work.digest_plan import Periods, Plan
 from bot.work.rights import read_rights
 from bot.work.timetable import claim, claimed
@@ -119,9 +119,8 @@ class Digesting:
             for line in (await ask(first, today, "day")).lines:
                 day = date.fromisoformat(line.day or "")
                 days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
-            standings = await read_standings(session, workspace_id, now)
-            if person:
-                standings = await of_person(session, workspace_id, standings, person)
+            among = await budgets_of(session, workspace_id, person) if person else None
+            standings = await read_standings(session, workspace_id, now, among=among)
             standings = await for_viewer(session, workspace_id, standings, viewer)
             return Digest(
                 period=period,

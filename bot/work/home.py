@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books import audit, outbox
+from bot.books import audit, budgets, outbox
 from bot.books.database import Database
 from bot.books.reports import answer, zone_of
 from bot.books.tables import Connection
@@ -23,7 +23,7 @@ from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import Query, month_of
 from bot.plugin.loader import Found
 from bot.work.alerting import read_alerting
-from bot.work.budgeting import of_person, part_gone, read_standings
+from bot.work.budgeting import budgets_of, part_gone, read_standings
 from bot.work.connecting import Connections
 from bot.work.digesting import Digesting
 from bot.work.owning import Owning
@@ -120,9 +120,9 @@ class Homes:
         now = self._clock.now()
         async with self._database.read() as session:
             month = await _month(session, workspace_id, now, person=user_id)
-            standings = await read_standings(session, workspace_id, now)
-            own = await of_person(session, workspace_id, standings, user_id, teams=True)
-        return Mine(month, (*own, *(one for one in standings if one.budget.scope == "workspace")))
+            among = await budgets_of(session, workspace_id, user_id, around=True)
+            standings = await read_standings(session, workspace_id, now, among=among)
+        return Mine(month, tuple(sorted(standings, key=lambda one: among.index(one.budget.id))))
 
     async def care(self, workspace_id: str) -> Care:
         """For an admin."""
@@ -139,7 +139,7 @@ class Homes:
                 plugins=self._plugins,
                 audited=await _audited(session, workspace_id),
                 given_up=await _given_up(session, workspace_id),
-                budgets=len(await read_standings(session, workspace_id, now, foresee=False)),
+                budgets=len(await budgets.every(session, workspace_id)),
                 alerts=bool(chosen.channel or self._channel),
                 digests=bool(plan.places()),
             )

@@ -193,3 +193,18 @@ async def test_a_teams_budget_counts_its_keys_from_the_day_they_are_its_and_noth
     assert said.forecast.reason.startswith("too little history")
     await desk.look()
     assert await desk.said() == [(100, 60)]
+
+
+async def test_many_owners_are_asked_for_at_once_and_few_one_by_one_with_the_same_outcome(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(desk.books, [row(MONDAY + n * HOUR, f"{n}", f"k{n % 4}") for n in range(48)])
+    for n, owner in enumerate(("agent:a", "team:b", "U0CHIARA", "d@acme.example")):
+        await say_owner(desk.books, f"k{n}", owner)
+        await desk.keep(scope="owner", subject=owner)
+    one_by_one = [one.spent_nano_usd for one in await desk.budgets.standings("T1")]
+    monkeypatch.setattr("bot.work.budgeting.OWNERS_APART_MAX", 1)
+
+    assert [one.spent_nano_usd for one in await desk.budgets.standings("T1")] == one_by_one
+    assert len(set(one_by_one)) == 4
+    assert sum(one_by_one) == (await desk.books.ask("mtd", today=date(2026, 11, 18))).total_nano_usd
