@@ -4,17 +4,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
 
 from bot.core.clock import FakeClock
-from bot.plugin import Window, loader
+from bot.plugin import Window
 from bot.plugin.conformance import Trial, ledger_conformance
 from docs.examples.tollgate import Tollgate, TollgateConfig
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "tg-billing-7d1c4e90ab52"
 PAGE_LINES = 20
@@ -60,12 +58,3 @@ async def trial() -> AsyncIterator[Trial]:
 
 
 TestTollgate = ledger_conformance(Tollgate, make=trial)
-
-
-def test_both_examples_load_from_their_folder() -> None:
-    found = [found for found in loader.load(folder=EXAMPLES).found if found.source.startswith("folder")]
-
-    assert [(one.slug, one.kind, one.ok, one.error) for one in found] == [
-        ("clapper", "sink", True, None),
-        ("tollgate", "ledger", True, None),
-    ]

@@ -63,6 +63,7 @@ async def trial() -> AsyncIterator[SinkTrial]:
 TestClapper = sink_conformance(Clapper, make=trial)
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize(("board", "asks"), [("", ("board",)), ("ops", ())])
 async def test_the_check_asks_for_what_is_not_chosen_yet(board: str, asks: tuple[str, ...]) -> None:
     async with trial() as found:
@@ -73,6 +74,7 @@ async def test_the_check_asks_for_what_is_not_chosen_yet(board: str, asks: tuple
     assert dict(checked.choices.get("board", ())).keys() == ({"ops", "fin"} if asks else set())
 
 
+@pytest.mark.asyncio
 async def test_a_board_that_is_not_there_is_told_on_its_field() -> None:
     async with trial() as found:
         config = ClapperConfig(token=SecretStr(SECRET), board="nope")
