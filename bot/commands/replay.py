@@ -9,6 +9,7 @@ import argparse
 import csv
 import gzip
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ COLUMNS = ("ts", "developer", "key", "model", "tokens", "cost_usd")
 WRITTEN = ("ts", "developer", "severity", "score", "observed_usd", "expected_usd", "usd_per_hour", "explanation")
 FIRST_SPAN_SECONDS = 300
 LONGEST_SPAN_SECONDS = 86_400
+MAX_TOKENS = 2**63 - 1  # what the books can hold
 
 
 class StreamError(Exception):
@@ -71,7 +73,7 @@ def read(stream: Path) -> Iterator[Poll]:
     with _opened(stream) as file:
         try:
             yield from _polls(csv.reader(file), stream.name)
-        except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+        except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
             raise StreamError(f"{stream.name} cannot be read as CSV: {error}") from None
 
 
@@ -86,12 +88,13 @@ def _polls(rows: Iterator[list[str]], name: str) -> Iterator[Poll]:
     if head is None or tuple(head[: len(COLUMNS)]) != COLUMNS:
         raise StreamError(f"{name}, line 1: the columns have to be {','.join(COLUMNS)}")
     stamp, at, before, deltas = "", 0, 0, list[Delta]()
+    start = 0
     for line, row in enumerate(rows, start=2):
         if not row:
             continue
         if len(row) < len(COLUMNS):
             raise StreamError(f"{name}, line {line}: {len(row)} columns, there have to be {len(COLUMNS)}")
-        if row[0] != stamp:
+        if row[0] != stamp or not stamp:
             if stamp:
                 yield Poll(at, stamp, deltas)
                 before = at
@@ -111,18 +114,20 @@ def _polls(rows: Iterator[list[str]], name: str) -> Iterator[Poll]:
 def _moment(word: str, name: str, line: int) -> int:
     try:
         moment = datetime.fromisoformat(word)
-    except ValueError:
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):  # a time before the year 1 in UTC among them
         raise StreamError(f"{name}, line {line}: «{word}» is not a time; such as 2026-03-02T00:05Z") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _tokens(word: str, name: str, line: int) -> int | None:
     if not word:
         return None
     try:
-        return int(word)
+        if abs(tokens := int(word)) <= MAX_TOKENS:
+            return tokens
     except ValueError:
-        raise StreamError(f"{name}, line {line}: «{word}» is not a number of tokens") from None
+        pass  # said below, as for one that is too large
+    raise StreamError(f"{name}, line {line}: «{word[:40]}» is not a number of tokens")
 
 
 def _nano(word: str, name: str, line: int) -> int:

@@ -72,7 +72,8 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
 
 async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
     """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
-    view, event = body.get("view"), body.get("event") or {}
+    view, event = body.get("view"), body.get("event")
+    event = event if isinstance(event, dict) else {}
     if context.respond is not None and context.response_url:
         await privately(context.respond)(text, [kit.section(text)])
     elif event.get("type") == "app_mention" and event.get("user"):

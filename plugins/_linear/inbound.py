@@ -35,7 +35,7 @@ def read(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) ->
     try:
         said = json.loads(body)
         sent_at = int(said["webhookTimestamp"]) / 1000
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise Permanent("This is not a webhook of Linear's.", status=400) from None
     if abs(now.timestamp() - sent_at) > MAX_SKEW_SECONDS:
         raise Permanent("This was signed too long ago, or the clocks differ.", status=401)
