@@ -95,7 +95,7 @@ async def house(
             admins=settings.admins,
             prices=prices,
         )
-        bookkeeping = Bookkeeping(database, loaded.ledgers(), clock)
+        bookkeeping = Bookkeeping(database, loaded.ledgers(), clock, admins=settings.admins)
         owning = Owning(database, clock)
         digests = Digesting(database, clock, channel=settings.digest_channel)
         yield House(

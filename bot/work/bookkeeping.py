@@ -1,7 +1,7 @@
 """What keeps the books honest: months are closed, everything is audited, and both happen by themselves on their day."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,7 +36,15 @@ log = logging.getLogger("outlay.books")
 class Bookkeeping:
     """Closes and audits the books of workspaces."""
 
-    def __init__(self, database: Database, ledgers: Mapping[str, type[Ledger[Any]]], clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledgers: Mapping[str, type[Ledger[Any]]],
+        clock: Clock,
+        *,
+        admins: Collection[str] = (),
+    ) -> None:
+        self._admins = sorted(admins)
         self._database = database
         self._reports: Mapping[str, Sequence[Report]] = {slug: ledger.reports for slug, ledger in ledgers.items()}
         self._clock = clock
@@ -67,15 +75,16 @@ class Bookkeeping:
         if found.ok:
             return
         log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
-        await outbox.say(
-            session,
-            workspace_id=workspace_id,
-            key=f"audit:{workspace_id}:{now:%Y-%m-%d}",
-            stream=f"audit:{workspace_id}",
-            kind="audit_failed",
-            payload={"differences": found.differences[:5], "count": len(found.differences), "to": ""},
-            now=now,
-        )
+        for person in self._admins or [""]:  # '' stands for whoever Slack calls admin
+            await outbox.say(
+                session,
+                workspace_id=workspace_id,
+                key=f"audit:{workspace_id}:{now:%Y-%m-%d}:{person}",
+                stream=f"audit:{workspace_id}:{person}",
+                kind="audit_failed",
+                payload={"differences": found.differences[:5], "count": len(found.differences), "to": person},
+                now=now,
+            )
 
     async def set_up(
         self, workspace_id: str, *, time_zone: str | None, close_day: int | None, hours_kept_days: int | None = None

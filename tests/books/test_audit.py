@@ -10,9 +10,11 @@ from sqlalchemy import text
 from bot.books.audit import MAX_DIFFERENCES, audit, last
 from bot.books.database import execute
 from bot.books.tables import FIGURES
+from bot.core.clock import FakeClock
 from bot.plugin.contract import Page, Reading, Window
+from bot.work.bookkeeping import Bookkeeping
 from tests.books.little_books import BILL, COUNTER, DAY, HOUR, MONDAY, NOW, REPORTS, Books, row, tokens
-from tests.books.little_months import LAST, SETTLED, bill, clerk, closed_october, october, set_workspace
+from tests.books.little_months import LAST, LEDGERS, SETTLED, bill, clerk, closed_october, october, set_workspace
 from tests.books.little_weeks import a_week, fill
 
 
@@ -139,9 +141,17 @@ async def test_a_difference_is_told_to_the_admins_once_a_day(books: Books) -> No
         await clerk(books, NOW + hours * HOUR).audit("T1")
     told = await books.rows("SELECT key, kind, payload FROM outbox ORDER BY id")
     assert [(key, kind) for key, kind, _ in told] == [
-        (f"audit:T1:{day}", "audit_failed") for day in ("2026-11-18", "2026-11-19")
+        (f"audit:T1:{day}:", "audit_failed") for day in ("2026-11-18", "2026-11-19")
     ]
     assert json.loads(told[0][2])["differences"]
+
+
+async def test_whom_the_settings_name_is_told_of_it_each_by_themselves(books: Books) -> None:
+    await lived(books)
+    await tamper(books, "DELETE FROM spend_day_model")
+    await Bookkeeping(books.database, LEDGERS, FakeClock(NOW + HOUR), admins=("U02BEN", "U01ANN")).audit("T1")
+    told = await books.rows("SELECT payload FROM outbox ORDER BY id")
+    assert [json.loads(payload)["to"] for (payload,) in told] == ["U01ANN", "U02BEN"]
 
 
 async def test_a_ruined_table_is_told_of_within_bounds(books: Books) -> None:
