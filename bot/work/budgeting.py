@@ -24,7 +24,7 @@ from bot.core.budgets import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget
 from bot.core.clock import Clock
 from bot.core.forecast import HISTORY_DAYS, Forecast, forecast
 from bot.core.query import Query
-from bot.core.rights import OPERATOR, Viewer
+from bot.core.rights import OPERATOR, Team, Viewer
 from bot.core.spans import span_of
 from bot.work.alerting import read_alerting
 from bot.work.rights import read_rights
@@ -79,7 +79,10 @@ class Budgeting:
             rows = await session.exec(
                 select(Connection.ledger).where(Connection.workspace_id == workspace_id, Connection.role == "books")
             )
-            return Subjects(tuple(owner for owner, _ in found), tuple(sorted(set(rows))))
+            known = {owner.id: owner for owner, _ in found}
+            for team in (await read_rights(session, workspace_id)).teams or {}:
+                known.setdefault(f"team:{team}", Owner(f"team:{team}", team, "team"))  # it may have members and no keys
+            return Subjects(tuple(known.values()), tuple(sorted(set(rows))))
 
     async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
         """Adds a budget (its id is 0) or changes one. Raises BudgetError."""
@@ -155,22 +158,21 @@ async def read_standings(
     today = now.astimezone(zone).date()
     gone = part_gone(now, today, zone)
     ids = await _slack_ids(session, workspace_id)
-    subjects = {one.id: ids.get(one.subject.lower(), one.subject) for one in every}
-    owners_of_budgets = {subjects[one.id] for one in every if one.scope == "owner"}
-    apart = len(owners_of_budgets) <= OWNERS_APART_MAX
+    teams = await _teams(session, workspace_id)
+    owners_of = {one.id: _owners(one, ids, teams) for one in every}
+    apart = len({owners_of[one.id] for one in every if one.scope == "owner"}) <= OWNERS_APART_MAX
     lines: dict[tuple[Scope, str], Sequence[Line]] = {}
     found = []
     for budget in every:
         start, end = span_of(budget.period, today)
-        subject = subjects[budget.id]
-        place = (budget.scope, subject if budget.scope == "owner" and apart else "")
+        place = (budget.scope, "\n".join(sorted(owners_of[budget.id])) if budget.scope == "owner" and apart else "")
         if place not in lines:
             starts = [span_of(one.period, today)[0] for one in every if one.scope == budget.scope]
             begin = min(today - timedelta(days=HISTORY_DAYS + 1) if foresee else today, *starts)
             only = (("owner", place[1]),) if place[1] else ()
             query = Query(begin, today, "budgets", by=_BY[budget.scope], filters=only)
             lines[place] = (await answer(session, workspace_id, query, now=now)).lines
-        days = _days(budget, lines[place], subject)
+        days = _days(budget, lines[place], owners_of[budget.id])
         if foresee and budget.period != "day":
             said = forecast(days, start=start, end=end, today=today, gone=gone)
         else:
@@ -190,11 +192,11 @@ async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, 
     found = [one.id for one in owned if user_id in (one.subject, ids.get(one.subject.lower()))]
     if not around:
         return found
-    rights = await read_rights(session, workspace_id)
+    is_open = (await read_rights(session, workspace_id)).open
     theirs = {
-        f"team:{name}".lower()
-        for name, team in (rights.teams or {}).items()
-        if user_id in team.managers or (rights.open and user_id in team.members)
+        name
+        for name, team in (await _teams(session, workspace_id)).items()
+        if user_id in team.managers or (is_open and user_id in team.members)
     }
     found += [one.id for one in owned if one.subject.lower() in theirs]
     return found + [one.id for one in every if one.scope == "workspace"]
@@ -214,6 +216,19 @@ async def for_viewer(
     ]
 
 
+async def _teams(session: AsyncSession, workspace_id: str) -> dict[str, Team]:
+    """The teams of which somebody has said who belongs to them, by the owner's id in small letters."""
+    teams = (await read_rights(session, workspace_id)).teams or {}
+    return {f"team:{name}".lower(): team for name, team in teams.items()}
+
+
+def _owners(budget: Budget, ids: Mapping[str, str], teams: Mapping[str, Team]) -> frozenset[str]:
+    """Whose money a budget of an owner counts: theirs, and of a team its members' too, as in a question about it."""
+    subject = budget.subject.lower()
+    team = teams.get(subject)
+    return frozenset({ids.get(subject, budget.subject), *(team.members if team else ())})
+
+
 async def _slack_ids(session: AsyncSession, workspace_id: str) -> dict[str, str]:
     people = await session.exec(select(Person).where(Person.workspace_id == workspace_id))
     return {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
@@ -225,23 +240,23 @@ def part_gone(now: datetime, today: date, zone: tzinfo) -> float:
     return min(max((now.timestamp() - begin) / (end - begin), 0.0), 1.0)
 
 
-def _days(budget: Budget, lines: Sequence[Line], subject: str) -> Days:
+def _days(budget: Budget, lines: Sequence[Line], owners: Collection[str]) -> Days:
     days: dict[date, int] = defaultdict(int)
     for line in lines:
-        if line.day and line.cost_nano_usd and _about(budget, line, subject):
+        if line.day and line.cost_nano_usd and _about(budget, line, owners):
             days[date.fromisoformat(line.day)] += line.cost_nano_usd
     return days
 
 
-def _about(budget: Budget, line: Line, subject: str) -> bool:
+def _about(budget: Budget, line: Line, owners: Collection[str]) -> bool:
     match budget.scope:
         case "owner":
-            return (line.owner or UNATTRIBUTED).id == subject
+            return (line.owner or UNATTRIBUTED).id in owners
         case "model":
             names = line.model.names if line.model else ()
-            return any(passes("model", subject, None, UNATTRIBUTED, name) for name in names)
+            return any(passes("model", budget.subject, None, UNATTRIBUTED, name) for name in names)
         case "ledger":
-            return line.ledger == subject
+            return line.ledger == budget.subject
     return True
 
 

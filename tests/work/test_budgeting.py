@@ -10,7 +10,10 @@ import pytest
 
 from bot.core.budgets import FORECAST, Budget
 from bot.core.clock import FakeClock
+from bot.core.rights import Team
+from bot.work.asking import Asking
 from bot.work.budgeting import BudgetError, Budgeting, from_payload
+from bot.work.rights import Ruling
 from tests.books.little_books import DAY, HOUR, MONDAY, NOW, Books, row
 from tests.books.little_weeks import fill, in_zone, say_owner
 
@@ -208,3 +211,28 @@ async def test_many_owners_are_asked_for_at_once_and_few_one_by_one_with_the_sam
     assert [one.spent_nano_usd for one in await desk.budgets.standings("T1")] == one_by_one
     assert len(set(one_by_one)) == 4
     assert sum(one_by_one) == (await desk.books.ask("mtd", today=date(2026, 11, 18))).total_nano_usd
+
+
+@pytest.mark.parametrize("apart_max", [8, 0])
+async def test_a_teams_budget_counts_its_members_too_as_a_question_about_it_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, apart_max: int
+) -> None:
+    monkeypatch.setattr("bot.work.budgeting.OWNERS_APART_MAX", apart_max)
+    await fill(desk.books, [row(MONDAY + n * HOUR, f"{n}", f"k{n % 4}") for n in range(48)])
+    for n, owner in enumerate(("team:web", "U01ANN", "U02BEN", "U03OTHER")):
+        await say_owner(desk.books, f"k{n}", owner)
+    ruling, asking = Ruling(desk.books.database, desk.clock), Asking(desk.books.database, desk.clock)
+    await ruling.set_team("T1", "web", Team(managers=("U03OTHER",), members=("U01ANN", "U02BEN")))
+    await ruling.set_team("T1", "new", Team(members=("U09NOBODY",)))
+    await desk.keep(scope="owner", subject="team:web")
+    await desk.keep(scope="owner", subject="team:new")
+
+    web, new = await desk.budgets.standings("T1")
+
+    assert web.spent_nano_usd == (await asking.spend("T1", "mtd team:web")).total_nano_usd > 0
+    assert web.spent_nano_usd == sum(n for n in range(48) if n % 4 != 3) * NANO
+    assert (new.spent_nano_usd, new.forecast.likely_nano_usd) == (0, None)
+    assert "team:new" in [one.id for one in (await desk.budgets.subjects("T1")).owners]
+    await ruling.set_team("T1", "web", Team())
+    web, _ = await desk.budgets.standings("T1")
+    assert web.spent_nano_usd == sum(range(0, 48, 4)) * NANO
