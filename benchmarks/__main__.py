@@ -8,7 +8,7 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import charts, cycle, delivery, forecast, hostile, living, spend, writing
+from benchmarks import charts, cycle, delivery, forecast, hostile, living, sealed, spend, writing
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "charts": charts.run,
     "forecast": forecast.run,
     "hostile": hostile.run,
+    "sealed": sealed.run,
     "detection": detection.run,
 }
 

@@ -202,6 +202,13 @@ def test_every_built_in_ledger_is_documented(ledger: type[Ledger[Any]]) -> None:
     assert f"| {ledger.meta.title} |" in page("README.md")
 
 
+def test_of_each_ledger_it_is_told_what_its_credential_could_do_besides() -> None:
+    table = page("docs/security.md").split("## What the credential could do")[1].split("\n## ")[0]
+    told = re.findall(r"^\| ([^|`]+?) \| [^|]+ \| [^|]+ \|$", table, re.M)
+
+    assert sorted(told[1:]) == sorted(ledger.meta.title for ledger in loader.load().ledgers().values())
+
+
 @pytest.mark.parametrize("sink", loader.load().sinks().values(), ids=lambda sink: sink.meta.slug)
 def test_every_built_in_sink_is_documented(sink: type[Sink[Any]]) -> None:
     told = page("docs/sinks.md").split(f"## {sink.meta.title}\n")[1]

@@ -24,6 +24,7 @@ _LOOKS_SECRET = re.compile(
     r"|\b(?:bearer|basic)\s+\S+"
     r"|(?=[\w+/=\-]*\d)(?=[\w+/=\-]*[a-z])[\w+/=\-]{24,}"  # long runs of letters and digits
 )
+_HALF = re.compile(rb"(?i)\\u(?:d[89a-f]|0000)|\xed[\xa0-\xbf]")  # JSON may spell what no text holds
 _WORTH_A_RETRY = frozenset({408, *range(500, 600)})
 
 
@@ -46,13 +47,25 @@ def parse(body: bytes, who: str) -> Any:
     if start not in (b"{", b"["):
         raise Permanent(f"{who} answered with something that is not a JSON object or list. Is the base URL right?")
     try:
-        return json.loads(body, parse_float=_exact, parse_constant=_refuse)
+        found = json.loads(body, parse_float=_exact, parse_constant=_refuse)
+        return _whole(found) if _HALF.search(body) else found
     except NotFinite as error:
         raise Permanent(f"{who} answered with {error}, which is no number.") from None
     except RecursionError:
         raise Permanent(f"{who} answered with JSON nested too deep to read.") from None
     except ValueError:
         raise Transient(f"{who} answered with broken or cut-off JSON.") from None
+
+
+def _whole(found: Any) -> Any:
+    """The same without halves of characters and without NUL, which no database or URL takes."""
+    if isinstance(found, str):
+        return found.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(found, list):
+        return [_whole(one) for one in found]
+    if isinstance(found, dict):
+        return {_whole(name): _whole(one) for name, one in found.items()}
+    return found
 
 
 def _exact(text: str) -> Decimal:

@@ -102,3 +102,17 @@ def test_any_hint_is_bounded(headers: dict[str, str]) -> None:
 )
 def test_when_to_come_back(headers: dict[str, str], seconds: float | None) -> None:
     assert wait_hint(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [
+        (rb'["\ud83d\ude00 ok"]', ["\U0001f600 ok"]),
+        (rb'["\ud83d half"]', ["? half"]),
+        (b'["\xed\xa0\xbd half"]', ["? half"]),
+        (rb'{"a\u0000b": ["x\u0000"]}', {"ab": ["x"]}),
+        ('{"é": "ü"}'.encode(), {"é": "ü"}),
+    ],
+)
+def test_what_json_can_spell_and_no_database_takes_is_left_out(body: bytes, read: object) -> None:
+    assert parse(body, "A ledger") == read
