@@ -8,7 +8,7 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import charts, cycle, delivery, forecast, hostile, living, sealed, spend, writing
+from benchmarks import charts, cycle, delivery, forecast, hostile, living, sealed, spend, trail, writing
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
@@ -22,6 +22,7 @@ BENCHMARKS = {
     "forecast": forecast.run,
     "hostile": hostile.run,
     "sealed": sealed.run,
+    "trail": trail.run,
     "detection": detection.run,
 }
 

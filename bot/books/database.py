@@ -4,6 +4,7 @@ Writers on SQLite begin with BEGIN IMMEDIATE: a deferred transaction that reads 
 another writes, whatever the time-out, or silently loses an update. Readers have an engine of their own and never wait.
 """
 
+import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -54,12 +55,18 @@ class Database:
         await self._reader.dispose()
 
 
+def sha256_hex(value: str) -> str:
+    """SHA-256 of a text in UTF-8, as hexadecimal."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
 def _sqlite(url: str, begin: str) -> AsyncEngine:
     engine = create_async_engine(url)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
+        connection.create_function("sha256_hex", 1, sha256_hex, deterministic=True)  # PostgreSQL has one of its own
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")

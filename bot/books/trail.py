@@ -6,7 +6,6 @@ and a row that is gone from its end is missed by the head. Who may write all of 
 own; that shows only against a head that was noted elsewhere.
 """
 
-import hashlib
 import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.books.database import execute
+from bot.books.database import execute, sha256_hex
 from bot.core.acting import actor
 
 VALUE_CHARACTERS_MAX = 200
@@ -74,7 +73,7 @@ class Entry:
 
     def expected_hash(self, before: str) -> str:
         """What its hash has to be, after that of the row before."""
-        return _hash(before, self.seq, self.at, self.who, self.origin, self.deed, self.thing, self.detail)
+        return _hash(before, self.seq, _body(self.at, self.who, self.origin, self.deed, self.thing, self.detail))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +99,15 @@ async def note(
 
     Do it last there: until the transaction ends, other deeds of the workspace wait.
     """
-    head = await execute(session, _HEAD[_dialect(session)], {"workspace": workspace_id})
-    found = head.first()
-    if found is None:
-        await execute(session, _FIRST, {"workspace": workspace_id})
-        found = (await execute(session, _HEAD[_dialect(session)], {"workspace": workspace_id})).one()
-    who, seq = actor(), int(found.seq) + 1
     told = {name: _short(value) for name, value in detail.items() if value not in (None, "")}
-    said = json.dumps(told, sort_keys=True)
-    row = (seq, int(now.timestamp()), who.who, who.origin, str(deed), thing[:VALUE_CHARACTERS_MAX], said)
-    hash_ = _hash(found.hash, *row)
-    values = dict(zip(("seq", "at", "who", "origin", "deed", "thing", "detail"), row, strict=True))
-    await execute(session, _ROW, values | {"workspace": workspace_id, "hash": hash_})
-    await execute(session, _MOVE, {"workspace": workspace_id, "seq": seq, "hash": hash_})
+    who, at = actor(), int(now.timestamp())
+    written = (at, who.who, who.origin, str(deed), thing[:VALUE_CHARACTERS_MAX], json.dumps(told, sort_keys=True))
+    values = {"workspace": workspace_id, "body": _body(*written), **dict(zip(_WRITTEN, written, strict=True))}
+    connection = await session.connection()
+    statement = _APPEND[connection.dialect.name]
+    if not (await connection.execute(statement, values)).rowcount:
+        await connection.execute(_FIRST, {"workspace": workspace_id})
+        await connection.execute(statement, values)
 
 
 async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry]:
@@ -140,7 +135,7 @@ async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, 
         if noted and noted[0] == entry.seq and noted[1] != entry.hash:
             return Verified(seq, seq, before, entry.seq, f"row {entry.seq} is not the one that was noted")
         before, seq = entry.hash, entry.seq
-    head = (await execute(session, _HEAD["sqlite"], {"workspace": workspace_id})).first()
+    head = (await execute(session, _HEAD, {"workspace": workspace_id})).first()
     ends_at, ends_with = (int(head.seq), str(head.hash)) if head else (0, BEGIN)
     known = max(ends_at, noted[0] if noted else 0)
     if known > seq:
@@ -150,8 +145,13 @@ async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, 
     return Verified(seq, seq, before)
 
 
-def _hash(before: str, *parts: object) -> str:
-    return hashlib.sha256(json.dumps([before, *parts], ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+def _hash(before: str, seq: int, body: str) -> str:
+    """The hash of a row; `_APPEND` says the same in SQL."""
+    return sha256_hex(f"{before}\n{seq}\n{body}")
+
+
+def _body(*parts: object) -> str:
+    return json.dumps(parts, ensure_ascii=True, separators=(",", ":"))
 
 
 def _short(value: object) -> Any:
@@ -174,18 +174,24 @@ def _dialect(session: AsyncSession) -> str:
     return session.get_bind().dialect.name
 
 
-_HEAD = {
-    "sqlite": text("SELECT seq, hash FROM trail_head WHERE workspace_id = :workspace"),  # the writer is alone anyway
-    "postgresql": text("SELECT seq, hash FROM trail_head WHERE workspace_id = :workspace FOR UPDATE"),
-}
+_WRITTEN = ("at", "who", "origin", "deed", "thing", "detail")
+_HEAD = text("SELECT seq, hash FROM trail_head WHERE workspace_id = :workspace")
 _FIRST = text(
-    "INSERT INTO trail_head (workspace_id, seq, hash) VALUES (:workspace, 0, '') ON CONFLICT (workspace_id) DO NOTHING"
+    "INSERT INTO trail_head (workspace_id, seq, hash, at, who, origin, deed, thing, detail) "
+    "VALUES (:workspace, 0, '', 0, '', '', '', '', '') ON CONFLICT (workspace_id) DO NOTHING"
 )
-_ROW = text(
-    "INSERT INTO trail (workspace_id, seq, at, who, origin, deed, thing, detail, hash) "
-    "VALUES (:workspace, :seq, :at, :who, :origin, :deed, :thing, :detail, :hash)"
-)
-_MOVE = text("UPDATE trail_head SET seq = :seq, hash = :hash WHERE workspace_id = :workspace")
+_TO_HASH = "hash || {newline} || CAST(seq + 1 AS VARCHAR) || {newline} || CAST(:body AS VARCHAR)"
+_SHA256 = {
+    "sqlite": f"sha256_hex({_TO_HASH.format(newline='char(10)')})",  # see `database`
+    "postgresql": f"encode(sha256(convert_to({_TO_HASH.format(newline='chr(10)')}, 'UTF8')), 'hex')",
+}
+_APPEND = {  # one statement: what follows from it is the database's, see the migrations
+    dialect: text(
+        f"UPDATE trail_head SET seq = seq + 1, hash = {sha256}, "
+        f"{', '.join(f'{name} = :{name}' for name in _WRITTEN)} WHERE workspace_id = :workspace"
+    )
+    for dialect, sha256 in _SHA256.items()
+}
 _COLUMNS = ("who", "origin", "deed", "thing", "detail", "hash")
 _PAGE = {
     dialect: text(

@@ -20,9 +20,18 @@ class TrailRow(SQLModel, table=True):
 
 
 class TrailHead(SQLModel, table=True):
-    """Where a workspace's chain ends. Whoever appends holds this row until the end of their transaction."""
+    """The newest row of a workspace's chain. Whoever appends writes it anew, and the database copies it into the trail.
+
+    It is held until the end of the transaction, so that there is one chain whatever the replicas.
+    """
 
     __tablename__ = "trail_head"
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     seq: int = Field(default=0, sa_type=BigInteger)
     hash: str = ""
+    at: int = Field(default=0, sa_type=BigInteger)
+    who: str = ""
+    origin: str = ""
+    deed: str = ""
+    thing: str = ""
+    detail: str = ""

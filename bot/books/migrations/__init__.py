@@ -17,7 +17,7 @@ from bot.books.database import Database
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0012"  # the revision that this version of Outlay works with; a test holds it to the files in `versions`
+NEWEST = "0013"  # the revision that this version of Outlay works with; a test holds it to the files in `versions`
 _ADVISORY_LOCK = 0x0A71A7  # one migration at a time on PostgreSQL, where several replicas may start at once
 
 
