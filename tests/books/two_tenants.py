@@ -16,10 +16,12 @@ from bot.books.calibration_tables import Calibration
 from bot.books.incident_tables import Expectation, Incident, IncidentChange, Preference, Watch
 from bot.books.install_tables import Installation
 from bot.books.tables import AuditRun, ClosedMonth, Connection, Lane, Outbox, Person, Receipt, Secret
+from bot.books.total_tables import ClosedTotal
 from bot.books.trail import TrailDeed
 from bot.plugin.contract import Key
 from tests.books.little_books import MONDAY, NOW, Books, row
 
+TEAM = '{"managers": ["U8"], "members": ["U9"]}'
 MARK = "PLANTED"  # in everything of T2 that has a name
 DOLLARS = {"T1": "3", "T2": "7777"}
 NOBODYS = {
@@ -73,6 +75,8 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
                 Lane(id=connection_id, error=mark),
                 AuditRun(workspace_id=workspace, at=at, ok=False, checked=1, differences=f'["{mark}"]'),
                 ClosedMonth(workspace_id=workspace, month=0, closed_at=at, hash=mark),
+                ClosedTotal(workspace_id=workspace, month=0, kind="owner", id=mark, name=mark, nano_usd=7_777),
+                Preference(workspace_id=workspace, name=f"rights.team.{mark.lower()}", value=TEAM),
                 Person(workspace_id=workspace, email=f"{mark.lower()}@a.example", name=mark, looked_up_at=at),
                 Installation(workspace_id=workspace, blob=mark.encode(), installed_at=at),
                 Secret(connection_id=connection_id, field="api_key", blob=mark.encode()),

@@ -109,14 +109,23 @@ def test_the_same_account_under_another_name_is_refused_naming_the_first(
     assert [one["name"] for one in connected(terminal)] == ["main"]
 
 
+def blobs(terminal: Terminal) -> set[bytes]:
+    """The sealed secrets in the books."""
+    with sqlite3.connect(terminal.data_dir / "outlay.sqlite") as books:
+        return {blob for (blob,) in books.execute("SELECT blob FROM secret")}
+
+
 def test_replace_rotates_the_credential_of_the_same_account(
     polled: Terminal, openrouter: Served, company: Company, clock: FakeClock
 ) -> None:
-    before = connected(polled)[0]
+    before, sealed = connected(polled)[0], blobs(polled)
 
     with ledger(company, clock, key=NEW_KEY) as rotated:
         ran = polled.done(*connecting(rotated, "--replace"), KEY=NEW_KEY)
         polled.done("poll")
+
+    assert (len(sealed), len(blobs(polled))) == (1, 1)
+    assert sealed.isdisjoint(blobs(polled))  # the old one is gone
 
     after = connected(polled)[0]
     assert "id con_1" in ran.lines
