@@ -24,6 +24,7 @@ from bot.books.routed import routed
 from bot.books.sums import Extent, Row
 from bot.books.tables import FIGURES, RESIDUAL, Connection
 from bot.core import months
+from bot.core.aside import aside
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.question import REQUESTED, Query
 
@@ -193,18 +194,23 @@ async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str]
     key = columns.index("key_id") if "key_id" in columns else None
     model = columns.index("model_id") if "model_id" in columns else None
     width = len(columns)
-    return [
-        Row(
-            one[1],
-            one[0],
-            one[key] if key is not None else None,
-            one[model] if model is not None else None,
-            one[width:-6],
-            Extent((one[-6], one[-5]), (one[-4], one[-3]), one[0], one[-2]),
-            one[-1] or 0,
-        )
-        for one in map(tuple, found.all())
-    ]
+    read = found.all()
+
+    def as_rows() -> list[Row]:
+        return [
+            Row(
+                one[1],
+                one[0],
+                one[key] if key is not None else None,
+                one[model] if model is not None else None,
+                one[width:-6],
+                Extent((one[-6], one[-5]), (one[-4], one[-3]), one[0], one[-2]),
+                one[-1] or 0,
+            )
+            for one in map(tuple, read)
+        ]
+
+    return await aside(as_rows, len(read))
 
 
 def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:

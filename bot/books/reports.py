@@ -25,6 +25,7 @@ from bot.books.sums import Extent, Row, Sums
 from bot.books.tables import FIGURES, Connection, Cursor
 from bot.core import months
 from bot.core.answer import OTHERS, UNATTRIBUTED, Answer, KeyRef, Line, ModelRef, Owner
+from bot.core.aside import aside
 from bot.core.models import canonical
 from bot.core.question import REQUESTED, Query
 
@@ -57,39 +58,64 @@ class _Group:
     sums: Sums
 
 
+class _Figured(NamedTuple):
+    """What the rows of a question come to."""
+
+    total: Sums
+    lines: tuple[Line, ...]
+    rest_count: int
+    rest_nano_usd: int
+    residual_nano_usd: int
+    byok_counted_nano_usd: int
+
+
 async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now: datetime) -> Answer:
     """The answer to a question, from one consistent view of the books."""
     names = await names_of(session, workspace_id, with_keys=bool(asked(query) & KEYED))
     wanted = _connections(names, query)
-    sorter = _Sorter(names, query)
-    byok_counted = sum(sorter.sort(row) for row in await rows_of(session, names, query, wanted))
-    total = Sums()
-    for group in sorter.groups.values():
-        total.include(group.sums)
     seconds = int(now.timestamp())
-    ordered = _ordered(query, sorter.groups)
-    top = query.top or len(ordered)
-    counted = total.tokens.total
+    rows = await rows_of(session, names, query, wanted)
+    found = await aside(lambda: _figured(names, query, rows, seconds), len(rows))
+    total, counted = found.total, found.total.tokens.total
     return Answer(
         query=query,
         time_zone=str(names.zone),
         as_of=now,
-        lines=tuple(sorter.line(place, seconds) for place in ordered[:top]),
+        lines=found.lines,
         total_nano_usd=total.cost or 0,
         status=total.status(seconds, names.upstream.closed),
         basis=total.basis(),
         coverage=1.0 if not counted else (counted - total.unpriced) / counted,
-        rest_count=len(ordered[top:]),
-        rest_nano_usd=sum(sorter.groups[place].sums.cost or 0 for place in ordered[top:]),
-        residual_nano_usd=sorter.residual_nano_usd,
+        rest_count=found.rest_count,
+        rest_nano_usd=found.rest_nano_usd,
+        residual_nano_usd=found.residual_nano_usd,
         adjustments_nano_usd=await _adjusted(session, names, query, wanted),
         byok_nano_usd=total.byok,
-        byok_counted_nano_usd=byok_counted,
+        byok_counted_nano_usd=found.byok_counted_nano_usd,
         unpriced_tokens=total.unpriced,
         saved_by_cache_nano_usd=total.saved,
         fresh_until=await freshness(session, wanted),
         provisional_until=_provisional_until(total, seconds),
         calibrated_by=await _calibrated_by(session, names, query, wanted) if total.basis() in _COMPUTED else None,
+    )
+
+
+def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figured:
+    """Puts rows in their places, and makes lines of those that are shown."""
+    sorter = _Sorter(names, query)
+    byok_counted = sum(map(sorter.sort, rows))
+    total = Sums()
+    for group in sorter.groups.values():
+        total.include(group.sums)
+    ordered = _ordered(query, sorter.groups)
+    top = query.top or len(ordered)
+    return _Figured(
+        total,
+        tuple(sorter.line(place, now) for place in ordered[:top]),
+        len(ordered[top:]),
+        sum(sorter.groups[place].sums.cost or 0 for place in ordered[top:]),
+        sorter.residual_nano_usd,
+        byok_counted,
     )
 
 

@@ -14,6 +14,7 @@ from bot.books.known import unknown
 from bot.books.names import matches
 from bot.books.reading import KEYED
 from bot.core.answer import Answer
+from bot.core.aside import aside
 from bot.core.attribution import Captures
 from bot.core.clock import Clock
 from bot.core.comparison import beside
@@ -86,7 +87,8 @@ async def _answered(session: AsyncSession, workspace_id: str, query: Query, now:
     """The answer, beside that for the days that it is to be compared with."""
     if query.trend and query.top and len(query.by) > 1 and query.versus is None:  # the biggest, not the earliest
         found = await reports.answer(session, workspace_id, replace(query, top=None), now=now)
-        return replace(biggest_members(found, query.top), query=query)
+        top = query.top
+        return replace(await aside(lambda: biggest_members(found, top), len(found.lines)), query=query)
     if query.versus is None:
         return await reports.answer(session, workspace_id, query, now=now)
     days = query.versus
@@ -94,7 +96,8 @@ async def _answered(session: AsyncSession, workspace_id: str, query: Query, now:
     found = await reports.answer(session, workspace_id, every, now=now)
     earlier = replace(every, start=days.start, end=days.end, period=days.period)
     before = await reports.answer(session, workspace_id, earlier, now=now)
-    return replace(beside(found, before, days, query.top), query=query)
+    count = len(found.lines) + len(before.lines)
+    return replace(await aside(lambda: beside(found, before, days, query.top), count), query=query)
 
 
 async def _foreseen(session: AsyncSession, workspace_id: str, query: Query, now: datetime, zone: tzinfo) -> Forecast:

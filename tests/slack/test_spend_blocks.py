@@ -13,6 +13,7 @@ from bot.core.tokens import Tokens
 from bot.slack import words
 from bot.slack.posting import Message
 from bot.slack.spend import blocks, help_blocks
+from bot.slack.spend import rows as spend_rows
 from bot.slack.spend.sharing import buttons, signed
 from tests.slack.fakes import DOLLAR, NOW, answer_of, key_line, model_line, owner_line
 from tests.slack.snapshots import same_message
@@ -439,3 +440,15 @@ def test_an_answer_reads_as_it_did_with_a_chart_beside_other_days_and_with_nothi
     same_message("spend_beside_oldest", blocks.answer(beside), form=2)
     same_message("spend_nothing", blocks.answer(answer_of(words="7d @nobody", unknown=(Unknown("owner", "nobody"),))))
     same_message("spend_help_admin", help_blocks.help_message(is_admin=True))
+
+
+def test_of_a_hundred_thousand_lines_only_those_that_are_shown_become_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    real = spend_rows._row
+    monkeypatch.setattr(spend_rows, "_row", lambda *how: made.append(1) or real(*how))
+    lines = [key_line(f"k{n}", f"id{n}", 1, hour="2026-11-20T05:00:00Z") for n in range(10_000)]
+    shown = table(blocks.answer(answer_of(*lines, words="7d by key hour")))
+
+    assert len(made) <= 2 * spend_rows.ROWS_MAX
+    assert shown[1][0].endswith("earlier")
+    assert shown[1][2] == f"${10_000 - (len(shown) - 2):,}"

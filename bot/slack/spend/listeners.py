@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core import grammar
 from bot.core.answer import Answer
+from bot.core.aside import aside
 from bot.slack import kit
 from bot.slack.deps import Deps
 from bot.slack.errors import Refused, Told
@@ -65,12 +66,12 @@ def register(app: AsyncApp, deps: Deps) -> None:
         shares.take(workspace_id, name)
         try:
             public = publicly(respond, thread_of(action))
-            await deps.poster.post(workspace_id, blocks.answer(found, signed(user_id, question)), public)
+            await deps.poster.post(workspace_id, await _drawn(found, signed(user_id, question)), public)
         except BaseException:
             shares.give_back(workspace_id, name)
             raise
         below = (kit.context("You have shared this."), buttons(question, in_channel=True, shared=True))
-        await deps.poster.post(workspace_id, blocks.answer(found, *below), in_place(respond))
+        await deps.poster.post(workspace_id, await _drawn(found, *below), in_place(respond))
 
     @app.action(Action.CSV)
     async def as_csv(
@@ -94,8 +95,12 @@ def register(app: AsyncApp, deps: Deps) -> None:
         question = as_typed(text)
         found = await _ask(workspace_id, user_id, question)
         if found.fresh_until:
-            return blocks.answer(found, buttons(question, in_channel=channel[:1] in ("C", "G"), thread_ts=thread_ts))
+            below = buttons(question, in_channel=channel[:1] in ("C", "G"), thread_ts=thread_ts)
+            return await _drawn(found, below)
         return blocks.nothing_connected(is_admin=await deps.admitting.is_admin(workspace_id, user_id))
+
+    async def _drawn(found: Answer, *below: kit.Block) -> Message:
+        return await aside(lambda: blocks.answer(found, *below), len(found.lines))
 
     async def _ask(workspace_id: str, user_id: str, question: str) -> Answer:
         """The one place where this feature asks the books: as this person, who must be a member now."""

@@ -1,6 +1,7 @@
 """The lines of an answer as rows of text: what they are called, what folds into "12 more". Still without blocks."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.core.answer import Answer, Line, Owner
@@ -44,19 +45,21 @@ class Row:
 def rows(answer: Answer) -> list[Row]:
     """What is shown: the biggest (or, by time, the latest) lines, and one row for all that is left out."""
     by_time = is_by_time(answer)
-    same_name = _same_names(answer.lines)
-    every = [_row(line, answer.query.by, same_name) for line in answer.lines]
     limit = ROWS_MAX if by_time or answer.query.top else TOP
+    lines = answer.lines[-limit:] if by_time else answer.lines[:limit]  # of a hundred thousand, only these are drawn
+    same_name = _same_names(lines)
     shown: list[Row] = []
     left_characters = CHARACTERS_MAX
-    for row in reversed(every) if by_time else every:
+    for line in reversed(lines) if by_time else lines:
+        row = _row(line, answer.query.by, same_name)
         left_characters -= _characters(row)
-        if len(shown) == limit or left_characters < 0:
+        if left_characters < 0:
             break
         shown.append(row)
     if by_time:
         shown.reverse()
-    folded = every[: len(every) - len(shown)] if by_time else every[len(shown) :]
+    count = len(shown)
+    folded = answer.lines[: len(answer.lines) - count] if by_time else answer.lines[count:]
     rest = _rest(answer, folded)
     return [*([rest] if rest and by_time else []), *shown, *([rest] if rest and not by_time else [])]
 
@@ -89,11 +92,11 @@ def _note(line: Line) -> str:
     return " · ".join(said)
 
 
-def _rest(answer: Answer, folded: list[Row]) -> Row | None:
+def _rest(answer: Answer, folded: Sequence[Line]) -> Row | None:
     count = answer.rest_count + len(folded)
     if count == 0:
         return None
-    priced = [row.nano_usd for row in folded if row.nano_usd is not None]
+    priced = [line.cost_nano_usd for line in folded if line.cost_nano_usd is not None]
     known = bool(priced) or answer.rest_count > 0
     unpriced = len(folded) - len(priced)
     note = f"{unpriced} of them not priced" if unpriced and known else ""
@@ -101,7 +104,7 @@ def _rest(answer: Answer, folded: list[Row]) -> Row | None:
     blank = tuple(Label("–") for _ in answer.query.by[1:])
     before = None
     if answer.before:
-        before = sum(row.before_nano_usd or 0 for row in folded) + answer.before.rest_nano_usd
+        before = sum(line.before_nano_usd or 0 for line in folded) + answer.before.rest_nano_usd
     return Row((Label(text), *blank), sum(priced) + answer.rest_nano_usd if known else None, None, note, before)
 
 
@@ -127,7 +130,7 @@ def _owner(owner: Owner | None) -> Label:
     return Label(words.name(owner.name or owner.id), words.slack_user(owner))
 
 
-def _same_names(lines: tuple[Line, ...]) -> frozenset[str]:
+def _same_names(lines: Sequence[Line]) -> frozenset[str]:
     """Names that more than one key has: those rows show a piece of the id too."""
     ids = {(line.key.name, line.key.connection, line.key.id) for line in lines if line.key}
     counts = Counter(name for name, _, _ in ids)

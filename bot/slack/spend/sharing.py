@@ -12,6 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.core.answer import Answer
+from bot.core.aside import aside
 from bot.core.plain import as_flat, flat_columns
 from bot.core.sheet import csv_of
 from bot.slack import kit, words
@@ -76,7 +77,7 @@ async def send_csv(client: AsyncWebClient, user_id: str, found: Answer) -> None:
             f"There are {len(found.lines):,} rows; a file from here has at most {CSV_ROWS_MAX:,}. "
             "Ask for fewer days, or use `outlay spend … --format csv`."
         )
-    content = csv_of(flat_columns(found), as_flat(found))
+    content = await aside(lambda: csv_of(flat_columns(found), as_flat(found)), len(found.lines))
     try:
         await client.files_upload_v2(
             channel=await direct_channel(client, user_id),
