@@ -39,7 +39,9 @@ async def do(
     if deed == "undo":
         await _forget(session, row, now)
         if was_over:  # tickets were told that it is over
-            await episodes.tell(session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from)
+            await episodes.tell(
+                session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from, again=True
+            )
     if deed == "dismiss":
         day = max(int(incidents.verdict_of(row).get("day_nano_usd") or 0), row.spent_nano_usd)
         until = now + timedelta(seconds=CALM_SECONDS)

@@ -104,8 +104,8 @@ async def burn_again(
 
 
 async def _reopen(session: AsyncSession, incident: Incident, now: datetime) -> None:
-    again = await incidents.change(session, incident, "reopen", now=now)
-    await tell(session, incident, "opened", key=str(again.id), now=now)
+    reopened = await incidents.change(session, incident, "reopen", now=now)
+    await tell(session, incident, "opened", key=str(reopened.id), now=now, again=True)
     await reply(session, incident, now=now, what="reopened", aloud=True)
 
 
@@ -182,9 +182,10 @@ async def _join(session: AsyncSession, incident: Incident, group: Incident, *, n
 
 async def tell(
     session: AsyncSession, incident: Incident, what: What, *, key: str, now: datetime, asked_by: str = "",
-    connections: Collection[int] | None = None, but_not: int = 0,
+    connections: Collection[int] | None = None, but_not: int = 0, again: bool = False,
 ) -> int:  # fmt: skip
-    """Tells the sinks, or some of them; gives how many. `but_not`: the connection that has told us itself."""
+    """Tells the sinks, or some of them; gives how many. `but_not`: the connection that has told us itself. `again`: it
+    was over, and has come back."""
     workspace = await session.get(Workspace, incident.workspace_id)
     return await tell_sinks(
         session,
@@ -204,6 +205,7 @@ async def tell(
         asked_by=asked_by,
         connections=connections,
         but_not=but_not,
+        again=again,
     )
 
 

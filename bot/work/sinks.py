@@ -1,9 +1,9 @@
 """Takes what is told to the sinks: opens the connection, hands the plugin an event, and looks at what it gives back.
 
 The host calls `opened` first, whatever a message is called, and the other two only with a receipt: so an incident whose
-first message was given up still becomes a ticket with the next one. With a receipt, `opened` means that an incident
-which was over has come back. A client stays open between deliveries, as long as the connection's settings and
-credential stay as they were.
+first message was given up still becomes a ticket with the next one. With a receipt it is called when an incident which
+was over has come back, and not when its first message is sent again. A client stays open between deliveries, as long as
+the connection's settings and credential stay as they were.
 """
 
 import asyncio
@@ -75,11 +75,11 @@ class Sinks:
             return None  # let go meanwhile: it is told nothing any more
         event = event_of(taken, connection)
         async with self._using(connection) as opened:
-            return await self._tell(opened, event, connection)
+            return await self._tell(opened, event, connection, bool(taken.message.payload.get("again")))
 
-    async def _tell(self, opened: Opened, event: Event, connection: Connection) -> Receipt | None:
+    async def _tell(self, opened: Opened, event: Event, connection: Connection, again: bool) -> Receipt | None:
         try:
-            receipt = await told(opened.sink(self._clock), event)
+            receipt = await told(opened.sink(self._clock), event, again=again)
         except PluginError:
             raise
         except Exception as error:
@@ -131,11 +131,9 @@ class Sinks:
             await opened.client.aclose()
 
 
-async def told(sink: Sink[Any], event: Event) -> Receipt | None:
-    """Tells a sink one thing, as the contract says: what is not open yet is opened, and what was over is opened again.
-
-    None: it does not want to know.
-    """
+async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt | None:
+    """Tells a sink one thing, as the contract says: what is not open yet is opened, and so is what was over and has
+    come back (`again`). None: it does not want to know."""
     if event.what == "digest":
         return await sink.digest(event) if sink.can("digest") else None
     if event.receipt is None:
@@ -144,7 +142,7 @@ async def told(sink: Sink[Any], event: Event) -> Receipt | None:
         return await sink.opened(replace(event, what="opened"))
     if event.what == "resolved":
         return await sink.resolved(event)
-    if event.what == "opened" and not event.asked_by:
+    if event.what == "opened" and again:
         return await sink.opened(event)
     return await sink.updated(replace(event, what="updated"))
 

@@ -32,11 +32,13 @@ async def tell_sinks(
     asked_by: str = "",
     connections: Collection[int] | None = None,
     but_not: int = 0,
+    again: bool = False,
 ) -> int:
     """Tells every connected sink of a workspace, or some, or all but one; gives how many.
 
     `incident` names the episode and is never used for another. `key` is different for each thing told of it, and the
     same when the same thing is told again. `asked_by`: a person wants it filed, whatever the sink's thresholds.
+    `again`: it was over, and has come back.
     """
     found = await session.exec(
         select(Connection)
@@ -56,6 +58,7 @@ async def tell_sinks(
             "incident": incident,
             "at": now.isoformat(),
             "asked_by": asked_by,
+            "again": again,
             "finding": FINDINGS.dump_python(finding, mode="json"),
         }
         await outbox.say(

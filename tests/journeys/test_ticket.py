@@ -5,6 +5,7 @@ Nobody files it, there is one, both sides know each other, and what people do on
 
 import asyncio
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from bot.demo.slack_world import Message
 from bot.demo.standin import Faults
 from tests.commands.ledgers import doors
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, NOW, House
+from tests.journeys.house import BOUND_SECONDS, BRUNO, NOW, House
 from tests.journeys.test_incident import SETTINGS, WHO, posts, replies, run_away
 from tests.plugins.linear_vendor import published_schema
 from tests.workspace import ALICE, Modal
@@ -301,15 +302,17 @@ async def test_what_was_given_up_stands_in_spend_alerts_and_a_button_sends_it_ag
 
 
 def dying(desk: Desk, nth: int, loop: asyncio.AbstractEventLoop, killed: "asyncio.Task[None]") -> None:
-    """Kills a task at the nth request to Linear, which does it, and whose answer is lost."""
-    faults, left = desk.linear.faults, [nth]
+    """Kills a task at the nth request to Linear, which does it once the task is gone, and whose answer is lost."""
+    faults, left, gone = desk.linear.faults, [nth], threading.Event()
     before = faults.take
+    killed.add_done_callback(lambda _: gone.set())
 
     def take(path: str) -> Any:
         left[0] -= 1
         if left[0] == 0:
             faults.cut(PATH)
             loop.call_soon_threadsafe(killed.cancel)
+            gone.wait(BOUND_SECONDS)
         return before(path)
 
     faults.take = take  # type: ignore[method-assign]
