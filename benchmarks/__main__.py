@@ -8,12 +8,13 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import charts, cycle, delivery, forecast, hostile, living, sealed, spend, trail, writing
+from benchmarks import charts, cycle, delivery, forecast, hostile, lenses, living, sealed, spend, trail, writing
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
 BENCHMARKS = {
     "spend": spend.run,
+    "lenses": lenses.run,
     "writing": writing.run,
     "cycle": cycle.run,
     "living": living.run,

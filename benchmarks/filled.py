@@ -59,10 +59,9 @@ async def opened(url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def fill(database: Database, keys: int) -> int:
-    """Fills books with a year; how many entries it has."""
+async def name(database: Database, keys: int) -> None:
+    """Makes the keys, with their projects and owners, the models, and a series for each of both."""
     n = _ONE_TO.format
-    first = TODAY - (DAYS - 1) * DAY
     async with database.write() as session:
         for sql in (
             f"INSERT INTO ledger_key (id, connection_id, ledger_id, reason, scope, name, label, project_id, "
@@ -74,6 +73,13 @@ async def fill(database: Database, keys: int) -> int:
             f"{n(keys * MODELS)} SELECT i + 1, 1, 'hours', 1, 3600, i / {MODELS} + 1, i % {MODELS} + 1, '', '' FROM n",
         ):
             await execute(session, text(sql))
+
+
+async def fill(database: Database, keys: int) -> int:
+    """Fills books with a year; how many entries it has."""
+    n = _ONE_TO.format
+    first = TODAY - (DAYS - 1) * DAY
+    await name(database, keys)
     entries = 0
     for day in range(first, TODAY + DAY, DAY):
         hours = 14 if day == TODAY else 24

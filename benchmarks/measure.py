@@ -7,6 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import text
+
+from bot.books.database import Database, execute
+
+TICKS_PER_MS = 0.1  # Linux counts a process's time in hundredths of a second
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -37,3 +43,17 @@ def resident_mib(pid: int | None = None) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+async def server_ms(database: Database) -> float:
+    """Processor time that a server's processes have taken for this database; SQLite has none of its own."""
+    if database.dialect != "postgresql":
+        return 0.0
+    async with database.read() as session:
+        sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        pids = [row.pid for row in await execute(session, text(sql))]
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()  # noqa: ASYNC240
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS_PER_MS

@@ -45,6 +45,7 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         "fresh_until": {name: stamp(at) for name, at in answer.fresh_until.items()},
         "status": answer.status,
         "basis": answer.basis,
+        "calibrated_by": answer.calibrated_by and answer.calibrated_by.isoformat(),
         "rest": {"rows": answer.rest_count, "usd": exact(answer.rest_nano_usd)},
         "compared": answer.before and _compared(answer, answer.before),
         "unknown": [

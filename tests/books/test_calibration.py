@@ -7,6 +7,7 @@ import pytest
 
 from bot.books.audit import audit
 from bot.books.closing import close
+from bot.core.plain import as_plain
 from bot.core.tokens import Tokens
 from bot.plugin.contract import Page, Report, Window
 from bot.slack import words
@@ -57,11 +58,13 @@ async def test_a_day_that_the_bill_has_not_reached_is_worth_what_the_last_bill_s
     assert await spent(books, TUESDAY) == [(900, 2)]
     found = await books.ask("7d", now=TUESDAY + 23 * HOUR)
     assert (found.total_nano_usd, found.calibrated_by) == (12 * USD, date(2026, 11, 16))
+    assert as_plain(found)["calibrated_by"] == "2026-11-16"
     assert words.basis(found.basis, found.calibrated_by, date(2026, 11, 17)).endswith(
         ", calibrated by the bill of 16 Nov"
     )
     billed = await books.ask("2026-11-16", now=TUESDAY)
     assert words.basis(billed.basis, billed.calibrated_by) == "billed by the ledger"
+    assert as_plain(billed)["calibrated_by"] is None
 
 
 async def test_it_follows_that_bill_and_gives_way_to_a_newer_one(books: Books) -> None:

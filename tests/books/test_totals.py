@@ -73,6 +73,14 @@ async def test_totals_that_do_not_follow_from_the_figures_are_found_though_their
     assert TOLD in (await clerk(books, SETTLED + HOUR).audit("T1")).differences
 
 
+async def test_a_connection_that_is_called_otherwise_later_is_no_difference(books: Books) -> None:
+    await closed_october(books)
+    async with books.database.write() as session:
+        await execute(session, text("UPDATE connection SET name = 'another' WHERE id = 1"))
+    assert (await clerk(books, SETTLED + HOUR).audit("T1")).differences == []
+    assert "main:k1" in told(await closed(books), "key")
+
+
 async def test_a_month_that_was_closed_before_there_were_totals_is_no_difference(books: Books) -> None:
     await closed_october(books)
     async with books.database.write() as session:
