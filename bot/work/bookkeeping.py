@@ -65,9 +65,20 @@ class Bookkeeping:
     async def audit(self, workspace_id: str) -> auditing.Audit:
         """Compares everything, and notes the result. A difference is told to the admins, once a day."""
         now = self._clock.now()
-        found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
+        found = await self._audited(workspace_id, now)
         async with self._database.write() as session:
             await self._note(session, workspace_id, found, now)
+        return found
+
+    async def _audited(self, workspace_id: str, now: datetime) -> auditing.Audit:
+        """The figures, and the chain of who did what; its head goes to the log, where nobody changes it afterwards."""
+        found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
+        async with self._database.read() as session:
+            chain = await trail.verify(session, workspace_id)
+        if not chain.ok:
+            found.differ(f"the audit trail is broken: {chain.why}")
+        elif chain.seq:
+            log.info("audit trail", extra={"workspace": workspace_id, "head": f"{chain.seq}:{chain.hash}"})
         return found
 
     async def _note(self, session: AsyncSession, workspace_id: str, found: auditing.Audit, now: datetime) -> None:
@@ -171,7 +182,7 @@ class Bookkeeping:
                 if not await claimed(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS)
             ]
         for workspace_id in workspaces:
-            found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
+            found = await self._audited(workspace_id, now)
             async with self._database.write() as session:
                 if await claim(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS):
                     await self._note(session, workspace_id, found, now)

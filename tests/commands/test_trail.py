@@ -83,6 +83,17 @@ def test_the_first_broken_link_is_named_and_the_command_fails(polled: Terminal) 
     assert polled("audit", "--trail").out.splitlines()[-1] == "the first that is not: 2"
 
 
+def test_the_audit_of_every_night_looks_at_the_trail_too_and_logs_its_head(polled: Terminal) -> None:
+    head = trail(polled)["head"]
+    assert f"head={head['seq']}:{head['hash']}" in polled("audit", OUTLAY_LOG_LEVEL="INFO").err
+    meddle(polled, "UPDATE trail SET who = 'nobody'")
+
+    ran = polled("audit")
+
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1] == "the audit trail is broken: row 1 is not as it was written"
+
+
 def test_a_head_that_was_noted_has_to_be_in_it(polled: Terminal) -> None:
     head = trail(polled)["head"]
     noted = f"{head['seq']}:{head['hash']}"

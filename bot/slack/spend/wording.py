@@ -107,8 +107,15 @@ def worth(found: Answer) -> str:
             words.coverage(found.coverage, found.unpriced_tokens),
             words.freshness(found.fresh_until, found.as_of),
             f"days in {words.safe(found.time_zone)}",
+            *(("as far as whoever asked may see",) if _is_about_people(found.query) else ()),
         )
     )
+
+
+def _is_about_people(query: Query) -> bool:
+    """Whether whoever asked, and does not see everybody, was shown less than there is."""
+    asked = {*query.by, *(name for name, _ in query.filters)}
+    return query.sees is not None and bool(asked & {"owner", "key", "project"})
 
 
 def course(found: Course) -> str:
