@@ -221,3 +221,46 @@ def test_what_is_remembered_of_shares_is_bounded() -> None:
     with pytest.raises(Told):
         shares.take("T", str(SHARED_REMEMBERED_MAX))
     shares.take("T", "0")  # the oldest is forgotten
+
+
+@pytest.mark.parametrize("trouble", ["rate_limit", "server_error", "lose"])
+async def test_a_mention_in_bad_weather_harms_nobody_and_the_next_is_answered(slack: Workspace, trouble: str) -> None:
+    getattr(slack.faults, trouble)("chat.postEphemeral", times=2)
+    await slack.mention("7d", user=BEN)
+    slack.faults.clear()
+    answered = await slack.mention("7d", user=BEN)
+
+    assert answered.text.startswith("$412.40")
+    assert public(slack) == []
+
+
+@pytest.mark.parametrize("trouble", ["rate_limit", "server_error", "lose"])
+@pytest.mark.parametrize("action", ["spend:share", "spend:csv"])
+async def test_a_button_in_bad_weather_shares_and_files_nothing_twice(
+    slack: Workspace, trouble: str, action: str
+) -> None:
+    private = await slack.command("/spend", user=BEN)
+    getattr(slack.faults, trouble)("response_url" if action == "spend:share" else "files.completeUploadExternal")
+    await private.click(action)
+    slack.faults.clear()
+    await private.click(action)
+
+    lost = trouble == "lose"  # Slack did it, and the answer to that was lost: nobody can know
+    assert len(public(slack)) == (0 if action == "spend:csv" else 2 if lost else 1)
+    assert len(slack.dms(BEN)) == (0 if action == "spend:share" else 2 if lost else 1)
+
+
+async def test_a_share_after_the_socket_broke_is_shared_once(slack: Workspace) -> None:
+    private = await slack.command("/spend", user=BEN)
+    await slack.drop_socket()
+    await private.click("spend:share")
+
+    assert len(public(slack)) == 1
+
+
+async def test_a_mention_in_an_archived_channel_is_not_answered_and_breaks_nothing(slack: Workspace) -> None:
+    slack.world.channels[FINANCE].is_archived = True
+    await slack.mention("7d", user=BEN, channel=FINANCE)
+
+    assert slack.messages(FINANCE, user=BEN) == []
+    assert (await slack.mention("7d", user=BEN)).text.startswith("$412.40")
