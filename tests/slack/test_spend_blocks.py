@@ -1,6 +1,7 @@
 """Answers as messages: what they say, that Slack takes them, that no name does anything."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bot.core.forecast import Forecast
 from bot.core.tokens import Tokens
 from bot.slack import words
 from bot.slack.posting import Message
-from bot.slack.spend import blocks, help_blocks
+from bot.slack.spend import blocks, chart, help_blocks
 from bot.slack.spend import rows as spend_rows
 from bot.slack.spend.sharing import buttons, signed
 from tests.slack.fakes import DOLLAR, NOW, answer_of, key_line, model_line, owner_line
@@ -452,3 +453,17 @@ def test_of_a_hundred_thousand_lines_only_those_that_are_shown_become_rows(monke
     assert len(made) <= 2 * spend_rows.ROWS_MAX
     assert shown[1][0].endswith("earlier")
     assert shown[1][2] == f"${10_000 - (len(shown) - 2):,}"
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.dates(date(2024, 1, 1), date(2026, 11, 20)), st.integers(4, 900), st.booleans())
+def test_every_point_of_a_chart_has_a_name_of_its_own_that_slack_takes(start: date, days: int, by_hour: bool) -> None:
+    end = min(start + timedelta(days=days % 5 if by_hour else days), date(2026, 11, 21))
+    line = Line(DOLLAR, "settled", "billed", day=str(start), hour=f"{start}T05:00:00Z")
+    found = answer_of(line, words=f"from {start} to {end} by {'hour' if by_hour else 'day'}")
+    drawn = chart.course(found)
+
+    if drawn:
+        names = chart.chart(found, drawn)["chart"]["axis_config"]["categories"]
+        assert len(names) == len(set(names)) <= chart.POINTS_MAX
+        assert all(1 <= len(name) <= chart.NAME_CHARACTERS_MAX for name in names)

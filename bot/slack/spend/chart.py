@@ -27,7 +27,7 @@ def course(found: Answer) -> Course | None:
 
 def chart(found: Answer, drawn: Course) -> kit.Block:
     """The chart."""
-    names = _unique([slot(drawn, place) for place in range(len(drawn.slots))])
+    names = [slot(drawn, place) for place in range(len(drawn.slots))]  # each another, and none too long
     series = [(_name(found, one), one.nano_usd) for one in drawn.series]
     if drawn.before is not None:
         series.append(("Before", drawn.before))
