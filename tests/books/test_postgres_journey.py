@@ -1,6 +1,7 @@
 """The command line on PostgreSQL: `OUTLAY_DATABASE_URL` alone decides, and every figure is the one of SQLite."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from bot.core.clock import FakeClock
@@ -26,9 +27,14 @@ def test_connect_poll_spend_close_and_audit(server: Server, tmp_path: Path) -> N
             assert "2026-12 is not over" in refused.complaint
             closed = machine.done("close", "2026-11", "--force", "--format", "json").json()
             assert machine.done("close", "2026-11", "--format", "json").json()["hash"] == closed["hash"]
+            told = machine.done("close", "2026-11").out
+            assert "was closed already" in told
+            assert "as of " in told
             audited = machine.done("audit", "--format", "json").json()
             assert audited["ok"] is True
             assert bool(list(machine.data_dir.glob("*.sqlite"))) == (not database)
-            said.append((spent, closed["hash"], audited["checked"]))
+            said.append((spent, closed["hash"], closed["totals"], closed["totals_hash"], audited["checked"]))
     assert said[0] == said[1]
     assert said[0][0][0]["total_usd"] > "0"
+    for of_kind in said[0][2].values():
+        assert sum(Decimal(one["usd"]) for one in of_kind) == Decimal(closed["total_usd"]) > 0
