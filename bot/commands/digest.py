@@ -13,9 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.books import outbox
+from bot.books import installs, outbox
 from bot.books.outbox import Ended, Message
 from bot.books.workspaces import LOCAL
 from bot.core.digest import Digest
@@ -53,11 +54,7 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
             for line in blocks.text(found):
                 out.line(_readable(line))
         return 0
-    token = home.settings.slack_bot_token
-    if token is None:
-        raise StartError(
-            "SLACK_BOT_TOKEN is not set, so nothing can be posted; `outlay digest --format text` prints the digest here"
-        )
+    token = await _token(home, workspace)
     plan = await home.digests.plan(workspace)
     channel = arguments.channel or home.settings.digest_channel or next(iter(plan.channels), None)
     if channel is None:
@@ -88,6 +85,19 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
         return 1
     out.line(f"posted to {channel}")
     return 0
+
+
+async def _token(home: House, workspace_id: str) -> SecretStr:
+    """The settings' token, else the one that the workspace's installation gave."""
+    if home.settings.slack_bot_token is not None:
+        return home.settings.slack_bot_token
+    async with home.database.read() as session:
+        row = await installs.found(session, workspace_id)
+    if row is None:
+        raise StartError(
+            "SLACK_BOT_TOKEN is not set, so nothing can be posted; `outlay digest --format text` prints the digest here"
+        )
+    return await home.vault.open(workspace_id, installs.OWNER, installs.FIELD, row.blob)
 
 
 async def _deliver(letters: Letters, message: Message) -> str:

@@ -3,6 +3,7 @@ its secrets."""
 
 import html
 import sqlite3
+from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import pytest
 from bot import settings as bot_settings
 from bot.app import Bot
 from bot.books import installs, outbox
+from bot.commands.digest import digest
 from bot.demo.company import Company
 from bot.demo.openrouter import MANAGEMENT_KEY
 from bot.demo.serve import serving
@@ -28,7 +30,7 @@ from bot.work.doctor import vault_check
 from bot.work.rotating import rotate, under_which_keys
 from tests.commands.ledgers import Door, behind
 from tests.journeys.house import LOOPBACK, NOW, LedgerClock, WallClock
-from tests.workspace import ALICE, BEN, GUEST, Workspace
+from tests.workspace import ALICE, BEN, GENERAL, GUEST, Workspace
 
 CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET = "1234.5678", "c" * 32, "8f742231b10e8888abcd99yyyzzz85a5"
 COMMAND = "/slack/events"
@@ -277,6 +279,16 @@ async def test_the_doctor_looks_at_each_workspace_and_a_rotation_wraps_their_tok
     assert await under_which_keys(home.database) == {home.vault.key_id: 2}
     assert (await town.first.command("/spend", user=BEN)).acked
     assert (await vault_check(home.database, home.vault)).detail.startswith("2 secrets open")
+
+
+async def test_a_digest_is_posted_from_the_command_line_with_the_workspace_s_own_token(town: Town) -> None:
+    await town.install(town.second)
+
+    code = await digest(town.bot.house, Namespace(period="day", format=None, channel=GENERAL))
+
+    assert code == 0
+    assert town.second.calls("chat.postMessage")
+    assert not town.first.calls("chat.postMessage")
 
 
 async def test_half_of_a_pair_stops_the_start(town: Town) -> None:
