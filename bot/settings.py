@@ -19,6 +19,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bot.logs import redact_shapes
+from bot.plugin import guards
+from bot.plugin.errors import BadConfig
 from bot.vault import VaultError
 from bot.vault.master import decode_keys, key_services
 
@@ -131,6 +133,10 @@ def _parse_api_url(value: str) -> str:
         raise ValueError(f"{wanted}, not {_shown(value)}" if "@" not in value else wanted)
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"{wanted}, without a user, a query or a #")
+    try:
+        guards.base(value, None)
+    except BadConfig:
+        raise ValueError(f"{wanted}: tokens do not travel to a public host in clear text") from None
     return value.rstrip("/") + "/"
 
 

@@ -159,6 +159,7 @@ def test_a_database_needs_no_driver(given: str, made: str) -> None:
         ("OUTLAY_PLUGINS_DIR", "a\0b", "path"),
         ("SLACK_API_URL", "slack.com/api", "https://slack.com/api/"),
         ("SLACK_API_URL", "ftp://slack.com/api", "https://slack.com/api/"),
+        ("SLACK_API_URL", "http://slack.com/api", "clear text"),
         ("SLACK_API_URL", "https://slack.com:x/api", "https://slack.com/api/"),
         ("SLACK_API_URL", "https://slack.com/api?x=1", "without"),
         ("SLACK_API_URL", "https://", "https://slack.com/api/"),
