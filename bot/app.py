@@ -64,14 +64,14 @@ class Bot:
 
     def __init__(self, home: House) -> None:
         settings = home.settings
-        if settings.slack_app_token is None and settings.slack_signing_secret is None:
-            raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
         if not settings.slack_app_token and bool(settings.slack_client_id) != bool(settings.slack_client_secret):
             missing, there = ("SECRET", "ID") if settings.slack_client_id else ("ID", "SECRET")
             raise StartError(f"SLACK_CLIENT_{missing} is not set, and SLACK_CLIENT_{there} is: set both, or neither")
         by_browser = settings.installs_by_browser()
         if settings.slack_bot_token is None and not by_browser:
             raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
+        if settings.slack_app_token is None and settings.slack_signing_secret is None:
+            raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
         self.house = home
         self.port = 0
         self._token = settings.slack_bot_token  # wrapped, until it is used
