@@ -126,7 +126,7 @@ async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry
 
 async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, str] | None = None) -> Verified:
     """Walks the chain from its first row. `noted`: a head from before, that has to be a row of this chain."""
-    before, seq = BEGIN, 0
+    before, seq, last = BEGIN, 0, None
     async for entry in rows(session, workspace_id):
         if entry.seq != seq + 1:
             return Verified(seq, seq, before, seq + 1, f"row {seq + 1} is missing")
@@ -134,15 +134,21 @@ async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, 
             return Verified(seq, seq, before, entry.seq, f"row {entry.seq} is not as it was written")
         if noted and noted[0] == entry.seq and noted[1] != entry.hash:
             return Verified(seq, seq, before, entry.seq, f"row {entry.seq} is not the one that was noted")
-        before, seq = entry.hash, entry.seq
-    head = (await execute(session, _HEAD, {"workspace": workspace_id})).first()
-    ends_at, ends_with = (int(head.seq), str(head.hash)) if head else (0, BEGIN)
-    known = max(ends_at, noted[0] if noted else 0)
+        before, seq, last = entry.hash, entry.seq, entry
+    head = await _head(session, workspace_id)
+    known = max(head.seq if head else 0, noted[0] if noted else 0)
     if known > seq:
         return Verified(seq, seq, before, seq + 1, f"row {seq + 1} is missing: there was one with the number {known}")
-    if (ends_at, ends_with) != (seq, before):
-        return Verified(seq, seq, before, seq, f"the head is not the last row, which is {seq}: it says {ends_at}")
+    if head != last and (head is None or last is None or head.at or (head.seq, head.hash) != (seq, before)):
+        says = "is gone" if head is None else f"names row {head.seq}" if head.seq != seq else "is not as it was written"
+        return Verified(seq, seq, before, seq, f"the head is not the last row, which is {seq}: it {says}")
     return Verified(seq, seq, before)
+
+
+async def _head(session: AsyncSession, workspace_id: str) -> Entry | None:
+    """What the head says is the last row. Before the first append to it, a head of an older version has no copy."""
+    found = (await execute(session, _HEAD[_dialect(session)], {"workspace": workspace_id})).first()
+    return Entry(*map(_readable, found)) if found is not None and found[0] else None
 
 
 def _hash(before: str, seq: int, body: str) -> str:
@@ -175,7 +181,6 @@ def _dialect(session: AsyncSession) -> str:
 
 
 _WRITTEN = ("at", "who", "origin", "deed", "thing", "detail")
-_HEAD = text("SELECT seq, hash FROM trail_head WHERE workspace_id = :workspace")
 _FIRST = text(
     "INSERT INTO trail_head (workspace_id, seq, hash, at, who, origin, deed, thing, detail) "
     "VALUES (:workspace, 0, '', 0, '', '', '', '', '') ON CONFLICT (workspace_id) DO NOTHING"
@@ -193,10 +198,14 @@ _APPEND = {  # one statement: what follows from it is the database's, see the mi
     for dialect, sha256 in _SHA256.items()
 }
 _COLUMNS = ("who", "origin", "deed", "thing", "detail", "hash")
+_FORM = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}  # SQLite stores any bytes as text
+_ALL = {
+    dialect: f"SELECT seq, at, {', '.join(form.format(name) for name in _COLUMNS)}" for dialect, form in _FORM.items()
+}
 _PAGE = {
-    dialect: text(
-        f"SELECT seq, at, {', '.join(form.format(name) for name in _COLUMNS)} FROM trail "
-        "WHERE workspace_id = :workspace AND seq > :after ORDER BY seq LIMIT :most"
-    )
-    for dialect, form in (("sqlite", "CAST({} AS BLOB)"), ("postgresql", "{}"))  # SQLite stores any bytes as text
+    dialect: text(f"{columns} FROM trail WHERE workspace_id = :workspace AND seq > :after ORDER BY seq LIMIT :most")
+    for dialect, columns in _ALL.items()
+}
+_HEAD = {
+    dialect: text(f"{columns} FROM trail_head WHERE workspace_id = :workspace") for dialect, columns in _ALL.items()
 }

@@ -172,6 +172,25 @@ async def test_a_row_that_is_gone_is_named_even_the_last(open_books: Books, gone
     assert "is missing" in found.why
 
 
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_a_flipped_bit_in_the_head_is_noticed(books: Books, column: str) -> None:
+    await append(books.database, "key:1", "key:2")
+    last = (await listed(books.database))[-1]
+    before = getattr(last, column)
+    after: object = before + 256 if isinstance(before, int) else _flipped(before, 3)
+    trigger = "ALTER TABLE trail_head {} TRIGGER trail_grows"
+    if books.database.dialect == "sqlite":
+        await tamper(books, "DROP TRIGGER trail_grows")
+    else:
+        await tamper(books, trigger.format("DISABLE"))
+    await tamper(books, f"UPDATE trail_head SET {column} = :to", to=after)
+    found = await verified(books.database)
+    if books.database.dialect == "postgresql":
+        await tamper(books, trigger.format("ENABLE"))
+    assert not found.ok
+    assert found.broken in (2, 3)  # the last row, or the one that the head says comes after it
+
+
 async def test_a_row_put_in_at_the_end_without_the_head_is_noticed(open_books: Books) -> None:
     await append(open_books.database, "key:1")
     [entry] = await listed(open_books.database)
