@@ -27,7 +27,7 @@ HOLD_DAYS = 2
 GROWN = 4.0
 TOLD_FROM = 0.3
 MOST_SLOTS_A_POLL = 4 * DAY_SLOTS
-PAGE, NOTICE = 1.3, 0.0
+PAGE, NOTICE = 1.6, 0.0
 APART = 1.5
 EVERYBODY_SLOTS, TOLD_SLOTS = DAY_SLOTS // 4, 2 * DAY_SLOTS
 SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
@@ -68,6 +68,7 @@ class Detector:
         self.subjects: dict[str, Subject] = {}
         self.peers = Peers()
         self.holds: dict[str, Hold] = {}
+        self.lasting: dict[str, weigh.Lasting] = {}
         self.plans: dict[str, Plan] = {}
         self._peers_day = -1
         self._usual_hours: dict[str, dict[int, float]] = {}
@@ -128,6 +129,7 @@ class Detector:
         for subject in self.subjects.values():
             subject.back_to(slot // DAY_SLOTS)
         self.holds = {name: hold for name, hold in self.holds.items() if hold.slot <= slot}
+        self.lasting = {name: one for name, one in self.lasting.items() if one.slot <= slot}
         self._everybody_until, self._told = min(self._everybody_until, slot), min(self._told, slot)
 
     def _subject(self, name: str) -> Subject:
@@ -142,6 +144,7 @@ class Detector:
         few = names[:: max(1, len(names) // AT_MOST_PEERS)]
         self.peers = peers_of([self.subjects[name].habits for name in few], Peers())
         self._usual_hours.clear()
+        self.lasting = {name: one for name, one in self.lasting.items() if one.slot >= (day - 1) * DAY_SLOTS}
 
     def _set_aside(self, delta: Delta) -> bool:
         return any(
@@ -172,9 +175,10 @@ class Detector:
         points = weigh.score(found)
         if slot < self._everybody_until or self._expected(EVERYBODY, slot, 0.0):
             points -= APART  # one who stands out even now
+        lasted = self.lasting[name] = weigh.lasting(self.lasting.get(name), slot, points)
         if points <= NOTICE + shift:
             return None
-        severity = Severity.PAGE if points > PAGE + shift else Severity.NOTICE
+        severity = Severity.PAGE if points + lasted.points > PAGE + shift else Severity.NOTICE
         if self._expected(name, slot, look.facts[3]) or not self._may_say(name, slot, severity, look.facts[1]):
             return None
         self.holds[name] = Hold(slot, severity, look.facts[1])

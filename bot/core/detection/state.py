@@ -20,8 +20,9 @@ from bot.core.detection.records import Habits, Peers
 from bot.core.detection.subject import Fresh, Subject
 from bot.core.detection.verdict import Severity
 from bot.core.detection.walk import Walk
+from bot.core.detection.weigh import Lasting
 
-VERSION = 1
+VERSION = 2
 
 
 class StateError(ValueError):
@@ -36,6 +37,7 @@ def save(detector: Detector, names: Iterable[str] | None = None) -> dict[str, by
         {
             "peers": asdict(detector.peers),
             "holds": {name: [hold.slot, hold.severity.value, hold.hour_usd] for name, hold in detector.holds.items()},
+            "lasting": {name: list(one) for name, one in detector.lasting.items()},
             "plans": [asdict(plan) for plan in detector.plans.values()],
             "marks": detector.marks(),
         }
@@ -54,6 +56,7 @@ def restore(parts: Mapping[str, bytes], settings: Settings | None = None) -> Det
                 continue
             detector.peers = Peers(**{field: _tuple(value) for field, value in held["peers"].items()})
             detector.holds = {who: Hold(slot, Severity(how), usd) for who, (slot, how, usd) in held["holds"].items()}
+            detector.lasting = {who: Lasting(*one) for who, one in held["lasting"].items()}
             detector.plans = {plan["id"]: Plan(**plan) for plan in held["plans"]}
             detector.set_marks(held["marks"])
         except (KeyError, TypeError, ValueError) as error:

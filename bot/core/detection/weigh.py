@@ -10,18 +10,23 @@ from math import log
 from typing import Final, NamedTuple
 
 from bot.core.detection.records import SIZES, logs
+from bot.core.detection.slots import HOUR_SLOTS
 from bot.core.detection.subject import Freshness, Look
 
 ROWS: Final = ("quarter", "hour", "day", "machine", "tireless", "busy", "dear", "key", "young")
 BIAS: Final = -3.2
 WEIGHTS: Final = {
     "quarter": 0.2, "hour": 0.6, "day": 0.3, "machine": 0.8, "tireless": 0.2, "busy": 0.2,
-    "dear": 1.5, "key": 1.0, "young": 1.0,
+    "dear": 2.5, "key": 1.0, "young": 1.0,
 }  # fmt: skip
 FAR: Final = 2.0
 FAR_BUSY: Final = 1.5
 YOUNG_DAYS: Final = 7.0
 MOST: Final = 5.0
+LASTING_FROM: Final = 0.5
+LASTING_SHARE: Final = 0.1  # of the points above that, each slot
+LASTING_FORGETS: Final = 0.05  # each slot without money
+LASTING_MOST: Final = 3.0
 
 
 class Evidence(NamedTuple):
@@ -66,3 +71,20 @@ def points(found: Evidence) -> dict[str, float]:
 def score(found: Evidence) -> float:
     """The sum of the rows; above 0 a notice, above `PAGE` a page, at normal sensitivity."""
     return BIAS + sum(WEIGHTS[row] * found.rows[row] for row in ROWS)
+
+
+class Lasting(NamedTuple):
+    """How long, and how far, one subject has stood above the line of a notice: what does not go away becomes a page."""
+
+    slot: int
+    points: float = 0.0
+
+
+def lasting(before: Lasting | None, slot: int, points: float) -> Lasting:
+    """The same after a look at this slot. An hour without any ends it; what is looked at again does not count twice."""
+    if before is None or abs(slot - before.slot) > HOUR_SLOTS:
+        before = Lasting(slot - 1)
+    elif slot <= before.slot:
+        return before
+    kept = max(0.0, before.points - LASTING_FORGETS * (slot - before.slot - 1))
+    return Lasting(slot, min(LASTING_MOST, max(0.0, kept + LASTING_SHARE * (points - LASTING_FROM))))
