@@ -122,7 +122,11 @@ class Detector:
                     found.append(verdict)
         self._newest = slot_now
         everybody = self._everybody(newest, at) if newest >= 0 else None
-        return [everybody] if everybody else found
+        if everybody is None:
+            return found
+        for verdict in found:
+            self.holds.pop(verdict.subject, None)  # it was not told, so it may be yet
+        return [everybody]
 
     def _clock_went_back(self, slot: int) -> None:
         """The machine's clock was ahead, and now is not: what it booked into a future that was none is forgotten."""

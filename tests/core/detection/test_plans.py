@@ -1,5 +1,7 @@
 """What somebody expects does not ring; what was taken back does again."""
 
+from dataclasses import replace
+
 from bot.core.detection import EVERYBODY, Detector, Plan, Settings, Severity, Verdict
 from tests.core.detection.days import DAY, MONDAY, USD, loop, polls, run, team
 
@@ -70,6 +72,19 @@ def test_a_plan_for_everybody_silences_the_alert_on_everybody_and_no_single_runa
     detector = Detector()
     detector.plan(Plan("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
     assert Severity.PAGE in said_of(detector)
+
+
+def test_who_rang_together_with_everybody_is_told_afterwards_if_it_stands_out() -> None:
+    alone = next(one for one in run(Detector(), SERIES) if one.subject == "dev03" and one.at > NIGHT)
+
+    class Jumping(Detector):
+        def _everybody(self, slot: int, at: int) -> Verdict | None:
+            return replace(alone, subject=EVERYBODY) if at == alone.at else super()._everybody(slot, at)
+
+    said = [one for one in run(Jumping(), SERIES) if one.at > NIGHT]
+
+    assert [one.subject for one in said if one.at == alone.at] == [EVERYBODY]
+    assert min(one.at for one in said if one.subject == "dev03") == alone.at + 300
 
 
 def test_sharp_speaks_before_normal_and_normal_before_calm() -> None:
