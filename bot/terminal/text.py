@@ -24,6 +24,7 @@ from bot.work.views import ConnectionView, PollResult
 
 CHART_COLUMNS = 60
 CLOSED_ROWS_MAX = 10  # of a kind; programs get all
+_SLACK_COMMAND = re.compile(r"`/spend ?([^`]*)`")
 _SLACK_TOKEN = re.compile(
     r"<(?:![^|>]*\||@)([^>]*)>"
 )  # Slack shows a date in the reader's zone; here its fallback is read
@@ -63,8 +64,9 @@ def spend(answer: Answer) -> None:
 
 
 def readable(mrkdwn: str) -> str:
-    """What Slack would show, without its marks."""
-    return html.unescape(_SLACK_TOKEN.sub(r"\1", mrkdwn)).replace("\u2060", "")
+    """What Slack would show, without its marks, and with the command as it is called here."""
+    plain = html.unescape(_SLACK_TOKEN.sub(r"\1", mrkdwn)).replace("\u2060", "")
+    return _SLACK_COMMAND.sub(r"«outlay spend \1»", plain)
 
 
 def _answer_table(answer: Answer) -> Table:

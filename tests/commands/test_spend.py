@@ -379,3 +379,15 @@ def test_a_trend_keeps_the_biggest_over_all_of_its_days(books: Terminal) -> None
     assert found["query"]["by"] == ["model", "day"]
     assert {row["model"]["id"] for row in found["rows"]} == {model for model, _ in every.most_common(2)}
     assert len(found["rows"]) > 2
+
+
+def test_a_name_that_is_not_there_is_not_said_to_have_cost_nothing(books: Terminal) -> None:
+    said = books.done("spend", "7d", "model:claud-sonet").out
+
+    assert re.search(
+        r"no model in the books is called claud-sonet\. Did you mean «outlay spend model:anthropic/claude-", said
+    )
+    (unknown,) = books.spend("7d", "model:claud-sonet")["unknown"]
+    assert (unknown["field"], unknown["pattern"]) == ("model", "claud-sonet")
+    assert unknown["near"].startswith("anthropic/claude-")
+    assert books.spend("7d")["unknown"] == []

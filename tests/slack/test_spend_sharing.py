@@ -1,5 +1,6 @@
 """What people do with an answer they have: show it to the channel, open it as CSV; and asking by a mention."""
 
+import asyncio
 import csv
 import io
 import re
@@ -10,6 +11,7 @@ import pytest
 from bot.core.answer import Line
 from bot.demo.slack import SCOPES
 from bot.slack.errors import Told
+from bot.slack.spend.asked import as_typed, without_the_app
 from bot.slack.spend.sharing import SHARED_REMEMBERED_MAX, Shares
 from tests.slack.fakes import DOLLAR, answer_of, key_line, owner_line
 from tests.slack.validity import mrkdwn_texts
@@ -39,12 +41,11 @@ async def test_an_answer_is_shared_as_the_sharer_asked_and_once(slack: Workspace
 
 async def test_two_quick_presses_share_once(slack: Workspace) -> None:
     private = await slack.command("/spend", user=BEN)
-    first = await private.click("spend:share", wait=False)
-    second = await private.click("spend:share", wait=False)
+    presses = [private.click("spend:share", wait=False) for _ in range(2)]  # the second before the first was answered
+    replies = await asyncio.gather(*presses)
     await slack.settle()
 
-    assert first.acked
-    assert second.acked
+    assert all(reply.acked for reply in replies)
     assert len(public(slack)) == 1
 
 
@@ -134,6 +135,13 @@ async def test_a_mention_is_answered_to_whoever_asked_alone(slack: Workspace) ->
     assert public(slack) == []
     await reply.click("spend:share")
     assert len(public(slack)) == 1
+
+
+def test_only_the_apps_own_name_is_taken_out_of_a_mention() -> None:
+    own = {"authorizations": [{"user_id": "U00OUTLAY", "is_bot": True}]}
+
+    assert without_the_app("<@U02BEN> <@U00OUTLAY|outlay> 7d", own).split() == ["<@U02BEN>", "7d"]
+    assert as_typed(without_the_app("<@U00OUTLAY> <@U02BEN> 7d", {})) == "<@U02BEN> 7d"
 
 
 async def test_a_mention_in_a_thread_is_answered_and_shared_there(slack: Workspace) -> None:

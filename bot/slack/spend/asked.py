@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 COMMAND = "/spend"
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _LINK = re.compile(r"<(?:mailto:|https?://)[^<|>]*\|([^<>]*)>|<((?:https?://)[^<|>]*)>")
 
 
@@ -22,7 +23,7 @@ def first_word(text: str) -> str:
 
 def without_the_app(text: str, body: Mapping[str, Any]) -> str:
     """The words of a mention without the app's own name. `body`: the event's envelope, which says whose app this is."""
-    own = [one.get("user_id") for one in body.get("authorizations") or () if one.get("is_bot")]
-    for user_id in own:
-        text = re.sub(rf"<@{re.escape(str(user_id))}(?:\|[^>]*)?>", " ", text)
-    return text
+    own = [str(one.get("user_id")) for one in body.get("authorizations") or () if one.get("is_bot")]
+    if not own:  # then it is the first who is mentioned
+        return _MENTION.sub(" ", text, count=1)
+    return _MENTION.sub(lambda mention: " " if mention[1] in own else mention[0], text)
