@@ -72,16 +72,15 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
 
 async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
     """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
-    view, event = body.get("view"), body.get("event")
-    event = event if isinstance(event, dict) else {}
+    view, event = _object(body.get("view")), _object(body.get("event"))
     if context.respond is not None and context.response_url:
         await privately(context.respond)(text, [kit.section(text)])
     elif event.get("type") == "app_mention" and event.get("user"):
-        await whispering(client, event["channel"], event["user"], event.get("thread_ts") or "")(
+        await whispering(client, str(event.get("channel")), event["user"], event.get("thread_ts") or "")(
             text, [kit.section(text)]
         )
     elif view and view.get("type") == "modal":
-        await client.views_update(view_id=view["id"], view=error_view(text))
+        await client.views_update(view_id=str(view.get("id")), view=error_view(text))
     elif view and body.get("trigger_id"):
         await client.views_open(trigger_id=body["trigger_id"], view=error_view(text))
 
@@ -101,15 +100,20 @@ def _instead_of_the_form(text: str) -> BoltResponse:
 
 
 def _typed(body: Mapping[str, Any]) -> set[str]:
-    """What the person typed into a view that is, or could be, a credential."""
-    state = (body.get("view") or {}).get("state") or {}
+    """What the person typed into a view that is, or could be, a credential. Whatever shape it came in: this is where
+    nothing else may go wrong."""
+    blocks = _object(_object(_object(body.get("view")).get("state")).get("values"))
     return {
         value
-        for block_id, block in state.get("values", {}).items()
-        for element in block.values()
-        if isinstance(value := element.get("value"), str)
+        for block_id, block in blocks.items()
+        for element in _object(block).values()
+        if isinstance(value := _object(element).get("value", element), str)
         and len(value) >= (SECRET_CHARACTERS_MIN if CREDENTIAL_MARK in block_id else TYPED_CHARACTERS_MIN)
     }
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _without(text: str, hide: Collection[str]) -> str:
