@@ -16,11 +16,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.books.database import execute
 from bot.books.hours import finer, runs
 from bot.books.tables import BILLED, FIGURES, RESIDUAL, UNPRICED
+from bot.core.aside import aside
 from bot.core.models import canonical
 from bot.core.money import share
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.reconcile import Billed, Used, reconcile, weights
-from bot.core.spread import Weights, over_hours, shape_of
+from bot.core.spread import HOURS, Weights, over_hours, shape_of
 from bot.core.tokens import CLASSES
 from bot.plugin.contract import Report
 
@@ -95,8 +96,13 @@ async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Seque
         weight = max(int(row.cost), 0) or int(row.tokens)
         exact[row.key_id, row.model_id][row.hour] = weight
         by_key[row.key_id][row.hour] += weight
+    billed = (await execute(session, _BILL, span)).all()
+    return await aside(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
+
+
+def _laid(billed: Sequence[Any], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]) -> list[Line]:
     found: list[Line] = []
-    for key_id, model_id, basis, *figures in await execute(session, _BILL, span):
+    for key_id, model_id, basis, *figures in billed:
         shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
         sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
         sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # shared out apart, so that no hour

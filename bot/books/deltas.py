@@ -8,10 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import TextClause, bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.books.database import execute
+from bot.core.aside import aside
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS
 from bot.core.tokens import CLASSES
 from bot.core.upstream import counts
@@ -101,8 +102,7 @@ async def lines_of(session: AsyncSession, seen: Sequence[Touched]) -> list[HourL
     statement = statement.bindparams(bindparam("hours", expanding=True))
     found: list[HourLine] = []
     for connection_id, wanted in hours.items():
-        rows = await execute(session, statement, {"connection": connection_id, "hours": wanted})
-        found += [_line(row) for row in rows]
+        found += await _lines(session, statement, {"connection": connection_id, "hours": wanted})
     return found
 
 
@@ -112,12 +112,8 @@ async def history(session: AsyncSession, workspace_id: str, day: int) -> list[Ho
         "h.hour >= :day AND h.hour < :end AND h.connection_id IN "
         "(SELECT id FROM connection WHERE workspace_id = :workspace AND role = 'books')"
     )
-    rows = await execute(
-        session,
-        text(_LINES.format(where=where)),
-        {"workspace": workspace_id, "day": day, "end": day + DAY_SECONDS},
-    )
-    return [_line(row) for row in rows]
+    values = {"workspace": workspace_id, "day": day, "end": day + DAY_SECONDS}
+    return await _lines(session, text(_LINES.format(where=where)), values)
 
 
 async def spent_since(
@@ -150,6 +146,11 @@ async def hours_since(
     for hour, name, cost, byok in rows:
         found[hour] = found.get(hour, 0) + _int(cost) + (_int(byok) if counts(str(name), ledgers) else 0)
     return found
+
+
+async def _lines(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> list[HourLine]:
+    rows = (await execute(session, statement, values)).all()
+    return await aside(lambda: [_line(row) for row in rows], len(rows))
 
 
 def _line(row: Sequence[object]) -> HourLine:

@@ -17,6 +17,7 @@ from bot.books.bulk import run_many
 from bot.books.database import execute
 from bot.books.hours import finer, runs
 from bot.books.tables import BILLED, FIGURES, UNPRICED, SpendHour
+from bot.core.aside import aside
 from bot.core.precedence import DAY_SECONDS, HOUR_SECONDS, counting, is_whole_day
 from bot.core.tokens import CLASSES
 from bot.plugin.contract import Report
@@ -167,16 +168,16 @@ async def compute(
     if winner:
         settles_at = day + DAY_SECONDS + int(winner.settles.total_seconds())
         if whole_day:
-            await run_many(
-                session,
-                _INTO[target],
-                _HOUR_COLUMNS,
-                [
+            found = await bill.lines(session, books.connection_id, books.reports, winner, day)
+            rows = await aside(
+                lambda: [
                     (books.connection_id, day + line.hour * HOUR_SECONDS, line.key_id, line.model_id, line.basis, 0,
                      *line.figures, line.unpriced, settles_at)
-                    for line in await bill.lines(session, books.connection_id, books.reports, winner, day)
+                    for line in found
                 ],
+                len(found),
             )  # fmt: skip
+            await run_many(session, _INTO[target], _HOUR_COLUMNS, rows)
         else:
             speaking = [report for report in finer(books.reports) if report.name in spoke]
             for run in await runs(session, books.connection_id, speaking, (start, end)):

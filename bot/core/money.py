@@ -58,15 +58,15 @@ def share(total: int, weights: list[int]) -> list[int]:
     """
     if not weights:
         raise ValueError("nothing to share among")
+    if not total:
+        return [0] * len(weights)
     whole = sum(weights)
     if whole == 0:
         weights, whole = [1] * len(weights), len(weights)
-    sign = -1 if total < 0 else 1
-    parts, rests = [], []
-    for position, weight in enumerate(weights):
-        part, rest = divmod(abs(total) * weight, whole)
-        parts.append(part)
-        rests.append((-rest, position))
-    for _, position in sorted(rests)[: abs(total) - sum(parts)]:
-        parts[position] += 1
-    return [sign * part for part in parts]
+    size = abs(total)
+    split = [divmod(size * weight, whole) for weight in weights]
+    parts = [part for part, _ in split]
+    if left := size - sum(parts):
+        for position in sorted(range(len(split)), key=lambda place: -split[place][1])[:left]:
+            parts[position] += 1
+    return [-part for part in parts] if total < 0 else parts

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Self, cast
 
 import httpx
 
+from bot.core.aside import aside
 from bot.core.clock import Clock
 from bot.plugin import guards, replies
 from bot.plugin.errors import NeedsReauth, Permanent, RateLimited, Transient
@@ -30,6 +31,7 @@ __all__ = ["GuardedClient", "Pace", "Pacer", "Params"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 TOO_LARGE = f"more than {MAX_BODY_BYTES // 1024**2} MiB"  # in the words of the error for such a body
+BYTES_A_ROW = 100  # about; a long body is read beside the event loop
 MAX_ERROR_BODY_BYTES = 64 * 1024  # of a refusal only the message is read
 REQUEST_SECONDS = 60.0  # from the first byte sent to the last one read, one try
 CONNECT_SECONDS = 10.0
@@ -161,7 +163,7 @@ class GuardedClient:
                 wait_seconds = self._limited_wait(reply, limited, waited_seconds)
             else:
                 failures += 1
-                outcome = self._outcome(reply)
+                outcome = await self._outcome(reply)
                 if not isinstance(outcome, Transient):
                     return outcome
                 if failures >= MAX_TRIES:
@@ -183,13 +185,13 @@ class GuardedClient:
         """The error for a request that no answer came to."""
         return Transient(f"{self._who} {why}.")
 
-    def _outcome(self, reply: _Reply | _Lost) -> Any:
+    async def _outcome(self, reply: _Reply | _Lost) -> Any:
         """The JSON, or the Transient that may go away by trying again. Raises what will not."""
         if isinstance(reply, _Lost):
             return self.lost(reply)
         try:
             if 200 <= reply.status < 300:
-                return replies.parse(reply.body, self._who)
+                return await aside(lambda: replies.parse(reply.body, self._who), len(reply.body) // BYTES_A_ROW)
             raise replies.error_for(reply.status, reply.body, self._who, self._secrets)
         except Transient as error:
             return error

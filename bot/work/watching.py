@@ -37,6 +37,7 @@ LEASE_SECONDS = 60
 LEARNT_DAYS = 35
 COMPARED_HOURS = 72  # older hours teach when the watch begins, and are not looked at again
 NEW_CONNECTION_SECONDS = DAY_SECONDS  # for so long its history may still be coming in
+RESTATED_PART = 10  # an hour of history that moves by less than a tenth is not worth learning all anew
 FIRST_SPAN_SECONDS = 300
 DRAWN_SECONDS = DAY_SECONDS - HOUR_SECONDS  # the hours before this one that tickets show
 SUBJECTS_AGAIN_SECONDS = 600
@@ -72,6 +73,7 @@ class Watched:
     known_at: int
     seen: dict[Place, dict[Part, Sums]] = field(default_factory=dict)
     polled_at: dict[int, int] = field(default_factory=dict)
+    learnt: dict[Place, int] = field(default_factory=dict)  # dollars that taught, in nano
 
 
 class Watching:
@@ -157,11 +159,11 @@ class Watching:
             known = await _who_is_who(session, workspace_id, now) if watched is None or stale else watched.known
             connections = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
             known = replace(known, connections={row.id or 0: row for row in connections})
-        if watched is None or _must_learn_anew(watched, known, touched, now):
+            lines = await deltas.lines_of(session, touched)
+        if watched is None or _must_learn_anew(watched, known, touched, lines, now):
             watched = self._watched[workspace_id] = await self._learn(workspace_id, known, touched, now)
         watched.known, watched.known_at = known, now if stale else watched.known_at
         async with self._database.read() as session:
-            lines = await deltas.lines_of(session, touched)
             settings = await episodes.settings(session, workspace_id)
             plans = await episodes.plans(session, workspace_id, now)
         watched.detector.settings = settings
@@ -231,13 +233,9 @@ class Watching:
         for day in range(today - LEARNT_DAYS * DAY_SECONDS, today + DAY_SECONDS, DAY_SECONDS):
             async with self._database.read() as session:
                 lines = await deltas.history(session, workspace_id, day)
-            parts = _parts(known, [line for line in lines if (line.connection_id, line.hour) not in waits])
-            taught = [
-                _delta(known, part, sums, place[1], min(place[1] + HOUR_SECONDS, now))
-                for place, found in sorted(parts.items(), key=lambda item: item[0][1])
-                for part, sums in found.items()
-            ]
-            await asyncio.to_thread(watched.detector.learn, sorted(as_polls(taught), key=attrgetter("end")))
+            told = [line for line in lines if (line.connection_id, line.hour) not in waits]
+            parts = await asyncio.to_thread(_teach, watched.detector, known, told, now)
+            watched.learnt |= _dollars(parts)
             if day > now - COMPARED_HOURS * HOUR_SECONDS - DAY_SECONDS:
                 watched.seen.update(parts)
         log.info("watching", extra={"workspace": workspace_id, "subjects": len(watched.detector.subjects)})
@@ -281,15 +279,24 @@ def _is_news(known: Known, one: Touched) -> bool:
     return connection is not None and one.hour + HOUR_SECONDS > connection.created_at
 
 
-def _must_learn_anew(watched: Watched, known: Known, touched: Sequence[Touched], now: int) -> bool:
-    """Did a key change hands, or does a new connection bring its history?"""
+def _must_learn_anew(
+    watched: Watched, known: Known, touched: Sequence[Touched], lines: Sequence[HourLine], now: int
+) -> bool:
+    """Did a key change hands, or does a new connection bring history, more than what it restates of it?"""
     if any(known.of_key.get(key, owner) != owner for key, owner in watched.known.of_key.items()):
         return True
-    return any(
-        not _is_news(known, one) and now - known.connections[one.connection_id].created_at < NEW_CONNECTION_SECONDS
-        for one in touched
-        if one.connection_id in known.connections
-    )
+    spent = _dollars(_parts(known, lines))
+    for one in touched:
+        connection, place = known.connections.get(one.connection_id), (one.connection_id, one.hour)
+        if connection is None or _is_news(known, one) or now - connection.created_at >= NEW_CONNECTION_SECONDS:
+            continue
+        if abs(spent.get(place, 0) - watched.learnt.get(place, 0)) * RESTATED_PART > watched.learnt.get(place, 0):
+            return True
+    return False
+
+
+def _dollars(parts: Mapping[Place, Mapping[Part, Sums]]) -> dict[Place, int]:
+    return {place: sum(cost for cost, _, _ in found.values()) for place, found in parts.items()}
 
 
 def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Sums]]:
@@ -303,6 +310,18 @@ def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Su
         told = requests if line.requests is None else (requests or 0) + line.requests
         here[part] = (cost + line.cost_nano_usd + upstream, tokens + line.tokens, told)
     return found
+
+
+def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int) -> dict[Place, dict[Part, Sums]]:
+    """Lets a detector learn from some hours; their sums. A month of many keys is seconds of work: not for the loop."""
+    parts = _parts(known, lines)
+    taught = [
+        _delta(known, part, sums, place[1], min(place[1] + HOUR_SECONDS, now))
+        for place, found in sorted(parts.items(), key=lambda item: item[0][1])
+        for part, sums in found.items()
+    ]
+    detector.learn(sorted(as_polls(taught), key=attrgetter("end")))
+    return parts
 
 
 def _differences(watched: Watched, touched: Sequence[Touched], lines: Sequence[HourLine], now: int) -> list[Delta]:

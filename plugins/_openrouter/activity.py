@@ -63,12 +63,15 @@ class Activity:
         whole = await self._table(start, end)
         keys = [found.key for found in await self._account.keys() if _worth_asking(found, start)]
         parts = await self._of_keys(keys, start, end)
-        rest = figures.remainder(whole, [table for _, table in parts])
+        rest = await _remainder(whole, parts)
         if rest.left:
             gone = [key for key in await self._account.gone_keys() if used_since(key, start)]
             parts += await self._of_keys(gone, start, end)
-            rest = figures.remainder(whole, [table for _, table in parts])
-        rows = [row for key, table in parts for row in figures.rows(table, key=key.id, project=key.project_id)]
+            rest = await _remainder(whole, parts)
+        rows: list[Row] = []
+        for key, table in parts:
+            rows += figures.rows(table, key=key.id, project=key.project_id)
+            await asyncio.sleep(0)  # thirty days of hundreds of keys: who asks meanwhile is answered in between
         rows += figures.rows(rest.left, reason=KEYLESS)
         return _Snapshot(start, end, tuple(rows), _notes(rest, [table for _, table in parts]))
 
@@ -93,6 +96,11 @@ def _worth_asking(found: shapes.AccountKey, start: datetime) -> bool:
     if found.key.last_used_at is None:
         return bool(found.usage_usd or found.byok_usd)
     return used_since(found.key, start)
+
+
+async def _remainder(whole: Table, parts: Sequence[tuple[Key, Table]]) -> figures.Remainder:
+    """In a thread: the tables of hundreds of keys are long."""
+    return await asyncio.to_thread(figures.remainder, whole, [table for _, table in parts])
 
 
 def _notes(rest: figures.Remainder, parts: Iterable[Table]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -164,6 +165,22 @@ async def test_history_that_comes_in_late_teaches_and_does_not_ring(office: Offi
     await office.read(hour, TUESDAY)
     await office.polls(3)
     assert await office.incidents() == []
+
+
+@on_one
+async def test_all_is_learnt_anew_for_history_that_is_new_and_not_for_what_is_restated_a_little(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    def learnt() -> int:
+        return [record.message for record in caplog.records].count("watching")
+
+    caplog.set_level("INFO")
+    hour = TUESDAY - timedelta(hours=14)
+    for share, times in ((Decimal("1.01"), 0), (Decimal(3), 1), (Decimal("1.01"), 1)):
+        office.spent["k1", "m1", hour] = (office.spent["k1", "m1", hour] * share).quantize(Decimal("0.000001"))
+        await office.read(hour, hour + timedelta(hours=1))
+        await office.polls(1)
+        assert learnt() == times
 
 
 @on_one

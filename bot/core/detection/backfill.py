@@ -26,11 +26,14 @@ def as_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
         requests = REQUESTS_WHERE_NOT_TOLD if delta.requests is None else max(1, delta.requests)
         dice = Random(f"{delta.subject}/{delta.key}/{delta.model}/{delta.start}")  # noqa: S311  no secret
         hits = [0] * slots
-        for _ in range(min(requests, THROWS_MAX)):
-            hits[dice.randrange(slots)] += 1
-        weights = [hit * dice.randrange(5, 20) for hit in hits]
+        for slot in dice.choices(range(slots), k=min(requests, THROWS_MAX)):
+            hits[slot] += 1
+        weights = [hit * int(5 + 15 * dice.random()) for hit in hits]
         parts = zip(
-            share(delta.cost_nano_usd, weights), share(delta.tokens or 0, weights), share(requests, hits), strict=True
+            share(delta.cost_nano_usd, weights),
+            share(delta.tokens or 0, weights),
+            hits if requests <= THROWS_MAX else share(requests, hits),
+            strict=True,
         )
         for slot, (cost, tokens, asked) in enumerate(parts):
             if hits[slot]:
