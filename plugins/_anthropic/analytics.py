@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from bot.plugin import Clock, Page, Permanent, Window
-from plugins._anthropic.asking import LIST_ROWS, Absent, Asking, Pair, TooMuch, grouped, is_about_grouping
+from plugins._anthropic.asking import LIST_ROWS, Absent, Asking, Pair, by_halves, grouped, is_about_grouping
 from plugins._anthropic.lines import HOUR, Figures, Place, Stretch, Table, floor, rfc3339, rows, stretch, tally
 from plugins._anthropic.shapes import AnalyticsCostRow, AnalyticsUsageRow, usd, utc
 from plugins._anthropic.shapes import Page as Answer
@@ -60,13 +60,7 @@ class Analytics:
         """As many hours as are not too many rows, up to the watermark."""
         window = Window(min(max(window.start, FIRST_DAY), window.end), window.end)
         part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
-        while True:
-            try:
-                return await self._page(window, part)
-            except TooMuch:
-                if (half := part.half()) is None:
-                    raise
-                part = half
+        return await by_halves(lambda part: self._page(window, part), part)
 
     async def _page(self, window: Window, part: Stretch) -> Page:
         said = Window(part.start, max(floor(part.end, HOUR), part.start))

@@ -5,13 +5,15 @@ the account does not have is asked for again with less. A report that the organi
 one that fails.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from bot.plugin import Context, Permanent
+from bot.plugin import Page as Reported
 from bot.plugin.client import TOO_LARGE, Params
+from plugins._anthropic.lines import Stretch
 from plugins._anthropic.shapes import Listing, Page, read
 
 ROOT = "/v1/organizations"
@@ -33,6 +35,17 @@ class Absent(Exception):
 
 class TooMuch(Permanent):
     """More than one question should ask for; half of the time may do."""
+
+
+async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretch) -> Reported:
+    """The page of a stretch, or of as much of its beginning as is not too much. Raises TooMuch if an hour is."""
+    while True:
+        try:
+            return await page(part)
+        except TooMuch:
+            if (half := part.half()) is None:
+                raise
+            part = half
 
 
 class Asking:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from datetime import timedelta
 
 from bot.plugin import Page, Permanent, Row, Window
-from plugins._anthropic.asking import Asking, Pair, TooMuch, grouped, is_about_grouping
+from plugins._anthropic.asking import Asking, Pair, by_halves, grouped, is_about_grouping
 from plugins._anthropic.lines import Figures, Place, Stretch, ceiling, rfc3339, rows, stretch, tally
 from plugins._anthropic.shapes import Bucket, UsageRow, utc
 from plugins._anthropic.shapes import Page as Answer
@@ -34,13 +34,7 @@ class Usage:
     async def page(self, window: Window, cursor: str | None) -> Page:
         """As many hours as are not too many rows, a day at most."""
         part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
-        while True:
-            try:
-                return await self._page(window, part)
-            except TooMuch:
-                if (half := part.half()) is None:
-                    raise
-                part = half
+        return await by_halves(lambda part: self._page(window, part), part)
 
     async def _page(self, window: Window, part: Stretch) -> Page:
         said = Window(part.start, part.end)
