@@ -9,9 +9,14 @@ from bot.books import outbox
 from bot.books.tables import Connection
 
 
-async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
+def responsible(row: Connection, admins: Iterable[str]) -> list[str]:
     """Who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
-    for person in sorted({row.connected_by, *admins} - {""}) or [""]:
+    return sorted({row.connected_by, *admins} - {""}) or [""]
+
+
+async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
+    """Tells whoever is responsible that a ledger refuses the credential."""
+    for person in responsible(row, admins):
         await outbox.say(
             session,
             workspace_id=row.workspace_id,

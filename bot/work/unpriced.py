@@ -10,6 +10,7 @@ from bot.books import outbox
 from bot.books.database import execute
 from bot.books.tables import Connection
 from bot.core.models import canonical
+from bot.work.reauth import responsible
 
 MAX_TOLD_AT_ONCE = 10  # models of one page; the others are told of with a later one
 
@@ -17,14 +18,14 @@ MAX_TOLD_AT_ONCE = 10  # models of one page; the others are told of with a later
 async def tell_unpriced(
     session: AsyncSession, row: Connection, models: Collection[str], now: datetime, admins: Iterable[str]
 ) -> None:
-    """Tells whoever connected the ledger, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+    """Tells whoever is responsible of those that nobody has been told of."""
     told = 0
     for model in sorted(models):
         key = f"unpriced:{row.workspace_id}:{row.ledger}:{canonical(model)}"
         if told == MAX_TOLD_AT_ONCE or not await _first(session, key):
             continue
         told += 1
-        for person in sorted({row.connected_by, *admins} - {""}) or [""]:
+        for person in responsible(row, admins):
             await outbox.say(
                 session,
                 workspace_id=row.workspace_id,
