@@ -24,6 +24,7 @@ from bot.books.incident_tables import Incident
 from bot.books.tables import Connection, Workspace
 from bot.books.upstream import keeping_books
 from bot.core.answer import Owner
+from bot.core.aside import aside
 from bot.core.clock import Clock
 from bot.core.detection import EVERYBODY, Delta, Detector, Verdict
 from bot.core.detection.backfill import as_polls
@@ -160,7 +161,8 @@ class Watching:
             connections = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
             known = replace(known, connections={row.id or 0: row for row in connections})
             lines = await deltas.lines_of(session, touched)
-        if watched is None or _must_learn_anew(watched, known, touched, lines, now):
+        parts = await aside(lambda: _parts(known, lines), len(lines))
+        if watched is None or _must_learn_anew(watched, known, touched, parts, now):
             watched = self._watched[workspace_id] = await self._learn(workspace_id, known, touched, now)
         watched.known, watched.known_at = known, now if stale else watched.known_at
         async with self._database.read() as session:
@@ -168,7 +170,7 @@ class Watching:
             plans = await episodes.plans(session, workspace_id, now)
         watched.detector.settings = settings
         watched.detector.plans = {plan.id: plan for plan in plans}
-        fed = _differences(watched, touched, lines, now)
+        fed = _differences(watched, touched, parts, now)
         verdicts = await asyncio.to_thread(watched.detector.feed, now, fed) if fed or touched else []
         rates = {subject: rate(watched.detector, subject, now) for subject in _subjects([*alive, *over], verdicts)}
         async with self._database.write() as session:
@@ -280,12 +282,12 @@ def _is_news(known: Known, one: Touched) -> bool:
 
 
 def _must_learn_anew(
-    watched: Watched, known: Known, touched: Sequence[Touched], lines: Sequence[HourLine], now: int
+    watched: Watched, known: Known, touched: Sequence[Touched], parts: Mapping[Place, Mapping[Part, Sums]], now: int
 ) -> bool:
     """Did a key change hands, or does a new connection bring history, more than what it restates of it?"""
     if any(known.of_key.get(key, owner) != owner for key, owner in watched.known.of_key.items()):
         return True
-    spent = _dollars(_parts(known, lines))
+    spent = _dollars(parts)
     for one in touched:
         connection, place = known.connections.get(one.connection_id), (one.connection_id, one.hour)
         if connection is None or _is_news(known, one) or now - connection.created_at >= NEW_CONNECTION_SECONDS:
@@ -324,9 +326,11 @@ def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int
     return parts
 
 
-def _differences(watched: Watched, touched: Sequence[Touched], lines: Sequence[HourLine], now: int) -> list[Delta]:
+def _differences(
+    watched: Watched, touched: Sequence[Touched], found: Mapping[Place, dict[Part, Sums]], now: int
+) -> list[Delta]:
     """What the touched hours have now and had not when they were last looked at."""
-    known, found = watched.known, _parts(watched.known, lines)
+    known = watched.known
     oldest = now - COMPARED_HOURS * HOUR_SECONDS
     fed: list[Delta] = []
     for one in touched:
