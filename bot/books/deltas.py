@@ -7,6 +7,7 @@ detector found. In between a process may die: then the hour is looked at again.
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -144,7 +145,7 @@ async def hours_since(
     rows = await execute(session, statement, values)
     found: dict[int, int] = {}
     for hour, name, cost, byok in rows:
-        found[hour] = found.get(hour, 0) + _int(cost) + (_int(byok) if counts(str(name), ledgers) else 0)
+        found[hour] = found.get(hour, 0) + int(cost) + (int(byok) if counts(str(name), ledgers) else 0)
     return found
 
 
@@ -153,14 +154,10 @@ async def _lines(session: AsyncSession, statement: TextClause, values: Mapping[s
     return await aside(lambda: [_line(row) for row in rows], len(rows))
 
 
-def _line(row: Sequence[object]) -> HourLine:
+def _line(row: Sequence[Any]) -> HourLine:
     """PostgreSQL sums to numeric."""
     connection, hour, key, model, name, cost, byok, tokens, requests = row
     return HourLine(
-        _int(connection), _int(hour), _int(key), _int(model), str(name), _int(cost), _int(byok), _int(tokens),
-        None if requests is None else _int(requests),
+        int(connection), int(hour), int(key), int(model), str(name), int(cost), int(byok), int(tokens),
+        None if requests is None else int(requests),
     )  # fmt: skip
-
-
-def _int(value: object) -> int:
-    return int(value)  # type: ignore[call-overload,no-any-return]
