@@ -70,6 +70,18 @@ def option(text: str, value: str) -> Block:
     return {"text": plain(text, 75), "value": value}
 
 
+def input_field(name: str, label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
+    """A field of a form that is its own block, so that an error lands on it."""
+    block: Block = {
+        "type": "input",
+        "block_id": name,
+        "label": plain(label, 2_000),
+        "optional": optional,
+        "element": element | {"action_id": name},
+    }
+    return block | ({"hint": plain(hint, 2_000)} if hint else {})
+
+
 def size(blocks: Sequence[Block]) -> int:
     """The characters that people read in these blocks."""
     return sum(_texts(block) for block in blocks)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.core.answer import Owner
 from bot.slack import kit, words
-from bot.slack.alerts.fields import Filled, Wrong, dollars, field, one_of
+from bot.slack.alerts.fields import Filled, Wrong, dollars, one_of
 from bot.slack.alerts.ids import Input, View
 from bot.slack.alerts.overview import OWNERS_MAX
 from bot.work.alerting import SENSITIVITIES, Alerting
@@ -31,26 +31,26 @@ def settings_form(chosen: Alerting, shown_in: str) -> kit.View:
         "close": kit.plain("Cancel"),
         "private_metadata": json.dumps({"shown_in": shown_in}),
         "blocks": [
-            field(
+            kit.input_field(
                 Input.SENSITIVITY,
                 "How sharp?",
                 one_of("radio_buttons", options, chosen.sensitivity),
                 hint="One false alarm in 100 developer-days is one a week in a team of twenty.",
             ),
-            field(
+            kit.input_field(
                 Input.FLOOR_USD,
                 "From how many dollars on?",
                 dollars(chosen.floor_nano_usd),
                 hint="Nothing rings before the strange stretch itself, or the last hour, has cost so much.",
             ),
-            field(Input.PLACE, "Which channel?", _channels(chosen.channel), optional=True, hint=_WHERE),
-            field(
+            kit.input_field(Input.PLACE, "Which channel?", _channels(chosen.channel), optional=True, hint=_WHERE),
+            kit.input_field(
                 Input.QUIET_FROM,
                 "Quiet from",
                 one_of("static_select", hours, begins),
                 hint=f"What is urgent is told at any hour; the rest waits for the end of the quiet hours. In {zone}.",
             ),
-            field(Input.QUIET_TO, "Quiet until", one_of("static_select", hours, ends)),
+            kit.input_field(Input.QUIET_TO, "Quiet until", one_of("static_select", hours, ends)),
         ],
     }
 
@@ -87,8 +87,10 @@ def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> ki
     ]
     listed = "\n".join(told) if told else "No team has a channel of its own yet."
     inputs = [
-        field(Input.OWNER, "Whose incidents?", one_of("static_select", options[:OWNERS_MAX])),
-        field(Input.PLACE, "Which channel?", _channels(), optional=True, hint="Empty: where all the others go."),
+        kit.input_field(Input.OWNER, "Whose incidents?", one_of("static_select", options[:OWNERS_MAX])),
+        kit.input_field(
+            Input.PLACE, "Which channel?", _channels(), optional=True, hint="Empty: where all the others go."
+        ),
     ]
     made: kit.View = {
         "type": "modal",

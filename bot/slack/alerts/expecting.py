@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.slack import kit, words
 from bot.slack.alerts import phrases
-from bot.slack.alerts.fields import Filled, Wrong, day, dollars, field, one_of, text
+from bot.slack.alerts.fields import Filled, Wrong, day, dollars, one_of, text
 from bot.slack.alerts.ids import Input, View
 from bot.work.desk import IncidentView
 
@@ -47,10 +47,12 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> kit.View:
         "private_metadata": json.dumps({"incident": view.number, "shown_in": shown_in}),
         "blocks": [
             kit.section(f"{phrases.owner(view)}: {words.money(view.spent_nano_usd)} so far. {phrases.sentence(view)}"),
-            field(Input.REASON, "Why?", text(), hint="Everybody who sees the incident reads this."),
-            field(Input.HOW, "What is expected?", one_of("radio_buttons", options, ONCE)),
-            field(Input.UNTIL, "Until which day?", day(proposed), optional=True, hint="Where a date is meant above."),
-            field(
+            kit.input_field(Input.REASON, "Why?", text(), hint="Everybody who sees the incident reads this."),
+            kit.input_field(Input.HOW, "What is expected?", one_of("radio_buttons", options, ONCE)),
+            kit.input_field(
+                Input.UNTIL, "Until which day?", day(proposed), optional=True, hint="Where a date is meant above."
+            ),
+            kit.input_field(
                 Input.DAY_USD,
                 "Up to how many dollars a day?",
                 dollars(_rounded_up(midnight)),

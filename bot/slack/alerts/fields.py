@@ -21,18 +21,6 @@ class Wrong(ValueError):
         self.field = field
 
 
-def field(name: str, label: str, element: kit.Block, *, optional: bool = False, hint: str = "") -> kit.Block:
-    """A field that is its own block, so that an error lands on it."""
-    block: kit.Block = {
-        "type": "input",
-        "block_id": name,
-        "label": kit.plain(label, 2_000),
-        "optional": optional,
-        "element": element | {"action_id": name},
-    }
-    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})
-
-
 def one_of(kind: str, options: Sequence[kit.Block], chosen: str = "") -> kit.Block:
     """A select or radio buttons, with what is chosen now."""
     now = next((option for option in options if option["value"] == chosen), None)

@@ -11,7 +11,7 @@ from bot.core.answer import Owner
 from bot.core.incidents import ALIVE
 from bot.slack import kit, words
 from bot.slack.alerts import phrases, undelivered
-from bot.slack.alerts.fields import Filled, Wrong, day, field, one_of, start_of, text
+from bot.slack.alerts.fields import Filled, Wrong, day, one_of, start_of, text
 from bot.slack.alerts.ids import Action, Input, View
 from bot.work.desk import IncidentView
 from bot.work.undelivered import GivenUp
@@ -64,7 +64,7 @@ def modal(
             *_expected(expected, names, now, zone),
             kit.actions(*buttons),
             {"type": "divider"},
-            field(
+            kit.input_field(
                 Input.DIRECT,
                 "Direct messages",
                 ticked | ({"initial_options": [direct]} if wants_direct else {}),
@@ -111,10 +111,12 @@ def plan_form(owners: Sequence[Owner], today: date, shown_in: str, *, is_admin: 
         "private_metadata": json.dumps({"shown_in": shown_in}),
         "blocks": [
             kit.section("Declared beforehand, it does not ring. It counts in every figure all the same."),
-            field(Input.OWNER, "Whose work?", one_of("static_select", options)),
-            field(Input.FROM, "From which day?", day(today)),
-            field(Input.UNTIL, "Until which day, that day included?", day(today), optional=is_admin, hint=hint),
-            field(Input.REASON, "Why?", text()),
+            kit.input_field(Input.OWNER, "Whose work?", one_of("static_select", options)),
+            kit.input_field(Input.FROM, "From which day?", day(today)),
+            kit.input_field(
+                Input.UNTIL, "Until which day, that day included?", day(today), optional=is_admin, hint=hint
+            ),
+            kit.input_field(Input.REASON, "Why?", text()),
         ],
     }
 

@@ -16,7 +16,7 @@ from bot.slack.alerts.service import Deeds
 from bot.slack.alerts.undelivered import ALL
 from bot.slack.deps import Deps
 from bot.slack.errors import Told
-from bot.slack.spend.asked import COMMAND, first_word
+from bot.slack.spend.asked import COMMAND, subcommand
 from bot.work.desk import NoSuchIncident
 
 SUBCOMMAND = "alerts"
@@ -121,10 +121,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
     """Binds the subcommand, the buttons of the overview, and its forms."""
     face = Overview(deps)
 
-    async def is_alerts(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) == SUBCOMMAND
-
-    @app.command(COMMAND, matchers=[is_alerts])
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:

@@ -43,20 +43,20 @@ def view(known: Subjects, budget: Budget | None, scope: Scope | None = None) -> 
     if budget and budget.channel:
         channel["initial_conversation"] = budget.channel
     parts = [
-        _input(Input.SCOPE, "For whom or what?", _radio(scopes, scope)) | {"dispatch_action": True},
+        kit.input_field(Input.SCOPE, "For whom or what?", _radio(scopes, scope)) | {"dispatch_action": True},
         *_which(scope, known, budget),
-        _input(Input.LIMIT, "How much (USD)?", _text(_dollars(budget.limit_nano_usd) if budget else "")),
-        _input(Input.PERIOD, "In what time?", _radio(periods, period)),
-        _input(
+        kit.input_field(Input.LIMIT, "How much (USD)?", _text(_dollars(budget.limit_nano_usd) if budget else "")),
+        kit.input_field(Input.PERIOD, "In what time?", _radio(periods, period)),
+        kit.input_field(
             Input.SHARES, "Tell at (per cent of it)", _text(shares), optional=True, hint="Each once a period: 80, 100."
         ),
-        _input(
+        kit.input_field(
             Input.FORECAST,
             "Forecast",
             {"type": "checkboxes", "options": [foresee], **({"initial_options": [foresee]} if on else {})},
             optional=True,
         ),
-        _input(Input.CHANNEL, "Where to tell", channel, optional=True, hint="Empty: where alerts go."),
+        kit.input_field(Input.CHANNEL, "Where to tell", channel, optional=True, hint="Empty: where alerts go."),
         kit.context(SOFT),
     ]
     if budget:
@@ -144,7 +144,7 @@ def _which(scope: Scope, known: Subjects, budget: Budget | None) -> list[kit.Blo
             return _owner(known, budget) or [kit.context("Nobody answers for a key yet: `/spend owners` says whose.")]
         case "model":
             model = budget.subject if budget and budget.scope == "model" else ""
-            return [_input(Input.MODEL, "Which model?", _text(model), hint="Such as *claude*; * is anything.")]
+            return [kit.input_field(Input.MODEL, "Which model?", _text(model), hint="Such as *claude*; * is anything.")]
         case "ledger":
             return _ledger(known, budget) or [kit.context("No ledger is connected yet: `/spend connect`.")]
     return []
@@ -173,7 +173,7 @@ def _select(
     element: kit.Block = {"type": "static_select", "options": list(options.values())}
     if budget and budget.scope == scope and budget.subject in options:
         element["initial_option"] = options[budget.subject]
-    return [_input(field, label, element)]
+    return [kit.input_field(field, label, element)]
 
 
 def _remove(budget: Budget) -> kit.Block:
@@ -216,14 +216,3 @@ def _typed(values: dict[str, Any], field: Input) -> str:
 def _shown(field: Input, values: dict[str, Any]) -> str:
     """A field that is not in the form, since there is nothing to choose, cannot hold an error."""
     return field if field in values else Input.SCOPE
-
-
-def _input(name: str, label: str, element: dict[str, Any], *, optional: bool = False, hint: str = "") -> kit.Block:
-    block: kit.Block = {
-        "type": "input",
-        "block_id": name,
-        "label": kit.plain(label),
-        "optional": optional,
-        "element": element | {"action_id": name},
-    }
-    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

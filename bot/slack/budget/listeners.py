@@ -12,7 +12,7 @@ from bot.slack.deps import Deps
 from bot.slack.errors import Refused, Told
 from bot.slack.home.drawing import draw_again
 from bot.slack.posting import privately
-from bot.slack.spend.asked import COMMAND, first_word
+from bot.slack.spend.asked import COMMAND, subcommand
 from bot.slack.spend.blocks import FOR_MEMBERS
 from bot.work.budgeting import BudgetError, with_name
 
@@ -24,10 +24,7 @@ _GONE = "That budget is gone; somebody has removed it. `/spend budget` lists wha
 def register(app: AsyncApp, deps: Deps) -> None:
     """Binds the subcommand, the buttons and the form."""
 
-    async def is_budget(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) in SUBCOMMANDS
-
-    @app.command(COMMAND, matchers=[is_budget])
+    @app.command(COMMAND, matchers=[subcommand(*SUBCOMMANDS)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond
     ) -> None:

@@ -19,7 +19,7 @@ from bot.slack.connect.service import Connect
 from bot.slack.deps import Deps
 from bot.slack.home.drawing import draw_again
 from bot.slack.posting import direct_channel, to_channel
-from bot.slack.spend.asked import COMMAND, as_typed, first_word
+from bot.slack.spend.asked import COMMAND, as_typed, subcommand
 
 SUBCOMMAND = "connect"
 
@@ -33,10 +33,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
 
 def _register_opening(app: AsyncApp, connect: Connect) -> None:
-    async def is_connect(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) == SUBCOMMAND
-
-    @app.command(COMMAND, matchers=[is_connect])
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:

@@ -24,7 +24,7 @@ def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) ->
     """The form, filled in with what is chosen. `preview` None: it follows."""
     own = plan.people.get(user_id, ())
     parts: list[kit.Block] = _for_admins(plan) if is_admin else [kit.section(_where(plan))]
-    parts.append(_input(Input.OWN, "Your own figures, by direct message", _checkboxes(own), optional=True))
+    parts.append(kit.input_field(Input.OWN, "Your own figures, by direct message", _checkboxes(own), optional=True))
     return {
         "type": "modal",
         "callback_id": View.FORM,
@@ -75,15 +75,15 @@ def _for_admins(plan: Plan) -> list[kit.Block]:
     if plan.channels:
         channels["initial_conversations"] = list(plan.channels)
     return [
-        _input(Input.CHANNELS, "Where to", channels, optional=True, hint="None: no digest for the workspace."),
-        _input(Input.PERIODS, "How often", _checkboxes(plan.periods), optional=True),
-        _input(
+        kit.input_field(Input.CHANNELS, "Where to", channels, optional=True, hint="None: no digest for the workspace."),
+        kit.input_field(Input.PERIODS, "How often", _checkboxes(plan.periods), optional=True),
+        kit.input_field(
             Input.AT,
             "At what time",
             {"type": "timepicker", "initial_time": plan.at.isoformat("minutes")},
             hint=f"In the time zone of the reports, {plan.zone}.",
         ),
-        _input(
+        kit.input_field(
             Input.PICTURE,
             "Picture",
             {"type": "checkboxes", "options": [_PICTURE], **({"initial_options": [_PICTURE]} if plan.picture else {})},
@@ -130,14 +130,3 @@ def _checkboxes(periods: tuple[Period, ...]) -> kit.Block:
 def _periods(state: dict[str, Any]) -> tuple[Period, ...]:
     chosen = {option["value"] for option in state.get("selected_options") or ()}
     return tuple(period for period in PERIODS if period in chosen)
-
-
-def _input(name: str, label: str, element: kit.Block, *, optional: bool = False, hint: str = "") -> kit.Block:
-    block: kit.Block = {
-        "type": "input",
-        "block_id": name,
-        "label": kit.plain(label),
-        "optional": optional,
-        "element": element | {"action_id": name},
-    }
-    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

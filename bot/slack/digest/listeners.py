@@ -13,7 +13,7 @@ from bot.slack.digest.ids import Action, View
 from bot.slack.errors import Refused, Told
 from bot.slack.home.drawing import draw_again
 from bot.slack.posting import privately
-from bot.slack.spend.asked import COMMAND, as_typed, first_word
+from bot.slack.spend.asked import COMMAND, as_typed, subcommand
 from bot.slack.spend.blocks import FOR_MEMBERS
 
 SUBCOMMAND = "digest"
@@ -25,10 +25,7 @@ _HELP = "`/spend digest` sets digests up; `/spend digest now`, `/spend digest no
 def register(app: AsyncApp, deps: Deps) -> None:
     """Binds the subcommand, the form and the button."""
 
-    async def is_digest(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) == SUBCOMMAND
-
-    @app.command(COMMAND, matchers=[is_digest])
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck,
         command: dict[str, Any],

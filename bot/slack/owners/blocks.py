@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from bot.core.answer import Owner
 from bot.slack import kit, words
@@ -65,11 +64,11 @@ def form_view(key: OwnedKey, list_view_id: str, place: Place) -> kit.View:
         "private_metadata": json.dumps({"key": key.number, "list": list_view_id, **asdict(place)}),
         "blocks": [
             kit.section(_line(key)),
-            _input(
+            kit.input_field(
                 Input.KIND, "Who answers for it?", {"type": "radio_buttons", "options": kinds, "initial_option": now}
             ),
-            _input(Input.PERSON, "The person", person, optional=True),
-            _input(
+            kit.input_field(Input.PERSON, "The person", person, optional=True),
+            kit.input_field(
                 Input.NAME,
                 "The agent's or the team's name",
                 {
@@ -79,7 +78,7 @@ def form_view(key: OwnedKey, list_view_id: str, place: Place) -> kit.View:
                 },
                 optional=True,
             ),
-            _input(
+            kit.input_field(
                 Input.START,
                 "From which day?",
                 {"type": "datepicker"},
@@ -119,7 +118,7 @@ def _search(find: str) -> kit.Block:
     }
     if find:
         element["initial_value"] = find
-    return _input(Input.FIND, "Find", element, optional=True)
+    return kit.input_field(Input.FIND, "Find", element, optional=True)
 
 
 def _key(key: OwnedKey) -> kit.Block:
@@ -132,14 +131,3 @@ def _line(key: OwnedKey) -> str:
     told = f" · the ledger says {words.safe(key.email)}" if key.email and key.owner.kind == "unattributed" else ""
     spent = f"{words.money(key.spent_nano_usd)} this month"
     return f"*{words.safe(key.name)}* ({words.safe(key.connection)}) · {spent}\n{owner_text(key.owner)}{told}"
-
-
-def _input(name: str, label: str, element: dict[str, Any], *, optional: bool = False, hint: str = "") -> kit.Block:
-    block: kit.Block = {
-        "type": "input",
-        "block_id": name,
-        "label": kit.plain(label),
-        "optional": optional,
-        "element": element | {"action_id": name},
-    }
-    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

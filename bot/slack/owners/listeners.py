@@ -18,7 +18,7 @@ from bot.slack.home.drawing import draw_again
 from bot.slack.owners import blocks
 from bot.slack.owners.blocks import Place
 from bot.slack.owners.ids import Action, Input, View
-from bot.slack.spend.asked import COMMAND, first_word
+from bot.slack.spend.asked import COMMAND, subcommand
 
 SUBCOMMAND = "owners"
 _GONE = "That key is not in the books any more. Open `/spend owners` again."
@@ -40,10 +40,7 @@ async def _list(deps: Deps, workspace_id: str, place: Place) -> kit.View:
 
 
 def _register_list(app: AsyncApp, deps: Deps) -> None:
-    async def is_owners(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) == SUBCOMMAND
-
-    @app.command(COMMAND, matchers=[is_owners])
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:

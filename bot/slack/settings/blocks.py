@@ -33,8 +33,8 @@ def form(rights: Rights) -> kit.View:
         "submit": kit.plain("Save"),
         "close": kit.plain("Cancel"),
         "blocks": [
-            _input(Input.OPEN, "Who sees whose figures?", radio),
-            _input(Input.ADMINS, "Admins", _people(rights.admins), optional=True, hint=admins_hint),
+            kit.input_field(Input.OPEN, "Who sees whose figures?", radio),
+            kit.input_field(Input.ADMINS, "Admins", _people(rights.admins), optional=True, hint=admins_hint),
             *_teams(rights),
         ],
     }
@@ -43,7 +43,9 @@ def form(rights: Rights) -> kit.View:
 def team_form(name: str, team: Team, shown_in: str) -> kit.View:
     """The people of a team; `name` "" for one that is added."""
     typed: kit.Block = {"type": "plain_text_input", "max_length": NAME_CHARACTERS_MAX}
-    named = kit.section(f"*{words.safe(name)}*") if name else _input(Input.NAME, "What is the team called?", typed)
+    named = (
+        kit.section(f"*{words.safe(name)}*") if name else kit.input_field(Input.NAME, "What is the team called?", typed)
+    )
     return {
         "type": "modal",
         "callback_id": View.TEAM,
@@ -53,11 +55,11 @@ def team_form(name: str, team: Team, shown_in: str) -> kit.View:
         "private_metadata": json.dumps({"team": name, "shown_in": shown_in}),
         "blocks": [
             named,
-            _input(
+            kit.input_field(
                 Input.MANAGERS, "Who manages it?", _people(team.managers), optional=True,
                 hint="They see the team's own keys and its people, where people see only themselves.",
             ),
-            _input(
+            kit.input_field(
                 Input.MEMBERS, "Who belongs to it?", _people(team.members), optional=True,
                 hint="Nobody in either: the team is forgotten. Its keys stay its own.",
             ),
@@ -120,14 +122,3 @@ def _people(initial: Sequence[str]) -> kit.Block:
 
 def _users(values: dict[str, Any], name: str) -> list[str]:
     return [str(one) for one in ((values.get(name) or {}).get(name) or {}).get("selected_users") or ()]
-
-
-def _input(name: str, label: str, element: kit.Block, *, optional: bool = False, hint: str = "") -> kit.Block:
-    block: kit.Block = {
-        "type": "input",
-        "block_id": name,
-        "label": kit.plain(label),
-        "optional": optional,
-        "element": element | {"action_id": name},
-    }
-    return block | ({"hint": kit.plain(hint, 2_000)} if hint else {})

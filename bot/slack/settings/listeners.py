@@ -12,7 +12,7 @@ from bot.slack.deps import Deps
 from bot.slack.errors import Refused
 from bot.slack.settings import blocks
 from bot.slack.settings.ids import Action, Input, View
-from bot.slack.spend.asked import COMMAND, first_word
+from bot.slack.spend.asked import COMMAND, subcommand
 
 SUBCOMMAND = "settings"
 _FIELDS = {"name": Input.NAME, "managers": Input.MANAGERS, "members": Input.MEMBERS, "admins": Input.ADMINS}
@@ -21,10 +21,7 @@ _FIELDS = {"name": Input.NAME, "managers": Input.MANAGERS, "members": Input.MEMB
 def register(app: AsyncApp, deps: Deps) -> None:
     """Binds the subcommand, the buttons and both forms."""
 
-    async def is_settings(command: dict[str, Any]) -> bool:
-        return first_word(str(command.get("text") or "")) == SUBCOMMAND
-
-    @app.command(COMMAND, matchers=[is_settings])
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:

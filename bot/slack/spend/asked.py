@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 COMMAND = "/spend"
@@ -19,6 +19,15 @@ def first_word(text: str) -> str:
     """Which of the subcommands is meant, if any."""
     words = as_typed(text).split(maxsplit=1)
     return words[0].lower() if words else ""
+
+
+def subcommand(*names: str) -> Callable[[dict[str, Any]], Awaitable[bool]]:
+    """A matcher of Bolt's for the command with one of these words first."""
+
+    async def is_meant(command: dict[str, Any]) -> bool:
+        return first_word(str(command.get("text") or "")) in names
+
+    return is_meant
 
 
 def without_the_app(text: str, body: Mapping[str, Any]) -> str:
