@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = add("demo", "the whole story on loopback: no account, no network")
     demo.add_argument("--serve", action="store_true", help="stay, so that you can type /spend … yourself")
+    demo.add_argument("--today", metavar="DATE", help="the UTC day on which it plays (YYYY-MM-DD), not today")
     add("run", "run the bot: Socket Mode with SLACK_APP_TOKEN, else HTTP with SLACK_SIGNING_SECRET")
     add("doctor", "look whether everything is well, and say how to mend what is not", formats=("text", "json"))
 

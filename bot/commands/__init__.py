@@ -22,6 +22,7 @@ from bot.commands.export import export
 from bot.commands.vault import vault
 from bot.commands.workspace import team, workspace
 from bot.core.acting import CLOCK, Actor, acting
+from bot.core.clock import SystemClock
 from bot.core.months import MonthError
 from bot.core.plain import as_flat, as_plain, flat_columns, stamp
 from bot.core.query import QueryError
@@ -33,6 +34,7 @@ from bot.work.lease import BusyError
 from bot.work.views import ConnectionView, PollResult
 
 WAIT_FOR_POLL_SECONDS = 60
+DEMO_YEARS = range(2000, 2100)
 
 
 async def run(arguments: argparse.Namespace) -> int:
@@ -44,9 +46,7 @@ async def run(arguments: argparse.Namespace) -> int:
         out.line(new_key())
         return 0
     if name == "demo":
-        from bot.demo.story import demo
-
-        return await demo(serve=arguments.serve)
+        return await _demo(arguments)
     if name == "replay":
         from bot.commands.replay import run as run_replay
 
@@ -70,6 +70,19 @@ async def run(arguments: argparse.Namespace) -> int:
     except Exception as error:  # noqa: BLE001  the boundary of `bot.cli` would say the same, but it does not know the secrets
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 1
+
+
+async def _demo(arguments: argparse.Namespace) -> int:
+    from bot.demo.story import demo
+
+    try:
+        today = _date(arguments.today) if arguments.today else SystemClock().now().date()
+        if today.year not in DEMO_YEARS:
+            raise UsageError(f"the demo plays in the years {DEMO_YEARS[0]} to {DEMO_YEARS[-1]}")
+    except UsageError as error:
+        sys.stderr.write(explain(error) + "\n")
+        return 2
+    return await demo(serve=arguments.serve, today=today)
 
 
 def _leave_no_core() -> None:

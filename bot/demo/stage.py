@@ -1,6 +1,6 @@
 """The stage of the demo: stand-ins on loopback, and a real house with a real bot between them, for one `with` block.
 
-    async with stage() as on_stage:
+    async with stage(date(2026, 11, 24)) as on_stage:
         reply = await on_stage.chat.command("/spend", user="U04DANA")
 
 Nothing of the user's is touched: settings come from a mapping made here, books and key file lie in a folder that goes
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from sqlalchemy import text
@@ -40,7 +40,7 @@ from bot.settings import Settings
 from bot.work.views import ConnectionView
 
 LOOPBACK = "127.0.0.1"
-BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of today, UTC
+BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of its day, UTC
 WEEK = timedelta(days=7)
 CATCH_UP_SECONDS = 120.0  # many times what it takes; a machine may be very busy
 LOOK_AGAIN_SECONDS = 0.1
@@ -128,13 +128,13 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
-    """Opens the stage shortly after two of today, UTC."""
+async def stage(today: date) -> AsyncIterator[Stage]:
+    """Opens the stage shortly after two of this day, UTC."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_without_the_users_own())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-demo-")))
         redactor = logs.set_up("INFO", stream=stack.enter_context((folder / LOG_FILE).open("w", encoding="utf-8")))
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight = datetime.combine(today, time.min, UTC)
         clock = ShiftedClock(midnight + BEGINS)
         company = Company(now=clock.now())
         openrouter = openrouter_app(company, clock)

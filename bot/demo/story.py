@@ -7,6 +7,7 @@ What is simulated is said on the first line. The scenes are in `story_scenes`, `
 import asyncio
 import signal
 import sys
+from datetime import date
 
 from bot import logs
 from bot.demo.narrator import Narrator
@@ -22,12 +23,12 @@ class _Telling:
     told = False
 
 
-async def demo(*, serve: bool) -> int:
-    """Tells the story, and with `serve` lets the audience play on. Gives the exit code."""
+async def demo(*, serve: bool, today: date) -> int:
+    """Tells the story of this day, and with `serve` lets the audience play on. Gives the exit code."""
     tell, telling = Narrator(), _Telling()
     tell.line(SIMULATED, "bold")
     tell.line(REAL)
-    task = asyncio.create_task(_tell(tell, telling, serve))
+    task = asyncio.create_task(_tell(tell, telling, serve, today))
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, task.cancel)
@@ -39,7 +40,7 @@ async def demo(*, serve: bool) -> int:
         return 0 if telling.told else STOPPED
 
 
-async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
+async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> int:
     tell.progress("the stage is being set …")
     # These take a second or two to load; the first line should not wait for them.
     from bot.demo import story_alert, story_bills, story_serve, story_sums, story_ticket
@@ -47,7 +48,7 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool) -> int:
     from bot.demo.stage import NotHeld, stage
 
     try:
-        async with stage() as on:
+        async with stage(today) as on:
             tell.progress_done()
             tell.scene("An admin connects OpenRouter")
             await scenes.connect(on, tell)

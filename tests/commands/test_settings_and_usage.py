@@ -85,6 +85,14 @@ def test_wrong_usage_is_exit_2_and_nothing_on_stdout(terminal: Terminal, words: 
     assert "usage: " in ran.err
 
 
+@pytest.mark.parametrize("day", ["monday", "2026-02-29", "1999-12-31", "2100-01-01"])
+def test_the_demo_plays_on_no_day_that_is_none_or_too_far(terminal: Terminal, day: str) -> None:
+    ran = terminal("demo", "--today", day)
+
+    assert ran.code == 2
+    assert ran.complaint
+
+
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["spend", "--help"], ["vault", "--help"]])
 def test_help_and_version_are_done_at_once(terminal: Terminal, words: list[str]) -> None:
     assert terminal.done(*words).out

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from bot.demo import story
 from bot.demo.stage import NotHeld
 
+TODAY = date(2026, 11, 21)  # a Saturday, in the middle of a month; the processes below are told it too
 WHOLE_STORY_SECONDS = 180  # three times what the demo promises: other tests may keep the machine busy
 SCRIPT = b"""/spend 31d by model
 as dana: /spend me
@@ -41,7 +43,7 @@ def told() -> Iterator[tuple[subprocess.CompletedProcess[bytes], Path]]:
     with tempfile.TemporaryDirectory() as folder:
         yield (
             subprocess.run(
-                [sys.executable, "-m", "bot", "demo", "--serve"],
+                [sys.executable, "-m", "bot", "demo", "--serve", "--today", "2026-11-21"],
                 input=SCRIPT,
                 capture_output=True,
                 timeout=WHOLE_STORY_SECONDS,
@@ -183,7 +185,7 @@ def test_served_it_plays_what_is_typed_until_quit(words: str) -> None:
 
 def test_ctrl_c_ends_it_without_a_word_of_python() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "bot", "demo"],
+        [sys.executable, "-m", "bot", "demo", "--today", "2026-11-21"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_environment(),
@@ -208,12 +210,12 @@ def test_ctrl_c_ends_it_without_a_word_of_python() -> None:
 async def test_what_does_not_hold_is_one_line_and_exit_1(
     error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def closed() -> None:
+    def closed(_: date) -> None:
         raise error
 
     monkeypatch.setattr("bot.demo.stage.stage", closed)
 
-    assert await story.demo(serve=False) == 1
+    assert await story.demo(serve=False, today=TODAY) == 1
     err = capsys.readouterr().err
     assert err.startswith(said)
     assert err.count("\n") == 1
