@@ -8,21 +8,33 @@ import asyncio
 import platform
 import sqlite3
 
-from benchmarks import charts, cycle, delivery, forecast, hostile, lenses, living, sealed, spend, trail, writing
+from benchmarks import (
+    charts,
+    delivery,
+    forecast,
+    hostile_input,
+    ingest,
+    live_bot,
+    poll_cycle,
+    queries,
+    spend,
+    trail,
+    vault_cost,
+)
 from benchmarks.detection import bench as detection
 from benchmarks.measure import Row
 
 BENCHMARKS = {
     "spend": spend.run,
-    "lenses": lenses.run,
-    "writing": writing.run,
-    "cycle": cycle.run,
-    "living": living.run,
+    "lenses": queries.run,
+    "writing": ingest.run,
+    "cycle": poll_cycle.run,
+    "living": live_bot.run,
     "delivery": delivery.run,
     "charts": charts.run,
     "forecast": forecast.run,
-    "hostile": hostile.run,
-    "sealed": sealed.run,
+    "hostile": hostile_input.run,
+    "sealed": vault_cost.run,
     "trail": trail.run,
     "detection": detection.run,
 }

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 
 from benchmarks.measure import Row
-from bot.slack.pictures.painter import Painter
+from outlay.slack.chart_images.renderer import Painter
 
 CHARTS = 30
 PROBE_SECONDS = 0.005

@@ -18,16 +18,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from benchmarks.measure import Row
-from bot.books import migrations, outbox
-from bot.books.database import Database
-from bot.books.workspaces import ensure
-from bot.core.clock import Clock, SystemClock
-from bot.plugin import Checked, Config, Event, Finding, Meta, Receipt, Sink, Subject
-from bot.vault.master import open_vault
-from bot.work.connecting import Connections
-from bot.work.delivering import LANE_AT_ONCE, Deliveries
-from bot.work.sinks import Sinks
-from bot.work.telling import tell_sinks
+from outlay import migrations, outbox
+from outlay.connections.service import Connections
+from outlay.core.clock import Clock, SystemClock
+from outlay.database.engine import Database
+from outlay.delivery.sinks import Sinks
+from outlay.delivery.worker import LANE_AT_ONCE, Deliveries
+from outlay.incidents.sink_events import tell_sinks
+from outlay.plugin import Checked, Config, Event, Finding, Meta, Receipt, Sink, Subject
+from outlay.vault.key_setup import open_vault
+from outlay.workspaces.store import ensure
 
 ROWS = 10_000
 ANSWER_SECONDS = 0.05

@@ -15,13 +15,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.core.clock import FakeClock, SystemClock
-from bot.demo import anthropic, openai, openrouter
-from bot.demo.company import Company
-from bot.demo.serve import serving
+from outlay.core.clock import FakeClock, SystemClock
+from outlay.fakes.anthropic import server as anthropic_server
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.openai import server as openai_server
+from outlay.fakes.openrouter import server as openrouter_server
 
 LEDGERS = ("openrouter", "openai", "anthropic")
-ROOTS = {"openrouter": openrouter.ROOT, "openai": openai.ROOT, "anthropic": ""}
+ROOTS = {"openrouter": openrouter_server.ROOT, "openai": openai_server.ROOT, "anthropic": ""}
 HOUR = timedelta(hours=1)
 _MOMENT = struct.Struct("d")
 
@@ -62,9 +64,9 @@ async def main(place: Path, keys: int) -> None:
     each = keys // len(LEDGERS)
     company = Company(now=clock.now(), days=1, extra_keys=keys - 2 * each, extra_direct=each)
     apps = {
-        "openrouter": openrouter.openrouter_app(company, clock),
-        "openai": openai.openai_app(company, clock),
-        "anthropic": anthropic.anthropic_app(company, clock),
+        "openrouter": openrouter_server.openrouter_app(company, clock),
+        "openai": openai_server.openai_app(company, clock),
+        "anthropic": anthropic_server.anthropic_app(company, clock),
     }
     async with AsyncExitStack() as stack:
         urls = {name: await stack.enter_async_context(serving(app)) + ROOTS[name] for name, app in apps.items()}

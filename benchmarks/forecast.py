@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from statistics import mean
 
 from benchmarks.measure import Row
-from bot.core.forecast import forecast, straight_line
-from bot.core.query import month_of
-from bot.demo.company import Company
-from bot.demo.spending import hour_of
+from outlay.core.calendar_periods import month_of
+from outlay.fakes.company.company import Company
+from outlay.fakes.company.usage_model import hour_of
+from outlay.spend.forecast import forecast, straight_line
 
 SEEDS = range(1, 13)
 MONTHS = (date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1))

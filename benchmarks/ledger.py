@@ -3,10 +3,10 @@
 import asyncio
 import sys
 
-from bot.core.clock import SystemClock
-from bot.demo.company import Company
-from bot.demo.openrouter import openrouter_app
-from bot.demo.serve import serving
+from outlay.core.clock import SystemClock
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.openrouter.server import openrouter_app
 
 
 async def main(extra_keys: int) -> None:

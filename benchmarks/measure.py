@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from bot.books.database import Database, execute
+from outlay.database.engine import Database, execute
 
 TICKS_PER_MS = 0.1  # Linux counts a process's time in hundredths of a second
 

@@ -24,20 +24,21 @@ from typing import Any
 
 from sqlalchemy import text
 
-from bot.books import lanes, migrations, outbox
-from bot.books.database import Database, execute
-from bot.books.workspaces import ensure
-from bot.core.clock import SystemClock
-from bot.demo.linear import API_KEY, PATH, LinearStandin, linear_app
-from bot.demo.serve import serving
-from bot.plugin import Finding, Subject, What
-from bot.vault.master import open_vault
-from bot.work import delivering
-from bot.work.connecting import Connections
-from bot.work.delivering import Deliveries
-from bot.work.sinks import Sinks
-from bot.work.telling import tell_sinks
-from plugins.linear import Linear
+from outlay import migrations, outbox
+from outlay.connections.service import Connections
+from outlay.core.clock import SystemClock
+from outlay.database.engine import Database, execute
+from outlay.delivery import circuit_breaker
+from outlay.delivery import worker as delivery_worker
+from outlay.delivery.sinks import Sinks
+from outlay.delivery.worker import Deliveries
+from outlay.fakes.http_server import serving
+from outlay.fakes.linear.server import API_KEY, PATH, LinearStandin, linear_app
+from outlay.incidents.sink_events import tell_sinks
+from outlay.plugin import Finding, Subject, What
+from outlay.vault.key_setup import open_vault
+from outlay.workspaces.store import ensure
+from outlay_plugins.linear import Linear
 
 PROCESSES = 4
 SLOT_SECONDS = 0.2
@@ -119,8 +120,8 @@ async def _work(url: str, folder: Path, until: float) -> None:
     """One process: bears incidents in the slots that it can claim, and delivers."""
     logging.disable(logging.CRITICAL)  # that deliveries fail is what this is about
     outbox.LEASE_SECONDS = LEASE_SECONDS
-    delivering.MAX_BACKOFF_SECONDS, delivering.TIMEOUT_SECONDS = 3.0, 4
-    lanes.SHUT_SECONDS, lanes.MAX_SHUT_SECONDS = 1, 2
+    delivery_worker.MAX_BACKOFF_SECONDS, delivery_worker.TIMEOUT_SECONDS = 3.0, 4
+    circuit_breaker.SHUT_SECONDS, circuit_breaker.MAX_SHUT_SECONDS = 1, 2
     database, clock = Database(url), SystemClock()
     connections = _connections(database, folder)
     sinks = Sinks(connections, clock)

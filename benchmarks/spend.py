@@ -9,15 +9,16 @@ from typing import Any
 
 from sqlalchemy import text
 
-from benchmarks.filled import DAYS, KEYS, NOW, REPORTS, TODAY, fill, opened, url_of
 from benchmarks.measure import Row, median_ms, resident_mib
-from bot.books import export, retention
-from bot.books.audit import audit
-from bot.books.database import Database, execute
-from bot.books.prices import PriceList
-from bot.core import months
-from bot.core.clock import FakeClock
-from bot.work.asking import Asking
+from benchmarks.year_of_data import DAYS, KEYS, NOW, REPORTS, TODAY, fill, opened, url_of
+from outlay.books.closing.audit import audit
+from outlay.books.pricing.price_list import PriceList
+from outlay.books.rollups import retention
+from outlay.core import months
+from outlay.core.clock import FakeClock
+from outlay.database.engine import Database, execute
+from outlay.export import month_rows
+from outlay.spend.service import Asking
 
 QUESTIONS = (
     "", "by model", "by key top 10", "by day", "by project", "30d by owner", "30d by model", "30d by key top 10",
@@ -74,7 +75,7 @@ async def _exported(database: Database, where: str) -> list[Row]:
     async def work() -> int:
         count = 0
         async with database.read() as session:
-            rows = export.focus_rows(
+            rows = month_rows.focus_rows(
                 session, "local", OCTOBER, prices=PriceList(), titles={"openrouter": "OpenRouter"}, now=NOW
             )
             async for _ in rows:

@@ -11,18 +11,18 @@ from decimal import Decimal
 from typing import Any
 from unittest import mock
 
-from benchmarks.filled import opened, url_of
 from benchmarks.measure import Row as Figure
-from bot.books import trail
-from bot.books.accept import accept
-from bot.books.incident_tables import Incident
-from bot.books.tables import Connection, Workspace
-from bot.core.budgets import Budget
-from bot.core.clock import FakeClock
-from bot.plugin.contract import Page, Report, Row, Window
-from bot.work.budgeting import Budgeting
-from bot.work.desk import Desk
-from bot.work.owning import Owning
+from benchmarks.year_of_data import opened, url_of
+from outlay.audit_log import log as audit_log
+from outlay.books.ingest.ingest_page import accept
+from outlay.budgets.budget import Budget
+from outlay.budgets.service import Budgeting
+from outlay.core.clock import FakeClock
+from outlay.database.tables import Connection, Workspace
+from outlay.incidents.service import Desk
+from outlay.incidents.tables import Incident
+from outlay.owners import Owning
+from outlay.plugin.contract import Page, Report, Row, Window
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HOURLY = Report("hours", timedelta(hours=1))
@@ -93,4 +93,4 @@ def _trail(*, noted: bool) -> AbstractContextManager[Any]:
     async def nothing(*_: object, **__: object) -> None:
         """No row."""
 
-    return nullcontext() if noted else mock.patch.object(trail, "note", nothing)
+    return nullcontext() if noted else mock.patch.object(audit_log, "note", nothing)

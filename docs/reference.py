@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bot.cli import _parser as command_parser
-from bot.settings import documented
 from docs import licences
+from outlay.cli.parser import _parser as command_parser
+from outlay.settings import documented
 
 DOCS = Path(__file__).parent
 OPEN, CLOSE = "<!-- {}: made by docs/reference.py -->", "<!-- end of {} -->"
@@ -32,12 +32,12 @@ def commands() -> str:
 
 def ledger() -> str:
     """The ledger of docs/examples, as it is."""
-    return _example("tollgate")
+    return _example("example_ledger")
 
 
 def sink() -> str:
     """The sink of docs/examples, as it is."""
-    return _example("clapper")
+    return _example("example_sink")
 
 
 def _example(name: str) -> str:

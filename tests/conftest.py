@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["tests.watched", "tests.on_postgres"]
+pytest_plugins = ["tests.request_audit_plugin", "tests.postgres_plugin", "tests.books_plugin"]
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from bot.settings import documented
-from docs import bill, licences
+from docs import licences, sbom
+from outlay.settings import documented
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -76,7 +76,7 @@ def test_the_image_is_made_of_what_is_there_and_says_how_it_is() -> None:
     assert sources
     assert all((ROOT / source).exists() and f"!{source}" in ignored for source in sources)
     assert "/healthz" in last("HEALTHCHECK")
-    assert json.loads(last("ENTRYPOINT")) == ["python", "-m", "bot"]
+    assert json.loads(last("ENTRYPOINT")) == ["python", "-m", "outlay"]
     assert json.loads(last("CMD")) == ["run"]
 
 
@@ -169,8 +169,8 @@ def test_one_clean_way_through_an_expression_is_enough(expression: str, wanted: 
 
 
 def test_the_bill_names_what_the_lock_names_and_nothing_else() -> None:
-    made = bill.bill()
-    names = {bill._tidy(part["name"]) for part in made["components"]}
+    made = sbom.bill()
+    names = {sbom._tidy(part["name"]) for part in made["components"]}
     wanted = {one.name for one in licences.locked() if one.running} - set(licences.ELSEWHERE)
     sample = made | {"components": made["components"][:4], "dependencies": []}  # all of it takes the validator seconds
 

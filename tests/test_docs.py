@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import plugin
-from bot.core.query import DIMENSIONS, FILTERS, parse
-from bot.plugin import Ledger, PluginError, loader
-from bot.plugin.contract import Plugin, Sink
-from bot.plugin.sink_trial import SinkTrial
-from bot.plugin.trial import Trial
-from bot.settings import documented
 from docs import reference
+from outlay import plugin
+from outlay.plugin import Ledger, PluginError, loader
+from outlay.plugin.contract import Plugin, Sink
+from outlay.plugin.testing.ledger_trial import Trial
+from outlay.plugin.testing.sink_trial import SinkTrial
+from outlay.settings import documented
+from outlay.spend.parser import DIMENSIONS, FILTERS, parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tests/*.md")])

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from docs.examples.tollgate import Tollgate, TollgateConfig
+from docs.examples.example_ledger import Tollgate, TollgateConfig
+from outlay.core.clock import FakeClock
+from outlay.plugin import Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "tg-billing-7d1c4e90ab52"

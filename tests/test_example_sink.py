@@ -10,10 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.plugin import BadConfig
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import SinkBench
-from docs.examples.clapper import Clapper, ClapperConfig
+from docs.examples.example_sink import Clapper, ClapperConfig
+from outlay.plugin import BadConfig
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import SinkBench
 
 SECRET = "clap-7d1c4e90ab52"
 LIVE = re.compile(r"https?://\S+|www\.\S+|@\w+|<!\w+")

@@ -16,7 +16,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.logger import get_bolt_app_logger, get_bolt_logger
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 
-from bot.logs import (
+from outlay.logs import (
     FLOORS,
     MAX_KNOWN_SECRETS,
     MAX_LINE_CHARACTERS,
@@ -66,7 +66,7 @@ class Log:
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    names = ["", "bot", "plugins", "outlay", "slack_bolt.outlay", *FLOORS]
+    names = ["", "outlay", "outlay_plugins", "slack_bolt.outlay", *FLOORS]
     before = {name: logging.getLogger(name).level for name in names}
     yield
     logging.captureWarnings(False)
@@ -78,9 +78,9 @@ def _logging_as_it_was() -> Iterator[None]:
 
 def test_a_line_says_when_how_grave_who_what_and_the_extras() -> None:
     log = Log()
-    logging.getLogger("bot.work.poll").info("polled %s", "openrouter", extra={"rows": 12, "note": "two words", "z": ""})
+    logging.getLogger("outlay.poll").info("polled %s", "openrouter", extra={"rows": 12, "note": "two words", "z": ""})
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    bot\.work\.poll: "
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z INFO    outlay\.poll: "
         r'polled openrouter rows=12 note="two words" z=""',
         log.lines[0],
     )
@@ -92,7 +92,7 @@ class TestAPlantedSecret:
         log = Log()
         if secret == PLAIN:
             log.redactor.add(secret)
-        return log, logging.getLogger("bot.planted")
+        return log, logging.getLogger("outlay.planted")
 
     def found(self, log: Log, secret: str) -> bool:
         tail = secret[-10:]
@@ -157,7 +157,7 @@ class TestAPlantedSecret:
 
         log, logger = self.planted(secret)
         logger.debug("%s %s", secret, Broken())
-        assert log.lines == ["a log line of bot.planted could not be written (RuntimeError)"]
+        assert log.lines == ["a log line of outlay.planted could not be written (RuntimeError)"]
         assert not self.found(log, secret)
         assert capsys.readouterr().err == ""
 
@@ -240,21 +240,21 @@ async def test_the_socket_clients_envelope_does_not_show_at_debug() -> None:
 def test_our_own_debug_is_heard_only_when_asked_for() -> None:
     for level, expected in (("DEBUG", 2), ("INFO", 1), ("WARNING", 0)):
         log = Log(level)
-        logging.getLogger("bot.x").debug("one")
-        logging.getLogger("plugins.x").info("two")
+        logging.getLogger("outlay.x").debug("one")
+        logging.getLogger("outlay_plugins.x").info("two")
         assert len(log.lines) == expected
 
 
 def test_a_second_set_up_replaces_the_first() -> None:
     first, second = Log(), Log()
-    logging.getLogger("bot").warning("once")
+    logging.getLogger("outlay").warning("once")
     assert first.text == ""
     assert len(second.lines) == 1
 
 
 def test_nothing_forges_a_second_line_or_moves_the_cursor() -> None:
     log = Log()
-    logging.getLogger("bot").info("name %s", "a\r\n2026-01-01 ERROR forged\x1b[2J\u2028x", extra={"e": "b\nc"})
+    logging.getLogger("outlay").info("name %s", "a\r\n2026-01-01 ERROR forged\x1b[2J\u2028x", extra={"e": "b\nc"})
     assert len(log.lines) == 1
     assert "\x1b" not in log.text
     assert "a | 2026-01-01 ERROR forged\\x1b[2J | x" in log.text
@@ -263,7 +263,7 @@ def test_nothing_forges_a_second_line_or_moves_the_cursor() -> None:
 def test_a_long_line_is_cut_after_it_is_redacted() -> None:
     log = Log()
     log.redactor.add(PLAIN)
-    logging.getLogger("bot").info("x" * (MAX_LINE_CHARACTERS - 60) + PLAIN + "y" * 1000)
+    logging.getLogger("outlay").info("x" * (MAX_LINE_CHARACTERS - 60) + PLAIN + "y" * 1000)
     assert PLAIN[:8] not in log.text
     assert log.lines[0].endswith("more characters)")
 

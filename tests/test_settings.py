@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from bot.settings import SettingsError, documented, load
-from bot.vault import new_key
+from outlay.settings import SettingsError, documented, load
+from outlay.vault import new_key
 
 SECRET_NAMES = [
     "SLACK_BOT_TOKEN",

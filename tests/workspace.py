@@ -1,4 +1,4 @@
-"""The test workspace: a Slack that reads like a chat, around a bot that the caller starts. See `bot.demo.slack_chat`.
+"""The test workspace: a Slack that reads like a chat, around a bot that the caller starts. See `user_driver`.
 
     async with test_workspace(start_bot) as slack:
         reply = await slack.command("/spend 7d", user=ALICE)
@@ -12,14 +12,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.demo.serve import serving
-from bot.demo.slack import SCOPES, SlackStandIn
-from bot.demo.slack_chat import ALICE, GENERAL, Chat, Target
-from bot.demo.slack_faults import Faults
-from bot.demo.slack_journal import Call, Journal
-from bot.demo.slack_seen import Home, Modal, Reply
-from bot.demo.slack_socket import SocketMode
-from bot.demo.slack_world import World
+from outlay.fakes.http_server import serving
+from outlay.fakes.slack.call_log import Call, Journal
+from outlay.fakes.slack.faults import Faults
+from outlay.fakes.slack.screen import Home, Modal, Reply
+from outlay.fakes.slack.server import SCOPES, SlackStandIn
+from outlay.fakes.slack.socket_mode import SocketMode
+from outlay.fakes.slack.user_driver import ALICE, GENERAL, Chat, Target
+from outlay.fakes.slack.workspace import World
 
 __all__ = [
     "ALICE",

@@ -11,12 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.detection.baseline import folk
 from benchmarks.detection.companies import BEGIN, HELD_BACK, Company, company
-from benchmarks.detection.folk import folk
-from benchmarks.detection.judging import Alert, Figures, judge, together
+from benchmarks.detection.scoring import Alert, Figures, judge, together
 from benchmarks.measure import Row
-from bot.commands.replay import replay
-from bot.core.detection import Delta, Detector, Severity, restore, save
+from outlay.cli.replay import replay
+from outlay.detection import Delta, Detector, Severity, restore, save
 
 SHARED = Path(__file__).parents[3] / "shared" / "anomaly"
 COMPANIES = 10

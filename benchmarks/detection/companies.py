@@ -9,8 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from benchmarks.detection.people import DAY_SLOTS, KINDS, PRICES, Person, Spent, person, poisson, usual_day
-from bot.core.detection import Delta
-from bot.core.detection.slots import SLOT_SECONDS
+from outlay.detection import Delta
+from outlay.detection.time_slots import SLOT_SECONDS
 
 HELD_BACK = 100
 BEGIN = 1_735_516_800  # a Monday, 00:00 UTC

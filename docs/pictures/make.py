@@ -15,21 +15,21 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot import settings
-from bot.books.workspaces import ensure
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from bot.demo.openrouter import MANAGEMENT_KEY, ROOT, openrouter_app
-from bot.demo.render import to_html
-from bot.demo.serve import serving
-from bot.demo.staff import COMPANY_NAME, PEOPLE
-from bot.house import house
-from bot.slack.digest import blocks as digest_blocks
-from bot.slack.home import blocks as home_blocks
-from bot.slack.posting import Message
-from bot.slack.spend import blocks
-from bot.work.clockwork import People
-from bot.work.digest_plan import Plan
+from outlay import settings
+from outlay.core.clock import FakeClock
+from outlay.digests.subscriptions import Plan
+from outlay.fakes.company.company import Company
+from outlay.fakes.company.employees import COMPANY_NAME, PEOPLE
+from outlay.fakes.http_server import serving
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, openrouter_app
+from outlay.fakes.slack.rendering.terminal import to_html
+from outlay.polling.due_polls import People
+from outlay.services import house
+from outlay.slack.digests import blocks as digest_blocks
+from outlay.slack.home import blocks as home_blocks
+from outlay.slack.message_poster import Message
+from outlay.slack.spend import blocks
+from outlay.workspaces.store import ensure
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 20, 14, 5, tzinfo=UTC)

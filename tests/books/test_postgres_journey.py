@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from tests.commands.ledgers import behind, connecting, doors
-from tests.commands.terminal import Terminal
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.company import Company
+from tests.cli.run_cli import Terminal
+from tests.cli.threaded_fakes import behind, connecting, doors
 from tests.postgres import Server
 
 NOW = datetime(2026, 12, 1, 14, 5, 30, tzinfo=UTC)

@@ -11,20 +11,20 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from bot import settings as bot_settings
-from bot.books import audit as auditing
-from bot.books import outbox
-from bot.books.closing import share_workspace
-from bot.books.database import execute
-from bot.books.tables import Connection
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from bot.house import House, house
-from bot.work.clockwork import Polls
-from bot.work.delivering import Deliveries
-from tests.books.little_books import DAY, MONDAY, Books, connection, row
-from tests.books.little_months import OCTOBER, SETTLED, clerk, closed_october, set_workspace
-from tests.commands.ledgers import Served, behind, doors
+from outlay import outbox
+from outlay import settings as bot_settings
+from outlay.books.closing import audit as auditing
+from outlay.books.closing.close_month import share_workspace
+from outlay.core.clock import FakeClock
+from outlay.database.engine import execute
+from outlay.database.tables import Connection
+from outlay.delivery.worker import Deliveries
+from outlay.fakes.company.company import Company
+from outlay.polling.due_polls import Polls
+from outlay.services import House, house
+from tests.books.closed_month import OCTOBER, SETTLED, clerk, closed_october, set_workspace
+from tests.books.factories import DAY, MONDAY, Books, connection, row
+from tests.cli.threaded_fakes import Served, behind, doors
 from tests.postgres import Server
 
 NOW = datetime(2026, 11, 21, 14, 5, 30, tzinfo=UTC)

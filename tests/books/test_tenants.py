@@ -15,27 +15,27 @@ import pytest
 from pydantic import Field, SecretStr
 from sqlmodel import SQLModel
 
-from bot.core.budgets import Budget
-from bot.core.clock import FakeClock
-from bot.core.rights import Team
-from bot.house import House
-from bot.plugin import Checked, Config, Ledger, Meta
-from bot.vault.local import LocalKey, derive
-from bot.vault.vault import Vault
-from bot.work.alerting import Alerting
-from bot.work.asking import Asking
-from bot.work.bookkeeping import Bookkeeping
-from bot.work.budgeting import Budgeting
-from bot.work.connecting import Connections
-from bot.work.desk import Desk
-from bot.work.digest_plan import Plan
-from bot.work.digesting import Digesting
-from bot.work.home import Homes
-from bot.work.owning import Owning
-from bot.work.rights import Ruling
-from bot.work.undelivered import Undelivered
-from bot.work.watching import Watching
-from tests.books.little_books import MONDAY, NOW, REPORTS, Books
+from outlay.access.policy import Team
+from outlay.access.service import Ruling
+from outlay.books.closing.service import Bookkeeping
+from outlay.budgets.budget import Budget
+from outlay.budgets.service import Budgeting
+from outlay.connections.service import Connections
+from outlay.core.clock import FakeClock
+from outlay.delivery.dead_letters import Undelivered
+from outlay.digests.service import Digesting
+from outlay.digests.subscriptions import Plan
+from outlay.home import Homes
+from outlay.incidents.alert_settings import Alerting
+from outlay.incidents.service import Desk
+from outlay.incidents.watcher import Watching
+from outlay.owners import Owning
+from outlay.plugin import Checked, Config, Ledger, Meta
+from outlay.services import House
+from outlay.spend.service import Asking
+from outlay.vault.local_key import LocalKey, derive
+from outlay.vault.vault import Vault
+from tests.books.factories import MONDAY, NOW, REPORTS, Books
 from tests.books.two_tenants import MARK, NOBODYS, furnished, rows_of
 
 THEIR_KEY, THEIR_OWNER = f"k-{MARK}", f"agent:{MARK.lower()}"
@@ -173,11 +173,18 @@ WRITES: dict[str, list[Call]] = {
 }
 
 
+BELOW_SERVICES = ("core", "database", "logs", "plugin", "settings", "vault")  # packages whose classes are no services
+
+
 def methods() -> dict[str, bool]:
     """Every public method of every service in the house; whether it takes a workspace."""
     found = {}
     for name, kind in typing.get_type_hints(House).items():
-        if inspect.isclass(kind) and kind.__module__.startswith("bot.work."):
+        if (
+            inspect.isclass(kind)
+            and kind.__module__.startswith("outlay.")
+            and kind.__module__.split(".")[1] not in BELOW_SERVICES
+        ):
             for method, function in inspect.getmembers(kind, inspect.isfunction):
                 if not method.startswith("_"):
                     found[f"{name}.{method}"] = "workspace_id" in inspect.signature(function).parameters

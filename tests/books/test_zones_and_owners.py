@@ -4,22 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bot.books.owners import OwnerError
-from bot.books.tables import Person
-from bot.core.money import NANO_PER_USD as USD
-from bot.plugin.contract import Key
-from tests.books.little_books import BILL, DAY, HOUR, MONDAY, Books, row
-from tests.books.little_weeks import (
-    SUNDAY_NIGHT,
-    a_week,
-    by_owner,
-    fill,
-    in_zone,
-    lines_agree,
-    paid,
-    remember,
-    say_owner,
-)
+from outlay.books.ownership import OwnerError
+from outlay.core.money import NANO_PER_USD as USD
+from outlay.database.tables import Person
+from outlay.plugin.contract import Key
+from tests.books.factories import BILL, DAY, HOUR, MONDAY, Books, row
+from tests.books.weeks import SUNDAY_NIGHT, a_week, by_owner, fill, in_zone, lines_agree, paid, remember, say_owner
 
 CHANGES = [  # the first of five days in which the clocks change: New York's two, Lord Howe's two
     ("America/New_York", date(2026, 3, 6)),

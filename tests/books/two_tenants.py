@@ -9,17 +9,19 @@ from typing import Any
 
 from sqlmodel import SQLModel, select
 
-from bot.books import keys as book_keys
-from bot.books import outbox, owners, trail
-from bot.books.budget_tables import BudgetRow, BudgetTold
-from bot.books.calibration_tables import Calibration
-from bot.books.incident_tables import Expectation, Incident, IncidentChange, Preference, Watch
-from bot.books.install_tables import Installation
-from bot.books.tables import AuditRun, ClosedMonth, Connection, Lane, Outbox, Person, Receipt, Secret
-from bot.books.total_tables import ClosedTotal
-from bot.books.trail import TrailDeed
-from bot.plugin.contract import Key
-from tests.books.little_books import MONDAY, NOW, Books, row
+from outlay import outbox
+from outlay.audit_log import log as audit_log
+from outlay.audit_log.log import TrailDeed
+from outlay.books import ownership
+from outlay.books.closing.tables import ClosedTotal
+from outlay.books.ingest import ledger_keys as book_keys
+from outlay.books.pricing.tables import Calibration
+from outlay.budgets.tables import BudgetRow, BudgetTold
+from outlay.database.tables import AuditRun, ClosedMonth, Connection, Lane, Outbox, Person, Receipt, Secret
+from outlay.incidents.tables import Expectation, Incident, IncidentChange, Watch
+from outlay.plugin.contract import Key
+from outlay.workspaces.tables import Installation, Preference
+from tests.books.factories import MONDAY, NOW, Books, row
 
 TEAM = '{"managers": ["U8"], "members": ["U9"]}'
 MARK = "PLANTED"  # in everything of T2 that has a name
@@ -51,7 +53,7 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
             Key(f"free-{mark}", name=mark),
         ]
         await book_keys.remember(session, connection_id, known, NOW)
-        key = await owners.own(session, workspace, f"k-{mark}", f"agent:{mark.lower()}", 0)
+        key = await ownership.own(session, workspace, f"k-{mark}", f"agent:{mark.lower()}", 0)
         incident = Incident(
             workspace_id=workspace, subject=f"agent:{mark.lower()}", name=mark, kind="agent", severity="page",
             since=at, opened_at=at, seen_at=at, spent_nano_usd=10**11, verdict="{}", channel=f"C{mark}", ts="1.1",
@@ -95,7 +97,7 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
         assert connection is not None
         connection.account_title, connection.error = mark, mark
         session.add(connection)
-        await trail.note(session, workspace, TrailDeed.OWN, f"key:{key.id}", now=NOW, name=mark)
+        await audit_log.note(session, workspace, TrailDeed.OWN, f"key:{key.id}", now=NOW, name=mark)
         return {
             "key": key.id or 0,
             "incident": incident.id or 0,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.core.money import MAX_NANO_USD, MoneyError, exact, share, to_nano, to_usd
+from outlay.core.money import MAX_NANO_USD, MoneyError, exact, share, to_nano, to_usd
 
 NANOS = st.integers(-MAX_NANO_USD, MAX_NANO_USD)
 WEIGHTS = st.lists(st.integers(0, 10**15), min_size=1, max_size=30)

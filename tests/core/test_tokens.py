@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.tokens import CLASSES, NO_TOKENS, Tokens
+from outlay.core.tokens import CLASSES, NO_TOKENS, Tokens
 
 COUNTS = st.integers(0, 10**12)
 TOKENS = st.builds(Tokens, *[COUNTS] * 6)

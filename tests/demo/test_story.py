@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo import story
-from bot.demo.stage import NotHeld
+from outlay.demo import story
+from outlay.demo.environment import NotHeld
 
 TODAY = date(2026, 11, 21)  # a Saturday, in the middle of a month; the processes below are told it too
 WHOLE_STORY_SECONDS = 180  # three times what the demo promises: other tests may keep the machine busy
@@ -43,7 +43,7 @@ def told() -> Iterator[tuple[subprocess.CompletedProcess[bytes], Path]]:
     with tempfile.TemporaryDirectory() as folder:
         yield (
             subprocess.run(
-                [sys.executable, "-m", "bot", "demo", "--serve", "--today", "2026-11-21"],
+                [sys.executable, "-m", "outlay", "demo", "--serve", "--today", "2026-11-21"],
                 input=SCRIPT,
                 capture_output=True,
                 timeout=WHOLE_STORY_SECONDS,
@@ -185,7 +185,7 @@ def test_served_it_plays_what_is_typed_until_quit(words: str) -> None:
 
 def test_ctrl_c_ends_it_without_a_word_of_python() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "bot", "demo", "--today", "2026-11-21"],
+        [sys.executable, "-m", "outlay", "demo", "--today", "2026-11-21"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_environment(),
@@ -213,7 +213,7 @@ async def test_what_does_not_hold_is_one_line_and_exit_1(
     def closed(_: date) -> None:
         raise error
 
-    monkeypatch.setattr("bot.demo.stage.stage", closed)
+    monkeypatch.setattr("outlay.demo.environment.stage", closed)
 
     assert await story.demo(serve=False, today=TODAY) == 1
     err = capsys.readouterr().err

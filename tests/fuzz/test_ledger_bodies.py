@@ -14,15 +14,15 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.plugin import PluginError, loader
-from bot.plugin.conformance import LedgerConformance
-from bot.plugin.contract import Config, Ledger, Window
-from bot.plugin.judging import row_problem
-from bot.plugin.pacing import Pacer
-from bot.plugin.replies import error_for, parse
-from bot.plugin.session import session
-from bot.plugin.trial import Trial
+from outlay.core.clock import FakeClock
+from outlay.plugin import PluginError, loader
+from outlay.plugin.contract import Config, Ledger, Window
+from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.responses import error_for, parse
+from outlay.plugin.session import session
+from outlay.plugin.testing.ledger_tests import LedgerConformance
+from outlay.plugin.testing.ledger_trial import Trial
+from outlay.plugin.testing.row_checks import row_problem
 from tests.fuzz.cases import SEEDS, bent, fuzzed, spelled, torn
 
 MODULES = (

@@ -16,10 +16,10 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from bot.demo.serve import serving
-from bot.demo.slack import SlackStandIn
-from bot.slack.http import PATH
-from bot.slack.tasks import Tasks
+from outlay.fakes.http_server import serving
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.slack.http import PATH
+from outlay.slack.tasks import Tasks
 from tests.fuzz.cases import SEEDS, bent, fuzzed, torn
 from tests.slack.test_http import SIGNING_SECRET, served
 from tests.workspace import ALICE, BEN, Workspace
@@ -59,7 +59,7 @@ class Line:
         """
         records, self.log[:] = list(self.log), []
         told = [f"{record.name}: {record.getMessage()}" for record in records]
-        return [text for text in told if not text.startswith("bot.slack: error ") and "AuthorizeResult" not in text]
+        return [text for text in told if not text.startswith("outlay.slack: error ") and "AuthorizeResult" not in text]
 
 
 class _Keep(logging.Handler):
@@ -77,7 +77,7 @@ def line() -> Iterator[Line]:
     loop, stack = asyncio.new_event_loop(), AsyncExitStack()
     log: list[logging.LogRecord] = []
     handler = _Keep(log)
-    loggers = [logging.getLogger(name) for name in ("bot.slack", "slack_bolt", "slack_bolt.outlay", "asyncio")]
+    loggers = [logging.getLogger(name) for name in ("outlay.slack", "slack_bolt", "slack_bolt.outlay", "asyncio")]
     for logger in loggers:
         logger.addHandler(handler)
 

@@ -17,20 +17,20 @@ import pytest
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.commands.replay import StreamError, replay
-from bot.core import grammar
-from bot.core.clock import FakeClock
-from bot.core.months import MonthError
-from bot.core.months import parse as month_of
-from bot.core.query import QueryError, parse
-from bot.plugin import PluginError, loader
-from bot.plugin.contract import Sink
-from bot.plugin.session import session
-from bot.settings import SettingsError, documented, load
-from bot.slack.install.pages import installed, refused
-from bot.vault.blob import parse as parse_blob
-from bot.vault.errors import VaultError
-from bot.vault.kms.address import parse as parse_address
+from outlay.cli.replay import StreamError, replay
+from outlay.core.clock import FakeClock
+from outlay.core.months import MonthError
+from outlay.core.months import parse as month_of
+from outlay.plugin import PluginError, loader
+from outlay.plugin.contract import Sink
+from outlay.plugin.session import session
+from outlay.settings import SettingsError, documented, load
+from outlay.slack.installation.pages import installed, refused
+from outlay.spend import grammar
+from outlay.spend.parser import QueryError, parse
+from outlay.vault.envelope import parse as parse_blob
+from outlay.vault.errors import VaultError
+from outlay.vault.kms.key_uri import parse as parse_address
 from tests.fuzz.cases import SEEDS, WEIRD, bent, fuzzed, spelled, torn
 
 TODAY, NOW = date(2026, 11, 20), datetime(2026, 11, 20, 15, 40, tzinfo=UTC)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from bot import logs
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from tests.commands.ledgers import Door, behind, connecting, doors
-from tests.commands.terminal import Terminal
-from tests.journeys.house import NOW, House, opened
+from outlay import logs
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.company import Company
+from tests.cli.run_cli import Terminal
+from tests.cli.threaded_fakes import Door, behind, connecting, doors
+from tests.journeys.running_bot import NOW, House, opened
 
 Open = Callable[..., AbstractAsyncContextManager[House]]
 

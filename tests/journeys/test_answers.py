@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.demo.company import Company
-from bot.slack import words
-from tests.commands.ledgers import Door
-from tests.journeys.house import BRUNO, DANA, NOW, House, opened
-from tests.journeys.reading import nano, spent, table, truth_by
+from outlay import wording
+from outlay.fakes.company.company import Company
+from tests.cli.threaded_fakes import Door
+from tests.journeys.read_answer import nano, spent, table, truth_by
+from tests.journeys.running_bot import BRUNO, DANA, NOW, House, opened
 from tests.workspace import ALICE, GUEST
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ async def test_spend_by_owner_names_people_as_slack_does_and_agents_by_name(home
     shown = spent(reply, "Owner")
     assert list(shown.items())[:10] == biggest[:10]
     total = sum(expected.values())
-    assert reply.text.startswith(f"{words.money(total)} this month so far")
+    assert reply.text.startswith(f"{wording.money(total)} this month so far")
     rest = sum(amount for _, amount in biggest[10:])
     assert list(shown.values())[10:] == ([rest] if rest else [])
 
@@ -63,7 +63,7 @@ async def test_slack_and_the_command_line_say_the_same_of_every_period(home: Hou
     expected = truth_by(home.company, "model", start, min(end + timedelta(days=1), NOW))
     total = sum(expected.values())
     assert nano(found["total_usd"]) == total
-    assert reply.text.startswith(f"{words.money(total)} ")
+    assert reply.text.startswith(f"{wording.money(total)} ")
     rows = {row["model"]["id"]: nano(row["usd"]) for row in found["rows"]}
     assert {model: amount for model, amount in rows.items() if amount} == expected
     if period != "last month":
@@ -123,7 +123,7 @@ async def test_every_answer_says_what_its_figures_are(home: House) -> None:
     for said in ("billed by the ledger", "provisional", "all tokens priced", "main read up to", "days in UTC"):
         assert said in reply.words
     byok = home.company.truth(home.company.start, NOW, of="byok_nano_usd")[()]
-    assert f"{words.money(byok)} of it went to upstream providers on your own keys (BYOK)" in reply.words
+    assert f"{wording.money(byok)} of it went to upstream providers on your own keys (BYOK)" in reply.words
     assert nano((await home.spend("7d"))["byok_usd"]) == byok
 
 
@@ -193,7 +193,7 @@ async def test_a_comparison_in_slack_is_the_two_questions_asked_apart(home: Hous
     rows = {row["Model"]: row for row in table(reply)}
     assert {name: _nano(row["Spend (USD)"]) for name, row in rows.items() if _nano(row["Spend (USD)"])} == today
     assert {name: _nano(row["Before (USD)"]) for name, row in rows.items() if _nano(row["Before (USD)"])} == before
-    assert words.money(sum(before.values())) in reply.text
+    assert wording.money(sum(before.values())) in reply.text
     assert "yesterday" in reply.text
     assert "Today is not over." in reply.words
 
@@ -215,7 +215,7 @@ async def test_an_answer_is_shared_with_the_figures_of_the_asker_and_opened_as_c
 
     shared = home.slack.messages()[-1]
     expected = truth(home, "key")[home.company.key("dana-ide").hash]
-    assert shared.text.startswith(f"{words.money(expected)} in the last 7 days, only owner")
+    assert shared.text.startswith(f"{wording.money(expected)} in the last 7 days, only owner")
     assert "Shared by" in str(shared.blocks)
     (row,) = csv.DictReader(io.StringIO(list(home.slack.world.files.values())[-1]["bytes"].decode()))
     assert (row["key_name"], nano(row["usd"])) == ("dana-ide", expected)

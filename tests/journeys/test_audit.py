@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from tests.journeys.house import BRUNO, House
+from tests.journeys.running_bot import BRUNO, House
 from tests.workspace import ALICE
 
 

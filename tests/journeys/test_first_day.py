@@ -4,12 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot import app
-from bot.demo.openrouter import INFERENCE_KEY, MANAGEMENT_KEY
-from bot.slack import words
+from outlay import app, wording
+from outlay.fakes.openrouter.server import INFERENCE_KEY, MANAGEMENT_KEY
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, NOW, House
-from tests.journeys.reading import nano
+from tests.journeys.read_answer import nano
+from tests.journeys.running_bot import BRUNO, NOW, House
 from tests.workspace import ALICE, GUEST
 
 SECRET_BLOCK = "connect:secret:openrouter:api_key"
@@ -102,7 +101,7 @@ async def test_the_bots_own_clockwork_reads_the_ledger_and_spend_answers(
         reply = await home.slack.command("/spend 7d", user=BRUNO)
 
         total = home.company.truth(home.company.start, NOW, of="paid_nano_usd")[()]
-        assert reply.text.startswith(f"{words.money(total)} in the last 7 days")
+        assert reply.text.startswith(f"{wording.money(total)} in the last 7 days")
         assert nano((await home.spend("7d"))["total_usd"]) == total
         home.clock.advance(timedelta(minutes=2))
         await home.until(lambda: read_by(home.clock.now()), "the next poll")

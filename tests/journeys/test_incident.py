@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.demo.company import Company
-from bot.demo.slack_world import Message
+from outlay.fakes.company.company import Company
+from outlay.fakes.slack.workspace import Message
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, DANA, NOW, House
+from tests.journeys.running_bot import BRUNO, DANA, NOW, House
 from tests.workspace import ALICE, GENERAL, GUEST
 
 USD_PER_HOUR = 240

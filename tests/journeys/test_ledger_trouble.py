@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.demo.company import Company
-from plugins.openrouter import OpenRouter
+from outlay.fakes.company.company import Company
+from outlay_plugins.openrouter import OpenRouter
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, NOW, House
-from tests.journeys.reading import nano, spent, truth_by
+from tests.journeys.read_answer import nano, spent, truth_by
+from tests.journeys.running_bot import BRUNO, NOW, House
 from tests.workspace import ALICE
 
 TROUBLE: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -111,7 +111,7 @@ async def test_after_a_long_429_nobody_asks_before_the_time_that_was_told(connec
 async def test_a_published_limit_is_kept_so_that_nobody_has_to_say_429(
     open_connected: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.demo.openrouter.QUERIES_A_MINUTE", 4)
+    monkeypatch.setattr("outlay.fakes.openrouter.server.QUERIES_A_MINUTE", 4)
     (pace,) = OpenRouter.paces
     monkeypatch.setattr(OpenRouter, "paces", (replace(pace, calls=3),))
     async with open_connected() as home:

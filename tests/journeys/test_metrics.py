@@ -4,8 +4,8 @@ import re
 
 import httpx
 
-from bot.demo.openrouter import MANAGEMENT_KEY
-from tests.journeys.house import BRUNO, House
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY
+from tests.journeys.running_bot import BRUNO, House
 
 LINE = re.compile(r"outlay_([a-z_]+)(?:\{(.*)\})? (-?[0-9.]+(?:e-[0-9]+)?)", re.ASCII)
 

@@ -24,13 +24,13 @@ from typing import Any
 import httpx
 import pytest
 
-from bot import logs
-from bot.demo.company import Company
-from bot.demo.linear import PATH, linear_app
-from bot.demo.slack_world import Message
-from tests.commands.ledgers import Door, doors, slack
-from tests.commands.test_processes import PATIENCE_SECONDS, started
-from tests.journeys.house import BRUNO, DANA, NOW, House, opened
+from outlay import logs
+from outlay.fakes.company.company import Company
+from outlay.fakes.linear.server import PATH, linear_app
+from outlay.fakes.slack.workspace import Message
+from tests.cli.test_processes import PATIENCE_SECONDS, started
+from tests.cli.threaded_fakes import Door, doors, slack
+from tests.journeys.running_bot import BRUNO, DANA, NOW, House, opened
 from tests.journeys.test_incident import posts, run_away
 from tests.plugins.linear_vendor import published_schema
 from tests.workspace import ALICE, GENERAL, GUEST
@@ -262,7 +262,7 @@ async def test_the_list_of_processes_shows_no_secret_and_a_crash_leaves_no_core(
                 out, err = process.communicate(timeout=PATIENCE_SECONDS)
             finally:
                 process.kill()
-        assert any(b"bot\0run" in one for one in listed)
+        assert any(b"outlay\0run" in one for one in listed)
         everything = b"\n".join(listed).decode(errors="replace") + out + err
         for secret in planted:
             assert secret not in everything

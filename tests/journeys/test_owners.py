@@ -1,8 +1,8 @@
 """Whose key it is: said in Slack, and every answer, in Slack and in the terminal, follows at once."""
 
-from bot.demo.company import Company
-from tests.journeys.house import House
-from tests.journeys.reading import nano
+from outlay.fakes.company.company import Company
+from tests.journeys.read_answer import nano
+from tests.journeys.running_bot import House
 from tests.workspace import ALICE
 
 

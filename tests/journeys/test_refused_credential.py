@@ -1,8 +1,8 @@
 """A key that is revoked while the bot works: one message to the admin, a way out, and books that go on."""
 
-from bot.demo.openrouter import MANAGEMENT_KEY
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, DANA, House
+from tests.journeys.running_bot import BRUNO, DANA, House
 from tests.workspace import ALICE, Modal
 
 

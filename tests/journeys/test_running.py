@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.demo.openrouter import MANAGEMENT_KEY
-from bot.house import StartError
-from bot.slack import words
-from tests.commands.terminal import Terminal
+from outlay import wording
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY
+from outlay.services import StartError
+from tests.cli.run_cli import Terminal
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, NOW, House
-from tests.journeys.reading import nano
+from tests.journeys.read_answer import nano
+from tests.journeys.running_bot import BRUNO, NOW, House
 from tests.workspace import ALICE
 
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -150,7 +150,7 @@ async def test_what_was_connected_before_slack_is_adopted_with_all_its_books(
 
     async with open_house() as home:
         reply = await home.slack.command("/spend 7d by model", user=BRUNO)
-        assert reply.text.startswith(words.money(nano(before["total_usd"])))
+        assert reply.text.startswith(wording.money(nano(before["total_usd"])))
         after = await home.spend("7d", "by", "model")
         assert (after["rows"], after["total_usd"]) == (before["rows"], before["total_usd"])
         await home.later(minutes=5)  # with the same credential, sealed anew
@@ -175,7 +175,7 @@ async def test_over_http_the_same_questions_get_the_same_answers(over_http: Hous
 
     total = over_http.company.truth(over_http.company.start, NOW, of="paid_nano_usd")[()]
     assert reply.acked
-    assert reply.text.startswith(f"{words.money(total)} in the last 7 days")
+    assert reply.text.startswith(f"{wording.money(total)} in the last 7 days")
     assert modal is not None
     assert (await over_http.submit(modal, "sk-or-v1-" + "0" * 64)).errors
     status, found = await health(over_http)

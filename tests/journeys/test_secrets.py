@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import logs
-from bot.demo.company import Company
-from bot.vault.local import new_key
-from tests.commands.ledgers import Door
-from tests.journeys.house import BRUNO, NOW, opened
+from outlay import logs
+from outlay.fakes.company.company import Company
+from outlay.vault.local_key import new_key
+from tests.cli.threaded_fakes import Door
+from tests.journeys.running_bot import BRUNO, NOW, opened
 from tests.workspace import ALICE
 
 RIGHT, WRONG = f"sk-or-v1-{secrets.token_hex(32)}", f"sk-or-v1-{secrets.token_hex(32)}"

@@ -2,15 +2,15 @@
 
 import pytest
 
-from bot.slack import words
-from tests.journeys.house import BRUNO, House
+from outlay import wording
+from tests.journeys.running_bot import BRUNO, House
 from tests.workspace import ALICE
 
 
 async def total(home: House) -> str:
     """How an answer about the last week begins."""
     paid = home.company.truth(home.company.start, home.clock.now(), of="paid_nano_usd")[()]
-    return f"{words.money(paid)} in the last 7 days"
+    return f"{wording.money(paid)} in the last 7 days"
 
 
 async def test_after_a_dropped_socket_the_next_command_works(connected: House) -> None:
@@ -42,7 +42,7 @@ async def test_a_workspace_without_the_newest_blocks_gets_the_same_figures_plain
     found = await connected.spend("7d", "by", "model")
     for row in found["rows"]:
         assert row["model"]["id"] in reply.words
-        assert words.money(int(row["usd"].replace(".", ""))) in reply.words
+        assert wording.money(int(row["usd"].replace(".", ""))) in reply.words
 
 
 @pytest.mark.parametrize("trouble", ["rate_limit", "server_error", "lose"])

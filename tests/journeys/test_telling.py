@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from bot.demo.company import Company
+from outlay.fakes.company.company import Company
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, NOW, House
+from tests.journeys.running_bot import BRUNO, NOW, House
 from tests.workspace import ALICE, FINANCE, GENERAL, RANDOM
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.demo.company import Company
-from bot.demo.linear import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, LinearStandin, linear_app
-from bot.demo.slack_world import Message
-from bot.demo.standin import Faults
-from tests.commands.ledgers import doors
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_common import Faults
+from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, LinearStandin, linear_app
+from outlay.fakes.slack.workspace import Message
+from tests.cli.threaded_fakes import doors
 from tests.journeys.conftest import Open
-from tests.journeys.house import BOUND_SECONDS, BRUNO, NOW, House
+from tests.journeys.running_bot import BOUND_SECONDS, BRUNO, NOW, House
 from tests.journeys.test_incident import SETTINGS, WHO, posts, replies, run_away
 from tests.plugins.linear_vendor import published_schema
 from tests.workspace import ALICE, Modal

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-from bot.demo.company import Company
-from tests.commands.ledgers import Door
-from tests.journeys.house import BRUNO, NOW, opened
+from outlay.fakes.company.company import Company
+from tests.cli.threaded_fakes import Door
+from tests.journeys.running_bot import BRUNO, NOW, opened
 from tests.journeys.test_incident import run_away
 from tests.workspace import ALICE, GENERAL
 

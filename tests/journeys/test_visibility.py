@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.journeys.conftest import Open
-from tests.journeys.house import BRUNO, DANA, House
+from tests.journeys.running_bot import BRUNO, DANA, House
 from tests.workspace import ALICE, GENERAL
 
 OTHERS = "everybody else"

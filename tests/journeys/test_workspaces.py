@@ -13,23 +13,24 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot import settings as bot_settings
-from bot.app import Bot
-from bot.books import installs, outbox
-from bot.commands.digest import digest
-from bot.demo.company import Company
-from bot.demo.openrouter import MANAGEMENT_KEY
-from bot.demo.serve import serving
-from bot.demo.slack import SlackStandIn
-from bot.demo.slack_oauth import Oauth
-from bot.demo.slack_world import World
-from bot.house import StartError, house
-from bot.slack.doctor import installed_checks
-from bot.vault.master import add_key
-from bot.work.doctor import vault_check
-from bot.work.rotating import rotate, under_which_keys
-from tests.commands.ledgers import Door, behind
-from tests.journeys.house import LOOPBACK, NOW, LedgerClock, WallClock
+from outlay import outbox
+from outlay import settings as bot_settings
+from outlay.app import Bot
+from outlay.cli.digest import digest
+from outlay.connections.key_rotation import rotate, under_which_keys
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY
+from outlay.fakes.slack.oauth import Oauth
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.slack.workspace import World
+from outlay.health.checks import vault_check
+from outlay.services import StartError, house
+from outlay.slack.health_check import installed_checks
+from outlay.vault.key_setup import add_key
+from outlay.workspaces import installations
+from tests.cli.threaded_fakes import Door, behind
+from tests.journeys.running_bot import LOOPBACK, NOW, LedgerClock, WallClock
 from tests.workspace import ALICE, BEN, GENERAL, GUEST, Workspace
 
 CLIENT_ID, CLIENT_SECRET, SIGNING_SECRET = "1234.5678", "c" * 32, "8f742231b10e8888abcd99yyyzzz85a5"
@@ -201,7 +202,7 @@ async def test_what_goes_wrong_is_said_and_nothing_is_kept(town: Town) -> None:
     made_up = await town.finish(f"x?code=made-up&state={cookie.split('=', 1)[1]}", cookie)
     link, cookie = await town.begin()
     back = town.oauth.allow(link, town.first.slack, ALICE)
-    town.clock.advance(installs.STATE_LIFE)
+    town.clock.advance(installations.STATE_LIFE)
     late = await town.finish(back, cookie)
 
     assert [one.status_code for one in (cancelled, refused, made_up, late)] == [200, 200, 401, 401]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 
-from bot.plugin import BadConfig, Config, Ledger, Meta
-from bot.plugin.forms import (
+from outlay.plugin import BadConfig, Config, Ledger, Meta
+from outlay.plugin.forms import (
     MAX_SECRET_BYTES,
     FormField,
     build,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugin.loader import Found, Loaded, load
+from outlay.plugin.loader import Found, Loaded, load
 
 GOOD = """
 from datetime import timedelta
-from bot.plugin import Checked, Config, Ledger, Meta, Page, Report
+from outlay.plugin import Checked, Config, Ledger, Meta, Page, Report
 
 class MineConfig(Config):
     base_url: str = "https://mine.example"
@@ -25,7 +25,7 @@ class Mine(Ledger[MineConfig]):
 """
 
 GOOD_SINK = """
-from bot.plugin import Checked, Config, Meta, Receipt, Sink
+from outlay.plugin import Checked, Config, Meta, Receipt, Sink
 
 class HornConfig(Config):
     base_url: str = "https://horn.example"
@@ -65,7 +65,7 @@ def test_the_built_in_plugins_come_in_whole() -> None:
     assert [found for found in loaded.found if not found.ok] == []
     assert {found.source for found in loaded.found} <= {"built-in"}
     assert loaded.ledgers().keys() == {found.slug for found in loaded.found if found.kind == "ledger"}
-    assert all(plugin.__module__.startswith("plugins.") for plugin in loaded.plugins.values())
+    assert all(plugin.__module__.startswith("outlay_plugins.") for plugin in loaded.plugins.values())
 
 
 def test_a_file_in_a_folder_is_a_plugin(write: Write) -> None:
@@ -93,7 +93,7 @@ def test_two_folders_may_hold_files_of_one_name(tmp_path: Path) -> None:
         ("raise BaseException", "no reason given"),
         ("raise ValueError('x' * 1000)", "xxx…"),
         ("", "It holds no plugin"),
-        ("from bot.plugin import Ledger", "It holds no plugin"),
+        ("from outlay.plugin import Ledger", "It holds no plugin"),
         (GOOD.replace('meta = Meta("mine", "Mine", version="2.1")', ""), "It holds no plugin"),
         (GOOD.replace('Meta("mine", "Mine", version="2.1")', '"mine"'), "not a Meta"),
         (GOOD.replace('version="2.1"', "api=2"), "written for contract 2; this Outlay speaks contract 1"),

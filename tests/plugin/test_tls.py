@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot import settings
-from bot.plugin import BadConfig, loader
-from bot.plugin.client import trust
-from bot.plugin.contract import Plugin
-from bot.plugin.guards import base
+from outlay import settings
+from outlay.plugin import BadConfig, loader
+from outlay.plugin.contract import Plugin
+from outlay.plugin.read_client import trust
+from outlay.plugin.request_guards import base
 
 ROOT = Path(__file__).parents[2]
 LOADED = loader.load()
@@ -33,7 +33,7 @@ SWITCHES_OF_OTHERS = {  # what turns verification off, or brings roots of one's 
     "SSL_CERT_FILE": "",
 }
 ASKS = """
-from bot.plugin.client import trust
+from outlay.plugin.read_client import trust
 print(trust().verify_mode.name, trust().check_hostname, trust().minimum_version.name)
 """
 

@@ -14,13 +14,13 @@ import pytest
 from graphql import GraphQLSchema
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.demo.linear import API_KEY, LinearStandin, linear_app, schema_of
-from bot.demo.staff import PEOPLE
-from bot.plugin import Event, Fact, Finding, Link, Receipt, Subject
-from bot.plugin.contract import Kept
-from bot.plugin.session import session
-from plugins.linear import Linear, LinearConfig
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.employees import PEOPLE
+from outlay.fakes.linear.server import API_KEY, LinearStandin, linear_app, schema_of
+from outlay.plugin import Event, Fact, Finding, Link, Receipt, Subject
+from outlay.plugin.contract import Kept
+from outlay.plugin.session import session
+from outlay_plugins.linear import Linear, LinearConfig
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "specs" / "linear.schema.graphql"
 NOW = datetime(2026, 11, 20, 15, 40, tzinfo=UTC)

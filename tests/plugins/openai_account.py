@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from bot.core.clock import FakeClock
-from bot.core.money import to_nano
-from bot.demo.company import Company
-from bot.demo.openai import ADMIN_KEY, ROOT, OpenAIStandin, openai_app, standin
-from bot.demo.serve import serving
-from bot.plugin import Key, Page, Row, Window
-from bot.plugin.session import session
-from plugins.openai import OpenAI, OpenAIConfig
+from outlay.core.clock import FakeClock
+from outlay.core.money import to_nano
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.openai.server import ADMIN_KEY, ROOT, OpenAIStandin, openai_app, standin
+from outlay.plugin import Key, Page, Row, Window
+from outlay.plugin.session import session
+from outlay_plugins.openai import OpenAI, OpenAIConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0)

@@ -10,10 +10,10 @@ from typing import Any
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.plugin import Key, Page, Window
-from bot.plugin.session import session
-from plugins.openrouter import OpenRouter, OpenRouterConfig
+from outlay.core.clock import FakeClock
+from outlay.plugin import Key, Page, Window
+from outlay.plugin.session import session
+from outlay_plugins.openrouter import OpenRouter, OpenRouterConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0)

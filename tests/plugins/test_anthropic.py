@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.core.tokens import Tokens
-from bot.plugin import Page, Permanent, PluginError, Window
-from bot.plugin.session import session
-from plugins._anthropic.analytics import GROUPINGS as ANALYTICS_GROUPINGS
-from plugins._anthropic.bills import OTHER, REASONS
-from plugins._anthropic.usage import GROUPINGS as USAGE_GROUPINGS
-from plugins.anthropic import Anthropic, AnthropicConfig
+from outlay.core.clock import FakeClock
+from outlay.core.tokens import Tokens
+from outlay.plugin import Page, Permanent, PluginError, Window
+from outlay.plugin.session import session
+from outlay_plugins._anthropic.analytics import GROUPINGS as ANALYTICS_GROUPINGS
+from outlay_plugins._anthropic.cost_report import OTHER, REASONS
+from outlay_plugins._anthropic.usage import GROUPINGS as USAGE_GROUPINGS
+from outlay_plugins.anthropic import Anthropic, AnthropicConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

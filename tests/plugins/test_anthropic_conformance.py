@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.demo.anthropic import ADMIN_KEY, INFERENCE_KEY, anthropic_app, standin
-from bot.demo.company import Company
-from bot.plugin import Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins.anthropic import Anthropic, AnthropicConfig
+from outlay.core.clock import FakeClock
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, anthropic_app, standin
+from outlay.fakes.company.company import Company
+from outlay.plugin import Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins.anthropic import Anthropic, AnthropicConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)

@@ -10,18 +10,18 @@ from fractions import Fraction
 import httpx
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.core.models import canonical
-from bot.core.money import to_nano
-from bot.demo.anthropic import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
-from bot.demo.anthropic_faults import Oddity
-from bot.demo.company import Company
-from bot.demo.serve import serving
-from bot.demo.staff import PEOPLE
-from bot.plugin import BadConfig, NeedsReauth, Page, Permanent, RateLimited, Row, Transient, Window
-from bot.plugin.session import session
-from plugins._anthropic.lines import NOBODYS
-from plugins.anthropic import Anthropic, AnthropicConfig
+from outlay.core.clock import FakeClock
+from outlay.core.model_names import canonical
+from outlay.core.money import to_nano
+from outlay.fakes.anthropic.faults import Oddity
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
+from outlay.fakes.company.company import Company
+from outlay.fakes.company.employees import PEOPLE
+from outlay.fakes.http_server import serving
+from outlay.plugin import BadConfig, NeedsReauth, Page, Permanent, RateLimited, Row, Transient, Window
+from outlay.plugin.session import session
+from outlay_plugins._anthropic.rows import NOBODYS
+from outlay_plugins.anthropic import Anthropic, AnthropicConfig
 from tests.plugins.anthropic_published import Recorder, published
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
@@ -266,10 +266,10 @@ async def test_a_cursor_that_expires_starts_the_report_over_and_not_for_ever() -
         account.standin.faults.expired_cursors = 2
         start = large.start
         with pytest.MonkeyPatch.context() as patch:  # as if Anthropic gave fewer buckets than it was asked for
-            patch.setattr("plugins._anthropic.bills.DAYS_A_PAGE", 4)
-            patch.setattr("plugins._anthropic.usage.FIRST_HOURS", 24)
-            patch.setattr("bot.demo.anthropic_query.BUCKETS", {"1m": (60, 300), "1h": (1, 1), "1d": (2, 2)})
-            patch.setattr("bot.demo.anthropic_query.whole_number", lambda asked, name, usual, most: most)
+            patch.setattr("outlay_plugins._anthropic.cost_report.DAYS_A_PAGE", 4)
+            patch.setattr("outlay_plugins._anthropic.usage.FIRST_HOURS", 24)
+            patch.setattr("outlay.fakes.anthropic.query.BUCKETS", {"1m": (60, 300), "1h": (1, 1), "1d": (2, 2)})
+            patch.setattr("outlay.fakes.anthropic.query.whole_number", lambda asked, name, usual, most: most)
             rows = await account.rows(USAGE, start, start + DAY)
             assert (
                 counted(rows, "output") == large.at("anthropic").truth(start, start + DAY, of="completion_tokens")[()]
@@ -287,7 +287,7 @@ async def test_an_answer_of_many_pages_is_one_statement() -> None:
     async with brightloom() as account:
         whole = await account.rows(ANALYTICS)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("plugins._anthropic.analytics.LIST_ROWS", 7)
+            patch.setattr("outlay_plugins._anthropic.analytics.LIST_ROWS", 7)
             assert told(await account.rows(ANALYTICS), "%H") == told(whole, "%H")
         assert account.asked(ANALYTICS_PATH) > 10
 
@@ -336,8 +336,8 @@ async def test_a_month_by_the_minute_is_few_questions_and_no_page_is_more_than_a
 
 
 async def test_busy_hours_make_short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins._anthropic.lines.MANY_ROWS", 60)
-    monkeypatch.setattr("plugins._anthropic.lines.FEW_ROWS", 10)
+    monkeypatch.setattr("outlay_plugins._anthropic.rows.MANY_ROWS", 60)
+    monkeypatch.setattr("outlay_plugins._anthropic.rows.FEW_ROWS", 10)
     async with brightloom() as account:
         pages = await account.drain(USAGE)
         assert min(page.window.end - page.window.start for page in pages) == HOUR
@@ -349,17 +349,17 @@ async def test_busy_hours_make_short_pages(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_an_answer_that_is_too_much_is_asked_for_in_halves(report: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with brightloom() as account:
         whole = await account.rows(report)
-        monkeypatch.setattr("bot.plugin.client.MAX_BODY_BYTES", 60_000)
+        monkeypatch.setattr("outlay.plugin.read_client.MAX_BODY_BYTES", 60_000)
         halves = await account.drain(report)
         assert sorted(map(repr, whole)) == sorted(repr(row) for page in halves for row in page.rows)
-        monkeypatch.setattr("bot.plugin.client.MAX_BODY_BYTES", 2)
+        monkeypatch.setattr("outlay.plugin.read_client.MAX_BODY_BYTES", 2)
         with pytest.raises(Permanent, match="more than"):
             await account.rows(report)
 
 
 async def test_pages_without_end_are_asked_for_in_halves_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins._anthropic.analytics.LIST_ROWS", 2)
-    monkeypatch.setattr("plugins._anthropic.asking.MAX_PAGES", 12)
+    monkeypatch.setattr("outlay_plugins._anthropic.analytics.LIST_ROWS", 2)
+    monkeypatch.setattr("outlay_plugins._anthropic.client.MAX_PAGES", 12)
     async with brightloom() as account:
         rows = await account.rows(ANALYTICS)
     assert told(rows, "%Y-%m-%dT%H:00:00Z") == COMPANY.truth(START, END, ("key", "hour", "model"))

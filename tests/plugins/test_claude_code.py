@@ -11,25 +11,25 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.books import migrations
-from bot.books.database import Database
-from bot.books.workspaces import LOCAL, ensure
-from bot.core.clock import FakeClock
-from bot.core.models import canonical
-from bot.core.money import to_nano
-from bot.demo.anthropic import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
-from bot.demo.company import Company
-from bot.demo.serve import serving
-from bot.plugin import BadConfig, Page, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from bot.plugin.session import session
-from bot.vault.master import open_vault
-from bot.work.asking import Asking
-from bot.work.connecting import Connections
-from bot.work.owning import Owning
-from bot.work.polling import Poller
-from plugins.anthropic import Anthropic
-from plugins.claude_code import NOBODY, ClaudeCode, ClaudeCodeConfig
+from outlay import migrations
+from outlay.connections.service import Connections
+from outlay.core.clock import FakeClock
+from outlay.core.model_names import canonical
+from outlay.core.money import to_nano
+from outlay.database.engine import Database
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.owners import Owning
+from outlay.plugin import BadConfig, Page, Window
+from outlay.plugin.session import session
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay.polling.poller import Poller
+from outlay.spend.service import Asking
+from outlay.vault.key_setup import open_vault
+from outlay.workspaces.store import LOCAL, ensure
+from outlay_plugins.anthropic import Anthropic
+from outlay_plugins.claude_code import NOBODY, ClaudeCode, ClaudeCodeConfig
 from tests.plugins.anthropic_published import Recorder, published
 
 NOW = datetime(2026, 11, 20, 9, 20, tzinfo=UTC)
@@ -119,7 +119,7 @@ async def test_every_question_and_answer_is_as_it_is_published() -> None:
 async def test_rows_in_pages_and_cursors_that_expire_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     async with brightloom() as account:
         whole = await account.drain()
-        monkeypatch.setattr("plugins.claude_code.PAGE_ROWS", 1)
+        monkeypatch.setattr("outlay_plugins.claude_code.PAGE_ROWS", 1)
         account.standin.faults.expired_cursors = 1
         assert await account.drain() == whole
 

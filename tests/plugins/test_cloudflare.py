@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Permanent, Tokens, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import cloudflare
-from plugins.cloudflare import Cloudflare, CloudflareConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Permanent, Tokens, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import cloudflare
+from outlay_plugins.cloudflare import Cloudflare, CloudflareConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
 
 SECRET = "cfut_Zz0example1Zz2example3Zz4"
 ACCOUNT = "0123456789abcdef0123456789abcdef"

@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from bot.core.money import exact, to_nano
-from bot.demo.company import Company
-from bot.demo.spending import Spend
-from bot.demo.staff import Person
-from bot.plugin import Config, Ledger
-from plugins.cloudflare import Cloudflare
-from plugins.copilot import Copilot
-from plugins.cursor import Cursor
-from plugins.helicone import Helicone
-from plugins.langfuse import Langfuse
-from plugins.portkey import Portkey
-from plugins.vercel import Vercel
+from outlay.core.money import exact, to_nano
+from outlay.fakes.company.company import Company
+from outlay.fakes.company.employees import Person
+from outlay.fakes.company.usage_model import Spend
+from outlay.plugin import Config, Ledger
+from outlay_plugins.cloudflare import Cloudflare
+from outlay_plugins.copilot import Copilot
+from outlay_plugins.cursor import Cursor
+from outlay_plugins.helicone import Helicone
+from outlay_plugins.langfuse import Langfuse
+from outlay_plugins.portkey import Portkey
+from outlay_plugins.vercel import Vercel
 from tests.plugins import (
     test_cloudflare,
     test_copilot,
@@ -34,7 +34,7 @@ from tests.plugins import (
     test_portkey,
     test_vercel,
 )
-from tests.plugins.paper import DAY, NOW, TODAY, Paper, asking, rows_of
+from tests.plugins.documented_vendor import DAY, NOW, TODAY, Paper, asking, rows_of
 
 START, END = TODAY - 4 * DAY, TODAY - 2 * DAY  # a Monday and a Tuesday
 COMPANY = Company(seed=7, now=NOW, days=5)  # only ever asked

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Key, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import copilot
-from plugins.copilot import Copilot, CopilotConfig
-from tests.plugins.paper import DAY, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Key, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import copilot
+from outlay_plugins.copilot import Copilot, CopilotConfig
+from tests.plugins.documented_vendor import DAY, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
 
 SECRET = "github_pat_11ABCDEFG0example"
 USAGE = "/organizations/brightloom/settings/billing/ai_credit/usage"

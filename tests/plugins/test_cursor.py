@@ -11,12 +11,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Key, Permanent, Tokens, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import cursor
-from plugins.cursor import Cursor, CursorConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Key, Permanent, Tokens, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import cursor
+from outlay_plugins.cursor import Cursor, CursorConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
 
 SECRET = "key_0f3c52d7a9be4410"
 HEADER = ("authorization", f"Basic {base64.b64encode(f'{SECRET}:'.encode()).decode()}")

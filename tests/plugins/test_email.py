@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Config, MailingClient, NeedsReauth, Permanent, Transient, forms, mailing
-from bot.plugin.session import session
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at, finding
-from plugins.email import Email, EmailConfig
-from tests.plugin.test_client_loopback import self_signed
-from tests.plugins.mailbox import PASSWORD, USER, Mailbox, mailbox
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Config, MailingClient, NeedsReauth, Permanent, Transient, forms, mail_client
+from outlay.plugin.session import session
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding
+from outlay_plugins.email import Email, EmailConfig
+from tests.plugin.test_read_client_loopback import self_signed
+from tests.plugins.smtp_server import PASSWORD, USER, Mailbox, mailbox
 
 BARE = re.compile(r"(?i)\bhttps?://[^\s\"<>]+|\bwww\.\S+|@\w+|<!\w+|\b[\w-]+\.example\b")
 SENDER, OPS, BOSS = "outlay@acme.example", "ops@acme.example", "boss@acme.example"
@@ -194,7 +194,7 @@ def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the server were on another machine."""
-    monkeypatch.setattr(mailing, "on_this_machine", lambda address: False)
+    monkeypatch.setattr(mail_client, "on_this_machine", lambda address: False)
 
 
 async def test_nothing_is_said_to_another_machine_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ async def test_only_a_certificate_that_is_trusted_is_talked_to(
     elsewhere(monkeypatch)
     server, client = certificate
     if trusted:
-        monkeypatch.setattr(mailing, "trust", lambda: client)
+        monkeypatch.setattr(mail_client, "trust", lambda: client)
     async with mailbox(server, scheme) as found, bench_of(found) as bench:
         found.extensions += ["STARTTLS"] if scheme == "smtp" else []
         error = await bench.outcome(event_at(0))
@@ -230,9 +230,9 @@ async def test_only_a_certificate_that_is_trusted_is_talked_to(
 async def test_a_public_name_that_leads_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     async with mailbox() as found:
         port = found.url.rpartition(":")[2]
-        real = mailing.socket.create_connection
+        real = mail_client.socket.create_connection
         monkeypatch.setattr(
-            mailing.socket, "create_connection", lambda address, *more: real(("127.0.0.1", address[1]), *more)
+            mail_client.socket, "create_connection", lambda address, *more: real(("127.0.0.1", address[1]), *more)
         )
         public = config(f"smtp://mail.acme.com:{port}")
         async with session(Email, public, clock=FakeClock(AT)) as sink:

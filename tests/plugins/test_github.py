@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Config, Event, NeedsReauth, PluginError, RateLimited, Receipt, forms
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at, finding, returned
-from bot.plugin.trial import Fault
-from plugins._github import GitHubConfig
-from plugins.github import GitHub
-from tests.plugins.loopback import Answer, Asked, vendor
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Config, Event, NeedsReauth, PluginError, RateLimited, Receipt, forms
+from outlay.plugin.testing.ledger_trial import Fault
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding, returned
+from outlay_plugins._github.issue_text import GitHubConfig
+from outlay_plugins.github import GitHub
+from tests.plugins.http_vendor import Answer, Asked, vendor
 
 TOKEN = "github_pat_11AAAA0000bbbbCCCC1111"
 ISSUES = "/repos/acme/platform/issues"

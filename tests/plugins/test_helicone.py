@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Permanent, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import helicone
-from plugins.helicone import Helicone, HeliconeConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Permanent, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import helicone
+from outlay_plugins.helicone import Helicone, HeliconeConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
 
 SECRET = "sk-helicone-4hxj2pa-example-secret"
 ORGANIZATION = "8a2f4e0c-1111-4222-8333-944455556666"

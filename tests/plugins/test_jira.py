@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Config, Event, Receipt, forms
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at, finding, returned
-from plugins._jira import JiraConfig
-from plugins.jira import Jira
-from tests.plugins.loopback import Answer, Asked, vendor
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Config, Event, Receipt, forms
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding, returned
+from outlay_plugins._jira.issue_text import JiraConfig
+from outlay_plugins.jira import Jira
+from tests.plugins.http_vendor import Answer, Asked, vendor
 
 TOKEN = "ATATT3xFfGF0-not-a-real-token"
 EMAIL = "outlay@acme.example"

@@ -12,12 +12,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import langfuse
-from plugins.langfuse import Langfuse, LangfuseConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import langfuse
+from outlay_plugins.langfuse import Langfuse, LangfuseConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
 
 PUBLIC, SECRET = "pk-lf-1111", "sk-lf-9f0c2b7e-example"
 HEADER = ("authorization", f"Basic {base64.b64encode(f'{PUBLIC}:{SECRET}'.encode()).decode()}")

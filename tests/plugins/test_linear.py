@@ -17,9 +17,10 @@ import pytest
 from graphql import parse, validate
 from pydantic import SecretStr
 
-from bot.demo.linear import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH
-from bot.demo.standin import Faults
-from bot.plugin import (
+from outlay.connections.token_store import KeptMeanwhile
+from outlay.fakes.http_common import Faults
+from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH
+from outlay.plugin import (
     BadConfig,
     Event,
     Link,
@@ -31,8 +32,7 @@ from bot.plugin import (
     Subject,
     Transient,
 )
-from bot.work.keeping import KeptMeanwhile
-from plugins._linear import documents, wording
+from outlay_plugins._linear import queries, wording
 from tests.plugins.linear_vendor import ANA, NOW, PAGE, Vendor, config, event, finding, published_schema
 
 
@@ -49,9 +49,9 @@ def after(receipt: Receipt, what: str, spent: str, key: str = "k2", **more: Any)
     return event(what, spent, key=key, receipt=receipt, **more)
 
 
-@pytest.mark.parametrize("name", documents.ALL)
+@pytest.mark.parametrize("name", queries.ALL)
 def test_whatever_is_asked_is_in_linears_own_schema(name: str) -> None:
-    assert validate(published_schema(), parse(documents.ALL[name])) == []
+    assert validate(published_schema(), parse(queries.ALL[name])) == []
 
 
 # Connecting
@@ -60,7 +60,7 @@ def test_whatever_is_asked_is_in_linears_own_schema(name: str) -> None:
 def test_gql_brings_no_http_client_of_its_own() -> None:
     """Its transport over httpx would turn to httpx2 by itself where that is installed, past the guarded client."""
     script = (
-        "import sys; from plugins._linear.wire import _transport; _transport(None, '/graphql', None); "
+        "import sys; from outlay_plugins._linear.graphql import _transport; _transport(None, '/graphql', None); "
         "from gql import Client; print([name for name in sys.modules if name.split('.')[0] in "
         "('httpx2', 'aiohttp', 'requests', 'websockets') or name.startswith('gql.transport.httpx')])"
     )

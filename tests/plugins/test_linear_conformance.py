@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import httpx
 from pydantic import SecretStr
 
-from bot.demo.linear import API_KEY
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from plugins.linear import Linear
+from outlay.fakes.linear.server import API_KEY
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay_plugins.linear import Linear
 from tests.plugins.linear_vendor import Vendor, config
 
 LINK = re.compile(r"\]\(<?([^)>]*)")

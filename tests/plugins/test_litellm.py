@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, NeedsReauth, Permanent, Row, Tokens, Transient, Window
-from bot.plugin.session import session
-from plugins._litellm.figures import tokens_of
-from plugins._litellm.shapes import Metrics
-from plugins.litellm import LiteLLM, LiteLLMConfig
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, NeedsReauth, Permanent, Row, Tokens, Transient, Window
+from outlay.plugin.session import session
+from outlay_plugins._litellm.aggregation import tokens_of
+from outlay_plugins._litellm.schemas import Metrics
+from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
 
 NOW = datetime(2026, 11, 21, 14, 5, 30, 250_000, tzinfo=UTC)
 TODAY, DAY, HOUR = NOW.replace(hour=0, minute=0, second=0, microsecond=0), timedelta(days=1), timedelta(hours=1)
@@ -234,7 +234,7 @@ async def test_a_second_that_is_not_told_whole_proves_nothing_about_what_is_miss
 async def test_a_page_larger_than_the_client_takes_is_asked_for_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bot.plugin.client.MAX_BODY_BYTES", 40_000)
+    monkeypatch.setattr("outlay.plugin.read_client.MAX_BODY_BYTES", 40_000)
     lines = [line(number, NINE.start + timedelta(seconds=number), metadata="x" * 50) for number in range(300)]
 
     assert [(row.requests, row.cost_usd) for row in await rows_of(*lines)] == [(300, Decimal(150))]

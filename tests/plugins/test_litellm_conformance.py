@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from bot.demo.litellm import VIEWER_KEY, litellm_app, standin
-from bot.plugin import Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins.litellm import LiteLLM, LiteLLMConfig
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.company import Company
+from outlay.fakes.litellm.server import VIEWER_KEY, litellm_app, standin
+from outlay.plugin import Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 TODAY, DAY = NOW.replace(hour=0, minute=0), timedelta(days=1)

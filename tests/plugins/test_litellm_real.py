@@ -19,16 +19,17 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.books.prices import PriceList
-from bot.core.clock import FakeClock
-from bot.core.money import to_nano
-from bot.core.tokens import Tokens
-from bot.plugin import BadConfig, Transient, Window
-from bot.plugin.session import session
-from plugins._litellm import figures, shapes
-from plugins._litellm.shapes import COLUMNS, LogPage
-from plugins.litellm import LiteLLM, LiteLLMConfig
-from tests.commands.terminal import Terminal
+from outlay.books.pricing.price_list import PriceList
+from outlay.core.clock import FakeClock
+from outlay.core.money import to_nano
+from outlay.core.tokens import Tokens
+from outlay.plugin import BadConfig, Transient, Window
+from outlay.plugin.session import session
+from outlay_plugins._litellm import aggregation
+from outlay_plugins._litellm import schemas as litellm_schemas
+from outlay_plugins._litellm.schemas import COLUMNS, LogPage
+from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
+from tests.cli.run_cli import Terminal
 from tests.plugins.test_litellm_standin import END, START, proxy
 
 EXECUTABLE = os.environ.get("OUTLAY_TEST_LITELLM", "")
@@ -204,8 +205,8 @@ def test_the_row_that_it_writes_is_read_as_what_happened(real: Real, group: str)
     row = real.row(response.json()["id"])
 
     assert set(COLUMNS) <= set(row)
-    page = shapes.read(LogPage, shapes.lines({"data": [row], "total": 1, "page": 1}))
-    slot, found = figures.of_line(page.data[0])
+    page = litellm_schemas.read(LogPage, litellm_schemas.lines({"data": [row], "total": 1, "page": 1}))
+    slot, found = aggregation.of_line(page.data[0])
     model = MODELS[group].partition("/")
     assert (slot.provider, slot.model.removeprefix(f"{slot.provider}/"), slot.requested) == (model[0], model[2], group)
     assert slot.key
@@ -227,7 +228,7 @@ def test_its_prompt_tokens_hold_the_cached_ones_and_taken_apart_they_cost_what_i
         timeout=START_SECONDS,
     )
     told = json.loads(ran.stdout.splitlines()[-1], parse_float=Decimal)
-    tokens = figures.tokens_of(shapes.Metrics.model_validate({"spend": 0, **told["usage"]}))
+    tokens = aggregation.tokens_of(litellm_schemas.Metrics.model_validate({"spend": 0, **told["usage"]}))
     unit = PriceList().unit("", MODELS["claude"], NOW.date())
 
     assert told["usage"]["prompt_tokens"] == 1140

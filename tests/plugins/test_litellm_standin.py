@@ -18,17 +18,17 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from bot.core.clock import FakeClock
-from bot.core.money import to_nano
-from bot.demo.company import Company
-from bot.demo.litellm import MASTER_KEY, USER_KEY, VIEWER_KEY, LiteLLMStandin, litellm_app, standin
-from bot.demo.litellm_faults import Oddity
-from bot.demo.litellm_shapes import A_PROMPT
-from bot.demo.litellm_traffic import BEHIND, CALLED, PROVIDERS, Call
-from bot.plugin import BadConfig, NeedsReauth, Page, Permanent, Row, Transient, Window
-from bot.plugin.session import session
-from bot.plugin.trial import everything_logged
-from plugins.litellm import LiteLLM, LiteLLMConfig
+from outlay.core.clock import FakeClock
+from outlay.core.money import to_nano
+from outlay.fakes.company.company import Company
+from outlay.fakes.litellm.faults import Oddity
+from outlay.fakes.litellm.payloads import A_PROMPT
+from outlay.fakes.litellm.server import MASTER_KEY, USER_KEY, VIEWER_KEY, LiteLLMStandin, litellm_app, standin
+from outlay.fakes.litellm.traffic import BEHIND, CALLED, PROVIDERS, Call
+from outlay.plugin import BadConfig, NeedsReauth, Page, Permanent, Row, Transient, Window
+from outlay.plugin.session import session
+from outlay.plugin.testing.ledger_trial import everything_logged
+from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "specs" / "litellm-proxy.openapi.json"
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
@@ -263,7 +263,7 @@ async def test_a_restated_hour_is_read_as_it_is_now() -> None:
 
 
 async def test_the_thousand_keys_that_are_named_and_the_rest_add_up_to_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins._litellm.daily.MAX_KEYS", 3)
+    monkeypatch.setattr("outlay_plugins._litellm.daily.MAX_KEYS", 3)
     async with proxy() as at:
         rows = await at.rows("daily")
         named = {row.key for row in rows if row.key}
@@ -291,7 +291,7 @@ async def test_keys_come_with_users_teams_and_those_that_are_gone() -> None:
 
 
 async def test_lists_are_read_to_their_last_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("plugins._litellm.people.PAGE_ROWS", 2)
+    monkeypatch.setattr("outlay_plugins._litellm.accounts.PAGE_ROWS", 2)
     async with proxy() as at:
         assert len(await at.plugin.keys()) == 7
         assert [int(params["page"]) for params in at.asked("/user/list")] == [1, 2, 3, 4, 5]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from bot.demo.openai import ADMIN_KEY, openai_app
-from bot.plugin import Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins.openai import OpenAI, OpenAIConfig
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.company import Company
+from outlay.fakes.openai.server import ADMIN_KEY, openai_app
+from outlay.plugin import Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins.openai import OpenAI, OpenAIConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0)

@@ -9,15 +9,15 @@ import httpx
 import pytest
 from jsonschema import ValidationError
 
-from bot.core.clock import FakeClock
-from bot.demo.openai import ADMIN_KEY, ROOT, openai_app, standin
-from bot.demo.openai_faults import Extra
-from bot.demo.openai_query import USAGE_GROUPS
-from bot.plugin import Window
-from bot.plugin.session import session
-from plugins.openai import OpenAI, OpenAIConfig
+from outlay.core.clock import FakeClock
+from outlay.fakes.openai.faults import Extra
+from outlay.fakes.openai.query import USAGE_GROUPS
+from outlay.fakes.openai.server import ADMIN_KEY, ROOT, openai_app, standin
+from outlay.plugin import Window
+from outlay.plugin.session import session
+from outlay_plugins.openai import OpenAI, OpenAIConfig
+from tests.plugins.documented_vendor import Published
 from tests.plugins.openai_account import COMPANY, DAY, NOW, START, TODAY
-from tests.plugins.paper import Published
 
 
 class Document(Published):

@@ -7,11 +7,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from bot.demo.company import Company
-from bot.demo.openai import PROJECT_KEY
-from bot.demo.openai_faults import Extra, Oddity
-from bot.plugin import BadConfig, Key, NeedsReauth, Permanent, RateLimited, Transient
-from plugins._openai.account import SEAT
+from outlay.fakes.company.company import Company
+from outlay.fakes.openai.faults import Extra, Oddity
+from outlay.fakes.openai.server import PROJECT_KEY
+from outlay.plugin import BadConfig, Key, NeedsReauth, Permanent, RateLimited, Transient
+from outlay_plugins._openai.account import SEAT
 from tests.plugins.openai_account import (
     COMPANY,
     DAY,

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.clock import FakeClock
-from bot.core.models import canonical
-from bot.plugin import Page, Permanent, Row, Tokens, Window
-from bot.plugin.session import session
-from plugins._openai.line_items import model_of
-from plugins._openai.shapes import Usage
-from plugins._openai.stretches import Stretch, place, stretch
-from plugins._openai.usage import tokens_of
-from plugins.openai import OpenAI, OpenAIConfig
+from outlay.core.clock import FakeClock
+from outlay.core.model_names import canonical
+from outlay.plugin import Page, Permanent, Row, Tokens, Window
+from outlay.plugin.session import session
+from outlay_plugins._openai.line_items import model_of
+from outlay_plugins._openai.schemas import Usage
+from outlay_plugins._openai.usage import tokens_of
+from outlay_plugins._openai.windows import Stretch, place, stretch
+from outlay_plugins.openai import OpenAI, OpenAIConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
 HOUR = NOW.replace(minute=0, second=0)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, NeedsReauth, Permanent, Transient, Window
-from plugins.openrouter import OpenRouter
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, NeedsReauth, Permanent, Transient, Window
+from outlay_plugins.openrouter import OpenRouter
 from tests.plugins.openrouter_vendor import LAB, MAIN, NOW, SECRET, TODAY, Use, Vendor, digest, ledger
 
 ALICE, BOB = digest(1), digest(2)

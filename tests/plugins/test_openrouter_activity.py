@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.plugin import Key, Page, Permanent, Row, Window
+from outlay.core.clock import FakeClock
+from outlay.plugin import Key, Page, Permanent, Row, Window
 from tests.plugins.openrouter_vendor import DAY, HOUR, LAB, MAIN, NOW, TODAY, Use, Vendor, digest, drain, ledger
 
 ALICE, BOB, GONE = digest(1), digest(2), digest(3)

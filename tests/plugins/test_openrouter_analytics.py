@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.plugin import Key, Page, Permanent, Row, Transient
-from plugins._openrouter import analytics
+from outlay.plugin import Key, Page, Permanent, Row, Transient
+from outlay_plugins._openrouter import analytics
 from tests.plugins.openrouter_vendor import DAY, HOUR, LAB, NOW, TODAY, Use, Vendor, digest, drain, ledger
 
 ALICE, BOB, CI, GONE = digest(1), digest(2), digest(3), digest(4)

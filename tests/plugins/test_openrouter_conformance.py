@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.plugin import Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins.openrouter import OpenRouter, OpenRouterConfig
+from outlay.core.clock import FakeClock
+from outlay.plugin import Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins.openrouter import OpenRouter, OpenRouterConfig
 from tests.plugins.openrouter_vendor import DAY, HOUR, LAB, NOW, SECRET, TODAY, Use, Vendor, digest
 
 KEYS = ALICE, LAPTOP, TWIN, NAMELESS, GONE = tuple(map(digest, range(5)))

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bot.core.clock import FakeClock
-from bot.demo.company import Company
-from bot.demo.openrouter import MANAGEMENT_KEY, ROOT, openrouter_app, standin
-from bot.plugin import Window
-from bot.plugin.session import session
-from plugins.openrouter import OpenRouter
-from tests.plugins.paper import Paper, Published
+from outlay.core.clock import FakeClock
+from outlay.fakes.company.company import Company
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, openrouter_app, standin
+from outlay.plugin import Window
+from outlay.plugin.session import session
+from outlay_plugins.openrouter import OpenRouter
+from tests.plugins.documented_vendor import Paper, Published
 
 NOW = datetime(2026, 11, 20, 9, 20, tzinfo=UTC)
 DAY = timedelta(days=1)

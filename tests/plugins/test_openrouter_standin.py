@@ -8,15 +8,15 @@ from decimal import Decimal
 
 import pytest
 
-from bot.core.clock import FakeClock
-from bot.core.money import to_nano
-from bot.demo.company import Company
-from bot.demo.openrouter import INFERENCE_KEY, MANAGEMENT_KEY, OpenRouterStandin, openrouter_app, standin
-from bot.demo.openrouter_faults import Oddity
-from bot.demo.serve import serving
-from bot.plugin import BadConfig, Key, NeedsReauth, Page, Permanent, Row, Transient, Window
-from bot.plugin.session import session
-from plugins.openrouter import OpenRouter, OpenRouterConfig
+from outlay.core.clock import FakeClock
+from outlay.core.money import to_nano
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.openrouter.faults import Oddity
+from outlay.fakes.openrouter.server import INFERENCE_KEY, MANAGEMENT_KEY, OpenRouterStandin, openrouter_app, standin
+from outlay.plugin import BadConfig, Key, NeedsReauth, Page, Permanent, Row, Transient, Window
+from outlay.plugin.session import session
+from outlay_plugins.openrouter import OpenRouter, OpenRouterConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0)

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bot.plugin import Config, NeedsReauth, Permanent, Receipt
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import SinkBench, event_at, finding
-from plugins.pagerduty import PagerDuty, PagerDutyConfig
-from tests.plugins.loopback import Answer, Asked, vendor
+from outlay.plugin import Config, NeedsReauth, Permanent, Receipt
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import SinkBench, event_at, finding
+from outlay_plugins.pagerduty import PagerDuty, PagerDutyConfig
+from tests.plugins.http_vendor import Answer, Asked, vendor
 
 KEY = "0123456789abcdef0123456789abcdef"
 LIVE = re.compile(r"(?i)https?://\S+|www\.\S+|@\w+|<!\w+|\b[\w-]+\.example\b")

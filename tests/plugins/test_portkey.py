@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import portkey
-from plugins.portkey import Portkey, PortkeyConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import portkey
+from outlay_plugins.portkey import Portkey, PortkeyConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
 
 SECRET = "pk-admin-Qexample0Qexample1"
 ADA, BOT = "765768a9-b4ec-4694-962c-d55f40cdb0dc", "7c22af5a-8119-46b8-8d9b-bad3ad382387"

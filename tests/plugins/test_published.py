@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.plugin import loader
-from tests.plugins.paper import SPECS
+from outlay.plugin import loader
+from tests.plugins.documented_vendor import SPECS
 
 HERE = Path(__file__).parent
 SCHEMAS = {  # by slug: the schema's file beside the repository, or why there is none

@@ -10,12 +10,12 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Key, Tokens, Window
-from bot.plugin.conformance import Trial, ledger_conformance
-from plugins import vercel
-from plugins.vercel import Vercel, VercelConfig
-from tests.plugins.paper import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Key, Tokens, Window
+from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
+from outlay_plugins import vercel
+from outlay_plugins.vercel import Vercel, VercelConfig
+from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, asking, drain, rows_of
 
 SECRET = "vck_4example5example6example"
 Uses = list[tuple[datetime, str | None, str, Any, Any]]  # hour, user, model, what Vercel took, list price

@@ -15,14 +15,14 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from bot.core.clock import FakeClock
-from bot.plugin import BadConfig, Config, NeedsReauth, Permanent, PluginError, RateLimited, Transient, forms
-from bot.plugin.session import session
-from bot.plugin.sink_conformance import SinkTrial, sink_conformance
-from bot.plugin.sink_trial import AT, SinkBench, event_at
-from bot.plugin.trial import Fault
-from plugins.webhook import Webhook, WebhookConfig
-from tests.plugins.loopback import Answer, Asked, vendor
+from outlay.core.clock import FakeClock
+from outlay.plugin import BadConfig, Config, NeedsReauth, Permanent, PluginError, RateLimited, Transient, forms
+from outlay.plugin.session import session
+from outlay.plugin.testing.ledger_trial import Fault
+from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at
+from outlay_plugins.webhook import Webhook, WebhookConfig
+from tests.plugins.http_vendor import Answer, Asked, vendor
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NEW_SECRET = "whsec_" + base64.b64encode(bytes(range(100, 148))).decode()

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.core.clock import SystemClock
-from bot.slack import app as slack_app
-from bot.slack.client import one_workspace, web_client
-from bot.slack.deps import Patience
-from bot.slack.people import SlackPeople
-from bot.slack.socket import Socket
-from bot.slack.tasks import Tasks
-from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
+from outlay.core.clock import SystemClock
+from outlay.slack import app as slack_app
+from outlay.slack.client import one_workspace, web_client
+from outlay.slack.deps import Patience
+from outlay.slack.socket_mode import Socket
+from outlay.slack.tasks import Tasks
+from outlay.slack.user_directory import SlackPeople
+from tests.slack.fake_digests_budgets import FakeBudgets, FakeDigests, FakeHomes
 from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeRuling, FakeUndelivered, deps_of
 from tests.workspace import Workspace, test_workspace
 
-LOG = logging.getLogger("bot.slack")
+LOG = logging.getLogger("outlay.slack")
 QUICK = Patience(settle_seconds=0)
 
 

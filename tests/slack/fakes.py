@@ -8,22 +8,23 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from bot.books.incident_tables import Expectation, IncidentChange
-from bot.core.answer import Answer, KeyRef, Line, ModelRef, Owner
-from bot.core.clock import Clock
-from bot.core.incidents import Deed, Standing, done
-from bot.core.query import parse
-from bot.core.rights import Rights, Team
-from bot.core.tokens import Tokens
-from bot.plugin.forms import FormField
-from bot.slack.deps import Deps
-from bot.slack.ports import Admitting, Connected, Existing, LedgerForm, OwnedKey
-from bot.slack.posting import Poster
-from bot.slack.tasks import Tasks
-from bot.work.alerting import Alerting
-from bot.work.desk import IncidentView, NoSuchIncident
-from bot.work.undelivered import GivenUp
-from tests.slack.fake_tellers import FakeBudgets, FakeDigests, FakeHomes
+from outlay.access.policy import Rights, Team
+from outlay.core.clock import Clock
+from outlay.core.owner import KeyRef, Owner
+from outlay.core.tokens import Tokens
+from outlay.delivery.dead_letters import GivenUp
+from outlay.incidents.alert_settings import Alerting
+from outlay.incidents.service import IncidentView, NoSuchIncident
+from outlay.incidents.state_machine import Deed, Standing, done
+from outlay.incidents.tables import Expectation, IncidentChange
+from outlay.plugin.forms import FormField
+from outlay.slack.deps import Deps
+from outlay.slack.message_poster import Poster
+from outlay.slack.protocols import Admitting, Connected, Existing, LedgerForm, OwnedKey
+from outlay.slack.tasks import Tasks
+from outlay.spend.answer import Answer, Line, ModelRef
+from outlay.spend.parser import parse
+from tests.slack.fake_digests_budgets import FakeBudgets, FakeDigests, FakeHomes
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 TODAY = date(2026, 11, 21)

@@ -13,15 +13,15 @@ from typing import Any
 
 from rich.console import Console
 
-from bot.demo.render import render_home, render_message, render_modal
-from bot.slack import kit
-from bot.slack.posting import Message
+from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal
+from outlay.slack import block_kit
+from outlay.slack.message_poster import Message
 
 FOLDER = Path(__file__).parent / "snapshots"
 WIDTH = 100
 
 
-def same_view(name: str, view: kit.View) -> None:
+def same_view(name: str, view: block_kit.View) -> None:
     """A modal or a Home tab is as it was."""
     console = _console()
     (render_home if view["type"] == "home" else render_modal)(view, console=console)
@@ -46,7 +46,7 @@ def same_text(name: str, found: str) -> None:
     assert found + "\n" == path.read_text("utf-8"), f"{path.name} is otherwise; if it should be, UPDATE_SNAPSHOTS=1"
 
 
-def _same(name: str, console: Console, blocks: list[kit.Block], *more: str) -> None:
+def _same(name: str, console: Console, blocks: list[block_kit.Block], *more: str) -> None:
     drawn = [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     same_text(name, "\n".join([*drawn, *more, *(f"id: {one}" for one in _ids(blocks))]))
 

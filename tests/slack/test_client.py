@@ -7,16 +7,16 @@ import pytest
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
-from bot.core.clock import SystemClock
-from bot.demo.serve import serving
-from bot.demo.slack import SlackStandIn
-from bot.slack import kit
-from bot.slack.client import one_workspace, web_client
-from bot.slack.posting import Message, Poster, direct_channel, to_channel
-from tests.slack.offline import an_app
+from outlay.core.clock import SystemClock
+from outlay.fakes.http_server import serving
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.slack import block_kit
+from outlay.slack.client import one_workspace, web_client
+from outlay.slack.message_poster import Message, Poster, direct_channel, to_channel
+from tests.slack.app_without_slack import an_app
 from tests.workspace import BEN, GENERAL
 
-LOG = logging.getLogger("bot.slack")
+LOG = logging.getLogger("outlay.slack")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ async def test_one_workspaces_token_is_not_anothers() -> None:
 async def test_a_message_whose_blocks_are_refused_goes_out_in_a_plainer_form(slack: SlackStandIn) -> None:
     client = web_client(slack.bot_token, slack.api_url, LOG)
     slack.faults.refuse("chat.postMessage", "invalid_blocks")
-    message = Message("$5", (("rich", [kit.section("rich")]), ("plain", [kit.section("plain")])))
+    message = Message("$5", (("rich", [block_kit.section("rich")]), ("plain", [block_kit.section("plain")])))
 
     channel = await direct_channel(client, BEN)
     sent = await Poster(SystemClock(), LOG).post("T1", message, to_channel(client, channel))

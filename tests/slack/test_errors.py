@@ -6,16 +6,16 @@ import re
 import pytest
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from bot.core.query import QueryError
-from bot.plugin.errors import Permanent
-from bot.slack import errors
-from bot.slack.connect.ids import Action
-from bot.slack.errors import Refused, explain
+from outlay.plugin.errors import Permanent
+from outlay.slack import errors
+from outlay.slack.connections.ids import Action
+from outlay.slack.errors import Refused, explain
+from outlay.spend.parser import QueryError
+from tests.slack.app_without_slack import an_app
 from tests.slack.conftest import Start
-from tests.slack.offline import an_app
 from tests.workspace import ALICE, BEN, Workspace
 
-LOG = logging.getLogger("bot.slack")
+LOG = logging.getLogger("outlay.slack")
 
 
 def test_errors_with_words_for_people_show_them_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,20 +11,20 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from bot.core.clock import SystemClock
-from bot.core.quota import BURST
-from bot.demo.serve import serving
-from bot.demo.slack import SlackStandIn
-from bot.slack.app import build
-from bot.slack.client import one_workspace, web_client
-from bot.slack.http import PATH, endpoint
-from bot.slack.people import SlackPeople
-from bot.slack.signature import Signatures
-from bot.slack.tasks import Tasks
+from outlay.core.clock import SystemClock
+from outlay.core.rate_limiter import BURST
+from outlay.fakes.http_server import serving
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.slack.app import build
+from outlay.slack.client import one_workspace, web_client
+from outlay.slack.http import PATH, endpoint
+from outlay.slack.signature import Signatures
+from outlay.slack.tasks import Tasks
+from outlay.slack.user_directory import SlackPeople
 from tests.slack.fakes import deps_of
 from tests.workspace import BEN, Workspace
 
-LOG = logging.getLogger("bot.slack")
+LOG = logging.getLogger("outlay.slack")
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 

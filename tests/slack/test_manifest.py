@@ -15,18 +15,18 @@ import yaml
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from bot.demo.slack import SCOPES
-from bot.slack.app import FEATURES
-from bot.slack.client import IDEMPOTENT
-from bot.slack.doctor import OPTIONAL_SCOPES, REQUIRED_SCOPES
-from bot.slack.home import ids as home_ids
-from bot.slack.install import ids as install_ids
-from bot.slack.spend import ids as spend_ids
-from bot.slack.spend.asked import COMMAND
-from tests.slack.offline import an_app
+from outlay.fakes.slack.server import SCOPES
+from outlay.slack.app import FEATURES
+from outlay.slack.client import IDEMPOTENT
+from outlay.slack.health_check import OPTIONAL_SCOPES, REQUIRED_SCOPES
+from outlay.slack.home import ids as home_ids
+from outlay.slack.installation import ids as install_ids
+from outlay.slack.spend import ids as spend_ids
+from outlay.slack.spend.command_text import COMMAND
+from tests.slack.app_without_slack import an_app
 from tests.workspace import ROOT
 
-SOURCES = ROOT / "bot" / "slack"
+SOURCES = ROOT / "bot" / "outlay" / "slack"
 MANIFEST: dict[str, Any] = yaml.safe_load((ROOT / "manifest.yml").read_text("utf-8"))
 BOT_SCOPES: list[str] = MANIFEST["oauth_config"]["scopes"]["bot"]
 SCOPE_OF: dict[str, str | None] = {
@@ -105,7 +105,7 @@ def test_the_command_and_the_events_are_those_the_code_listens_to() -> None:
 IDS = [
     member
     for path in sorted(SOURCES.glob("*/ids.py"))
-    for kind in vars(import_module(f"bot.slack.{path.parent.name}.ids")).values()
+    for kind in vars(import_module(f"outlay.slack.{path.parent.name}.ids")).values()
     if isinstance(kind, type) and issubclass(kind, StrEnum) and kind is not StrEnum
     for member in kind
 ]

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from bot.slack.tasks import Busy, Tasks
+from outlay.slack.tasks import Busy, Tasks
 
-LOG = logging.getLogger("bot.slack")
+LOG = logging.getLogger("outlay.slack")
 
 
 async def test_idle_waits_for_what_is_started_meanwhile_too() -> None:

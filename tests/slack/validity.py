@@ -4,10 +4,10 @@ import json
 import re
 from typing import Any
 
-from bot.demo.slack_limits import Surface, check_blocks, check_view
-from bot.demo.slack_schema import BlockKitSchema
-from bot.slack import kit
-from bot.slack.posting import Message, fits
+from outlay.fakes.slack.block_kit_schema import BlockKitSchema
+from outlay.fakes.slack.validation import Surface, check_blocks, check_view
+from outlay.slack import block_kit
+from outlay.slack.message_poster import Message, fits
 from tests.workspace import schema
 
 _SCHEMA = BlockKitSchema(path) if (path := schema()) else None
@@ -24,7 +24,7 @@ def assert_message(message: Message) -> None:
         assert_blocks(blocks, "message")
 
 
-def assert_blocks(blocks: list[kit.Block], surface: Surface) -> None:
+def assert_blocks(blocks: list[block_kit.Block], surface: Surface) -> None:
     """The blocks are valid on this surface, and mention nobody."""
     problems = [*check_blocks(blocks, surface), *(_SCHEMA.check_blocks(blocks) if _SCHEMA else [])]
     assert not problems, problems
@@ -32,7 +32,7 @@ def assert_blocks(blocks: list[kit.Block], surface: Surface) -> None:
         assert not _LIVE.search(text), text
 
 
-def assert_view(view: kit.View) -> None:
+def assert_view(view: block_kit.View) -> None:
     """The view is valid, and nothing of it is an unserialisable object."""
     problems = [*check_view(view), *(_SCHEMA.check_view(view) if _SCHEMA else [])]
     assert not problems, problems

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from bot.vault import Vault, VaultError, key_id_of
-from bot.vault.local import LocalKey, derive
-from bot.vault.vault import MAX_SECRET_BYTES
+from outlay.vault import Vault, VaultError, key_id_of
+from outlay.vault.local_key import LocalKey, derive
+from outlay.vault.vault import MAX_SECRET_BYTES
 
 SECRET = "sk-or-v1-4f0c9a1be77d40d2a51c3f9"  # 32 characters
 

@@ -1,0 +1,162 @@
+"""The gate before the services: who acts is looked up, and what they may not do is refused, whatever was pressed.
+
+`guarded` gives a service as the Slack face gets it. Only the methods that a table names can be reached, each with who
+may call it; where figures of people are shown, the service is handed the viewer. So a listener that forgets to ask, or
+a payload that was made up, gets no further than a button would.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar, cast
+
+from outlay.access.policy import Action, NotAllowed, Viewer, refuse
+from outlay.access.service import read_rights
+from outlay.core.actor import Actor, actor
+from outlay.database.engine import Database
+
+T = TypeVar("T")
+
+
+class Knowing(Protocol):
+    """Slack's own word on somebody; see `outlay.slack.user_directory`."""
+
+    async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool: ...
+
+    async def is_guest(self, workspace_id: str, user_id: str) -> bool: ...
+
+
+class Gate:
+    """Says who somebody is, and lets them through or not."""
+
+    def __init__(self, database: Database, people: Knowing) -> None:
+        self._database = database
+        self._people = people
+
+    async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
+        """Slack's admins and owners, those in OUTLAY_ADMINS, and those whom the workspace has named; never a guest."""
+        if await self._people.is_admin(workspace_id, user_id, fresh=fresh):
+            return True
+        if await self._people.is_guest(workspace_id, user_id):
+            return False
+        async with self._database.read() as session:
+            return user_id in (await read_rights(session, workspace_id)).admins
+
+    async def is_guest(self, workspace_id: str, user_id: str) -> bool:
+        """Guests, strangers, and everybody while Slack cannot be asked."""
+        return await self._people.is_guest(workspace_id, user_id)
+
+    async def viewer(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> Viewer:
+        """Somebody with their role and what they see. A guest sees nothing."""
+        is_admin = await self._people.is_admin(workspace_id, user_id, fresh=fresh)
+        if not is_admin and await self._people.is_guest(workspace_id, user_id):
+            return Viewer(user_id, "guest", frozenset())
+        async with self._database.read() as session:
+            rights = await read_rights(session, workspace_id)
+        return rights.viewer(user_id, is_admin=is_admin or user_id in rights.admins)
+
+    async def admit(self, workspace_id: str, action: Action, *, fresh: bool = False) -> Viewer:
+        """Whoever acts, if they may do that in that workspace. Raises NotAllowed."""
+        who = actor()
+        if who.origin != "slack" or not who.who or who.workspace_id != workspace_id:
+            raise NotAllowed("Slack does not say that this is asked by somebody of this workspace.")
+        viewer = await self.viewer(workspace_id, who.who, fresh=fresh)
+        refuse(viewer.role, action)
+        return viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may call a method. `sees`: it is handed the viewer. `own`: the argument that has to be whoever acts.
+
+    `fresh`: an answer of Slack's that is older than a few seconds will not do, because something is about to be saved.
+    """
+
+    action: Action
+    sees: bool = False
+    own: str = ""
+    fresh: bool = False
+
+
+FREE: Mapping[str, None] = {"forms": None}  # what is the same for everybody, and of no workspace
+_ASK, _SEE = Rule(Action.ASK), Rule(Action.ASK, sees=True)
+_DECIDE = Rule(Action.DECIDE, sees=True)
+RULES: Mapping[str, Mapping[str, Rule]] = {
+    "asking": {"spend": _SEE},
+    "connecting": {
+        "connections": _ASK,
+        "connect": Rule(Action.CONNECT, fresh=True),
+        "disconnect": Rule(Action.DISCONNECT, fresh=True),
+    },
+    "owning": {"keys": _SEE, "own": Rule(Action.OWN, fresh=True)},
+    "desk": {
+        "incident": _SEE,
+        "recent": _SEE,
+        "expected": _SEE,
+        "do": _DECIDE,
+        "expect": _DECIDE,
+        "plan": _DECIDE,
+        "take_back": _DECIDE,
+        "file": Rule(Action.FILE, sees=True),
+        "alerting": _ASK,
+        "choose": Rule(Action.ALERTS, fresh=True),
+        "want_direct": Rule(Action.WISH, own="user_id"),
+    },
+    "digests": {
+        "plan": _ASK,
+        "choose": Rule(Action.DIGESTS, fresh=True),
+        "want": Rule(Action.WISH, own="user_id"),
+        "last": _SEE,
+        "compose": _SEE,
+        "post": Rule(Action.POST),
+    },
+    "budgets": {
+        "standings": _SEE,
+        "subjects": Rule(Action.BUDGET),
+        "keep": Rule(Action.BUDGET, fresh=True),
+        "remove": Rule(Action.BUDGET, fresh=True),
+    },
+    "homes": {"mine": Rule(Action.ASK, own="user_id"), "care": Rule(Action.CARE)},
+    "ruling": {
+        "rights": Rule(Action.SETTINGS),
+        "choose": Rule(Action.SETTINGS, fresh=True),
+        "set_team": Rule(Action.SETTINGS, fresh=True),
+    },
+    "bookkeeping": {"close": Rule(Action.CLOSE, fresh=True)},
+    "undelivered": {"given_up": Rule(Action.REPLAY), "send_again": Rule(Action.REPLAY, fresh=True)},
+}
+
+
+def guarded(service: T, gate: Gate, port: str) -> T:
+    """A service as the Slack face gets it: behind the gate, by the rules of its port."""
+    return cast(T, _Guarded(service, gate, port))
+
+
+class _Guarded:
+    def __init__(self, service: object, gate: Gate, port: str) -> None:
+        self._service = service
+        self._gate = gate
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        if name in FREE:
+            return getattr(self._service, name)
+        rule = RULES[self._port].get(name)
+        if rule is None:
+            raise AttributeError(f"nobody may call {self._port}.{name}: outlay.access.gate has to say who may")
+        method = getattr(self._service, name)
+
+        async def admitted(workspace_id: str, *args: Any, **more: Any) -> Any:
+            viewer = await self._gate.admit(workspace_id, rule.action, fresh=rule.fresh)
+            if rule.own:
+                _only_own(inspect.signature(method).bind(workspace_id, *args, **more), rule.own, actor())
+            if rule.sees:
+                more["viewer"] = viewer
+            return await method(workspace_id, *args, **more)
+
+        return admitted
+
+
+def _only_own(call: inspect.BoundArguments, name: str, who: Actor) -> None:
+    if call.arguments.get(name) != who.who:
+        raise NotAllowed("Everybody chooses that for themselves alone.")

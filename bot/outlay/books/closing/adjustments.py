@@ -1,0 +1,66 @@
+"""What a ledger says of a closed month later: no edit, but a signed entry in the open month that names the closed one.
+
+A closed day's roll-ups stand. What the entries would make of the day now, less what stands and less what was already
+adjusted, is the new adjustment; so closed plus adjustments is always what the ledger says today.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import insert, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.rollups import hour_and_day
+from outlay.books.rollups.hour_and_day import Books
+from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
+from outlay.database.bulk_write import run_many
+from outlay.database.engine import execute
+from outlay.database.tables import FIGURES, Adjustment
+
+Place = tuple[int, int, int]  # key, model, basis
+Sums = list[int | None]
+_MEASURES = (*FIGURES, "unpriced_tokens")
+_SUMS = ", ".join(f"SUM({name})" for name in _MEASURES)
+_COLUMNS = ("connection_id", "month", "day", "hour", "key_id", "model_id", "basis", *_MEASURES)
+
+
+async def book(session: AsyncSession, books: Books, *, day: int, month: int, now: int) -> bool:
+    """Books what has changed about a closed day. True if anything has: then the hour of `now` is to be derived."""
+    hour = now // HOUR_SECONDS * HOUR_SECONDS
+    rows = [
+        (books.connection_id, month, day, hour, *place, *delta)
+        for place, delta in sorted((await difference(session, books, day)).items())
+    ]
+    await run_many(session, insert(Adjustment), _COLUMNS, rows)
+    return bool(rows)
+
+
+async def difference(session: AsyncSession, books: Books, day: int) -> Mapping[Place, Sums]:
+    """What the entries make of a closed day, less what stands in the books for it, adjustments included."""
+    await hour_and_day.scratch(session)
+    await hour_and_day.compute(session, books, day=day)
+    span = {"connection": books.connection_id, "day": day, "end": day + DAY_SECONDS}
+    found: dict[Place, Sums] = {}
+    for sign, source in (
+        (
+            1,
+            f"{hour_and_day.SCRATCH} "
+            "WHERE connection_id = :connection AND hour >= :day AND hour < :end AND adjusts = 0",
+        ),
+        (-1, "spend_day WHERE connection_id = :connection AND day = :day AND adjusts = 0"),
+        (-1, "adjustment WHERE connection_id = :connection AND day = :day"),
+    ):
+        rows = await execute(
+            session,
+            text(f"SELECT key_id, model_id, basis, {_SUMS} FROM {source} GROUP BY key_id, model_id, basis"),
+            span,
+        )
+        for row in rows:
+            _add(found.setdefault((row[0], row[1], row[2]), [None] * len(_MEASURES)), row[3:], sign)
+    return {place: sums for place, sums in found.items() if any(sums)}
+
+
+def _add(sums: Sums, figures: Any, sign: int) -> None:
+    for place, figure in enumerate(figures):
+        if figure is not None:
+            sums[place] = (sums[place] or 0) + sign * int(figure)

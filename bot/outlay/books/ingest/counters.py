@@ -1,0 +1,65 @@
+"""Counters that a ledger keeps running: what one rose beyond its reports is money spent that no report tells of yet.
+
+Of each counter the books keep how it stands, and how it stood at its base: the last reading that the reports have
+caught up with. A fall is a reset, not negative spend: what rose before it stays, and counting starts again from there.
+What a counter shows right after a fall is not taken for spend: it may as well be a correction.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.ingest.identity_cache import Interner
+from outlay.core.money import to_nano
+from outlay.database.bulk_write import run_many
+from outlay.database.engine import execute, upsert
+from outlay.database.tables import Counter
+from outlay.plugin.contract import Reading
+
+ACCOUNT = "the account as a whole"
+_COLUMNS = (
+    "connection_id", "key_id", "base_at", "base_nano_usd", "next_at", "next_nano_usd", "read_at", "total_nano_usd",
+    "before_reset_nano_usd", "resets",
+)  # fmt: skip
+
+
+async def read(
+    session: AsyncSession, interner: Interner, connection_id: int, readings: Sequence[Reading], told_until: int
+) -> list[int]:
+    """Moves the counters on; the moments whose roll-ups that touches. A counter that stands still is not written.
+
+    `told_until`: up to when (seconds) a report with buckets has told of everything; 0 if none has.
+    """
+    held = {
+        row[0]: tuple(row[1:])
+        for row in await execute(
+            session,
+            text(f"SELECT {', '.join(_COLUMNS[1:])} FROM counter WHERE connection_id = :connection"),
+            {"connection": connection_id},
+        )
+    }
+    changed: dict[int, tuple[int, ...]] = {}
+    touched: set[int] = set()
+    for reading in sorted(readings, key=lambda reading: reading.at):
+        at, total = int(reading.at.timestamp()), to_nano(reading.total_usd)
+        key_id = await interner.key(reading.key, reason="" if reading.key else ACCOUNT)
+        if key_id not in held:
+            held[key_id] = changed[key_id] = (at, total, at, total, at, total, 0, 0)
+            continue
+        base_at, base, next_at, next_, read_at, before, kept, resets = held[key_id]
+        if at <= read_at:
+            continue
+        if total < before:
+            kept += before - base
+            base, next_at, next_, resets = total, at, total, resets + 1
+        elif told_until >= next_at:
+            base_at, base, next_at, next_, kept = next_at, next_, at, total, 0
+        moved = (base_at, base, next_at, next_, at, total, kept, resets)
+        if total == before and (base, kept) == (held[key_id][1], held[key_id][6]):
+            continue  # it stands where it stood: there is nothing to tell
+        held[key_id] = changed[key_id] = moved
+        touched |= {read_at, at}
+    rows = [(connection_id, key_id, *values) for key_id, values in changed.items()]
+    await run_many(session, upsert(session, Counter, update=_COLUMNS[2:]), _COLUMNS, rows)
+    return sorted(touched)

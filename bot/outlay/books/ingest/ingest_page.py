@@ -1,0 +1,383 @@
+"""How a page of a report becomes entries, in one transaction: compare, write what changed, derive what follows from it.
+
+A page says "in this window the report says exactly these rows". So against what the books hold for that window a row
+is new, changed, or the same (nothing is written, not even a row version), and an entry that the page does not have any
+more has vanished and becomes zero. An observation older than the one in the books changes nothing.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from math import ceil
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.closing import adjustments, close_month
+from outlay.books.ingest import counters, read_windows
+from outlay.books.ingest.identity_cache import Interner, SeriesIdentity
+from outlay.books.ingest.page_validation import MAX_SUM_A_PAGE, believe, believe_readings
+from outlay.books.ingest.page_validation import BadPageError as BadPageError  # from here, for whoever hands pages in
+from outlay.books.pricing import calibration
+from outlay.books.pricing.price_list import PriceList
+from outlay.books.pricing.valuation import BASIS, BYOK, COST, Valuer, Worth
+from outlay.books.rollups import changed_hours, entry_compaction, hour_and_day, retention
+from outlay.books.rollups.bill_allocation import PROJECT, splits
+from outlay.books.rollups.hour_and_day import Books
+from outlay.books.rollups.hour_winner import told
+from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS, is_final, is_whole_day
+from outlay.core import months
+from outlay.database.bulk_write import run_many
+from outlay.database.engine import execute, upsert
+from outlay.database.tables import FIGURES, Coverage, Cursor, Entry
+from outlay.plugin.contract import Page, Report, Row
+
+ROWS_BETWEEN_BREATHS = 1_000
+
+Place = tuple[int, int]  # the start of a bucket, its series
+_Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # what of a row is identity, but for its time
+_name: Callable[[Row], _Name] = attrgetter("key", "model", "requested", "detail", "reason", "project")
+_T = TypeVar("_T")
+_ENTRY_COLUMNS = ("connection_id", "start", "series_id", "observed_at", "price_version", "basis", *FIGURES)
+_MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests", "saved_nano_usd")]
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What a page changed. `vanished` are counted in `changed` too. `unpriced`: models whose price nobody knows."""
+
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    vanished: int = 0
+    unpriced: set[str] = field(default_factory=set)
+
+    def add(self, other: "Accepted") -> None:
+        """Sums up over pages."""
+        self.new += other.new
+        self.changed += other.changed
+        self.same += other.same
+        self.vanished += other.vanished
+        self.unpriced |= other.unpriced
+
+
+# What the books hold of a bucket, as it was read: taking a hundred thousand rows apart takes longer than reading them.
+_Held = Sequence[Any]
+_ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # after its start and series; its figures follow
+
+
+def _nothing(held: _Held) -> tuple[int | None, ...]:
+    """What a bucket becomes when it vanishes: zero, except for what was never known, which stays unknown."""
+    return tuple(
+        None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(held[_BASIS + 1 :])
+    )
+
+
+@dataclass(slots=True)
+class _Dirty:
+    """What has to be derived anew: hours of a day, or (None) the whole day."""
+
+    days: dict[int, set[int] | None] = field(default_factory=dict)
+
+    def hour(self, start: int) -> None:
+        hours = self.days.setdefault(start // DAY_SECONDS * DAY_SECONDS, set())
+        if hours is not None:
+            hours.add(start // HOUR_SECONDS * HOUR_SECONDS)
+
+    def day(self, day: int) -> None:
+        self.days[day] = None
+
+
+async def accept(
+    session: AsyncSession,
+    connection_id: int,
+    ledger: str,
+    reports: Sequence[Report],
+    report: Report,
+    page: Page,
+    *,
+    observed_at: datetime,
+    projects: Mapping[str, str] | None = None,
+    prices: PriceList | None = None,
+) -> Accepted:
+    """Takes a page into the books. Raises BadPageError, and then nothing of it was written.
+
+    The caller's transaction holds the connection's lock (BEGIN IMMEDIATE, or its row FOR UPDATE), so that two workers
+    at one connection come one after the other.
+    """
+    now = int(observed_at.timestamp())
+    interner = Interner(session, connection_id, ledger, projects or {})
+    dirty = _Dirty()
+    accepted = Accepted()
+    if report.grain is not None or page.absent:
+        await asyncio.to_thread(believe, report, page, observed_at)  # a large page takes a while
+    if page.absent:
+        return accepted  # of a report that the account does not have nothing is known: what lies beneath it counts
+    if report.grain is not None:
+        split = report.name in splits(reports)
+        observed = await _observed(interner, ledger, report, page.rows, prices, by_project=split)
+        span = _span(page)
+        before = await told(session, connection_id, reports, report, span)
+        accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
+        if accepted.new or accepted.changed:
+            accepted.unpriced = _unpriced(page.rows, prices, ledger)
+        for hour, _ in before ^ await told(session, connection_id, reports, report, span):
+            dirty.hour(hour)  # another report may count for it from now on
+        await _cover(session, connection_id, report, page, now, dirty)
+    if page.readings:
+        believe_readings(report, page.readings, observed_at)
+        told_until = await _told_until(session, connection_id, reports)
+        for at in await counters.read(session, interner, connection_id, page.readings, told_until):
+            dirty.hour(at)
+    if dirty.days:
+        books = Books(connection_id, reports, await interner.model("", ledger=""))
+        await _follow(session, books, dirty, now)
+    return accepted
+
+
+async def _told_until(session: AsyncSession, connection_id: int, reports: Sequence[Report]) -> int:
+    """Up to when a report with buckets finer than a day has told of everything; 0 if none has."""
+    finer = {report.name for report in reports if report.grain is not None and not is_whole_day(report)}
+    rows = await execute(
+        session,
+        text("SELECT report, watermark FROM cursor WHERE connection_id = :connection"),
+        {"connection": connection_id},
+    )
+    return max((row.watermark or 0 for row in rows if row.report in finer), default=0)
+
+
+async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) -> None:
+    """Derives what the changes touched: open days anew; of closed days only the difference, which counts now."""
+    closed = await close_month.closed_months(session, books.connection_id)
+    counts_at, booked = close_month.first_open(closed, now), False
+    folded = await retention.folded_until(session, books.connection_id)
+    touched = dict(dirty.days)
+    for day, hours in dirty.days.items():
+        rest = await calibration.refresh(session, books.connection_id, books.reports, day, whole=hours is None)
+        touched |= dict.fromkeys(rest)
+    for day, hours in list(touched.items()):
+        tomorrow = day + DAY_SECONDS
+        if tomorrow <= now and (hours is None or tomorrow - HOUR_SECONDS in hours):
+            touched.setdefault(tomorrow, {tomorrow})  # its surplus looks back an hour
+    for day, hours in sorted(touched.items()):
+        month = months.start_of(day)
+        if month in closed:
+            booked |= await adjustments.book(session, books, day=day, month=month, now=counts_at)
+        elif day < folded:
+            await hour_and_day.derive(session, books, day=day, hours=None)
+            await retention.drop_hours(session, books.connection_id, day)
+        else:
+            await hour_and_day.derive(session, books, day=day, hours=hours)
+    if booked:
+        hour = counts_at // HOUR_SECONDS * HOUR_SECONDS
+        await hour_and_day.derive(session, books, day=hour // DAY_SECONDS * DAY_SECONDS, hours={hour})
+    await changed_hours.note(session, books.connection_id, touched, now)
+
+
+async def _entries(
+    session: AsyncSession,
+    observed: Mapping[Place, Worth],
+    connection_id: int,
+    report: Report,
+    page: Page,
+    now: int,
+    dirty: _Dirty,
+) -> Accepted:
+    span = _span(page)
+    held = await _held(session, connection_id, report, span)
+    if entry_compaction.becomes_coarse(report) and span[0] < (
+        until := await retention.folded_until(session, connection_id)
+    ):
+        observed, held = entry_compaction.comparable(observed, held, span, until, complete=page.complete)
+    newer = await read_windows.newer(session, connection_id, report.name, span, now)
+    accepted = Accepted()
+    writes: list[tuple[int | str | None, ...]] = []
+    touched: set[int] = set()
+
+    if not held and not newer:  # nothing to compare with: a first poll
+        async for part in _portions(observed.items()):
+            writes += [(connection_id, *place, now) + worth for place, worth in part]  # noqa: RUF005  it is quicker
+        accepted.new, touched = len(writes), {start for start, _ in observed}
+        observed = {}
+    async for part in _portions(observed.items()):
+        for place, worth in part:
+            before = held.pop(place, None)
+            if before is None:
+                if newer and _outdated(place, before, newer, now):
+                    accepted.same += 1
+                    continue
+                accepted.new += 1
+            elif before[_BASIS:] == worth[BASIS:] or _outdated(place, before, newer, now):
+                accepted.same += 1  # another list of prices that says the same is no change
+                continue
+            else:
+                accepted.changed += 1
+            writes.append((connection_id, *place, now, *worth))
+            touched.add(place[0])
+    told = {start for start, _ in observed}
+    for place, before in held.items():
+        if not page.complete and not (before[_ANOTHER_SHAPE] and place[0] in told):
+            continue
+        nothing = _nothing(before)
+        if before[_BASIS + 1 :] == nothing or _outdated(place, before, newer, now):
+            continue
+        accepted.vanished += 1
+        accepted.changed += 1
+        writes.append((connection_id, *place, now, "", before[_BASIS], *nothing))
+        touched.add(place[0])
+    for start in touched:
+        dirty.hour(start)
+    await run_many(session, upsert(session, Entry, update=_ENTRY_COLUMNS[3:]), _ENTRY_COLUMNS, writes)
+    if page.complete:
+        await read_windows.note(session, connection_id, report.name, span, now)
+    return accepted
+
+
+def _outdated(place: Place, before: _Held | None, newer: Sequence[read_windows.Stretch], now: int) -> bool:
+    """Do the books know something newer of this bucket?"""
+    return (before is not None and before[_OBSERVED_AT] > now) or any(low <= place[0] < high for low, high in newer)
+
+
+def _span(page: Page) -> read_windows.Stretch:
+    """The page's window in seconds: a bucket starts within these if and only if it starts within the window."""
+    return ceil(page.window.start.timestamp()), ceil(page.window.end.timestamp())
+
+
+async def _observed(
+    interner: Interner,
+    ledger: str,
+    report: Report,
+    rows: Sequence[Row],
+    prices: PriceList | None,
+    *,
+    by_project: bool,
+) -> dict[Place, Worth]:
+    """The page's rows by their place in the books: (start, series). `by_project`: a key's use of each is told apart."""
+    known: dict[_Name, int] = {}  # of each name its place, so that it is hashed once
+    named = [known.setdefault(name, len(known)) for name in map(_name, rows)]
+    by_name = await _series(interner, report, known.keys(), by_project)
+    series = [by_name[name] for name in known]
+    worth_of = Valuer(report, ledger, prices).worth
+    observed: dict[Place, Worth] = {}
+    starts: dict[datetime, int] = {}
+    last, start, dollars = None, 0, 0
+    async for part in _portions(zip(rows, named, strict=True)):
+        for row, name in part:
+            if row.start is not last:
+                last = row.start
+                start = starts.get(last) or starts.setdefault(last, int(last.timestamp()))
+            worth = worth_of(row)
+            if observed.setdefault((start, series[name]), worth) is not worth:
+                raise BadPageError(f"{report.name}: the same bucket twice at {row.start}, {row.model or 'no model'}")
+            dollars += (worth[COST] or 0) + worth[BYOK]
+    if dollars > MAX_SUM_A_PAGE:
+        raise BadPageError(f"{report.name}: a page of {dollars} nano-dollars, more than the books can hold")
+    return observed
+
+
+def _unpriced(rows: Sequence[Row], prices: PriceList | None, ledger: str) -> set[str]:
+    """The models that nobody has a price for. That of a tier may be unknown while the model's is not."""
+    days = {
+        row.model: row.start.date()
+        for row in rows
+        if row.cost_usd is None and row.model and row.tokens.total and row.list_share is not None
+    }
+    return {model for model, day in days.items() if prices is not None and prices.unit(ledger, model, day) is None}
+
+
+async def _series(interner: Interner, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:
+    """The id of the series that rows of these names belong to."""
+    width = int((report.grain or timedelta(0)).total_seconds())
+    identities = {
+        (key, model, requested, detail, reason, project): SeriesIdentity(
+            report.name, report.shape, width, key, reason if not key else "", project, model, requested,
+            _told_apart(detail, project if key and by_project else ""),
+        )
+        for key, model, requested, detail, reason, project in names
+    }  # fmt: skip
+    await interner.know(identities.values())
+    return {name: interner.series[identity] for name, identity in identities.items()}
+
+
+def _told_apart(detail: tuple[tuple[str, str], ...], project: str) -> str:
+    every = dict(detail) | ({PROJECT: project} if project else {})
+    return json.dumps(every, sort_keys=True) if every else ""
+
+
+async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:
+    """Many things bit by bit, with breaths in between: somebody may be waiting for an answer in Slack meanwhile."""
+    rest = iter(items)
+    while portion := list(islice(rest, ROWS_BETWEEN_BREATHS)):
+        yield portion
+        await asyncio.sleep(0)
+
+
+async def _held(
+    session: AsyncSession, connection_id: int, report: Report, span: read_windows.Stretch
+) -> dict[Place, _Held]:
+    """What the books hold for a span, of any shape of the report: an old shape's buckets vanish."""
+    rows = await execute(
+        session,
+        text(
+            "SELECT e.start, e.series_id, s.shape <> :shape OR s.width_seconds <> :width, e.observed_at, e.basis, "
+            f"{', '.join(f'e.{name}' for name in FIGURES)} FROM entry e JOIN series s ON s.id = e.series_id "
+            "WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report"
+        ),
+        {
+            "connection": connection_id,
+            "start": span[0],
+            "end": span[1],
+            "report": report.name,
+            "shape": report.shape,
+            "width": int((report.grain or timedelta(0)).total_seconds()),
+        },
+    )
+    return {(row[0], row[1]): row for row in rows.all()}
+
+
+async def _cover(
+    session: AsyncSession, connection_id: int, report: Report, page: Page, now: int, dirty: _Dirty
+) -> None:
+    """Notes which days the report has spoken of; a day on which another report counts from now on is derived whole."""
+    start, end = _span(page)
+    first = start // DAY_SECONDS * DAY_SECONDS
+    days = range(first, end, DAY_SECONDS) if start < end else range(first, first, DAY_SECONDS)
+    known = {
+        row.day: bool(row.final)
+        for row in await execute(
+            session,
+            text(
+                "SELECT day, final FROM coverage WHERE connection_id = :connection AND report = :report "
+                "AND day >= :first AND day < :end"
+            ),
+            {"connection": connection_id, "report": report.name, "first": first, "end": days.stop},
+        )
+    }
+    rows = []
+    for day in days:
+        final = is_whole_day(report) and page.complete and is_final(report, day, now)
+        if day not in known or (final and not known[day]):
+            rows.append((connection_id, report.name, day, final))
+            dirty.day(day)
+    columns = ("connection_id", "report", "day", "final")
+    await run_many(session, upsert(session, Coverage, update=("final",)), columns, rows)
+
+
+async def move_cursor(
+    session: AsyncSession, connection_id: int, report: str, *, watermark: datetime | None, rereads: Mapping[int, int]
+) -> None:
+    """Notes, in the transaction of the rows, how far a report has been read. The watermark never goes back."""
+    cursor = await session.get(Cursor, (connection_id, report)) or Cursor(connection_id=connection_id, report=report)
+    if watermark is not None:
+        cursor.watermark = max(cursor.watermark or 0, int(watermark.timestamp()))
+    done: dict[str, int] = defaultdict(int, json.loads(cursor.rereads))
+    done.update({str(place): at for place, at in rereads.items()})
+    cursor.rereads = json.dumps(done, sort_keys=True)
+    cursor.error, cursor.note, cursor.absent, cursor.ask_again_at = "", "", False, None
+    session.add(cursor)

@@ -1,0 +1,93 @@
+"""What a page must be to be believed: it contradicts neither itself, nor the calendar, nor what numbers can hold.
+
+A page that is not believed is refused whole, with words that say which of its rows and why.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
+from outlay.core.money import MAX_NANO_USD, MoneyError, to_nano
+from outlay.plugin.contract import Page, Reading, Report, Row
+
+MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future before its clock is not believed
+MAX_ROWS_A_PAGE = 500_000
+MAX_LIST_SHARE = 100  # times the list price
+MAX_SUM_A_PAGE = MAX_NANO_USD // 100  # 92 million dollars: so that the sums of a day stay far from overflowing
+
+
+class BadPageError(ValueError):
+    """A page that cannot be believed. Nothing of it is kept; the message says which row and why."""
+
+
+def believe(report: Report, page: Page, now: datetime) -> None:
+    """Refuses the rows of a page that cannot be right."""
+    if page.absent and (page.rows or page.readings):
+        raise BadPageError(f"{report.name}: a page of a report that the account does not have, with rows in it")
+    if len(page.rows) > MAX_ROWS_A_PAGE:
+        raise BadPageError(f"{report.name}: {len(page.rows):,} rows in one page, more than {MAX_ROWS_A_PAGE:,}")
+    first, end = page.window.start, page.window.end
+    if first.tzinfo is None or end.tzinfo is None:
+        raise BadPageError(f"{report.name}: a page from {first} to {end}, in no time zone")
+    if is_whole_day(report) and (first.timestamp() % DAY_SECONDS or end.timestamp() % DAY_SECONDS):
+        raise BadPageError(f"{report.name}: a page of whole days has a window from {first} to {end}")
+    grain = min(int((report.grain or timedelta(0)).total_seconds()), DAY_SECONDS)
+    latest = now + MAX_AHEAD
+    counted = reasoning = requests = 0
+    start: datetime | None = None  # the rows of a page mostly share it,
+    share: Decimal | None = None  # and this
+    for row in page.rows:  # a hundred thousand: what is nearly always right is asked here, without a call
+        tokens, asked = row.tokens, row.requests
+        if (
+            row.start != start
+            or row.list_share is not share
+            or min(tokens) < 0
+            or tokens[5] > tokens[4]
+            or not (asked is None or 0 <= asked <= MAX_SUM_A_PAGE)
+            or not (row.key or row.reason)
+        ):
+            if problem := _figures_problem(row) or _time_problem(row, page, latest, grain):
+                raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
+            start, share = row.start, row.list_share
+        counted += sum(tokens)
+        reasoning += tokens[5]
+        requests += asked or 0
+    counted -= reasoning  # which is a part of output
+    if max(counted, requests) > MAX_SUM_A_PAGE:
+        what = f"{counted:,} tokens" if counted > requests else f"{requests:,} requests"
+        raise BadPageError(f"{report.name}: {what} in one page are more than the books can hold")
+
+
+def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
+    if row.start.tzinfo is None:
+        return "a bucket in no time zone"
+    if not page.window.start <= row.start < page.window.end:
+        return f"a bucket outside its page ({page.window.start} to {page.window.end})"
+    if row.start > latest:
+        return "a bucket in the future"
+    return "a bucket that does not start on its grain" if row.start.timestamp() % grain else ""
+
+
+def _figures_problem(row: Row) -> str | None:
+    if problem := row.tokens.problem():
+        return problem
+    if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
+        return f"{row.requests} requests"
+    if (part := row.list_share) is not None and not (part.is_finite() and 0 <= part <= MAX_LIST_SHARE):
+        return f"{row.list_share} times the list price"
+    return None if row.key or row.reason else "a row without a key and without a reason"
+
+
+def believe_readings(report: Report, readings: Sequence[Reading], now: datetime) -> None:
+    """Refuses readings of counters that are no amounts of money, or of a time to come."""
+    for reading in readings:
+        whose = f"{report.name}: the counter of {reading.key or 'the account'}"
+        if reading.at.tzinfo is None or reading.at > now + MAX_AHEAD:
+            raise BadPageError(f"{whose} was read at {reading.at}: in the future, or in no time zone")
+        try:
+            total = to_nano(reading.total_usd)
+        except MoneyError as error:
+            raise BadPageError(f"{whose}: {error}") from error
+        if total < 0:
+            raise BadPageError(f"{whose} shows less than nothing ({reading.total_usd})")

@@ -1,0 +1,230 @@
+"""A whole-day bill laid over the day: over its hours, and, where it names the report that splits it, over its keys.
+
+A plain bill knows its keys and only lacks the hours; finer reports of the same money show their shape. A bill that is
+`split_by` another report knows the dollars, and that report everything else: see `bill_reconciliation`.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile, weights
+from outlay.books.rollups.hour_winner import finer, runs
+from outlay.books.rollups.hourly_split import HOURS, Weights, over_hours, shape_of
+from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
+from outlay.core.model_names import canonical
+from outlay.core.money import share
+from outlay.core.offload import aside
+from outlay.core.tokens import CLASSES
+from outlay.database.engine import execute
+from outlay.database.tables import BILLED, FIGURES, RESIDUAL, UNPRICED
+from outlay.plugin.contract import Report
+
+PROJECT = "@project"  # in a series' detail: the project of a row with a key, where that decides about its dollars
+_SUMS = ", ".join(f"SUM(e.{name})" for name in FIGURES)
+_TOKENS = " + ".join(f"e.{name}" for name in CLASSES)
+_OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
+_COST, _BYOK, _REQUESTS = FIGURES.index("cost_nano_usd"), FIGURES.index("byok_nano_usd"), FIGURES.index("requests")
+_CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
+_ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in FIGURES if name not in ("reasoning", "saved_nano_usd"))
+
+
+class Line(NamedTuple):
+    """What a bill comes to in one hour, for one key and model. Figures in the order of FIGURES."""
+
+    hour: int  # of the day
+    key_id: int
+    model_id: int
+    basis: int
+    figures: Sequence[int | None]
+
+    @property
+    def unpriced(self) -> int:
+        """Its tokens that have no dollars."""
+        return sum(self.figures[place] or 0 for place in _CLASS_PLACES) if self.basis == UNPRICED else 0
+
+
+def splits(reports: Sequence[Report]) -> frozenset[str]:
+    """The reports of a ledger that a bill is split by, and those bills."""
+    return frozenset(name for report in reports if report.split_by for name in (report.name, report.split_by))
+
+
+async def lines(
+    session: AsyncSession, connection_id: int, reports: Sequence[Report], bill: Report, day: int
+) -> list[Line]:
+    """A day's bill by hour, key and model."""
+    span = {"connection": connection_id, "start": day, "end": day + DAY_SECONDS, "report": bill.name}
+    if bill.split_by:
+        return await _reconciled(session, span, bill.split_by)
+    return await _spread(session, span, reports)
+
+
+_BILL = text(
+    f"""
+    SELECT s.key_id, s.model_id, e.basis, {_SUMS}
+    FROM entry e JOIN series s ON s.id = e.series_id
+    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
+    GROUP BY s.key_id, s.model_id, e.basis HAVING {_ANYTHING}
+    """
+)
+_SHAPE = text(
+    f"""
+    SELECT s.report, s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS} AS hour,
+           SUM(COALESCE(e.cost_nano_usd, 0)) AS cost, SUM({_TOKENS}) AS tokens
+    FROM entry e JOIN series s ON s.id = e.series_id
+    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report IN :reports
+    GROUP BY s.report, s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS}
+    """
+).bindparams(bindparam("reports", expanding=True))
+
+
+async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report]) -> list[Line]:
+    """Lays a day's bill over its hours, by the shape that finer reports of the same money show."""
+    telling: dict[int, str] = {}
+    for run in await runs(session, span["connection"], finer(reports), (span["start"], span["end"])):
+        telling |= dict.fromkeys(range(run.start, run.end, HOUR_SECONDS), run.report.name)
+    exact: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
+    by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in await execute(session, _SHAPE, {**span, "reports": sorted({*telling.values(), ""})}):
+        if telling[span["start"] + row.hour * HOUR_SECONDS] != row.report:
+            continue
+        weight = max(int(row.cost), 0) or int(row.tokens)
+        exact[row.key_id, row.model_id][row.hour] = weight
+        by_key[row.key_id][row.hour] += weight
+    billed = (await execute(session, _BILL, span)).all()
+    return await aside(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
+
+
+def _laid(billed: Sequence[Any], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]) -> list[Line]:
+    found: list[Line] = []
+    for key_id, model_id, basis, *figures in billed:
+        shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
+        sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
+        sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # shared out apart, so that no hour
+        for hour, split in over_hours(sums, shape):  # reasons more than it puts out
+            parts = [*split]
+            parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
+            found.append(Line(hour, key_id, model_id, basis, parts))
+    return found
+
+
+_NAMED = "s.key_id, s.model_id, s.detail, k.ledger_id, k.reason, k.scope, m.name AS model"
+_BY_SERIES = """
+    FROM entry e JOIN series s ON s.id = e.series_id JOIN ledger_key k ON k.id = s.key_id
+    JOIN model m ON m.id = s.model_id
+    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
+    GROUP BY s.id, k.id, m.id"""
+_BILLED = text(
+    f"SELECT {_NAMED}, SUM(COALESCE(e.cost_nano_usd, 0)) AS cost, SUM(e.byok_nano_usd) AS byok {_BY_SERIES} "
+    "HAVING SUM(COALESCE(e.cost_nano_usd, 0)) <> 0 OR SUM(e.byok_nano_usd) <> 0"
+)
+_USED = text(
+    f"SELECT {_NAMED}, (e.start - :start) / {HOUR_SECONDS} AS hour, "
+    f"SUM(CASE WHEN e.cost_nano_usd IS NULL THEN {_TOKENS} ELSE 0 END) AS unpriced, {_SUMS} "
+    f"{_BY_SERIES}, (e.start - :start) / {HOUR_SECONDS} HAVING {_ANYTHING}"
+)
+_USED_FIGURES = 9  # where in a row of _USED its figures begin
+
+
+@dataclass(slots=True)
+class _Use:
+    """What a key used of a model in a project: by the hour."""
+
+    key_id: int
+    model_id: int
+    row: Any
+    project: str
+    hours: dict[int, list[int | None]] = field(default_factory=dict)
+    unpriced: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def add(self, hour: int, figures: Sequence[Any], unpriced: int) -> None:
+        held = self.hours.setdefault(hour, [None] * len(FIGURES))
+        for place, figure in enumerate(figures):
+            if figure is not None:
+                held[place] = (held[place] or 0) + int(figure)
+        self.unpriced[hour] += unpriced
+
+    def used(self, hours: Sequence[int]) -> Used:
+        """What was used in some of its hours."""
+        parts = [self.hours[hour] for hour in hours]
+        return Used(
+            key=(self.row.ledger_id, self.row.reason, self.row.scope),
+            keyed=bool(self.row.ledger_id),
+            model=canonical(self.row.model) if self.row.model else "",
+            project=self.project,
+            spelled=self.row.model,
+            nano_usd=sum(part[_COST] or 0 for part in parts),
+            tokens=sum(part[place] or 0 for part in parts for place in _CLASS_PLACES),
+            requests=sum(part[_REQUESTS] or 0 for part in parts),
+            unpriced=sum(self.unpriced[hour] for hour in hours),
+        )
+
+    def shape(self) -> dict[int, int]:
+        """How much of it fell into which hour."""
+        hours = sorted(self.hours)
+        return dict(zip(hours, weights(self.used([hour]) for hour in hours), strict=True))
+
+
+async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: str) -> list[Line]:
+    """The bill's dollars on the keys, tokens and hours of the report that splits it."""
+    uses = await _uses(session, {**span, "report": split_by})
+    billed = (await execute(session, _BILLED, span)).all()
+    bill = [_billed(row) for row in billed]
+    amounts, explained = reconcile(bill, [use.used(list(use.hours)) for use in uses], kinds=2)
+    found: list[Line] = []
+    by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for use, (cost, byok) in zip(uses, amounts, strict=True):
+        shape = use.shape()
+        parts = list(shape.values())
+        for hour, cost_part, byok_part in zip(shape, share(cost, parts), share(byok, parts), strict=True):
+            figures = [*use.hours[hour]]
+            figures[_COST], figures[_BYOK] = cost_part, byok_part
+            found.append(Line(hour, use.key_id, use.model_id, BILLED, figures))
+            by_key[use.key_id][hour] += shape[hour]
+    for row, one, known in zip(billed, bill, explained, strict=True):
+        if known:
+            continue
+        nothing: list[int | None] = [None if name in ("requests", "saved_nano_usd") else 0 for name in FIGURES]
+        nothing[_COST], nothing[_BYOK] = one.amounts
+        basis = BILLED if one.keyed else RESIDUAL
+        shape_of_key: Weights | None = by_key.get(row.key_id) if one.keyed else None
+        for hour, split in over_hours(nothing, shape_of(shape_of_key)):
+            found.append(Line(hour, row.key_id, row.model_id, basis, split))
+    return _added_up(found)
+
+
+async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
+    found: dict[tuple[int, int, str], _Use] = {}
+    for row in await execute(session, _USED, span):
+        place = (row.key_id, row.model_id, _project(row))
+        use = found.setdefault(place, _Use(row.key_id, row.model_id, row, place[2]))
+        use.add(row.hour, row[_USED_FIGURES:], int(row.unpriced))
+    return list(found.values())
+
+
+def _billed(row: Any) -> Billed:
+    model = canonical(row.model) if row.model else ""
+    key = (row.ledger_id, row.reason, row.scope)
+    return Billed(key, bool(row.ledger_id), model, _project(row), (int(row.cost), int(row.byok)))
+
+
+def _project(row: Any) -> str:
+    if not row.ledger_id:
+        return str(row.scope)
+    return str(json.loads(row.detail).get(PROJECT, "")) if PROJECT in row.detail else ""
+
+
+def _added_up(found: Sequence[Line]) -> list[Line]:
+    """One line for each hour, key, model and basis."""
+    sums: dict[tuple[int, int, int, int], list[int | None]] = {}
+    for line in found:
+        held = sums.setdefault(line[:4], [None] * len(FIGURES))
+        for place, figure in enumerate(line.figures):
+            if figure is not None:
+                held[place] = (held[place] or 0) + figure
+    return [Line(*place, figures) for place, figures in sums.items() if any(figures)]

@@ -1,0 +1,123 @@
+"""Entries by the minute, added up by the hour once their day is folded, so that raw entries stay bounded.
+
+An hour of a folded day decides nothing finer: which report counts is decided by the hour, and a bill is split by the
+sums of a day. So the entries of a series in an hour become one entry, and every figure derived from them stays what it
+was. What has dollars and what has none is kept apart, since a sum would make the unknown known. A sum stands a second
+or so past its hour, where no bucket of a ledger starts: so it can be told from a bucket.
+
+What a ledger says of such a day later is added up alike before it is compared, so a re-poll finds the same.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from sqlalchemy import bindparam, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.ingest.read_windows import Stretch
+from outlay.books.pricing.valuation import BASIS, Worth
+from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
+from outlay.database.engine import execute
+from outlay.database.tables import FIGURES
+from outlay.plugin.contract import Report
+
+Place = tuple[int, int]  # the start of a bucket, its series
+_T = TypeVar("_T")
+_TABLE = "coarse_entry"
+_COLUMNS = f"connection_id, start, series_id, basis, observed_at, price_version, {', '.join(FIGURES)}"
+_HOUR = f"start - start % {HOUR_SECONDS}"
+_SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in FIGURES)
+_WHAT_COUNTS = [name for name in FIGURES if name not in ("reasoning", "saved_nano_usd")]
+_ANYTHING = " OR ".join(f"SUM({name}) <> 0" for name in _WHAT_COUNTS)
+_OF_THE_DAY = (
+    "connection_id = :connection AND start >= :day AND start < :end AND series_id IN "
+    "(SELECT id FROM series WHERE connection_id = :connection AND report IN :finer)"
+)
+_BILLED = "SELECT 1 FROM coverage v WHERE v.connection_id = :connection AND v.day = :day AND v.final"
+_MADE = text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_TABLE} AS SELECT {_COLUMNS} FROM entry WHERE 1 = 0")
+_EMPTIED = text(f"DELETE FROM {_TABLE}")
+# Where a bill counts, nothing rests on buckets that became nothing. Else they may still tell that a report has spoken.
+_SUMMED = text(
+    f"""
+    INSERT INTO {_TABLE} ({_COLUMNS})
+    SELECT connection_id, {_HOUR} + basis, series_id, basis, MAX(observed_at), MAX(price_version), {_SUMS}
+    FROM entry WHERE {_OF_THE_DAY} GROUP BY connection_id, {_HOUR}, series_id, basis
+    HAVING {_ANYTHING} OR NOT EXISTS ({_BILLED})
+    """
+).bindparams(bindparam("finer", expanding=True))
+_DROPPED = text(f"DELETE FROM entry WHERE {_OF_THE_DAY}").bindparams(bindparam("finer", expanding=True))
+_PUT_BACK = text(f"INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM {_TABLE}")
+
+
+def becomes_coarse(report: Report) -> bool:
+    """Are its buckets added up by the hour, once a day is folded?"""
+    return report.grain is not None and report.grain.total_seconds() < HOUR_SECONDS
+
+
+async def add_up(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
+    """Adds up the buckets of a UTC day by the hour; how many entries there were."""
+    names = [report.name for report in reports if becomes_coarse(report)]
+    if not names:
+        return 0
+    span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS, "finer": names}
+    await execute(session, _MADE)
+    await execute(session, _EMPTIED)
+    await execute(session, _SUMMED, span)
+    before = await execute(session, _DROPPED, span)
+    await execute(session, _PUT_BACK)
+    return before.rowcount
+
+
+def is_sum(start: int) -> bool:
+    """Does a sum stand there? Buckets start on whole minutes."""
+    return start % 60 != 0
+
+
+def comparable(
+    observed: Mapping[Place, Worth],
+    held: Mapping[Place, _T],
+    span: Stretch,
+    folded_until: int,
+    *,
+    complete: bool,
+) -> tuple[dict[Place, Worth], dict[Place, _T]]:
+    """A page and what the books hold for its span, with the hours of folded days added up where the page tells them.
+
+    A page that tells only a part of an hour, or was cut short, proves nothing about a sum: there it is put aside.
+    """
+    summed = {_hour(place) for place in held if place[0] < folded_until and is_sum(place[0])}
+    first, last = -(-span[0] // HOUR_SECONDS) * HOUR_SECONDS, span[1] // HOUR_SECONDS * HOUR_SECONDS
+
+    def told(place: Place) -> bool:
+        return complete and first <= _hour(place) < last
+
+    def aside(place: Place) -> bool:
+        return _hour(place) in summed and not told(place)
+
+    kept = {place: value for place, value in held.items() if not aside(place)}
+    found = {place: value for place, value in observed.items() if place[0] >= folded_until}
+    late = {place: value for place, value in observed.items() if place[0] < folded_until and not aside(place)}
+    return found | _added_up(late, told), kept
+
+
+def _added_up(observed: Mapping[Place, Worth], told: Callable[[Place], bool]) -> dict[Place, Worth]:
+    found: dict[Place, Worth] = {}
+    for place, value in observed.items():
+        to = (_hour(place) + value[BASIS], place[1]) if told(place) else place
+        found[to] = _sum(found[to], value) if to in found else value
+    return found
+
+
+def _sum(one: Worth, other: Worth) -> Worth:
+    version, basis, usd, byok, *figures = one
+    other_version, _, other_usd, other_byok, *others = other
+    summed = map(_plus, figures, others)
+    return (max(version, other_version), basis, _plus(usd, other_usd), byok + other_byok, *summed)
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other
+
+
+def _hour(place: Place) -> int:
+    return place[0] - place[0] % HOUR_SECONDS

@@ -1,0 +1,97 @@
+"""Which of several reports finer than a day counts for which hour: what each has told, read from what is stored.
+
+What a report has told whole is in its statements. A page that was cut short makes none, but where it left entries it
+has at least spoken. Neither depends on the order in which pages came, so an audit finds the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.ingest.read_windows import Stretch
+from outlay.books.rollups.report_precedence import HOUR_SECONDS, Saying, counting_in_hour, is_whole_day, said
+from outlay.database.engine import execute
+from outlay.plugin.contract import Report
+
+
+class Run(NamedTuple):
+    """Hours in a row for which the same report counts."""
+
+    report: Report
+    start: int
+    end: int
+
+
+_STATEMENTS = text(
+    "SELECT report, start, until, observed_at FROM statement WHERE connection_id = :connection "
+    "AND report IN :reports AND start < :end AND until > :start"
+).bindparams(bindparam("reports", expanding=True))
+_ENTRIES = text(
+    f"SELECT DISTINCT s.report, e.start - e.start % {HOUR_SECONDS} AS hour FROM entry e "
+    "JOIN series s ON s.id = e.series_id WHERE e.connection_id = :connection AND s.report IN :reports "
+    "AND e.start >= :start AND e.start < :end"
+).bindparams(bindparam("reports", expanding=True))
+
+
+def finer(reports: Iterable[Report]) -> list[Report]:
+    """The reports with buckets finer than a day."""
+    return [report for report in reports if report.grain is not None and not is_whole_day(report)]
+
+
+async def runs(session: AsyncSession, connection_id: int, reports: Sequence[Report], span: Stretch) -> list[Run]:
+    """Which of these reports counts when, in a span of whole hours."""
+    start, end = span
+    if len(reports) < 2:
+        return [Run(report, start, end) for report in reports]
+    hours = range(start, end, HOUR_SECONDS)
+    sayings = await _said(session, connection_id, reports, hours)
+    silent = [hour for hour in hours if any(hour not in sayings[report.name].spoken for report in reports)]
+    if silent:
+        span_of_entries = {"start": silent[0], "end": silent[-1] + HOUR_SECONDS}
+        names = [report.name for report in reports]
+        for row in await execute(session, _ENTRIES, {"connection": connection_id, "reports": names, **span_of_entries}):
+            sayings[row.report].spoken.add(row.hour)
+    found: list[Run] = []
+    for hour in hours:
+        winner = next(
+            (report for report in reports if report is counting_in_hour(reports, sayings, hour)),
+            found[-1].report if found else reports[0],
+        )
+        if found and found[-1].report is winner:
+            found[-1] = found[-1]._replace(end=hour + HOUR_SECONDS)
+        else:
+            found.append(Run(winner, hour, hour + HOUR_SECONDS))
+    return found
+
+
+async def told(
+    session: AsyncSession, connection_id: int, reports: Sequence[Report], report: Report, span: Stretch
+) -> frozenset[tuple[int, str]]:
+    """The hours of a span that a report has told or spoken of; nothing where no other report could count for them."""
+    if is_whole_day(report) or len(finer(reports)) < 2 or span[0] >= span[1]:
+        return frozenset()
+    first = span[0] // HOUR_SECONDS * HOUR_SECONDS
+    saying = (await _said(session, connection_id, [report], range(first, span[1], HOUR_SECONDS)))[report.name]
+    return frozenset({(hour, "told") for hour in saying.told} | {(hour, "spoken") for hour in saying.spoken})
+
+
+async def _said(
+    session: AsyncSession, connection_id: int, reports: Sequence[Report], hours: range
+) -> dict[str, Saying]:
+    rows = await execute(
+        session,
+        _STATEMENTS,
+        {
+            "connection": connection_id,
+            "reports": [report.name for report in reports],
+            "start": hours.start,
+            "end": hours[-1] + HOUR_SECONDS,
+        },
+    )
+    stretches: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for row in rows:
+        stretches[row.report].append((row.start, row.until, row.observed_at))
+    return {report.name: said(report, stretches[report.name], hours) for report in reports}

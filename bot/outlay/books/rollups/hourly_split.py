@@ -1,0 +1,30 @@
+"""A day's bill laid over the hours of that day, so that a day in any time zone can be read from hours.
+
+The bill is the control total, finer usage of the same money only its shape: every figure of the day is shared out by
+the hours' weights and adds up to itself exactly. Where nothing shows the shape, it is spread evenly.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from outlay.core.money import share
+
+HOURS = 24
+Weights = Mapping[int, int]  # hour of the day → how much of the usage fell into it
+
+
+def shape_of(*shapes: Weights | None) -> list[tuple[int, int]]:
+    """Hours and weights of the first shape that has any weight; else all hours alike."""
+    for shape in shapes:
+        found = [(hour, weight) for hour, weight in sorted((shape or {}).items()) if weight > 0]
+        if found:
+            return found
+    return [(hour, 1) for hour in range(HOURS)]
+
+
+def over_hours(
+    figures: Sequence[int | None], shape: Sequence[tuple[int, int]]
+) -> list[tuple[int, tuple[int | None, ...]]]:
+    """(hour, figures) for each hour of the shape. A figure that is not known stays unknown in every hour."""
+    weights = [weight for _, weight in shape]
+    parts = [[None] * len(shape) if figure is None else share(figure, weights) for figure in figures]
+    return [(hour, tuple(part[place] for part in parts)) for place, (hour, _) in enumerate(shape)]

@@ -1,0 +1,1 @@
+"""Budgets and what is said when they are reached."""

@@ -1,0 +1,88 @@
+"""A budget: so many dollars for somebody or something in a day, week or month, and what is told on the way there.
+
+Each *mark* (a share of the limit, or the forecast passing it) is told once a period. Whoever passes several marks at
+once is told of the highest alone. When the limit is changed, marks that hold no longer are forgotten, so that they are
+told again under the new one; those that still hold are not repeated. Budgets here are soft: they tell and stop nothing.
+Pure; money in nano-dollars.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from outlay.core.calendar_periods import Period
+from outlay.spend.forecast import Forecast
+
+Scope = Literal["workspace", "owner", "model", "ledger"]
+SCOPES: tuple[Scope, ...] = ("workspace", "owner", "model", "ledger")
+SHARES = (80, 100)  # per cent; half of a budget in the middle of a month is no news
+SHARES_MAX = 5
+PERCENT_MAX = 1_000
+FORECAST = 0  # the mark of a forecast that passes the limit
+LIMIT_MAX_NANO_USD = 10**9 * 10**9  # a billion dollars
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A limit. `subject`: an owner's id, a pattern of models, a ledger's slug; "" for the workspace.
+
+    `shares`: per cent of the limit at which somebody is told. `channel`: where; "" for where alerts go.
+    """
+
+    id: int
+    scope: Scope
+    subject: str
+    period: Period
+    limit_nano_usd: int
+    name: str = ""  # of the subject, as people know it
+    shares: tuple[int, ...] = SHARES
+    on_forecast: bool = True
+    channel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a budget stands in the period [start, end] on `today`."""
+
+    budget: Budget
+    start: date
+    end: date
+    today: date
+    forecast: Forecast
+
+    @property
+    def spent_nano_usd(self) -> int:
+        """So far in the period."""
+        return self.forecast.spent_nano_usd
+
+    @property
+    def passes(self) -> bool:
+        """Not over the limit yet, and likely to be."""
+        likely = self.forecast.likely_nano_usd
+        return likely is not None and likely > self.budget.limit_nano_usd > self.spent_nano_usd
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a look at a budget brings: the mark to tell (None: nothing new), marks to note as told, marks to forget."""
+
+    tell: int | None = None
+    note: frozenset[int] = frozenset()
+    forget: frozenset[int] = frozenset()
+
+
+def news(standing: Standing, told: Mapping[int, int]) -> News:
+    """What is new. `told`: the marks of this period that are noted, with the limit that held then."""
+    budget = standing.budget
+    limit, spent = budget.limit_nano_usd, standing.spent_nano_usd
+    reached = {share for share in budget.shares if spent * 100 >= share * limit}
+    holds = reached | ({FORECAST} if budget.on_forecast and standing.passes else set())
+    forget = frozenset(mark for mark, then in told.items() if then != limit and mark not in holds)
+    known = frozenset(told) - forget
+    fresh = holds - known
+    above = max(reached & known, default=0)
+    tell = max(fresh, default=None)
+    if tell is not None and tell != FORECAST and tell < above:
+        tell = None  # a lower share that was added later
+    return News(tell, frozenset(fresh), forget)

@@ -1,0 +1,315 @@
+"""Budgets at work: how each stands, and once a minute whether there is news of one. See `outlay.budgets.budget`.
+
+What was spent is what `/spend` says of the same days. The forecast reads two months and is looked at once an hour, the
+shares every minute. What is told is noted in the transaction that writes the message.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay import outbox
+from outlay.access.policy import OPERATOR, Team, Viewer
+from outlay.access.service import read_rights
+from outlay.audit_log import log as audit_log
+from outlay.audit_log.log import TrailDeed
+from outlay.books import ownership
+from outlay.budgets import store as budget_store
+from outlay.budgets.budget import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, Scope, Standing, news
+from outlay.core.calendar_periods import part_gone, span_of
+from outlay.core.clock import Clock
+from outlay.core.owner import UNATTRIBUTED, Owner
+from outlay.database.engine import Database
+from outlay.database.tables import Connection, Person
+from outlay.incidents.alert_settings import read_alerting
+from outlay.scheduler import claim, claimed
+from outlay.spend.answer import Line
+from outlay.spend.forecast import HISTORY_DAYS, Forecast, forecast
+from outlay.spend.name_index import passes
+from outlay.spend.parser import Query
+from outlay.spend.report import answer, zone_of
+
+CHECK_SECONDS, FORECAST_SECONDS = 60, 3600
+BUDGETS_MAX = 200  # of a workspace
+OWNERS_APART_MAX = 8  # so many owners with budgets are asked for one by one, which reads less; more of them all at once
+KIND = "budget"
+_BY: dict[Scope, tuple[str, ...]] = {
+    "workspace": ("day",),
+    "owner": ("owner", "day"),
+    "model": ("model", "day"),
+    "ledger": ("ledger", "day"),
+}
+Days = Mapping[date, int]
+
+
+class BudgetError(ValueError):
+    """A budget that cannot be. `field`: which part of it; the message is for a person."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """For whom or what a budget can be set: owners that the books know, and the ledgers that are connected."""
+
+    owners: tuple[Owner, ...]
+    ledgers: tuple[str, ...]
+
+
+class Budgeting:
+    """Sets budgets, says how they stand, and tells when there is news."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def standings(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Standing]:
+        """How each budget that is the viewer's to see stands now, with its forecast."""
+        async with self._database.read() as session:
+            found = await read_standings(session, workspace_id, self._clock.now())
+            return await for_viewer(session, workspace_id, found, viewer)
+
+    async def subjects(self, workspace_id: str) -> Subjects:
+        """What a budget can be for."""
+        async with self._database.read() as session:
+            found = await ownership.owners_now(session, workspace_id, int(self._clock.now().timestamp()))
+            rows = await session.exec(
+                select(Connection.ledger).where(Connection.workspace_id == workspace_id, Connection.role == "books")
+            )
+            known = {owner.id: owner for owner, _ in found}
+            for team in (await read_rights(session, workspace_id)).teams or {}:
+                known.setdefault(f"team:{team}", Owner(f"team:{team}", team, "team"))  # it may have members and no keys
+            return Subjects(tuple(known.values()), tuple(sorted(set(rows))))
+
+    async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
+        """Adds a budget (its id is 0) or changes one. Raises BudgetError."""
+        _check(budget)
+        async with self._database.write() as session:
+            await budget_store.alone(session, workspace_id)  # a form that is submitted twice at once is kept once
+            standing = await budget_store.every(session, workspace_id)
+            if not budget.id and len(standing) >= BUDGETS_MAX:
+                raise BudgetError("scope", f"There are {BUDGETS_MAX} budgets already, which is as many as can be.")
+            same = [(one.scope, one.subject.lower(), one.period) for one in standing if one.id != budget.id]
+            if (budget.scope, budget.subject.lower(), budget.period) in same:
+                raise BudgetError("scope", "There is a budget for that and that period already; change it instead.")
+            kept = await budget_store.keep(session, workspace_id, budget, by=by, at=int(self._clock.now().timestamp()))
+            if kept is None:
+                raise BudgetError("scope", "That budget is gone; somebody has removed it.")
+            await audit_log.note(
+                session, workspace_id, TrailDeed.BUDGET_SET, f"budget:{kept.id}", now=self._clock.now(),
+                scope=kept.scope, subject=kept.subject, period=kept.period, limit_nano_usd=kept.limit_nano_usd,
+                shares=kept.shares, on_forecast=kept.on_forecast, channel=kept.channel,
+            )  # fmt: skip
+            return kept
+
+    async def remove(self, workspace_id: str, number: int) -> bool:
+        """Removes a budget; False if it is gone already."""
+        async with self._database.write() as session:
+            gone = await budget_store.remove(session, workspace_id, number)
+            if gone:
+                await audit_log.note(
+                    session, workspace_id, TrailDeed.BUDGET_REMOVE, f"budget:{number}", now=self._clock.now()
+                )
+            return gone
+
+    async def run(self) -> None:
+        """Looks at every budget of every workspace, and writes what is news; one replica at a time."""
+        async with self._database.read() as session:
+            wanted = await budget_store.workspaces(session)
+        for workspace_id in wanted:
+            await self._look(workspace_id)
+
+    async def _look(self, workspace_id: str) -> None:
+        now = self._clock.now()
+        minute, hour = f"budgets:{workspace_id}", f"forecasts:{workspace_id}"
+        async with self._database.read() as session:
+            if await claimed(session, minute, now, CHECK_SECONDS):
+                return
+            whole = not await claimed(session, hour, now, FORECAST_SECONDS)
+            found = await read_standings(session, workspace_id, now, foresee=whole)
+            channel = (await read_alerting(session, workspace_id)).channel
+        async with self._database.write() as session:
+            if not await claim(session, minute, now, CHECK_SECONDS):
+                return
+            if whole:
+                await claim(session, hour, now, FORECAST_SECONDS)
+            current = {one.id: one for one in await budget_store.every(session, workspace_id)}
+            for standing in found:
+                if current.get(standing.budget.id) == standing.budget:  # else it was changed meanwhile: a minute later
+                    await _tell(session, workspace_id, standing, now, standing.budget.channel or channel)
+
+
+async def read_standings(
+    session: AsyncSession,
+    workspace_id: str,
+    now: datetime,
+    *,
+    foresee: bool = True,
+    among: Collection[int] | None = None,
+) -> list[Standing]:
+    """How each budget stands; without a forecast unless `foresee`. `among`: of these alone."""
+    every = [one for one in await budget_store.every(session, workspace_id) if among is None or one.id in among]
+    if not every:
+        return []
+    zone = await zone_of(session, workspace_id)
+    today = now.astimezone(zone).date()
+    gone = part_gone(now, today, zone)
+    ids = await _slack_ids(session, workspace_id)
+    teams = await _teams(session, workspace_id)
+    owners_of = {one.id: _owners(one, ids, teams) for one in every}
+    apart = len({owners_of[one.id] for one in every if one.scope == "owner"}) <= OWNERS_APART_MAX
+    lines: dict[tuple[Scope, str], Sequence[Line]] = {}
+    found = []
+    for budget in every:
+        start, end = span_of(budget.period, today)
+        place = (budget.scope, "\n".join(sorted(owners_of[budget.id])) if budget.scope == "owner" and apart else "")
+        if place not in lines:
+            starts = [span_of(one.period, today)[0] for one in every if one.scope == budget.scope]
+            begin = min(today - timedelta(days=HISTORY_DAYS + 1) if foresee else today, *starts)
+            only = (("owner", place[1]),) if place[1] else ()
+            query = Query(begin, today, "budgets", by=_BY[budget.scope], filters=only)
+            lines[place] = (await answer(session, workspace_id, query, now=now)).lines
+        days = _days(budget, lines[place], owners_of[budget.id])
+        if foresee and budget.period != "day":
+            said = forecast(days, start=start, end=end, today=today, gone=gone)
+        else:
+            said = Forecast(sum(nano for day, nano in days.items() if start <= day <= end))
+        found.append(Standing(budget, start, end, today, said))
+    return found
+
+
+async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, around: bool = False) -> list[int]:
+    """The budgets that are one person's own, whether they were set for the Slack user or for the e-mail; their numbers.
+
+    `around`: then those of the teams that they manage, or belong to where everybody sees everybody; and everybody's.
+    """
+    every = await budget_store.every(session, workspace_id)
+    ids = await _slack_ids(session, workspace_id)
+    owned = [one for one in every if one.scope == "owner"]
+    found = [one.id for one in owned if user_id in (one.subject, ids.get(one.subject.lower()))]
+    if not around:
+        return found
+    is_open = (await read_rights(session, workspace_id)).open
+    theirs = {
+        name
+        for name, team in (await _teams(session, workspace_id)).items()
+        if user_id in team.managers or (is_open and user_id in team.members)
+    }
+    found += [one.id for one in owned if one.subject.lower() in theirs]
+    return found + [one.id for one in every if one.scope == "workspace"]
+
+
+async def for_viewer(
+    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], viewer: Viewer
+) -> list[Standing]:
+    """Those that are a viewer's to see: totals, and budgets of owners whom they see."""
+    if viewer.sees is None:
+        return list(standings)
+    ids = await _slack_ids(session, workspace_id)
+    return [
+        one
+        for one in standings
+        if one.budget.scope != "owner" or {one.budget.subject, ids.get(one.budget.subject.lower())} & viewer.sees
+    ]
+
+
+async def _teams(session: AsyncSession, workspace_id: str) -> dict[str, Team]:
+    """The teams of which somebody has said who belongs to them, by the owner's id in small letters."""
+    teams = (await read_rights(session, workspace_id)).teams or {}
+    return {f"team:{name}".lower(): team for name, team in teams.items()}
+
+
+def _owners(budget: Budget, ids: Mapping[str, str], teams: Mapping[str, Team]) -> frozenset[str]:
+    """Whose money a budget of an owner counts: theirs, and of a team its members' too, as in a question about it."""
+    subject = budget.subject.lower()
+    team = teams.get(subject)
+    return frozenset({ids.get(subject, budget.subject), *(team.members if team else ())})
+
+
+async def _slack_ids(session: AsyncSession, workspace_id: str) -> dict[str, str]:
+    people = await session.exec(select(Person).where(Person.workspace_id == workspace_id))
+    return {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
+
+
+def _days(budget: Budget, lines: Sequence[Line], owners: Collection[str]) -> Days:
+    days: dict[date, int] = defaultdict(int)
+    for line in lines:
+        if line.day and line.cost_nano_usd and _about(budget, line, owners):
+            days[date.fromisoformat(line.day)] += line.cost_nano_usd
+    return days
+
+
+def _about(budget: Budget, line: Line, owners: Collection[str]) -> bool:
+    match budget.scope:
+        case "owner":
+            return (line.owner or UNATTRIBUTED).id in owners
+        case "model":
+            names = line.model.names if line.model else ()
+            return any(passes("model", budget.subject, None, UNATTRIBUTED, name) for name in names)
+        case "ledger":
+            return line.ledger == budget.subject
+    return True
+
+
+async def _tell(session: AsyncSession, workspace_id: str, standing: Standing, now: datetime, channel: str) -> None:
+    budget = standing.budget
+    found = news(standing, await budget_store.told(session, budget, standing.start))
+    if not (found.note or found.forget):
+        return
+    await budget_store.note(session, budget, standing.start, found, int(now.timestamp()))
+    if found.tell is None:
+        return
+    said = standing.forecast
+    await outbox.say(
+        session,
+        workspace_id=workspace_id,
+        key=f"budget:{budget.id}:{standing.start}:{budget.period}:{found.tell}:{budget.limit_nano_usd}",
+        stream=f"budget:{budget.id}",
+        kind=KIND,
+        payload={
+            "to": channel,
+            "mark": found.tell,
+            "budget": {
+                "scope": budget.scope,
+                "subject": budget.subject,
+                "name": budget.name,
+                "period": budget.period,
+                "limit_nano_usd": budget.limit_nano_usd,
+            },
+            "start": standing.start.isoformat(),
+            "end": standing.end.isoformat(),
+            "today": standing.today.isoformat(),
+            "nano_usd": [said.spent_nano_usd, said.likely_nano_usd, said.low_nano_usd, said.high_nano_usd],
+        },
+        now=now,
+    )
+
+
+def from_payload(payload: Mapping[str, object]) -> Standing:
+    """The standing that a message tells of."""
+    about, figures = payload["budget"], payload["nano_usd"]
+    if not isinstance(about, dict) or not isinstance(figures, list):
+        raise ValueError("not the payload of a budget's message")
+    start, end, today = (date.fromisoformat(str(payload[name])) for name in ("start", "end", "today"))
+    return Standing(Budget(id=0, **about), start, end, today, Forecast(*figures))
+
+
+def _check(budget: Budget) -> None:
+    if not 0 < budget.limit_nano_usd <= LIMIT_MAX_NANO_USD:
+        raise BudgetError("limit", "A limit is more than $0, and at most a billion dollars.")
+    if budget.scope != "workspace" and not budget.subject.strip():
+        raise BudgetError("subject", "Say for whom or what it is.")
+    if len(budget.shares) > SHARES_MAX or any(not 0 < share <= PERCENT_MAX for share in budget.shares):
+        raise BudgetError("shares", f"At most {SHARES_MAX} shares, each from 1 to {PERCENT_MAX} per cent.")
+
+
+def with_name(budget: Budget, known: Subjects) -> Budget:
+    """The budget with its subject's name as the books have it."""
+    names = {owner.id: owner.name for owner in known.owners}
+    return replace(budget, name=names.get(budget.subject, budget.subject))

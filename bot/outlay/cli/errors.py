@@ -1,0 +1,61 @@
+"""What went wrong, in one line that a person can act on. A traceback goes to the log only, at DEBUG."""
+
+import logging
+import re
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from outlay.books.closing.close_month import NotClosable
+from outlay.books.ownership import OwnerError
+from outlay.books.pricing.price_list import PricesError
+from outlay.connections.lease import BusyError
+from outlay.core.months import MonthError
+from outlay.database.engine import trouble
+from outlay.logs import error_id, fold, one_line
+from outlay.plugin.errors import BadConfig, PluginError
+from outlay.services import StartError
+from outlay.settings import SettingsError
+from outlay.spend.parser import QueryError
+from outlay.vault.errors import VaultError
+from outlay.workspaces.store import WorkspaceError
+
+log = logging.getLogger("outlay.cli")
+_TICKED = re.compile(r"`([^`]*)`")
+
+
+class UsageError(Exception):
+    """The words of a command are off in a way that argparse cannot see; exit 2."""
+
+
+_FOR_PEOPLE = (
+    UsageError,
+    MonthError,
+    NotClosable,
+    PricesError,
+    SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PricesError, PluginError, BusyError,
+)  # fmt: skip
+
+
+def explain(error: Exception) -> str:
+    """One line."""
+    log.debug("failed", exc_info=error)
+    if isinstance(error, QueryError):
+        return _misunderstood(error)
+    if isinstance(error, BadConfig):
+        return one_line(f"{error.field}: {error}")
+    if isinstance(error, _FOR_PEOPLE):
+        return one_line(str(error))
+    if isinstance(error, DBAPIError):
+        return one_line(trouble(error))
+    if isinstance(error, (OSError, sqlite3.Error)):
+        return one_line(str(error))
+    bug = error_id()
+    log.error("bug %s: %s", bug, fold(error))
+    return f"something went wrong in Outlay itself ({type(error).__name__}); the log has it under the id {bug}"
+
+
+def _misunderstood(error: QueryError) -> str:
+    """The word, and what was probably meant or would have worked; what stands in `ticks` there, in «these» here."""
+    tried = f" Did you mean: outlay spend {error.meant}" if error.meant else f" Try: {error.hint}" if error.hint else ""
+    return _TICKED.sub("«\\1»", one_line(f"{error}{tried}"))

@@ -1,0 +1,1 @@
+"""Connections to ledgers: credentials, roles, leases, rotation."""

@@ -1,0 +1,34 @@
+"""Telling people that a credential no longer works: once each time, whoever connected it and whom the settings name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay import outbox
+from outlay.database.tables import Connection
+
+
+def responsible(row: Connection, admins: Iterable[str]) -> list[str]:
+    """Who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+    return sorted({row.connected_by, *admins} - {""}) or [""]
+
+
+async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
+    """Tells whoever is responsible that a ledger refuses the credential."""
+    for person in responsible(row, admins):
+        await outbox.say(
+            session,
+            workspace_id=row.workspace_id,
+            key=f"reauth:{row.id}:{int(now.timestamp())}:{person}",
+            stream=f"connection:{row.id}:{person}",
+            kind="needs_reauth",
+            payload={
+                "connection_id": row.id,
+                "name": row.name,
+                "ledger": row.ledger,
+                "to": person,
+                "at": int(now.timestamp()),
+            },
+            now=now,
+        )

@@ -1,0 +1,69 @@
+"""Every place where a sealed secret lies: fields of connections, and the bot's tokens of workspaces that installed it.
+
+Whoever goes over all secrets (rotation, the doctor) asks here, so that no kind of them is forgotten.
+"""
+
+from dataclasses import dataclass
+from dataclasses import field as hidden
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.database.engine import execute
+from outlay.database.tables import Connection, Secret, Workspace
+from outlay.workspaces import installations
+from outlay.workspaces.tables import Installation
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a secret is sealed for, and its blob as it was read. `title` and `thing` name it to people, to the trail."""
+
+    workspace_id: str
+    owner: str
+    field: str
+    title: str
+    thing: str
+    blob: bytes = hidden(repr=False)
+    connection_id: int | None = None
+
+
+async def places(session: AsyncSession) -> list[Place]:
+    """All of them, connections first, always in the same order."""
+    rows = await session.exec(
+        select(Secret, Connection)
+        .join(Connection, col(Connection.id) == col(Secret.connection_id))
+        .order_by(col(Secret.connection_id), col(Secret.field))
+    )
+    found = [
+        Place(one.workspace_id, str(one.id), secret.field, one.name, f"connection:con_{one.id}", secret.blob, one.id)
+        for secret, one in rows
+    ]
+    tokens = await session.exec(select(Installation, Workspace).join(Workspace).order_by(col(Workspace.id)))
+    return found + [
+        Place(
+            one.id,
+            installations.OWNER,
+            installations.FIELD,
+            f"Slack {one.name or one.id}",
+            f"workspace:{one.id}",
+            row.blob,
+        )
+        for row, one in tokens
+    ]
+
+
+async def replace(session: AsyncSession, place: Place, blob: bytes) -> bool:
+    """Puts a blob in the place of the one that was read; False if another is there by now, or none."""
+    if place.connection_id is None:
+        change = update(Installation).where(
+            col(Installation.workspace_id) == place.workspace_id, col(Installation.blob) == place.blob
+        )
+    else:
+        change = update(Secret).where(
+            col(Secret.connection_id) == place.connection_id,
+            col(Secret.field) == place.field,
+            col(Secret.blob) == place.blob,
+        )
+    return bool((await execute(session, change.values(blob=blob))).rowcount)

@@ -1,0 +1,1 @@
+"""The database: engine, bulk writes, and the tables that every domain shares."""

@@ -1,0 +1,398 @@
+"""What the books keep. Identity is in the keys, so that a re-poll cannot count anything twice.
+
+A *series* is a bucket's identity without its time: connection, report, shape, width and every dimension. An *entry* is
+(series, start) and holds the current accepted value. Everything under "roll-ups" is derived and can be rebuilt.
+
+Times are integer seconds since 1970 (UTC), days are the second at which they start; money is integer nano-dollars, NULL
+where it is not known. No dimension is ever NULL: '' stands for none, since NULLs are equal to nothing and would make a
+unique key let the same bucket in twice.
+"""
+
+from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import declared_attr
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+BILLED, COMPUTED, UNPRICED = 1, 2, 3  # what a figure is: the `basis` of entries and roll-ups
+RESIDUAL = 0  # of roll-ups only: billed, without a key, and no usage explains it
+
+
+class Workspace(SQLModel, table=True):
+    """A Slack team: the tenant. Before Slack is installed there is one called `local`."""
+
+    id: str = Field(primary_key=True)
+    name: str = ""
+    url: str = ""  # where its Slack is, such as https://acme.slack.com/
+    time_zone: str = "UTC"
+    close_day: int = 5  # of the month: when the month before closes by itself; 0 never
+    hours_kept_days: int = 92  # for so long a day can be read by the hour; 0 for ever
+    folded_until: int = Field(default=0, sa_type=BigInteger)  # before this only whole UTC days are kept
+    created_at: int = Field(sa_type=BigInteger)
+    removed_at: int | None = Field(default=None, sa_type=BigInteger)  # when it removed the app; polled no more since
+
+
+class Connection(SQLModel, table=True):
+    """One account at one ledger. Disconnecting removes the credential and keeps the row, and so the books."""
+
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "name"),
+        UniqueConstraint("workspace_id", "ledger", "account_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    workspace_id: str = Field(foreign_key="workspace.id")
+    name: str
+    ledger: str
+    role: str
+    in_front_of: int | None = Field(default=None, foreign_key="connection.id")  # of role attribution: what it splits,
+    in_front_of_key: int | None = None  # and of that only this key, where one was named
+    account_id: str
+    account_title: str
+    settings: str = "{}"  # JSON: the fields of its form that are not secret
+    fingerprint: str = ""
+    credential: str = ""  # which kind, in the ledger's words; '' where it was connected before that was noted
+    state: str = "ok"  # ok | paused | needs_reauth | failing
+    error: str = ""
+    notes: str = ""
+    connected_by: str = ""  # the Slack user who is told when it needs them; '' from the command line
+    created_at: int = Field(sa_type=BigInteger)
+    disconnected_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_poll_at: int | None = Field(default=None, sa_type=BigInteger)
+    next_poll_at: int | None = Field(default=None, sa_type=BigInteger)
+    failures: int = 0  # polls that failed in a row
+    lease_owner: str = ""  # who polls it now
+    lease_until: int = Field(default=0, sa_type=BigInteger)
+
+
+class Secret(SQLModel, table=True):
+    """One sealed field of a connection. See outlay.vault."""
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    field: str = Field(primary_key=True)
+    blob: bytes = Field(sa_type=LargeBinary)
+
+
+class Cursor(SQLModel, table=True):
+    """How far a report has been read: complete up to `watermark`; `rereads` says when each re-read was last done.
+
+    A report that the account does not have (`absent`), or that the credential may not read, waits until `ask_again_at`.
+    """
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    report: str = Field(primary_key=True)
+    watermark: int | None = Field(default=None, sa_type=BigInteger)
+    rereads: str = "{}"
+    error: str = ""
+    ask_again_at: int | None = Field(default=None, sa_type=BigInteger)  # None: at each poll
+    absent: bool = False
+    note: str = ""  # what an absent report said
+
+
+class LedgerKey(SQLModel, table=True):
+    """What the ledger bills by. Where it names none, a row with `ledger_id` '' and the `reason`, one for each scope."""
+
+    __tablename__ = "ledger_key"
+    __table_args__ = (UniqueConstraint("connection_id", "ledger_id", "reason", "scope"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    ledger_id: str
+    reason: str = ""
+    scope: str = ""  # of a row without a key: its project; else ''
+    name: str = ""
+    label: str = ""
+    project_id: str = ""
+    project_name: str = ""
+    email: str = ""
+    disabled: bool = False
+    created_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_used_at: int | None = Field(default=None, sa_type=BigInteger)
+    gone_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Model(SQLModel, table=True):
+    """A model by the name that a ledger gave it; '' for money that is not split by model."""
+
+    __table_args__ = (UniqueConstraint("ledger", "name"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    ledger: str
+    name: str
+
+
+class Series(SQLModel, table=True):
+    """A bucket's identity without its time."""
+
+    __table_args__ = (
+        UniqueConstraint(
+            "connection_id", "report", "shape", "width_seconds", "key_id", "model_id", "requested", "detail"
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    report: str
+    shape: int
+    width_seconds: int
+    key_id: int = Field(foreign_key="ledger_key.id")
+    model_id: int = Field(foreign_key="model.id")
+    requested: str = ""
+    detail: str = ""  # JSON of every other dimension, sorted
+
+
+class Figures(SQLModel):
+    """What is measured: dollars, requests, and tokens in disjoint classes (reasoning is a part of output)."""
+
+    cost_nano_usd: int | None = Field(default=None, sa_type=BigInteger)
+    byok_nano_usd: int = Field(default=0, sa_type=BigInteger)
+    requests: int | None = Field(default=None, sa_type=BigInteger)
+    input: int = Field(default=0, sa_type=BigInteger)
+    cache_read: int = Field(default=0, sa_type=BigInteger)
+    cache_write_5m: int = Field(default=0, sa_type=BigInteger)
+    cache_write_1h: int = Field(default=0, sa_type=BigInteger)
+    output: int = Field(default=0, sa_type=BigInteger)
+    reasoning: int = Field(default=0, sa_type=BigInteger)
+    saved_nano_usd: int | None = Field(default=None, sa_type=BigInteger)  # by caching, at list price
+
+
+FIGURES = tuple(Figures.model_fields)
+
+
+class Entry(Figures, table=True):
+    """The current accepted value of a bucket, as observed at `observed_at`; the newest observation wins."""
+
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    connection_id: int = Field(primary_key=True)
+    start: int = Field(primary_key=True, sa_type=BigInteger)
+    series_id: int = Field(primary_key=True)
+    basis: int
+    observed_at: int = Field(sa_type=BigInteger)
+    price_version: str = ""  # of computed dollars: which list they were computed from
+
+
+class Coverage(SQLModel, table=True):
+    """Which UTC days a report has spoken of; `final` once it was read whole after the day and the report's lag."""
+
+    connection_id: int = Field(primary_key=True)
+    report: str = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    final: bool = False
+
+
+class Statement(SQLModel, table=True):
+    """When a report last said, and fully, what there is between `start` and `until`: an older view changes nothing."""
+
+    connection_id: int = Field(primary_key=True)
+    report: str = Field(primary_key=True)
+    start: int = Field(primary_key=True, sa_type=BigInteger)
+    until: int = Field(primary_key=True, sa_type=BigInteger)
+    observed_at: int = Field(sa_type=BigInteger)
+
+
+class Counter(SQLModel, table=True):
+    """A running counter of a key: how it stands now, and how it stood when the reports had told of all before.
+
+    The base moves on, by way of a reading in between, once a report with buckets has been read past that reading.
+    """
+
+    connection_id: int = Field(primary_key=True)
+    key_id: int = Field(primary_key=True)
+    base_at: int = Field(sa_type=BigInteger)
+    base_nano_usd: int = Field(sa_type=BigInteger)
+    next_at: int = Field(sa_type=BigInteger)
+    next_nano_usd: int = Field(sa_type=BigInteger)
+    read_at: int = Field(sa_type=BigInteger)
+    total_nano_usd: int = Field(sa_type=BigInteger)
+    before_reset_nano_usd: int = Field(default=0, sa_type=BigInteger)  # what it rose since its base, before it fell
+    resets: int = 0
+
+
+class Rollup(Figures):
+    """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated.
+
+    `adjusts` is 0, or the start of the closed month that this money corrects: it counts when it was observed.
+    """
+
+    unpriced_tokens: int = Field(default=0, sa_type=BigInteger)
+    settles_at: int = Field(sa_type=BigInteger)
+
+    @declared_attr.directive
+    def __table_args__(cls) -> dict[str, bool]:  # noqa: N805  a class is what SQLAlchemy hands in
+        return {"sqlite_with_rowid": False}
+
+
+class SpendHour(Rollup, table=True):
+    """By hour, key, model."""
+
+    __tablename__ = "spend_hour"
+    connection_id: int = Field(primary_key=True)
+    hour: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
+
+
+class SpendDay(Rollup, table=True):
+    """By UTC day, key, model."""
+
+    __tablename__ = "spend_day"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
+
+
+class SpendDayKey(Rollup, table=True):
+    """By UTC day and key: what a question about people or keys reads."""
+
+    __tablename__ = "spend_day_key"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    key_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
+
+
+class SpendDayModel(Rollup, table=True):
+    """By UTC day and model: what a question about models, days or totals reads."""
+
+    __tablename__ = "spend_day_model"
+    connection_id: int = Field(primary_key=True)
+    day: int = Field(primary_key=True, sa_type=BigInteger)
+    model_id: int = Field(primary_key=True)
+    basis: int = Field(primary_key=True)
+    adjusts: int = Field(default=0, primary_key=True, sa_type=BigInteger)
+
+
+class ClosedMonth(SQLModel, table=True):
+    """A month that is frozen: its day roll-ups move no more, and `hash` is over them."""
+
+    __tablename__ = "closed_month"
+    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
+    month: int = Field(primary_key=True, sa_type=BigInteger)  # the second at which it starts, UTC
+    closed_at: int = Field(sa_type=BigInteger)
+    forced: bool = False
+    ledgers: str = ""  # that kept the books then, with spaces between: on it depends whose money BYOK was
+    hash: str
+    totals_hash: str = ""  # over its totals by owner, model, key and ledger (`closed_total`); '' where none were kept
+
+
+class Adjustment(Figures, table=True):
+    """What a ledger said of a closed day later: the signed difference, counted in the hour in which it was observed."""
+
+    __table_args__ = (Index("ix_adjustment_day", "connection_id", "day"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    connection_id: int = Field(foreign_key="connection.id")
+    month: int = Field(sa_type=BigInteger)  # the closed month that it names
+    day: int = Field(sa_type=BigInteger)  # the closed day that it corrects
+    hour: int = Field(sa_type=BigInteger)  # in which it counts
+    key_id: int
+    model_id: int
+    basis: int
+    unpriced_tokens: int = Field(default=0, sa_type=BigInteger)
+
+
+class AuditRun(SQLModel, table=True):
+    """The result of one audit; `differences` is a JSON list of what did not agree, in words."""
+
+    __tablename__ = "audit_run"
+    id: int | None = Field(default=None, primary_key=True)
+    workspace_id: str = Field(foreign_key="workspace.id")
+    at: int = Field(sa_type=BigInteger)
+    ok: bool
+    checked: int
+    differences: str = "[]"
+
+
+class Ownership(SQLModel, table=True):
+    """Who answers for a key from a day on (0: from the beginning). History follows the key."""
+
+    key_id: int = Field(primary_key=True, foreign_key="ledger_key.id")
+    from_day: int = Field(primary_key=True, sa_type=BigInteger)
+    owner: str
+
+
+class Person(SQLModel, table=True):
+    """A person whom the ledgers know by e-mail, and Slack by id ('' where nobody there has that e-mail)."""
+
+    workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
+    email: str = Field(primary_key=True)
+    slack_user_id: str = ""
+    name: str = ""
+    looked_up_at: int = Field(sa_type=BigInteger)
+
+
+class Tick(SQLModel, table=True):
+    """A scheduled slot, claimed by being inserted: whoever inserts it does the work."""
+
+    job: str = Field(primary_key=True)
+    slot: int = Field(primary_key=True, sa_type=BigInteger)
+
+
+class Outbox(SQLModel, table=True):
+    """What has to be said to the outside, written in the transaction of what it tells. `key` makes it once."""
+
+    __table_args__ = (
+        UniqueConstraint("key"),
+        Index("ix_outbox_due", "status", "lane", "available_at", "id"),
+        Index("ix_outbox_stream", "stream", "status", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str
+    workspace_id: str = Field(foreign_key="workspace.id")
+    lane: int = 0  # the connection that it goes to; 0 is Slack
+    stream: str  # within one, the order is kept
+    topic: str = ""  # a newer message of the same stream and topic takes the place of one that waits
+    kind: str
+    payload: str
+    status: str = "waiting"  # waiting | done | dead | superseded
+    attempts: int = 0
+    available_at: int = Field(sa_type=BigInteger)
+    lease_until: int = Field(default=0, sa_type=BigInteger)
+    fence: int = 0
+    error: str = ""
+    created_at: int = Field(sa_type=BigInteger)
+    ended_at: int = Field(default=0, sa_type=BigInteger)
+
+
+class Lane(SQLModel, table=True):
+    """How deliveries to one connection go (0: to Slack): its circuit breaker, and until when it asked to wait."""
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    failures: int = 0  # in a row
+    trips: int = 0  # how often the breaker has opened since the last success
+    open_until: int = Field(default=0, sa_type=BigInteger)
+    hold_until: int = Field(default=0, sa_type=BigInteger)
+    error: str = ""
+
+
+class Receipt(SQLModel, table=True):
+    """What a sink made of an incident, and what it wants to know next time. `standing`: how it was last heard to
+    stand on the other side; "" before anything was heard."""
+
+    __table_args__ = (
+        Index("ix_receipt_subject", "connection_id", "subject", "created_at"),
+        Index("ix_receipt_external", "connection_id", "external_id"),
+    )
+
+    connection_id: int = Field(primary_key=True, foreign_key="connection.id")
+    incident: str = Field(primary_key=True)
+    subject: str
+    url: str = ""
+    external_id: str = ""
+    state: str = "{}"
+    standing: str = ""
+    created_at: int = Field(sa_type=BigInteger)
+    updated_at: int = Field(sa_type=BigInteger)

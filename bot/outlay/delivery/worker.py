@@ -1,0 +1,329 @@
+"""Delivers what waits in the outbox: to Slack and to every sink, several streams at once, each in its order.
+
+One loop does all of a replica's bookkeeping: a single transaction notes how attempts ended and takes the next ones, so
+that ten deliveries a moment cost one commit. The remote calls happen between these transactions, never inside one. Each
+lane (Slack, and each connection) has its own room, so that a sink that is slow or down holds up nobody else.
+
+A process that dies leaves leases behind; when they run out the rows are taken again. So a call may come twice, and what
+it makes has an id that is the same each time.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay import outbox
+from outlay.connections.reauth import tell_admins
+from outlay.core.clock import Clock
+from outlay.database.engine import Database
+from outlay.database.tables import Connection
+from outlay.delivery import circuit_breaker, receipts
+from outlay.delivery.circuit_breaker import WELL, Health
+from outlay.outbox import SLACK, Ended, Message
+from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
+from outlay.plugin.events import Receipt
+
+LANE_AT_ONCE = 10  # deliveries under way down one lane: as many as a client has connections
+AT_ONCE = 64  # down all lanes of sinks together; Slack's are not among them
+MAX_ATTEMPTS = 400  # about two days of trying, with the waits below
+MAX_CRASHES = 5  # attempts of a plugin that raises what is none of the five errors
+BACKOFF_SECONDS = 2.0  # doubled with each attempt; what is waited is a random part of it
+MAX_BACKOFF_SECONDS = 900.0
+MAX_DOUBLINGS = 20
+REAUTH_SECONDS = 5  # before a credential that may have been replaced meanwhile is tried
+TIMEOUT_SECONDS = 30
+LOOK_AGAIN_SECONDS = 0.5  # while deliveries are under way: has something else come due?
+MAX_NOTES_CHARACTERS = 500
+log = logging.getLogger("outlay.clock")
+_chance = random.SystemRandom()
+
+
+class Undeliverable(Exception):
+    """A message that cannot be delivered however often it is tried; the text says why."""
+
+
+class Broke(Exception):
+    """A plugin raised what is none of the five errors. The log has it; people are told its kind alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A message with what a sink has to know: its connection, and what was made of this incident before."""
+
+    message: Message
+    connection: Connection | None = None
+    receipt: Receipt | None = None
+    before: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How an attempt went: what was given back, or the error."""
+
+    taken: Taken
+    receipt: Receipt | None = None
+    error: BaseException | None = None
+
+
+Deliver = Callable[[Message], Awaitable[None]]
+OnReceipt = Callable[[AsyncSession, Message, Receipt], Awaitable[None]]
+
+
+class Carrier(Protocol):
+    """Takes messages to sinks."""
+
+    async def deliver(self, taken: Taken) -> Receipt | None:
+        """Tells one thing. None: there was nothing to tell. Raises a PluginError, Undeliverable, or anything."""
+        ...
+
+
+class Deliveries:
+    """`deliver` says it in Slack, `sinks` tells sinks. `on_receipt` runs in the transaction that keeps a receipt."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        deliver: Deliver,
+        *,
+        sinks: Carrier | None = None,
+        admins: Collection[str] = (),
+        on_receipt: OnReceipt | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._deliver = deliver
+        self._sinks = sinks
+        self._admins = tuple(admins)
+        self._on_receipt = on_receipt
+        self._flying: dict[asyncio.Task[_Outcome], int] = {}
+        self._ended: list[_Outcome] = []
+
+    async def run(self) -> None:
+        """Delivers until nothing is due and nothing is under way."""
+        try:
+            while True:
+                if self._ended or await self._due():
+                    await self._turn()
+                if not self._flying:
+                    return
+                done, _ = await asyncio.wait(
+                    self._flying, timeout=LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                )
+                self._collect(done)
+        finally:
+            await self._stop()
+
+    async def forget_old(self) -> None:
+        """Deletes what was said long ago."""
+        async with self._database.write() as session:
+            await outbox.forget_old(session, self._clock.now())
+
+    def _collect(self, done: set[asyncio.Task[_Outcome]]) -> None:
+        for task in done:
+            del self._flying[task]
+            if not task.cancelled():
+                self._ended.append(task.result())
+
+    async def _stop(self) -> None:
+        """Whatever is still under way ends; its lease runs out, and it is tried again."""
+        for task in self._flying:
+            task.cancel()
+        await asyncio.gather(*self._flying, return_exceptions=True)
+        self._collect(set(self._flying))
+
+    async def _due(self) -> bool:
+        async with self._database.read() as session:
+            return bool(await outbox.due(session, self._clock.now()))
+
+    async def _turn(self) -> None:
+        """One transaction: notes what has ended, takes what is due; then the calls begin."""
+        now = self._clock.now()
+        ended = list(self._ended)
+        async with self._database.write() as session:
+            healths = await circuit_breaker.health(session)
+            await self._conclude(session, ended, healths, now)
+            taken = await self._take(session, healths, now)
+        del self._ended[: len(ended)]
+        for one in taken:
+            task = asyncio.create_task(self._attempt(one), name=f"deliver {one.message.id}")
+            self._flying[task] = one.message.lane
+
+    async def _take(self, session: AsyncSession, healths: Mapping[int, Health], now: datetime) -> list[Taken]:
+        busy = Counter(self._flying.values())
+        left = AT_ONCE - sum(count for lane, count in busy.items() if lane != SLACK)
+        found = await outbox.due(session, now)
+        rows = await session.exec(select(Connection).where(col(Connection.id).in_(found)))
+        connections = {row.id or 0: row for row in rows}
+        taken: list[Taken] = []
+        for lane in found:
+            connection = connections.get(lane)
+            if connection and connection.disconnected_at is None and connection.state in ("needs_reauth", "paused"):
+                continue  # it waits until it is mended
+            most = healths.get(lane, WELL).room(now, LANE_AT_ONCE) - busy[lane]
+            most = most if lane == SLACK else min(most, left)
+            if most <= 0:
+                continue
+            messages = await outbox.take(session, now, lane=lane, most=most)
+            left -= 0 if lane == SLACK else len(messages)
+            taken += await _with_receipts(session, messages, connection)
+        return taken
+
+    async def _attempt(self, taken: Taken) -> _Outcome:
+        message = taken.message
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                if message.lane == SLACK:
+                    await self._deliver(message)
+                    return _Outcome(taken)
+                if self._sinks is None:
+                    raise Undeliverable("nothing here can tell a sink anything")
+                return _Outcome(taken, await self._sinks.deliver(taken))
+        except asyncio.CancelledError:
+            raise
+        except TimeoutError:
+            return _Outcome(taken, error=TimeoutError(f"it took longer than {TIMEOUT_SECONDS} seconds"))
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, the row says so
+            return _Outcome(taken, error=error)
+
+    async def _conclude(
+        self, session: AsyncSession, outcomes: Sequence[_Outcome], healths: dict[int, Health], now: datetime
+    ) -> None:
+        endings = [self._ending(outcome, now) for outcome in outcomes]
+        ours = await outbox.end(session, endings, now)
+        for outcome, ending in zip(outcomes, endings, strict=True):
+            message = outcome.taken.message
+            if message.id not in ours:
+                continue  # it took so long that somebody else took it over
+            if ending.error and message.kind:
+                level = logging.ERROR if ending.status == "dead" else logging.WARNING
+                log.log(level, "delivery failed", extra={"kind": message.kind, "why": ending.error})
+        await self._keep(session, [outcome for outcome in outcomes if outcome.taken.message.id in ours], now)
+        for lane in {outcome.taken.message.lane for outcome in outcomes}:
+            of_lane = [outcome for outcome in outcomes if outcome.taken.message.lane == lane]
+            await self._judge(session, lane, of_lane, healths, now)
+
+    async def _judge(
+        self,
+        session: AsyncSession,
+        lane: int,
+        outcomes: Sequence[_Outcome],
+        healths: dict[int, Health],
+        now: datetime,
+    ) -> None:
+        """What the outcomes say of the lane and of its connection."""
+        before = found = healths.get(lane, WELL)
+        for outcome in outcomes:
+            error = outcome.error
+            if error is None:
+                found = found.went_well()
+            elif isinstance(error, RateLimited):
+                found = found.held(error.retry_at)
+            elif lane != SLACK and not isinstance(error, (Undeliverable, Permanent, BadConfig, NeedsReauth)):
+                found = found.failed(now, _words(error))
+        if found != before:
+            healths[lane] = found
+            await circuit_breaker.note(session, lane, found)
+        if lane != SLACK:
+            await self._mark(session, lane, outcomes, found, now)
+
+    async def _mark(
+        self, session: AsyncSession, lane: int, outcomes: Sequence[_Outcome], found: Health, now: datetime
+    ) -> None:
+        """The connection says how its deliveries go; its admins hear of a credential that no longer works, once."""
+        last = outcomes[-1]
+        used = last.taken.connection
+        reauth = next((one.error for one in outcomes if isinstance(one.error, NeedsReauth)), None)
+        wrong = next((one.error for one in outcomes if isinstance(one.error, BadConfig)), None)
+        shut = found.failures >= circuit_breaker.FAILURES
+        if used is None or (used.state == "ok" and not (reauth or wrong or shut)):
+            return
+        row = await session.get(Connection, lane, with_for_update=True, populate_existing=True)
+        if row is None or row.disconnected_at is not None or row.fingerprint != used.fingerprint:
+            return  # let go, or given another credential, meanwhile
+        known = row.state == "needs_reauth"
+        if reauth or wrong or shut:
+            row.state = "needs_reauth" if reauth else "failing"
+            row.error = _words(reauth or wrong or last.error or found.error)
+        elif last.error is None and row.state == "failing":
+            row.state, row.error = "ok", ""
+        session.add(row)
+        if reauth and not known:
+            await tell_admins(session, row, now, self._admins)
+
+    async def _keep(self, session: AsyncSession, outcomes: Sequence[_Outcome], now: datetime) -> None:
+        given = []
+        for outcome in outcomes:
+            message, receipt = outcome.taken.message, outcome.receipt
+            if receipt is None:
+                continue
+            finding = message.payload["finding"]
+            given.append((message.lane, str(message.payload["incident"]), str(finding["subject"]["id"]), receipt))
+            if receipt.notes and (row := await session.get(Connection, message.lane)) is not None:
+                row.notes = "; ".join(receipt.notes)[:MAX_NOTES_CHARACTERS]
+                session.add(row)
+        await receipts.keep(session, given, now)
+        if self._on_receipt is not None:
+            for outcome in outcomes:
+                if outcome.receipt is not None:
+                    await self._on_receipt(session, outcome.taken.message, outcome.receipt)
+
+    def _ending(self, outcome: _Outcome, now: datetime) -> Ended:
+        message, error = outcome.taken.message, outcome.error
+        if error is None:
+            return Ended(message, "done")
+        words = _words(error)
+        if isinstance(error, RateLimited):
+            return Ended(message, again_at=max(error.retry_at, now + timedelta(seconds=1)), error=words, counted=False)
+        if isinstance(error, NeedsReauth):
+            soon = now + timedelta(seconds=REAUTH_SECONDS)  # and then its lane waits for the credential
+            return Ended(message, again_at=soon, error=words, counted=False)
+        if isinstance(error, (Undeliverable, Permanent, BadConfig)) or message.attempts >= MAX_ATTEMPTS:
+            return Ended(message, "dead", error=words)
+        is_bug = message.lane != SLACK and not isinstance(error, (PluginError, TimeoutError))
+        if is_bug and message.attempts >= MAX_CRASHES:
+            return Ended(message, "dead", error=words)
+        return Ended(message, again_at=now + timedelta(seconds=backoff_seconds(message.attempts)), error=words)
+
+
+def backoff_seconds(attempts: int) -> float:
+    """How long to wait after so many attempts: a random part of a bound that doubles, and at least a second."""
+    bound = min(BACKOFF_SECONDS * 2 ** min(attempts, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
+    return _chance.uniform(1, bound)
+
+
+async def _with_receipts(
+    session: AsyncSession, messages: Sequence[Message], connection: Connection | None
+) -> list[Taken]:
+    """What sinks have to know beside a message. A payload that says nothing of an incident has nothing of that."""
+    wanted: dict[str, str] = {}
+    for message in messages:
+        if message.lane != SLACK:
+            with contextlib.suppress(KeyError, TypeError):
+                wanted[str(message.payload["incident"])] = str(message.payload["finding"]["subject"]["id"])
+    made, before = await receipts.known(session, messages[0].lane if messages else SLACK, wanted)
+    names = [str(message.payload.get("incident", "")) for message in messages]
+    return [
+        Taken(message, connection, made.get(name), None if name in made else before.get(name))
+        for message, name in zip(messages, names, strict=True)
+    ]
+
+
+def _words(error: BaseException | str) -> str:
+    """What went wrong, for people."""
+    if isinstance(error, str):
+        return error
+    if isinstance(error, BadConfig):
+        return f"{error.field}: {error}"
+    if isinstance(error, (PluginError, Undeliverable, Broke, TimeoutError)):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"[: outbox.MAX_ERROR_CHARACTERS]

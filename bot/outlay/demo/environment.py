@@ -1,0 +1,201 @@
+"""The stage of the demo: stand-ins on loopback, and a real house with a real bot between them, for one `with` block.
+
+    async with stage(date(2026, 11, 24)) as on_stage:
+        reply = await on_stage.chat.command("/spend", user="U04DANA")
+
+Nothing of the user's is touched: settings come from a mapping made here, books and key file lie in a folder that goes
+away with the block, and SLACK_…, OUTLAY_… and proxies of the environment are out of sight meanwhile.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+from sqlalchemy import text
+
+from outlay import logs
+from outlay import settings as bot_settings
+from outlay.app import Bot
+from outlay.connections.views import ConnectionView
+from outlay.core.clock import ShiftedClock
+from outlay.fakes.anthropic.server import AnthropicStandin, anthropic_app
+from outlay.fakes.anthropic.server import standin as anthropic_standin
+from outlay.fakes.company import employees as company_employees
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_server import serving
+from outlay.fakes.linear.server import PATH as LINEAR_PATH
+from outlay.fakes.linear.server import LinearStandin, linear_app
+from outlay.fakes.openrouter.server import ROOT, OpenRouterStandin, openrouter_app, standin
+from outlay.fakes.slack.people import Person
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.slack.user_driver import Chat
+from outlay.fakes.slack.workspace import World
+from outlay.services import House, house
+from outlay.settings import Settings
+from outlay.spend.answer import Answer
+
+LOOPBACK = "127.0.0.1"
+BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of its day, UTC
+WEEK = timedelta(days=7)
+CATCH_UP_SECONDS = 120.0  # many times what it takes; a machine may be very busy
+LOOK_AGAIN_SECONDS = 0.1
+LOG_FILE = "outlay.log"
+ALERT_CHANNEL = "G03FINANCE"  # #finance
+_USERS_OWN = ("SLACK_", "OUTLAY_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class NotHeld(Exception):
+    """Something did not come out as it should; the text says what, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the books are. `days`: different UTC days with entries."""
+
+    entries: int
+    days: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Everything that plays."""
+
+    clock: ShiftedClock
+    company: Company
+    slack: SlackStandIn
+    chat: Chat
+    openrouter: OpenRouterStandin
+    openrouter_url: str
+    linear: LinearStandin
+    linear_url: str
+    anthropic: AnthropicStandin
+    anthropic_url: str
+    home: House
+    bot: Bot
+    folder: Path
+
+    def user(self, name: str) -> str:
+        """A person's Slack id by first name. Raises LookupError if nobody is called so."""
+        for person in self.slack.world.people.values():
+            if person.name == name.lower() and not person.is_bot:
+                return person.id
+        raise LookupError(name)
+
+    async def ask(self, words: str) -> Answer:
+        """What the books answer, as figures."""
+        return await self.home.asking.spend(await self.home.workspace(), words)
+
+    async def connections(self) -> list[ConnectionView]:
+        """What is connected."""
+        return await self.home.connections.views(await self.home.workspace())
+
+    async def progress(self) -> Progress:
+        """Counted in the books themselves, and at the ledger's door."""
+        async with self.home.database.read() as session:
+            row = (await session.execute(text("SELECT COUNT(*), COUNT(DISTINCT start / 86400) FROM entry"))).one()
+        return Progress(int(row[0]), int(row[1]), len(self.openrouter.journal.asked))
+
+    def move_to(self, hour: int, minute: int) -> None:
+        """Moves the clock on to a few seconds after this time of today; never back."""
+        midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        wanted = midnight + timedelta(hours=hour, minutes=minute, seconds=BEGINS.seconds % 60)
+        self.clock.advance(max(wanted - self.clock.now(), timedelta(0)))
+
+    async def catch_up(self) -> None:
+        """Lets the bot's own clockwork do what is due by now. Raises NotHeld if the ledger is not read by then."""
+        wanted = self.clock.now().replace(microsecond=0)
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while True:
+                    await self.bot.tick()
+                    views = await self.connections()
+                    read = [view for view in views if view.role != "sink"]
+                    if all(view.last_poll and view.last_poll >= wanted for view in read):
+                        break
+                    await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        except TimeoutError:
+            raise NotHeld(f"the ledger was not read within {CATCH_UP_SECONDS:g} s") from None
+        for view in views:
+            if view.state != "ok":
+                raise NotHeld(f"the connection {view.name} is {view.state}: {view.error}")
+
+
+@asynccontextmanager
+async def stage(today: date) -> AsyncIterator[Stage]:
+    """Opens the stage shortly after two of this day, UTC."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(_without_the_users_own())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-demo-")))
+        redactor = logs.set_up("INFO", stream=stack.enter_context((folder / LOG_FILE).open("w", encoding="utf-8")))
+        midnight = datetime.combine(today, time.min, UTC)
+        clock = ShiftedClock(midnight + BEGINS)
+        company = Company(now=clock.now())
+        openrouter = openrouter_app(company, clock)
+        openrouter_url = await stack.enter_async_context(serving(openrouter)) + ROOT
+        linear = linear_app(clock)
+        linear_url = await stack.enter_async_context(serving(linear)) + LINEAR_PATH
+        anthropic = anthropic_app(_since_last_week(company.at("anthropic"), midnight), clock)
+        anthropic_url = await stack.enter_async_context(serving(anthropic))
+        slack = SlackStandIn(World(_people(company), team_name=company_employees.COMPANY_NAME, clock=clock))
+        slack.base_url = await stack.enter_async_context(serving(slack.app))
+        settings = _settings(slack, folder / "data")
+        for secret in settings.secrets():
+            redactor.keep(secret)
+        home = await stack.enter_async_context(house(settings, clock=clock, on_secret=redactor.add))
+        bot = await stack.enter_async_context(Bot(home).running(host=LOOPBACK))
+        await slack.socket.connected()
+        chat = Chat(slack, idle=bot.tasks.idle)
+        yield Stage(
+            clock, company, slack, chat, standin(openrouter), openrouter_url, linear.state.standin, linear_url,
+            anthropic_standin(anthropic), anthropic_url, home, bot, folder,
+        )  # fmt: skip
+
+
+def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
+    return bot_settings.load(
+        {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "OUTLAY_DATA_DIR": str(data_dir),
+            "OUTLAY_HTTP_PORT": "0",
+            "OUTLAY_ALERT_CHANNEL": ALERT_CHANNEL,
+        }
+    )
+
+
+def _since_last_week(company: Company, midnight: datetime) -> Company:
+    """A view of the company whose story at this ledger is young: the demo's audience waits while it is read."""
+    company.start = max(company.start, midnight - WEEK)
+    return company
+
+
+def _people(company: Company) -> list[Person]:
+    """The company's developers as members of its Slack."""
+    return [
+        Person(
+            one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin
+        )
+        for one in company.staff.people
+    ]  # fmt: skip
+
+
+@contextmanager
+def _without_the_users_own() -> Iterator[None]:
+    """Whoever tries the demo may have a real bot's settings, or a proxy that knows nothing of loopback."""
+    hidden = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name.startswith(_USERS_OWN) or name.lower() in _PROXIES
+    }
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -1,0 +1,72 @@
+"""The other bills of the demo: some keys go to Anthropic directly, and with it connected one answer holds both ledgers.
+
+Anthropic tells dollars by the hour; what is younger comes from its tokens. So whole days are compared to the
+nano-dollar, and nothing is counted twice.
+"""
+
+import asyncio
+from datetime import timedelta
+
+from outlay import wording
+from outlay.core.money import exact
+from outlay.demo.console import Narrator
+from outlay.demo.environment import NotHeld, Stage
+from outlay.demo.scenes import clock_of, modal_of, type_in
+from outlay.demo.verify_totals import look_for
+from outlay.fakes.anthropic.server import ADMIN_KEY
+
+LEDGER = "anthropic"
+PERIOD, MODEL = "31d", "anthropic/claude-sonnet-4.5"
+PROGRESS_LOOK_SECONDS = 0.25
+DAY = timedelta(days=1)
+
+
+async def connect(on: Stage, tell: Narrator) -> None:
+    """The admin connects Anthropic, and asks across both."""
+    keys = wording.counted(len([key for key in on.anthropic.company.keys if key.hash and not key.deleted]), "key")
+    tell.say(
+        f"{clock_of(on)}. For a week now {keys} have been going to Anthropic directly, past OpenRouter. The same "
+        "command, and an admin key of the organization:"
+    )
+    form = modal_of(await type_in(on, tell, "alice", "/spend connect anthropic"))
+    await form.click("connect:advanced")
+    waiting = await form.submit({"Base URL": on.anthropic_url, "Admin key": ADMIN_KEY}, wait=False)
+    await on.chat.settle()
+    waiting.end()
+    tell.shows(form, gap=True)
+    if form.title != "Connected":
+        raise NotHeld(f"Anthropic was not connected: {form.errors or form.words}")
+    await on.chat.close(form)
+    await _read(on, tell)
+    tell.say("One question, both ledgers. A model has one name, whichever of them tells of it:")
+    tell.shows(await type_in(on, tell, "alice", f"/spend {PERIOD} by provider"))
+    tell.shows(await type_in(on, tell, "alice", f"/spend {PERIOD} model:{MODEL} by model ledger"))
+
+
+async def compare(on: Stage, tell: Narrator) -> None:
+    """Whole days of Anthropic's, as the books have them and as the company knows them."""
+    midnight = on.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    company = on.anthropic.company
+    books = await on.ask(f"from {on.company.start.date()} to {(midnight - DAY).date()} ledger:{LEDGER}")
+    spent = company.truth(company.start, midnight).get((), 0)
+    if books.total_nano_usd != spent:
+        raise NotHeld(f"the books have {books.total_nano_usd} of Anthropic's, the company {spent} nano-dollars")
+    if on.anthropic.journal.violations:
+        raise NotHeld("the bot asked Anthropic for something that is not for a reader of bills")
+    look_for(on, ADMIN_KEY)
+    tell.say(
+        f"Until last midnight the books have ${exact(books.total_nano_usd)} of Anthropic's, and so has the company, to "
+        f"the nano-dollar. That took {wording.counted(len(on.anthropic.journal.asked), 'request')}, all of them reads."
+    )
+
+
+async def _read(on: Stage, tell: Narrator) -> None:
+    reading = asyncio.create_task(on.catch_up())
+    try:
+        while not reading.done():
+            await asyncio.wait({reading}, timeout=PROGRESS_LOOK_SECONDS)
+            tell.progress(f"{wording.counted(len(on.anthropic.journal.asked), 'request')} to Anthropic …")
+    finally:
+        tell.progress_done()
+        reading.cancel()
+    await reading

@@ -1,0 +1,96 @@
+"""The story that `outlay demo` tells: one night at an invented company, played by the real bot on loopback.
+
+What is simulated is said on the first line. The scenes are in `story_scenes`, `story_alert`, `story_ticket` and
+`story_bills`, the sums in `story_sums`, and what `--serve` adds in `story_serve`.
+"""
+
+import asyncio
+import signal
+import sys
+from datetime import date
+
+from outlay import logs
+from outlay.demo.console import Narrator
+
+STOPPED = 130  # as the shell has it for Ctrl-C
+SIMULATED = "Simulated: Slack, OpenRouter, Linear, Anthropic (all on 127.0.0.1); the company."
+REAL = "Real: the bot, its books, its sockets, its HTTP. No account; nothing leaves this\nmachine."
+
+
+class _Telling:
+    """Whether the story has been told; then Ctrl-C is an ordinary goodbye."""
+
+    told = False
+
+
+async def demo(*, serve: bool, today: date) -> int:
+    """Tells the story of this day, and with `serve` lets the audience play on. Gives the exit code."""
+    tell, telling = Narrator(), _Telling()
+    tell.line(SIMULATED, "bold")
+    tell.line(REAL)
+    task = asyncio.create_task(_tell(tell, telling, serve, today))
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        tell.line()
+        tell.line("Stopped; nothing is left behind.")
+        return 0 if telling.told else STOPPED
+
+
+async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> int:
+    tell.progress("the stage is being set …")
+    # These take a second or two to load; the first line should not wait for them.
+    from outlay.demo import interactive, scene_incident, scene_second_ledger, scene_ticket, scenes, verify_totals
+    from outlay.demo.environment import NotHeld, stage
+
+    try:
+        async with stage(today) as on:
+            tell.progress_done()
+            tell.scene("An admin connects OpenRouter")
+            await scenes.connect(on, tell)
+            tell.scene("The bot reads what was")
+            await scenes.back_fill(on, tell)
+            tell.scene("Who spent what, on which model")
+            await scenes.ask(on, tell)
+            tell.scene("Planned work is declared beforehand")
+            await scene_incident.plan_ahead(on, tell)
+            tell.scene("The same admin connects Linear")
+            await scene_ticket.connect(on, tell)
+            tell.scene("An agent runs away")
+            await scene_incident.run_away(on, tell)
+            tell.scene("Is the house in order?")
+            await scenes.examine(on, tell)
+            tell.scene("Do the books hold?")
+            await verify_totals.compare(on, tell)
+            tell.scene("The rest of the bill")
+            await scene_second_ledger.connect(on, tell)
+            await scene_second_ledger.compare(on, tell)
+            tell.scene("The issue in Linear")
+            await scene_ticket.show(on, tell)
+            _what_next(tell, serve)
+            telling.told = True
+            if serve:
+                await interactive.serve(on, tell)
+    except NotHeld as error:
+        tell.flush()
+        sys.stderr.write(f"the demo did not hold: {logs.one_line(str(error))}\n")
+        return 1
+    except BrokenPipeError:
+        raise  # whoever read us has enough
+    except Exception as error:  # noqa: BLE001  its log goes away with the stage, so all that is known is said here
+        tell.flush()
+        sys.stderr.write(f"the demo broke off: {logs.cut(logs.one_line(logs.redact_shapes(logs.fold(error))))}\n")
+        return 1
+    return 0
+
+
+def _what_next(tell: Narrator, serve: bool) -> None:
+    tell.line("What next", "bold")
+    if not serve:
+        tell.line("  ./run demo --serve   the same, and then you type /spend … yourself")
+    tell.line("  ./run start          the real bot, in your own Slack: the README says how,")
+    tell.line("                       under «Connect it to your Slack»")
+    tell.line()

@@ -1,0 +1,47 @@
+"""An hour of history as the polls that a watch would have seen.
+
+Ledgers tell the past by the hour, and a live watch sees it by the minute. If hours taught as lumps, nothing would be
+known of pauses, and an ordinary morning would look like work without any. So an hour's requests are thrown into its
+twelve slots as they would fall by chance, the same way each time, and its money with them.
+"""
+
+from collections.abc import Iterable, Iterator
+from random import Random
+
+from outlay.core.money import share
+from outlay.detection.inputs import Delta
+from outlay.detection.time_slots import SLOT_SECONDS
+
+REQUESTS_WHERE_NOT_TOLD = 8
+THROWS_MAX = 120  # more requests than that leave no slot of an hour empty anyway
+
+
+def as_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """Deltas of an hour or less, split by the slot. Sums stay exact; anything longer or shorter passes as it is."""
+    for delta in deltas:
+        slots = (delta.end - delta.start) // SLOT_SECONDS
+        if not 1 < slots <= 12 or delta.cost_nano_usd <= 0:
+            yield delta
+            continue
+        requests = REQUESTS_WHERE_NOT_TOLD if delta.requests is None else max(1, delta.requests)
+        dice = Random(f"{delta.subject}/{delta.key}/{delta.model}/{delta.start}")  # noqa: S311  no secret
+        hits = [0] * slots
+        for slot in dice.choices(range(slots), k=min(requests, THROWS_MAX)):
+            hits[slot] += 1
+        weights = [hit * int(5 + 15 * dice.random()) for hit in hits]
+        parts = zip(
+            share(delta.cost_nano_usd, weights),
+            share(delta.tokens or 0, weights),
+            hits if requests <= THROWS_MAX else share(requests, hits),
+            strict=True,
+        )
+        for slot, (cost, tokens, asked) in enumerate(parts):
+            if hits[slot]:
+                start = delta.start + slot * SLOT_SECONDS
+                yield delta._replace(
+                    tokens=None if delta.tokens is None else tokens,
+                    requests=None if delta.requests is None else asked,
+                    cost_nano_usd=cost,
+                    start=start,
+                    end=start + SLOT_SECONDS,
+                )

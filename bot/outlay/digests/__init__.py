@@ -1,0 +1,1 @@
+"""Digests: who gets which summary, when, and what it says."""

@@ -1,0 +1,1 @@
+"""Exports: months as rows, FOCUS and CSV."""

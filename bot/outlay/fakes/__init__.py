@@ -1,0 +1,1 @@
+"""Stand-ins for vendors and Slack that answer as the real ones do; for the demo, tests and benchmarks."""

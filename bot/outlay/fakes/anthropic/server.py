@@ -1,0 +1,230 @@
+"""Anthropic on loopback: its Admin API about the invented company, with the vendor's quirks.
+
+    app = anthropic_app(company, clock)
+    async with serving(app) as url:         # the base URL is the server's own
+        ...
+    standin(app).faults.no_analytics = 404
+    assert not standin(app).journal.violations
+
+Anything that would write, and every path that is not about the organization, is refused with 403 and kept.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from hashlib import sha256
+from math import ceil
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+
+from outlay.core.clock import Clock
+from outlay.fakes.anthropic import payloads as shapes
+from outlay.fakes.anthropic import query as language
+from outlay.fakes.anthropic.claude_code_report import ClaudeCodeUse
+from outlay.fakes.anthropic.faults import AnthropicFaults
+from outlay.fakes.anthropic.query import WrongQueryError
+from outlay.fakes.anthropic.reports import Reports
+from outlay.fakes.company.company import Company
+from outlay.fakes.http_common import ExactJSONResponse, Journal, Json, Wire
+
+ROOT = "/v1/organizations"
+VERSION, BETA = "2023-06-01", "analytics-usage-cost-2026-08-24"
+ADMIN_KEY: Final = f"sk-ant-admin01-{sha256(b'brightloom/admin').hexdigest()}"
+INFERENCE_KEY: Final = f"sk-ant-api03-{sha256(b'brightloom/claude').hexdigest()}"
+ANALYTICS_A_MINUTE = 60
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    410: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class Refused(Exception):
+    """An error answer: status, message, headers."""
+
+    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.headers = status, headers or {}
+
+
+class AnthropicStandin:
+    """The organization: what is asked of it, what shall go wrong, and its answers."""
+
+    def __init__(self, company: Company, clock: Clock, admin_key: str, inference_key: str) -> None:
+        self.company, self.clock = company.at("anthropic"), clock
+        self.faults, self.journal = AnthropicFaults(), Journal()
+        self._admin_key, self._inference_key = admin_key, inference_key
+        self._reports = Reports(self.company, self.faults)
+        self._code = ClaudeCodeUse(company, self.faults)
+        self._asked: deque[float] = deque(maxlen=ANALYTICS_A_MINUTE)
+
+    # Who may ask
+
+    def _admin(self, request: Request) -> None:
+        credential = request.headers.get("x-api-key", "")
+        if not credential:
+            raise Refused(401, "x-api-key header is required")
+        if credential == self._inference_key:
+            raise Refused(self.faults.inference_status, "This endpoint requires an Admin API key.")
+        if credential != self._admin_key or self.faults.revoked:
+            raise Refused(401, "invalid x-api-key")
+        if request.headers.get("anthropic-version") != VERSION:
+            raise Refused(400, "anthropic-version: header is required")
+
+    def _analyst(self, request: Request) -> None:
+        """Analytics are a beta, not every organization's, and take 60 questions a minute."""
+        self._admin(request)
+        if self.faults.no_analytics is not None:
+            said = (
+                "This beta is not open to your organization." if self.faults.no_analytics == 400 else "Not available."
+            )
+            raise Refused(self.faults.no_analytics, said)
+        if request.headers.get("anthropic-beta") != BETA:
+            raise Refused(400, f"This endpoint requires the anthropic-beta header {BETA}.")
+        now = self.clock.monotonic()
+        if len(self._asked) == ANALYTICS_A_MINUTE and now - self._asked[0] < 60:
+            left = timedelta(seconds=ceil(60 - (now - self._asked[0])))
+            reset = {"anthropic-ratelimit-requests-reset": shapes.rfc3339(self.clock.now() + left)}
+            raise Refused(429, "This request would exceed your rate limit.", reset)  # and no Retry-After
+        self._asked.append(now)
+
+    # Answers
+
+    async def me(self, request: Request) -> Json:
+        self._admin(request)
+        name = self.company.staff.workspaces[0].name
+        return {"id": shapes.organization_id(self.company), "type": "organization", "name": name}
+
+    async def keys(self, request: Request) -> Json:
+        self._admin(request)
+        listed = [key for key in self.company.keys if key.hash and not key.deleted]
+        rows = [
+            shapes.key(key, "inactive" if key.disabled else "active", self.company, self._reports.default)
+            for key in listed
+        ]
+        wanted = request.query_params.get("status")
+        return self._list(request, [row for row in rows if wanted in (None, row["status"])])
+
+    async def members(self, request: Request) -> Json:
+        self._admin(request)
+        return self._list(request, [shapes.member(person, self.company) for person in self.company.staff.people])
+
+    async def workspaces(self, request: Request) -> Json:
+        self._admin(request)
+        places = {key.workspace.id: key.workspace for key in self.company.keys}
+        others = [place for place in places.values() if place.id != self._reports.default.id]
+        return self._list(request, [shapes.workspace(place, self.company) for place in others])
+
+    async def usage(self, request: Request) -> Json:
+        self._admin(request)
+        now = self.clock.now()
+        known, widths = language.USAGE_GROUPS, tuple(language.WIDTHS)
+        return self._reports.usage(language.buckets(request.query_params, now, known=known, widths=widths), now)
+
+    async def cost(self, request: Request) -> Json:
+        self._admin(request)
+        now = self.clock.now()
+        known = language.COST_GROUPS
+        return self._reports.cost(language.buckets(request.query_params, now, known=known, widths=("1d",)), now)
+
+    async def analytics_cost(self, request: Request) -> Json:
+        self._analyst(request)
+        now, orders = self.clock.now(), ("time", "list_amount", "amount")
+        query = language.analytics(request.query_params, now, more=language.UNCOUNTED_GROUPS, orders=orders)
+        return self._reports.analytics(query, now, cost=True)
+
+    async def analytics_usage(self, request: Request) -> Json:
+        self._analyst(request)
+        now = self.clock.now()
+        orders = ("time", "output_tokens", "requests", "uncached_input_tokens", "total_tokens")
+        query = language.analytics(request.query_params, now, more=frozenset(), orders=orders)
+        return self._reports.analytics(query, now, cost=False)
+
+    async def claude_code(self, request: Request) -> Json:
+        self._admin(request)
+        return self._code.day(request.query_params, self.clock.now())
+
+    def _list(self, request: Request, rows: list[dict[str, Json]]) -> Json:
+        """A page of a list, after an id or before one."""
+        asked = request.query_params
+        limit = language.whole_number(asked, "limit", 20, 1_000)
+        ids = [str(row["id"]) for row in rows]
+        for name in ("after_id", "before_id"):
+            if name in asked and asked[name] not in ids:
+                raise Refused(400, f"{name}: no such object")
+        first = ids.index(asked["after_id"]) + 1 if "after_id" in asked else 0
+        last = ids.index(asked["before_id"]) if "before_id" in asked else len(rows)
+        page = rows[first:last][:limit]
+        ends: dict[str, Json] = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {}
+        return {
+            "data": [self.faults.odd(row) for row in page],
+            "has_more": first + limit < last,
+            "first_id": None,
+            "last_id": None,
+            **ends,
+        }
+
+
+def anthropic_app(
+    company: Company, clock: Clock, *, admin_key: str = ADMIN_KEY, inference_key: str = INFERENCE_KEY
+) -> Starlette:
+    """The stand-in as an ASGI app; `standin(app)` gives its journal and its faults."""
+    ours = AnthropicStandin(company, clock, admin_key, inference_key)
+    answers = {
+        "/me": ours.me,
+        "/api_keys": ours.keys,
+        "/users": ours.members,
+        "/workspaces": ours.workspaces,
+        "/usage_report/messages": ours.usage,
+        "/usage_report/claude_code": ours.claude_code,
+        "/cost_report": ours.cost,
+        "/analytics/cost": ours.analytics_cost,
+        "/analytics/usage": ours.analytics_usage,
+    }
+    routes = [Path(ROOT + path, _answering(answer)) for path, answer in answers.items()]
+    routes.append(Path("/{anything:path}", _answering(_nothing_here)))
+    wire = Middleware(Wire, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden)
+    app = Starlette(routes=routes, middleware=[wire])
+    app.state.standin = ours
+    return app
+
+
+def standin(app: Starlette) -> AnthropicStandin:
+    """The stand-in behind an app made by `anthropic_app`."""
+    found: AnthropicStandin = app.state.standin
+    return found
+
+
+def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint: the answer as JSON, or its refusal as Anthropic words one."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            return ExactJSONResponse(await answer(request))
+        except WrongQueryError as error:
+            return _refusal(error.status, str(error), {})
+        except Refused as error:
+            return _refusal(error.status, str(error), error.headers)
+
+    return endpoint
+
+
+def _refusal(status: int, message: str, headers: dict[str, str]) -> Response:
+    said: Json = {"type": "error", "error": {"type": _KINDS.get(status, "api_error"), "message": message}}
+    return ExactJSONResponse(said, status, headers)
+
+
+async def _nothing_here(request: Request) -> Json:
+    raise Refused(404, "Not found")
+
+
+def _is_forbidden(method: str, path: str) -> bool:
+    return method not in ("GET", "HEAD") or path.startswith("/v1/")  # below the root, paths have lost its name

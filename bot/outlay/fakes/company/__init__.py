@@ -1,0 +1,1 @@
+"""An invented company whose developers and agents spend money."""

@@ -1,0 +1,150 @@
+"""What went through the company's LiteLLM proxy: some of what it spends at OpenAI and Anthropic, request by request.
+
+The proxy stands before two keys of each provider. Its own virtual keys say who asked; one request in twelve goes round
+it, and the providers' other keys never pass it, so a capture rate is below one. A provider's spend is taken apart into
+requests that add up to it exactly.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from random import Random
+
+from outlay.core.money import share
+from outlay.fakes.company.company import Company
+from outlay.fakes.company.employees import AGENTS, PEOPLE, Agent, Person
+from outlay.fakes.company.model_catalog import GPT_5, GPT_5_MINI, HAIKU, SONNET, Model
+from outlay.fakes.company.usage_model import HOUR, Spend
+
+PROVIDERS = ("openai", "anthropic")
+BEHIND = ("triage-service", "chidi-tests", "docs-writer", "alice-scripts")  # the providers' keys that it spends with
+AROUND_ONE_IN = 12
+CALLED: dict[Model, str] = {  # what LiteLLM logs as the model
+    GPT_5: "gpt-5",
+    GPT_5_MINI: "gpt-5-mini",
+    SONNET: "claude-sonnet-4-5-20250929",
+    HAIKU: "claude-haiku-4-5-20251001",
+}
+GROUPS: dict[Model, str] = {GPT_5: "smart", GPT_5_MINI: "gpt-5-mini", SONNET: "claude", HAIKU: "quick"}
+_REMEMBERED_HOURS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team at the proxy."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VirtualKey:
+    """A key of the proxy. `percent`: its share of the requests. One that is `deleted` went early in the story."""
+
+    hash: str
+    alias: str
+    owner: Person | Agent
+    team: Team | None
+    percent: int
+    deleted: bool = False
+
+    @property
+    def user_id(self) -> str:
+        """Whose it is at the proxy; agents have no user."""
+        return self.owner.user_id if isinstance(self.owner, Person) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that went through."""
+
+    id: str
+    started_at: datetime
+    ended_at: datetime
+    key: VirtualKey
+    provider: str
+    model: Model
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cost_nano_usd: int
+
+
+PLATFORM, PRODUCT = Team("team-platform", "Platform"), Team("team-product", "Product")
+
+
+def virtual_keys(seed: int) -> tuple[VirtualKey, ...]:
+    """The proxy's keys, the deleted one included."""
+    alice, bruno, chidi, dana, *_ = PEOPLE
+    _, triage, docs = AGENTS
+
+    def key(alias: str, owner: Person | Agent, team: Team | None, percent: int, deleted: bool = False) -> VirtualKey:
+        return VirtualKey(sha256(f"{seed}/litellm/{alias}".encode()).hexdigest(), alias, owner, team, percent, deleted)
+
+    return (
+        key("gw-alice", alice, PLATFORM, 15),
+        key("gw-bruno", bruno, PLATFORM, 10),
+        key("gw-chidi", chidi, PRODUCT, 20),
+        key("gw-dana", dana, None, 5),
+        key("agent-triage", triage, PRODUCT, 30),
+        key("agent-docs", docs, PRODUCT, 15),
+        key("gw-spike", bruno, PLATFORM, 5, deleted=True),
+    )
+
+
+class Traffic:
+    """The requests of a company's proxy."""
+
+    def __init__(self, company: Company) -> None:
+        self._seen = [company.at(provider) for provider in PROVIDERS]
+        self.seed, self.start = company.seed, company.start
+        self.keys = virtual_keys(company.seed)
+        self._hours: dict[datetime, tuple[tuple[Spend, ...], tuple[Call, ...]]] = {}
+
+    def calls(self, start: datetime, end: datetime) -> Iterator[Call]:
+        """All that began in [start, end), in order. What is not over is not there."""
+        hour = max(start, self.start).replace(minute=0, second=0, microsecond=0)
+        while hour < end:
+            yield from (call for call in self._hour(hour) if start <= call.started_at < end)
+            hour += HOUR
+
+    def _hour(self, hour: datetime) -> tuple[Call, ...]:
+        spends = tuple(
+            spend
+            for seen in self._seen
+            for spend in seen.spends(hour, hour + HOUR, "minute", [key for key in seen.keys if key.name in BEHIND])
+        )
+        known = self._hours.get(hour)
+        if known is None or known[0] != spends:  # a restatement, or a key that runs away since
+            if len(self._hours) >= _REMEMBERED_HOURS:
+                self._hours.clear()
+            calls = sorted((call for spend in spends for call in self._of(spend)), key=lambda call: call.started_at)
+            known = self._hours[hour] = (spends, tuple(calls))
+        return known[1]
+
+    def _of(self, spend: Spend) -> Iterator[Call]:
+        """A minute's spend of a provider's key as requests, those left out that went round the proxy."""
+        if not spend.requests:
+            return
+        dice = Random(f"{self.seed}/litellm/{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.model.slug}")
+        keys = [key for key in self.keys if not key.deleted or spend.start < self.deleted_at]
+        weights = [1] * spend.requests
+        amounts = (spend.prompt_tokens - spend.cached_tokens, spend.cached_tokens, spend.completion_tokens)
+        parts = zip(*(share(amount, weights) for amount in (*amounts, spend.cost_nano_usd)), strict=True)
+        for number, (uncached, cached, completion, cost) in enumerate(parts):
+            name = f"{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.model.slug}/{number}"
+            started_at = spend.start + timedelta(milliseconds=dice.randrange(59_000))
+            ended_at = started_at + timedelta(milliseconds=dice.randrange(300, 9_000))
+            (key,) = dice.choices(keys, [key.percent for key in keys])
+            if dice.randrange(AROUND_ONE_IN) == 0:
+                continue
+            yield Call(
+                f"chatcmpl-{sha256(name.encode()).hexdigest()[:32]}", started_at, ended_at, key, spend.key.ledger,
+                spend.model, uncached + cached, cached, completion, cost,
+            )  # fmt: skip
+
+    @property
+    def deleted_at(self) -> datetime:
+        """When the deleted key went."""
+        return self.start + timedelta(days=1)

@@ -1,0 +1,260 @@
+"""What a person sees in the stand-in's workspace: the reply to what they did, a modal, the Home tab.
+
+`screen` is what the demo would print. `words` is the same without layout, one space between words and no line broken
+by its length: for `assert "OpenRouter spend is $412 today" in reply.words`.
+"""
+
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from outlay.fakes.slack.call_log import Ack, Call
+from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal
+from outlay.fakes.slack.workspace import Message, View
+
+if TYPE_CHECKING:
+    from outlay.fakes.slack.user_driver import Chat
+
+Json = dict[str, Any]
+
+SCREEN_WIDTH = 100
+_UNBROKEN_WIDTH = 5_000
+_BOXES = re.compile(r"[─-╿]+")
+
+
+class Modal:
+    """A modal on somebody's screen, as it stands now; it goes on showing its last state when closed."""
+
+    def __init__(self, chat: "Chat", view: View) -> None:
+        self._chat = chat
+        self.surface = view
+
+    def __repr__(self) -> str:
+        return f"<Modal {self.title!r} of {self.user}{', closed' if self.closed else ''}>"
+
+    @property
+    def user(self) -> str:
+        return self.surface.user
+
+    @property
+    def view(self) -> Json:
+        return self.surface.definition
+
+    @property
+    def blocks(self) -> list[Json]:
+        return self.surface.blocks
+
+    @property
+    def title(self) -> str:
+        return str(self.view["title"]["text"])
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What is shown beside the fields: block_id to words."""
+        return self.surface.errors
+
+    @property
+    def closed(self) -> bool:
+        return self.surface not in self._chat.world.stacks.get(self.user, [])
+
+    def draw(self, console: Console) -> None:
+        """Prints it; secrets are dots."""
+        names = self._chat.names
+        render_modal(self.view, console=console, errors=self.errors, values=self.surface.values, names=names)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
+    @property
+    def words(self) -> str:
+        return _words(self.draw)
+
+    async def submit(self, values: Json | None = None, *, user: str | None = None, wait: bool = True) -> "Reply":
+        """See `Chat.submit`."""
+        return await self._chat.submit(self, values, user=user, wait=wait)
+
+    async def click(self, action_id: str, **how: Any) -> "Reply":
+        """See `Chat.click`."""
+        return await self._chat.click(self, action_id, **how)
+
+    async def choose(self, action_id: str, choice: Any, **how: Any) -> "Reply":
+        """See `Chat.choose`."""
+        return await self._chat.choose(self, action_id, choice, **how)
+
+    async def close(self) -> "Reply":
+        """See `Chat.close`."""
+        return await self._chat.close(self)
+
+
+class Home:
+    """Somebody's Home tab, as it stands now."""
+
+    def __init__(self, chat: "Chat", user: str, reply: "Reply") -> None:
+        self._chat = chat
+        self.user = user
+        self.reply = reply
+
+    @property
+    def surface(self) -> View:
+        """The published view. Raises LookupError if nothing was ever published."""
+        view = self._chat.world.homes.get(self.user)
+        if view is None:
+            raise LookupError(f"nothing was published on the Home tab of {self.user}")
+        return view
+
+    @property
+    def view(self) -> Json:
+        return self.surface.definition
+
+    @property
+    def blocks(self) -> list[Json]:
+        return self.surface.blocks
+
+    @property
+    def calls(self) -> list[Call]:
+        return self.reply.calls
+
+    def draw(self, console: Console) -> None:
+        """Prints it."""
+        render_home(self.view, console=console, names=self._chat.names)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
+    @property
+    def words(self) -> str:
+        return _words(self.draw)
+
+    async def click(self, action_id: str, **how: Any) -> "Reply":
+        """See `Chat.click`."""
+        return await self._chat.click(self, action_id, **how)
+
+
+class Reply:
+    """What followed from one thing that a person did: the ack, the calls, and what that person could see of it."""
+
+    def __init__(self, chat: "Chat", user: str, after_call: int, after_change: int) -> None:
+        self._chat = chat
+        self.user = user
+        self.ack: Ack | None = None
+        self.payload: Json = {}
+        self._after = after_call, after_change
+        self._until: int | None = None
+        self._seen: tuple[list[Message], Modal | None, dict[str, str]] | None = None
+
+    def __repr__(self) -> str:
+        calls = ", ".join(f"{call.method} {call.error or 'ok'}" for call in self.calls)
+        return f"<Reply acked={self.acked} calls=[{calls}] text={self.text[:80]!r}>"
+
+    def end(self) -> None:
+        """What happens from now on belongs to something else."""
+        modal = self._chat.modal(self.user)
+        self._seen = self._touched(), modal, dict(modal.errors) if modal else {}
+        self._until = self._chat.slack.journal.number
+
+    @property
+    def acked(self) -> bool:
+        """False: the person saw that the app did not respond (or nothing was sent at all)."""
+        return self.ack is not None and self.ack.ok
+
+    @property
+    def calls(self) -> list[Call]:
+        """What the bot asked Slack for, failures included; without `auth.test`, which Bolt asks by itself."""
+        calls = self._chat.slack.journal.between(self._after[0], self._until)
+        return [call for call in calls if call.method != "auth.test"]
+
+    @property
+    def messages(self) -> list[Message]:
+        """Messages written or edited, in the order they were touched, as far as this person can see them."""
+        return [message for message in (self._seen[0] if self._seen else self._touched()) if not message.deleted]
+
+    @property
+    def message(self) -> Message:
+        """The last of them. Raises LookupError, telling what happened instead."""
+        messages = self.messages
+        if not messages:
+            detail = self.ack.detail if self.ack else "nothing was sent to the bot"
+            raise LookupError(f"the bot said nothing that {self.user} can see; {self!r} {detail}")
+        return messages[-1]
+
+    @property
+    def text(self) -> str:
+        """The last message's text: what notifications and screen readers get. Empty if nothing was said."""
+        return self.messages[-1].text if self.messages else ""
+
+    @property
+    def blocks(self) -> list[Json]:
+        return self.messages[-1].blocks if self.messages else []
+
+    @property
+    def ephemeral(self) -> bool:
+        """Only the person who asked can see the last message."""
+        return bool(self.messages) and self.messages[-1].ephemeral_for == self.user
+
+    @property
+    def modal(self) -> Modal | None:
+        """The modal on this person's screen when the bot was done."""
+        return self._seen[1] if self._seen else self._chat.modal(self.user)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """What that modal then said beside its fields."""
+        if self._seen:
+            return self._seen[2]
+        return self.modal.errors if self.modal else {}
+
+    @property
+    def closed(self) -> bool:
+        """No modal is left on this person's screen."""
+        return self.modal is None
+
+    def draw(self, console: Console) -> None:
+        """Prints all messages of the reply, then the modal."""
+        names = self._chat.names
+        for message in self.messages:
+            where, private = names[message.channel], message.ephemeral
+            render_message(message.blocks, message.text, console=console, where=where, ephemeral=private, names=names)
+        if self.modal:
+            self.modal.draw(console)
+
+    @property
+    def screen(self) -> str:
+        return _screen(self.draw)
+
+    @property
+    def words(self) -> str:
+        return _words(self.draw)
+
+    async def click(self, action_id: str, **how: Any) -> "Reply":
+        """Presses a button of the last message; see `Chat.click`."""
+        return await self._chat.click(self, action_id, **how)
+
+    async def choose(self, action_id: str, choice: Any, **how: Any) -> "Reply":
+        """See `Chat.choose`."""
+        return await self._chat.choose(self, action_id, choice, **how)
+
+    def _touched(self) -> list[Message]:
+        messages = self._chat.world.messages.values()
+        touched = [message for message in messages if message.touched > self._after[1] and self._visible(message)]
+        return sorted(touched, key=lambda message: message.touched)
+
+    def _visible(self, message: Message) -> bool:
+        if message.ephemeral:
+            return message.ephemeral_for == self.user
+        return self.user in self._chat.world.channels[message.channel].members
+
+
+def _screen(draw: Callable[[Console], None], width: int = SCREEN_WIDTH) -> str:
+    out = io.StringIO()
+    draw(Console(file=out, width=width, force_terminal=False, color_system=None))
+    return out.getvalue()
+
+
+def _words(draw: Callable[[Console], None]) -> str:
+    lines = (" ".join(line.split()) for line in _BOXES.sub(" ", _screen(draw, _UNBROKEN_WIDTH)).splitlines())
+    return "\n".join(line for line in lines if line)

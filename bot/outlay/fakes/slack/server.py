@@ -1,0 +1,130 @@
+"""A stand-in for Slack on loopback: an unmodified Bolt app talks to it as to the real one, over Socket Mode or HTTP.
+
+It keeps a workspace in memory (`world`), refuses what Slack would refuse (`slack_limits`), writes down what it saw
+(`journal`) and makes bad weather on request (`faults`). What people do in it is in `slack_chat`.
+
+    slack = SlackStandIn()
+    async with serving(slack.app) as base_url:
+        slack.base_url = base_url
+        # SLACK_API_URL = slack.api_url, SLACK_BOT_TOKEN = slack.bot_token, SLACK_APP_TOKEN = slack.app_token
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from outlay.fakes.slack import web_api_chat, web_api_conversations, web_api_files, web_api_views
+from outlay.fakes.slack.block_kit_schema import BlockKitSchema
+from outlay.fakes.slack.call_log import Journal, Pulse
+from outlay.fakes.slack.faults import Faults
+from outlay.fakes.slack.oauth import Oauth
+from outlay.fakes.slack.signed_requests import SignedHttp
+from outlay.fakes.slack.socket_mode import ACK_SECONDS, Delivery, SocketMode
+from outlay.fakes.slack.web_api import Api, Caller, Inspector, Method, Request
+from outlay.fakes.slack.web_api_chat import ResponseUrls
+from outlay.fakes.slack.web_api_files import Uploads
+from outlay.fakes.slack.workspace import World
+
+Json = dict[str, Any]
+
+# What manifest.yml asks for, required and optional; hand in your own list to prove it.
+SCOPES = (
+    *("commands", "chat:write", "im:write", "users:read"),
+    *("users:read.email", "app_mentions:read", "files:write"),  # optional
+    *("channels:history", "groups:history", "im:history"),  # optional
+)
+
+
+class SlackStandIn:
+    """One Slack. `app` is what a server serves; `base_url` must be set to where it is served."""
+
+    def __init__(
+        self,
+        world: World | None = None,
+        *,
+        scopes: Iterable[str] = SCOPES,
+        bot_token: str = "",
+        app_token: str = "",
+        schema: Path | None = None,
+        oauth: Oauth | None = None,
+        ack_seconds: float = ACK_SECONDS,
+    ) -> None:
+        self.world = world or World()
+        self.pulse = Pulse()
+        self.journal = Journal(self.pulse)
+        self.faults = Faults()
+        self.bot_token = bot_token or "xoxb-stand-in"
+        self.app_token = app_token or "xapp-stand-in"
+        self.base_url = ""
+        self.oauth = oauth
+        self.ack_seconds = ack_seconds
+        self.socket = SocketMode(self.journal, app_id=self.world.app_id, ack_seconds=ack_seconds)
+        self.delivery: Delivery = self.socket
+        self.inspector = Inspector(self.faults, BlockKitSchema(schema) if schema else None)
+        self.api = Api(
+            self.world, self.journal, self.faults, self.inspector, methods=self._methods(), tokens=self._tokens(scopes)
+        )
+        self.response_urls = ResponseUrls(self.world, self.journal, self.faults, self.inspector)
+        self.app = Starlette(
+            routes=[
+                Route("/api/{method}", self.api.endpoint, methods=["GET", "POST"]),
+                Route("/response/{name}", self.response_urls.endpoint, methods=["POST"]),
+                Route("/upload/{name}", Uploads(self.world).endpoint, methods=["POST"]),
+                WebSocketRoute("/link", self.socket.endpoint),
+            ]
+        )
+
+    @property
+    def api_url(self) -> str:
+        """What to set as `SLACK_API_URL`."""
+        return f"{self.base_url}/api/"
+
+    def grant(self, *scopes: str) -> None:
+        """Gives the bot's token exactly these scopes."""
+        self.api.tokens.update(self._tokens(scopes))
+
+    def revoke(self) -> None:
+        """Makes the bot's token worthless, as an uninstallation does."""
+        self.api.tokens.pop(self.bot_token, None)
+
+    def beside(self, other: "SlackStandIn") -> None:
+        """Another workspace of the same Slack: tokens of either are good at both addresses, each for its own."""
+        self.api.neighbours.append(other.api)
+        other.api.neighbours.append(self.api)
+
+    def over_http(
+        self, url: str, signing_secret: str, *, client: httpx.AsyncClient | None = None, age_seconds: int = 0
+    ) -> None:
+        """From now on envelopes go signed to this address, instead of through the sockets."""
+        self.delivery = SignedHttp(
+            self.journal,
+            url,
+            signing_secret,
+            client=client,
+            age_seconds=age_seconds,
+            ack_seconds=self.ack_seconds,
+        )
+
+    def _tokens(self, scopes: Iterable[str]) -> dict[str, tuple[Caller, frozenset[str]]]:
+        return {
+            self.bot_token: ("bot", frozenset(scopes)),
+            self.app_token: ("app", frozenset({"connections:write"})),
+        }
+
+    def _methods(self) -> dict[str, Method]:
+        return {
+            **web_api_chat.METHODS,
+            **web_api_views.METHODS,
+            **web_api_conversations.METHODS,
+            **web_api_files.METHODS,
+            **(self.oauth.methods() if self.oauth else {}),
+            "apps.connections.open": Method(self._open_connection, ("connections:write",), caller="app"),
+        }
+
+    def _open_connection(self, request: Request) -> Json:
+        link = request.base_url.replace("http", "ws", 1)
+        return {"url": f"{link}link?ticket={self.socket.ticket()}"}

@@ -1,0 +1,181 @@
+"""What the Home tab tells: somebody's own month, and for an admin how the house itself is doing.
+
+Every figure is an `Answer` of the books, the same that `/spend` gives. Nothing is asked of a ledger: what stands in the
+books about each connection, plugin, audit and delivery is enough to say what to do next.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay import outbox
+from outlay.books.closing import audit
+from outlay.budgets import store as budget_store
+from outlay.budgets.budget import Standing
+from outlay.budgets.service import budgets_of, read_standings
+from outlay.connections.service import Connections
+from outlay.connections.views import ConnectionView
+from outlay.core.calendar_periods import month_of, part_gone
+from outlay.core.clock import Clock
+from outlay.database.engine import Database
+from outlay.database.tables import Connection
+from outlay.digests.service import Digesting
+from outlay.incidents.alert_settings import read_alerting
+from outlay.owners import Owning
+from outlay.plugin.loader import Found
+from outlay.spend.answer import Answer
+from outlay.spend.forecast import HISTORY_DAYS, Forecast, forecast
+from outlay.spend.parser import Query
+from outlay.spend.report import answer, zone_of
+
+TOP = 5
+DEAD_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """The month under way: what it has cost so far, and what it is likely to cost. `answer` is by model, or by owner
+    where it is everybody's."""
+
+    answer: Answer
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """Somebody's own: the month, and the budgets of their own, of their teams and of everybody."""
+
+    month: Month
+    budgets: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The last audit. `first`: what did not agree, in words."""
+
+    at: datetime
+    ok: bool
+    checked: int
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Messages that could not be delivered; `more` than `count` where that is all that was counted."""
+
+    count: int
+    more: bool
+    last_for: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that nobody answers for, and what they have cost this month."""
+
+    count: int
+    cost_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """How the house is doing, for whoever looks after it. `alerts` and `digests`: somebody has said where they go."""
+
+    month: Month
+    connections: tuple[ConnectionView, ...]
+    unmapped: Keys
+    plugins: tuple[Found, ...]
+    audited: Audited | None
+    given_up: GivenUp | None
+    budgets: int
+    alerts: bool
+    digests: bool
+
+
+class Homes:
+    """Gathers both. `channel`: where alerts go by the settings, "" for nowhere in particular."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        connections: Connections,
+        owning: Owning,
+        digests: Digesting,
+        plugins: Sequence[Found],
+        *,
+        channel: str = "",
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._connections = connections
+        self._owning = owning
+        self._digests = digests
+        self._plugins = tuple(plugins)
+        self._channel = channel
+
+    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+        """One person's own."""
+        now = self._clock.now()
+        async with self._database.read() as session:
+            month = await _month(session, workspace_id, now, person=user_id)
+            among = await budgets_of(session, workspace_id, user_id, around=True)
+            standings = await read_standings(session, workspace_id, now, among=among)
+        return Mine(month, tuple(sorted(standings, key=lambda one: among.index(one.budget.id))))
+
+    async def care(self, workspace_id: str) -> Care:
+        """For an admin."""
+        now = self._clock.now()
+        keys = [key for key in await self._owning.keys(workspace_id) if key.owner.kind == "unattributed"]
+        plan = await self._digests.plan(workspace_id)
+        views = await self._connections.views(workspace_id)
+        async with self._database.read() as session:
+            chosen = await read_alerting(session, workspace_id)
+            return Care(
+                month=await _month(session, workspace_id, now),
+                connections=tuple(views),
+                unmapped=Keys(len(keys), sum(key.spent_nano_usd for key in keys)),
+                plugins=self._plugins,
+                audited=await _audited(session, workspace_id),
+                given_up=await _given_up(session, workspace_id),
+                budgets=len(await budget_store.every(session, workspace_id)),
+                alerts=bool(chosen.channel or self._channel),
+                digests=bool(plan.places()),
+            )
+
+
+async def _month(session: AsyncSession, workspace_id: str, now: datetime, *, person: str = "") -> Month:
+    zone = await zone_of(session, workspace_id)
+    today = now.astimezone(zone).date()
+    start, end = month_of(today)
+    only = (("owner", person),) if person else ()
+    by = "model" if person else "owner"
+    found = await answer(session, workspace_id, Query(start, today, "mtd", (by,), only, TOP), now=now)
+    begin = min(start, today - timedelta(days=HISTORY_DAYS + 1))
+    lines = (await answer(session, workspace_id, Query(begin, today, "history", ("day",), only), now=now)).lines
+    days: dict[date, int] = {}
+    for line in lines:
+        day = date.fromisoformat(line.day or "")
+        days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
+    return Month(found, forecast(days, start=start, end=end, today=today, gone=part_gone(now, today, zone)))
+
+
+async def _audited(session: AsyncSession, workspace_id: str) -> Audited | None:
+    run = await audit.last(session, workspace_id)
+    if run is None:
+        return None
+    first = next(iter(json.loads(run.differences)), "")
+    return Audited(datetime.fromtimestamp(run.at, UTC), run.ok, run.checked, str(first))
+
+
+async def _given_up(session: AsyncSession, workspace_id: str) -> GivenUp | None:
+    dead = await outbox.dead(session, workspace_id, most=DEAD_MAX)
+    if not dead:
+        return None
+    rows = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
+    names = {row.id: row.name for row in rows} | {outbox.SLACK: "Slack"}
+    return GivenUp(len(dead), len(dead) == DEAD_MAX, names.get(dead[0].lane, "a connection"), dead[0].error)

@@ -1,0 +1,1 @@
+"""Incidents: from a detector's verdict to acknowledgment, ticket and end."""

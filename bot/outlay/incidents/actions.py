@@ -1,0 +1,92 @@
+"""What is done to an incident with all that follows from it: the same for a button in Slack and a word from a ticket.
+
+Everything here happens in the caller's transaction.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.audit_log import log as audit_log
+from outlay.audit_log.log import TrailDeed
+from outlay.database.engine import execute
+from outlay.incidents import lifecycle
+from outlay.incidents import store as incident_store
+from outlay.incidents.state_machine import Deed
+from outlay.incidents.tables import Expectation, Incident
+
+NOTED: dict[Deed, TrailDeed] = {  # the others are the detector's own
+    "acknowledge": TrailDeed.ACKNOWLEDGE,
+    "snooze": TrailDeed.SNOOZE,
+    "dismiss": TrailDeed.DISMISS,
+    "expect": TrailDeed.EXPECT,
+    "undo": TrailDeed.UNDO,
+}
+CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
+GROWN = 4
+
+
+async def do(
+    session: AsyncSession, row: Incident, deed: Deed, *, who: str, now: datetime, until: datetime | None = None,
+    reason: str = "", heard_from: int = 0,
+) -> None:  # fmt: skip
+    """Acknowledges, snoozes, dismisses or takes back. Raises NotNow in words; then nothing was done.
+
+    `heard_from`: the connection whose ticket has said so.
+    """
+    end, was_over = int(until.timestamp()) if until else None, row.state in ("expected", "false")
+    changed = await incident_store.change(session, row, deed, now=now, who=who, detail=reason, until=end)
+    if deed == "undo":
+        await _forget(session, row, now)
+        if was_over:  # tickets were told that it is over
+            await lifecycle.tell(
+                session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from, again=True
+            )
+    if deed == "dismiss":
+        day = max(int(incident_store.verdict_of(row).get("day_nano_usd") or 0), row.spent_nano_usd)
+        until = now + timedelta(seconds=CALM_SECONDS)
+        await expect(session, row, who, reason, now, until=until, below_nano_usd=GROWN * day or None)
+        await lifecycle.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+    if deed in NOTED:
+        await audit_log.note(
+            session, row.workspace_id, NOTED[deed], f"incident:{row.id}",
+            now=now, subject=row.subject, until=end,
+        )  # fmt: skip
+
+
+async def expect(
+    session: AsyncSession,
+    row: Incident,
+    who: str,
+    reason: str,
+    now: datetime,
+    *,
+    until: datetime | None,
+    key_id: int | None = None,
+    below_nano_usd: int | None = None,
+) -> None:
+    """The detector expects it from now on."""
+    session.add(
+        Expectation(
+            workspace_id=row.workspace_id,
+            subject=row.subject,
+            key_id=key_id,
+            start=row.since,
+            until=int(until.timestamp()) if until else None,
+            below_nano_usd=below_nano_usd,
+            reason=reason,
+            who=who,
+            created_at=int(now.timestamp()),
+            incident_id=row.id,
+        )
+    )
+
+
+async def _forget(session: AsyncSession, row: Incident, now: datetime) -> None:
+    """What was expected because of this incident is expected no longer."""
+    await execute(
+        session,
+        text("UPDATE expectation SET taken_back_at = :now WHERE incident_id = :id AND taken_back_at IS NULL"),
+        {"id": row.id, "now": int(now.timestamp())},
+    )

@@ -1,0 +1,82 @@
+"""What a workspace has chosen about alerts: how sharp, from how many dollars on, where to, and when not to disturb."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.detection import Settings
+from outlay.spend.report import zone_of
+from outlay.workspaces import preferences
+
+PREFIX = "alerts."
+SENSITIVITIES = ("calm", "normal", "sharp")
+_TEAM, _DIRECT = "alerts.channel.", "alerts.direct."
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """`channel`: a Slack channel's id, "" for the one in the settings. `quiet`: local hours from, to; None for never.
+
+    `team_channels`: owner's id → channel. `direct`: Slack users who want a direct message about their own incidents.
+    """
+
+    sensitivity: str = Settings().sensitivity
+    floor_nano_usd: int = Settings().floor_nano_usd
+    channel: str = ""
+    quiet: tuple[int, int] | None = None
+    team_channels: dict[str, str] = field(default_factory=dict)
+    direct: frozenset[str] = frozenset()
+    zone: tzinfo = UTC
+
+    def quiet_until(self, now: datetime) -> datetime | None:
+        """When the quiet hours that `now` falls into end; None outside of them."""
+        if self.quiet is None or self.quiet[0] == self.quiet[1]:
+            return None
+        begins, ends = self.quiet
+        local = now.astimezone(self.zone)
+        hour = local.hour
+        inside = begins <= hour < ends if begins < ends else hour >= begins or hour < ends
+        if not inside:
+            return None
+        day = local + timedelta(days=1) if hour >= ends else local
+        return day.replace(hour=ends, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+async def read_alerting(session: AsyncSession, workspace_id: str) -> Alerting:
+    """What the workspace has chosen, else the defaults."""
+    said = await preferences.read(session, workspace_id, PREFIX)
+    default, quiet = Alerting(), said.get("alerts.quiet", "")
+    begins, _, ends = quiet.partition("-")
+    return Alerting(
+        sensitivity=said.get("alerts.sensitivity", default.sensitivity),
+        floor_nano_usd=int(said.get("alerts.floor_nano_usd", default.floor_nano_usd)),
+        channel=said.get("alerts.channel", ""),
+        quiet=(int(begins), int(ends)) if quiet else None,
+        team_channels={name[len(_TEAM) :]: value for name, value in said.items() if name.startswith(_TEAM)},
+        direct=frozenset(name[len(_DIRECT) :] for name in said if name.startswith(_DIRECT)),
+        zone=await zone_of(session, workspace_id),
+    )
+
+
+async def write_alerting(session: AsyncSession, workspace_id: str, chosen: Alerting) -> None:
+    """Keeps what was chosen, but for the zone, which is the workspace's, and who wants direct messages."""
+    before = await read_alerting(session, workspace_id)
+    gone: dict[str, str | None] = {f"{_TEAM}{owner}": None for owner in before.team_channels}
+    await preferences.write(
+        session,
+        workspace_id,
+        {
+            "alerts.sensitivity": chosen.sensitivity,
+            "alerts.floor_nano_usd": str(chosen.floor_nano_usd),
+            "alerts.channel": chosen.channel or None,
+            "alerts.quiet": None if chosen.quiet is None else f"{chosen.quiet[0]}-{chosen.quiet[1]}",
+            **gone,
+            **{f"{_TEAM}{owner}": channel for owner, channel in chosen.team_channels.items()},
+        },
+    )
+
+
+async def want_direct(session: AsyncSession, workspace_id: str, user_id: str, wanted: bool) -> None:
+    """Whether somebody wants a direct message about incidents of their own."""
+    await preferences.write(session, workspace_id, {f"{_DIRECT}{user_id}": "yes" if wanted else None})

@@ -1,0 +1,290 @@
+"""The desk at which people meet incidents: see one whole, say what it is, take that back, and choose how alerts go.
+
+Each thing done is checked by the state machine, noted with who and when, and shown in the message by the outbox.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.access.policy import OPERATOR, Viewer
+from outlay.audit_log import log as audit_log
+from outlay.audit_log.log import TrailDeed
+from outlay.core.clock import Clock
+from outlay.database.engine import Database
+from outlay.database.tables import Connection
+from outlay.delivery import receipts
+from outlay.incidents import actions as incident_actions
+from outlay.incidents import lifecycle
+from outlay.incidents import store as incident_store
+from outlay.incidents.alert_settings import Alerting, read_alerting, want_direct, write_alerting
+from outlay.incidents.state_machine import ALIVE, Deed
+from outlay.incidents.store import verdict_of
+from outlay.incidents.tables import Expectation, Incident, IncidentChange
+from outlay.spend.report import freshness, zone_of
+
+
+class NoSuchIncident(ValueError):
+    """This workspace has no such incident, or no such expectation."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """An incident as people see it. `members`: all that share its message, the biggest first; itself if it is alone.
+
+    `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are;
+    `unfiled`: those that have made nothing of it, by connection and name.
+    `fresh_until`: up to when each ledger has been read, by the connection's name; empty in a list.
+    """
+
+    number: int
+    subject: str
+    name: str
+    kind: str
+    severity: str
+    state: str
+    since: datetime
+    opened_at: datetime
+    ended_at: datetime | None
+    snoozed_until: datetime | None
+    spent_nano_usd: int
+    numbers: Mapping[str, Any]
+    changes: tuple[IncidentChange, ...]
+    members: tuple["IncidentView", ...]
+    tickets: tuple[tuple[str, str], ...]
+    sinks: int
+    channel: str
+    ts: str
+    zone: tzinfo
+    fresh_until: Mapping[str, datetime | None] = field(default_factory=dict)
+    unfiled: tuple[tuple[int, str], ...] = ()
+
+
+class Desk:
+    """What can be seen and done."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def incident(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> IncidentView:
+        """An incident whole. Raises NoSuchIncident, and NotAllowed for one that is not the viewer's to see."""
+        async with self._database.read() as session:
+            return await self._view(session, await _existing(session, workspace_id, number, viewer), viewer)
+
+    async def recent(
+        self, workspace_id: str, *, subject: str = "", viewer: Viewer = OPERATOR
+    ) -> Sequence[IncidentView]:
+        """The newest incidents that are the viewer's to see, of all or of one subject; those not over first."""
+        async with self._database.read() as session:
+            rows = await incident_store.recent(session, workspace_id, subject=subject, of=viewer.sees)
+            views = [await self._view(session, row, viewer, whole=False) for row in rows]
+        return sorted(views, key=lambda view: view.ended_at is not None)
+
+    async def do(
+        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = "",
+        viewer: Viewer = OPERATOR,
+    ) -> IncidentView:  # fmt: skip
+        """Acknowledges, snoozes, dismisses or takes back. Raises NoSuchIncident, NotAllowed, and NotNow in words."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
+            await incident_actions.do(session, row, deed, who=who, now=now, until=until, reason=reason)
+            return await self._view(session, row, viewer)
+
+    async def expect(
+        self,
+        workspace_id: str,
+        number: int,
+        *,
+        who: str,
+        reason: str,
+        until: datetime | None,
+        only_key: bool = False,
+        below_nano_usd: int | None = None,
+        viewer: Viewer = OPERATOR,
+    ) -> IncidentView:
+        """Says that it was planned: until a moment (None: from now on), of the subject or only of its biggest key, and
+        of any amount or while a day stays below some dollars. Raises NoSuchIncident, and NotNow in words."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
+            await incident_store.change(session, row, "expect", now=now, who=who, detail=reason)
+            key = str(verdict_of(row).get("key_id") or "")
+            await incident_actions.expect(
+                session, row, who, reason, now,
+                until=until, key_id=int(key) if only_key and key.isdigit() else None, below_nano_usd=below_nano_usd,
+            )  # fmt: skip
+            await lifecycle.tell(session, row, "resolved", key=f"expected {int(now.timestamp())}", now=now)
+            await audit_log.note(
+                session, workspace_id, TrailDeed.EXPECT, f"incident:{number}", now=now, subject=row.subject,
+                until=until and int(until.timestamp()), only_key=only_key, below_nano_usd=below_nano_usd,
+            )  # fmt: skip
+            return await self._view(session, row, viewer)
+
+    async def plan(
+        self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None,
+        viewer: Viewer = OPERATOR,
+    ) -> None:  # fmt: skip
+        """Declares planned work beforehand."""
+        viewer.see(subject)
+        now = self._clock.now()
+        async with self._database.write() as session:
+            made = Expectation(
+                workspace_id=workspace_id,
+                subject=subject,
+                start=int(start.timestamp()),
+                until=int(until.timestamp()) if until else None,
+                reason=reason,
+                who=who,
+                created_at=int(now.timestamp()),
+            )
+            session.add(made)
+            await session.flush()
+            await audit_log.note(
+                session, workspace_id, TrailDeed.PLAN, f"expectation:{made.id}",
+                now=now, subject=subject, start=made.start, until=made.until,
+            )  # fmt: skip
+
+    async def expected(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Expectation]:
+        """What is expected now or later of those whom the viewer sees."""
+        async with self._database.read() as session:
+            found = await incident_store.expected(session, workspace_id, int(self._clock.now().timestamp()))
+        return [row for row in found if viewer.may_see(row.subject)]
+
+    async def take_back(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> None:
+        """Expects it no longer. Raises NoSuchIncident, NotAllowed."""
+        async with self._database.write() as session:
+            row = await session.get(Expectation, number)
+            if row is None or row.workspace_id != workspace_id:
+                raise NoSuchIncident("That is not expected any more.")
+            viewer.see(row.subject)
+            row.taken_back_at = int(self._clock.now().timestamp())
+            session.add(row)
+            await audit_log.note(
+                session, workspace_id, TrailDeed.TAKE_BACK, f"expectation:{number}",
+                now=self._clock.now(), subject=row.subject,
+            )  # fmt: skip
+
+    async def file(
+        self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None,
+        viewer: Viewer = OPERATOR,
+    ) -> int:  # fmt: skip
+        """Has every sink, or some, make a ticket, whatever its threshold; gives how many. Raises NoSuchIncident."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            row = await _existing(session, workspace_id, number, viewer, lock=True)
+            told = await lifecycle.tell(
+                session, row, "opened", key="by hand", now=now, asked_by=who_name, connections=connections
+            )
+            if told:
+                await incident_store.note(session, row, "file", now=now, who=who)
+                await audit_log.note(
+                    session, workspace_id, TrailDeed.FILE, f"incident:{number}", now=now, subject=row.subject
+                )
+            return told
+
+    async def place(self, workspace_id: str, number: int, channel: str, ts: str) -> None:
+        """Notes where the incident's message is, for all that share it. The newest is the one that lives on.
+
+        Whoever answers for one of them and asked for direct messages gets one, now that there is something to link to.
+        """
+        now = self._clock.now()
+        async with self._database.write() as session:
+            chosen = await read_alerting(session, workspace_id)
+            for row in await incident_store.members(session, await _existing(session, workspace_id, number)):
+                moved, (row.channel, row.ts) = (row.channel, row.ts) != (channel, ts), (channel, ts)
+                session.add(row)
+                if row.subject in chosen.direct:
+                    await incident_store.tell_directly(session, row, now=now)
+                if moved and row.state in ALIVE:  # tickets that were made before it was posted get their link to it
+                    await lifecycle.tell(session, row, "updated", key=f"placed {channel} {ts}", now=now)
+
+    async def alerting(self, workspace_id: str) -> Alerting:
+        """What the workspace has chosen."""
+        async with self._database.read() as session:
+            return await read_alerting(session, workspace_id)
+
+    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+        """Keeps what was chosen."""
+        async with self._database.write() as session:
+            await write_alerting(session, workspace_id, chosen)
+            await audit_log.note(
+                session, workspace_id, TrailDeed.ALERTS_SET, f"workspace:{workspace_id}", now=self._clock.now(),
+                sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, channel=chosen.channel,
+                quiet=chosen.quiet, channels=[f"{owner} {where}" for owner, where in chosen.team_channels.items()],
+            )  # fmt: skip
+
+    async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
+        """Whether somebody wants a direct message about incidents of their own."""
+        async with self._database.write() as session:
+            await want_direct(session, workspace_id, user_id, wanted)
+            await audit_log.note(
+                session, workspace_id, TrailDeed.ALERTS_WANT, f"person:{user_id}", now=self._clock.now(), wanted=wanted
+            )
+
+    async def _view(
+        self, session: AsyncSession, row: Incident, viewer: Viewer = OPERATOR, *, whole: bool = True
+    ) -> IncidentView:
+        shared = await incident_store.members(session, row) if whole and row.group_id is not None else [row]
+        shared = [one for one in shared if viewer.may_see(one.subject)]
+        sinks = await session.exec(
+            select(Connection.id, Connection.name).where(
+                Connection.workspace_id == row.workspace_id,
+                Connection.role == "sink",
+                col(Connection.disconnected_at).is_(None),
+            )
+        )
+        named = dict(list(sinks))
+        made = await receipts.of_incident(session, f"incident-{row.id}") if whole else {}
+        tickets = [(named.get(place, "a ticket"), receipt.url) for place, receipt in made.items() if receipt.url]
+        return IncidentView(
+            number=row.id or 0,
+            subject=row.subject,
+            name=row.name,
+            kind=row.kind,
+            severity=row.severity,
+            state=row.state,
+            since=_moment(row.since),
+            opened_at=_moment(row.opened_at),
+            ended_at=None if row.ended_at is None else _moment(row.ended_at),
+            snoozed_until=None if row.snoozed_until is None else _moment(row.snoozed_until),
+            spent_nano_usd=row.spent_nano_usd,
+            numbers=verdict_of(row),
+            changes=tuple(await incident_store.history(session, row)) if whole else (),
+            members=tuple([await self._view(session, one, whole=False) for one in shared]) if len(shared) > 1 else (),
+            tickets=tuple(tickets),
+            sinks=len(named),
+            unfiled=tuple((place or 0, name) for place, name in named.items() if place not in made) if whole else (),
+            channel=row.channel,
+            ts=row.ts,
+            zone=await zone_of(session, row.workspace_id),
+            fresh_until=await _fresh_until(session, row.workspace_id) if whole else {},
+        )
+
+
+async def _existing(
+    session: AsyncSession, workspace_id: str, number: int, viewer: Viewer = OPERATOR, *, lock: bool = False
+) -> Incident:
+    row = await incident_store.one(session, workspace_id, number, lock=lock)
+    if row is None:
+        raise NoSuchIncident("That incident is not in the books.")
+    viewer.see(row.subject)
+    return row
+
+
+async def _fresh_until(session: AsyncSession, workspace_id: str) -> dict[str, datetime | None]:
+    reading = select(Connection).where(
+        Connection.workspace_id == workspace_id,
+        Connection.role == "books",
+        col(Connection.disconnected_at).is_(None),
+    )
+    return await freshness(session, (await session.exec(reading)).all())
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

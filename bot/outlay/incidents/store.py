@@ -1,0 +1,218 @@
+"""Incidents in the books: opened, grown, changed by people and ended, each change with who and when, and once.
+
+Whatever is to be shown of a change is written beside it, in the same transaction, as a row of the outbox that names the
+incident: whoever delivers it shows how the incident stands by then.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, func, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay import outbox
+from outlay.access.policy import EVERYBODY, NOBODYS
+from outlay.incidents import state_machine
+from outlay.incidents.state_machine import ALIVE, Deed, Standing
+from outlay.incidents.tables import Expectation, Incident, IncidentChange
+
+REOPEN_SECONDS = 86_400  # so long after its end the same subject's next sign is the same incident
+LISTED_MAX = 50
+SHOW, THREAD = "incident", "incident_thread"  # kinds of the outbox: the living message; a reply in its thread
+DIRECT = "incident_direct"  # a direct message to whoever answers for it
+
+
+async def alive(session: AsyncSession, workspace_id: str) -> Sequence[Incident]:
+    """The incidents that are not over, the newest last."""
+    statement = select(Incident).where(Incident.workspace_id == workspace_id, col(Incident.state).in_(ALIVE))
+    return (await session.exec(statement.order_by(col(Incident.id)))).all()
+
+
+async def one(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident | None:
+    """An incident of this workspace."""
+    statement = select(Incident).where(Incident.id == number, Incident.workspace_id == workspace_id)
+    return (await session.exec(statement.with_for_update() if lock else statement)).first()
+
+
+async def recent(
+    session: AsyncSession, workspace_id: str, *, subject: str = "", of: Collection[str] | None = None
+) -> Sequence[Incident]:
+    """The newest incidents, alive or not; `of`: only of these owners, of nobody's keys and of everybody together."""
+    statement = select(Incident).where(Incident.workspace_id == workspace_id)
+    if subject:
+        statement = statement.where(Incident.subject == subject)
+    if of is not None:
+        nobodys = col(Incident.subject).startswith(NOBODYS, autoescape=True)
+        statement = statement.where(or_(col(Incident.subject).in_([*of, EVERYBODY]), nobodys))
+    return (await session.exec(statement.order_by(col(Incident.id).desc()).limit(LISTED_MAX))).all()
+
+
+async def to_continue(session: AsyncSession, workspace_id: str, subject: str, now: int) -> Incident | None:
+    """The subject's incident that a new sign belongs to: the one alive, else the one that ended a little while ago."""
+    statement = (
+        select(Incident)
+        .where(Incident.workspace_id == workspace_id, Incident.subject == subject)
+        .order_by(col(Incident.id).desc())
+        .limit(1)
+        .with_for_update()
+    )
+    found = (await session.exec(statement)).first()
+    if found is None or found.state in ALIVE:
+        return found
+    over = found.state == "resolved" and found.ended_at is not None and now - found.ended_at < REOPEN_SECONDS
+    return found if over else None
+
+
+async def lately_over(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Incident]:
+    """Those that ended by themselves so lately that they may come back: each the newest of its subject."""
+    newest = select(func.max(Incident.id)).where(Incident.workspace_id == workspace_id).group_by(col(Incident.subject))
+    statement = select(Incident).where(
+        col(Incident.id).in_(newest), Incident.state == "resolved", col(Incident.ended_at) > now - REOPEN_SECONDS
+    )
+    return (await session.exec(statement.order_by(col(Incident.id)))).all()
+
+
+async def members(session: AsyncSession, incident: Incident) -> Sequence[Incident]:
+    """All that share the incident's message, itself among them; the biggest first."""
+    if incident.group_id is None:
+        return [incident]
+    statement = select(Incident).where(
+        Incident.workspace_id == incident.workspace_id, Incident.group_id == incident.group_id
+    )
+    found = (await session.exec(statement)).all()
+    return sorted(found, key=lambda member: (-member.spent_nano_usd, member.id or 0))
+
+
+async def group_since(session: AsyncSession, workspace_id: str, since: int) -> Incident | None:
+    """The one that leads the newest message that several share, if that began no earlier than this."""
+    statement = select(Incident).where(
+        Incident.workspace_id == workspace_id, Incident.group_id == Incident.id, Incident.opened_at >= since
+    )
+    return (await session.exec(statement.order_by(col(Incident.id).desc()).limit(1))).first()
+
+
+def standing(incident: Incident) -> Standing:
+    """How it stands, for the state machine."""
+    return Standing(
+        state=incident.state,  # type: ignore[arg-type]
+        severity=incident.severity,  # type: ignore[arg-type]
+        snoozed_until=incident.snoozed_until,
+        quiet_since=incident.quiet_since,
+        told_nano_usd=incident.told_nano_usd,
+    )
+
+
+async def change(
+    session: AsyncSession,
+    incident: Incident,
+    deed: Deed,
+    *,
+    now: datetime,
+    who: str = "",
+    detail: str = "",
+    until: int | None = None,
+) -> IncidentChange:
+    """Does something to an incident, and has its message shown anew. Raises NotNow if it cannot be done any more."""
+    at = int(now.timestamp())
+    after = state_machine.done(standing(incident), deed, until=until)
+    incident.state, incident.severity = after.state, after.severity
+    incident.snoozed_until, incident.quiet_since = after.snoozed_until, after.quiet_since
+    incident.ended_at = None if after.alive else at
+    session.add(incident)
+    return await note(session, incident, deed, now=now, who=who, detail=detail)
+
+
+async def note(
+    session: AsyncSession,
+    incident: Incident,
+    what: str,
+    *,
+    now: datetime,
+    who: str = "",
+    detail: str = "",
+    show_at: datetime | None = None,
+) -> IncidentChange:
+    """Writes down what happened, and has the message shown anew, not before `show_at`."""
+    await session.flush()
+    made = IncidentChange(incident_id=incident.id or 0, at=int(now.timestamp()), who=who, what=what, detail=detail)
+    session.add(made)
+    await session.flush()
+    await show(session, incident, now=show_at or now, why=str(made.id))
+    return made
+
+
+def stream_of(incident: Incident) -> str:
+    """What is said of an incident is said in order."""
+    return f"incident:{incident.group_id or incident.id}"
+
+
+async def show(session: AsyncSession, incident: Incident, *, now: datetime, why: str) -> None:
+    """Has the incident's message shown as it stands, not before `now`. `why` makes the wish once.
+
+    A message that still waits to be posted, for the morning perhaps, will show all of it anyway.
+    """
+    if not incident.ts and await outbox.waits(session, stream_of(incident), SHOW):
+        return
+    number = incident.group_id or incident.id
+    await outbox.say(
+        session,
+        workspace_id=incident.workspace_id,
+        key=f"incident:{number}:{incident.id}:{why}",
+        stream=stream_of(incident),
+        topic=SHOW,
+        kind=SHOW,
+        payload={"incident": number},
+        now=now,
+    )
+
+
+async def reply(
+    session: AsyncSession, incident: Incident, *, now: datetime, what: str, aloud: bool = False, **numbers: Any
+) -> None:
+    """Has something said in the incident's thread; `aloud`: in the channel too."""
+    number = incident.group_id or incident.id
+    await outbox.say(
+        session,
+        workspace_id=incident.workspace_id,
+        key=f"incident:{number}:{incident.id}:{what}:{int(now.timestamp())}",
+        stream=stream_of(incident),
+        kind=THREAD,
+        payload={"incident": incident.id, "what": what, "aloud": aloud, **numbers},
+        now=now,
+    )
+
+
+async def tell_directly(session: AsyncSession, incident: Incident, *, now: datetime) -> None:
+    """Has whoever answers for it told by direct message, once an incident; its own stream, as it goes elsewhere."""
+    await outbox.say(
+        session,
+        workspace_id=incident.workspace_id,
+        key=f"incident:{incident.id}:direct",
+        stream=f"incident:{incident.id}:direct",
+        kind=DIRECT,
+        payload={"incident": incident.id, "to": incident.subject},
+        now=now,
+    )
+
+
+async def history(session: AsyncSession, incident: Incident) -> Sequence[IncidentChange]:
+    """Everything that happened to it, in order."""
+    statement = select(IncidentChange).where(IncidentChange.incident_id == incident.id)
+    return (await session.exec(statement.order_by(col(IncidentChange.id)))).all()
+
+
+async def expected(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Expectation]:
+    """What is expected now or later, and not taken back."""
+    statement = select(Expectation).where(
+        Expectation.workspace_id == workspace_id, col(Expectation.taken_back_at).is_(None)
+    )
+    found = (await session.exec(statement.order_by(col(Expectation.id)))).all()
+    return [row for row in found if row.until is None or row.until > now]
+
+
+def verdict_of(incident: Incident) -> dict[str, Any]:
+    """The newest numbers of the detector."""
+    found = json.loads(incident.verdict)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,94 @@
+"""An incident and its tickets, kept in step: what a sink made of it is shown in Slack, once, and what people do to the
+ticket there is done to the incident here.
+
+Only a change of a ticket does something, so that what was undone in Slack is not done again at the next look, and what
+Outlay itself did to a ticket does not come back. Everything here happens in the caller's transaction.
+"""
+
+import contextlib
+from dataclasses import dataclass
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.core.actor import Actor, acting
+from outlay.core.clock import Clock
+from outlay.database.tables import Connection
+from outlay.delivery import receipts
+from outlay.incidents import actions as incident_actions
+from outlay.incidents import store as incident_store
+from outlay.incidents.state_machine import Deed, NotNow
+from outlay.incidents.tables import Incident
+from outlay.outbox import Message
+from outlay.plugin.events import Receipt, Standing
+
+FILED = "filed"
+MAX_NAME_CHARACTERS = 60
+MEANS: dict[Standing, Deed] = {
+    "started": "acknowledge",  # somebody has it in hand
+    "done": "acknowledge",  # and whether the money has stopped, the ledger tells
+    "canceled": "dismiss",
+    "gone": "dismiss",
+}  # "open" means nothing by itself: it takes back what was heard before
+_NAMED = "incident-"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How the ticket of an incident stands. `by`: who changed it, if that was told."""
+
+    incident: str
+    standing: Standing
+    by: str = ""
+
+
+class Tickets:
+    """Keeps them in step."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def filed(self, session: AsyncSession, message: Message, receipt: Receipt) -> None:
+        """A sink has made a ticket that people can open: the incident says so, and its message is shown with the
+        link. What is told of that ticket later changes nothing more."""
+        connection = await session.get(Connection, message.lane)
+        row = await incident_named(session, message.workspace_id, str(message.payload["incident"]))
+        if row is None or connection is None or not receipt.url:
+            return
+        known = await incident_store.history(session, row)
+        if all((change.what, change.detail) != (FILED, connection.name) for change in known):
+            await incident_store.note(session, row, FILED, now=self._clock.now(), detail=connection.name)
+
+    async def stands(self, session: AsyncSession, connection: Connection, title: str, heard: Heard) -> None:
+        """A ticket was heard to stand so. `title`: what people call the other side."""
+        if not await receipts.hear(session, connection.id or 0, heard.incident, heard.standing):
+            return
+        row = await incident_named(session, connection.workspace_id, heard.incident, lock=True)
+        if row is None:
+            return
+        now, there = self._clock.now(), f" in {title}"
+        who = (heard.by.strip()[:MAX_NAME_CHARACTERS] or "somebody") + there
+        deed = MEANS.get(heard.standing)
+        with acting(Actor(who, "ticket", connection.workspace_id)):
+            said_there = await _said_there(session, row, there)
+            if said_there and (deed is None or (row.state == "false" and deed != "dismiss")):
+                await incident_actions.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
+            if deed is not None:
+                with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
+                    await incident_actions.do(session, row, deed, who=who, now=now)
+
+
+async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
+    """Is it acknowledged or dismissed because of what somebody did to a ticket?"""
+    deed = {"acknowledged": "acknowledge", "false": "dismiss"}.get(row.state, "")
+    last = next(
+        (change for change in reversed(await incident_store.history(session, row)) if change.what == deed), None
+    )
+    return last is not None and last.who.endswith(there)
+
+
+async def incident_named(session: AsyncSession, workspace_id: str, name: str, *, lock: bool = False) -> Incident | None:
+    """The incident by the name that sinks know it by."""
+    number = name.removeprefix(_NAMED)
+    if number == name or not number.isdecimal():
+        return None
+    return await incident_store.one(session, workspace_id, int(number), lock=lock)

@@ -1,0 +1,12 @@
+"""Alembic's way in: runs the steps on the connection that `upgrade` hands over."""
+
+from alembic import context
+
+from outlay.database.tables import Workspace
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Workspace.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,125 @@
+"""What the client refuses, whatever a plugin asks for: other hosts, private addresses nobody named, prompts.
+
+Outlay's promise is that it reads ledgers and never sees a prompt. So the paths of known vendors that could return one
+are refused here, in one list, and not by every plugin's good will.
+
+Private addresses are reached only where a `base_url` names them: an IP address, `localhost`, or a name that is private
+by its form (one label, `.internal`, `.local` …). A public name that resolves to a private address is refused, before
+the connection and again by the peer's address before the answer is read. A name that changes between the two still
+gets one GET sent to it, blind; nothing it says is read.
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from outlay.plugin.errors import BadConfig, Permanent
+
+MAX_URL_CHARACTERS = 8_192
+_UNQUOTE_ROUNDS = 5
+_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".private")
+_PROMPT_PATHS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"/generation/content(/|$)",  # OpenRouter
+        r"/spend/logs(?!/v2$)(/|$)",  # LiteLLM: all but v2, whose columns leave the messages out
+        r"/lens(/|$)",  # LiteLLM's traces
+        r"/v1/request(/|$)",  # Helicone
+        r"/logs/[^/]+/(request|response)(/|$)",  # Cloudflare AI Gateway
+        r"/logs/exports?(/|$)",  # Portkey
+        r"/api/public/(v\d+/)?(traces|observations|generations|sessions|events)(/|$)",  # Langfuse
+        r"/api/public/(v\d+/)?(datasets?|dataset-items|dataset-run-items|media)(/|$)",
+        r"/(chat/completions|responses|conversations|threads|messages/batches)(/|$)",  # stored traffic
+        r"/files/[^/]+/content(/|$)",  # OpenAI, Anthropic: batches in and out
+    )
+)
+
+Named = Literal["address", "private name", "public name"]
+
+
+WEB = ("https", "http")
+
+
+def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
+    """The base that all paths are relative to, and what its host is. Raises BadConfig on the field `base_url`."""
+    first = schemes[0]
+    wanted = "https://" if tuple(schemes) == WEB else " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        url = httpx.URL(base_url.strip().rstrip("/"))
+        parts = urlsplit(str(url))
+        host = (parts.hostname or "").rstrip(".")
+        _ = parts.port
+    except (httpx.InvalidURL, ValueError):
+        raise BadConfig("base_url", f"That is not an address; it looks like {first}://api.example.com.") from None
+    if url.scheme not in schemes or not host:
+        raise BadConfig("base_url", f"The base URL begins with {wanted} and names a host.")
+    if url.userinfo or url.query or url.fragment:
+        raise BadConfig("base_url", "The base URL holds no user, password, query or fragment: only host and path.")
+    named = _named(host, private_ok)
+    if url.scheme == "http" and named == "public name":
+        raise BadConfig("base_url", f"A credential does not travel in clear text: use https:// for {host}.")
+    return url, named
+
+
+def _named(host: str, private_ok: bool | None) -> Named:
+    if private_ok is not None:
+        return "private name" if private_ok else "public name"
+    try:
+        address = ip_address(host)
+    except ValueError:
+        host = host.lower()
+        private = "." not in host or host.endswith(_PRIVATE_SUFFIXES)
+        return "private name" if private else "public name"
+    return "public name" if address.is_global else "address"
+
+
+def address_problem(host: str, address: str, named: Named) -> str | None:
+    """Why this address may not be talked to under this name, in words, or None."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    if named == "address" or (found.is_global and not found.is_multicast):
+        return None
+    if named == "private name" and (found.is_private or found.is_loopback) and not found.is_link_local:
+        return None
+    return (
+        f"{host} leads to the private address {found}, which is reached only where the base URL itself names it; "
+        "put the address there if that is meant"
+    )
+
+
+def target(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
+    """The path, tidied, and the URL it stands for. Raises Permanent if it leaves the base or may show prompts."""
+    tidy = "/" + path.removeprefix("/")
+    plain = _plain(tidy)
+    if (
+        not plain.isprintable()
+        or any(mark in plain for mark in ("\\", "?", "#", "//"))
+        or {".", ".."} & set(plain.split("/"))
+        or len(tidy) > MAX_URL_CHARACTERS
+    ):
+        raise Permanent(f"The plugin asked for a path that the client does not take: {plain[:80]!r}.")
+    try:
+        url = httpx.URL(str(base_url).rstrip("/") + tidy)
+    except httpx.InvalidURL:
+        raise Permanent(f"The plugin asked for a path that is not one: {plain[:80]!r}.") from None
+    if (url.scheme, url.host, url.port) != (base_url.scheme, base_url.host, base_url.port):
+        raise Permanent("The plugin asked for another host than its own.")
+    whole = _plain(url.path).lower().rstrip("/")
+    if any(pattern.search(whole) for pattern in _PROMPT_PATHS):
+        raise Permanent(f"{tidy} may return prompts; Outlay never asks for those.")
+    return tidy, url
+
+
+def _plain(path: str) -> str:
+    """The path with its percent signs undone, however often they were put on."""
+    for _ in range(_UNQUOTE_ROUNDS):
+        undone = unquote(path)
+        if undone == path:
+            break
+        path = undone
+    return path

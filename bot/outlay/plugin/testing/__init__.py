@@ -1,0 +1,1 @@
+"""Conformance kits: hold a ledger or a sink plugin to the contract."""

@@ -1,0 +1,132 @@
+"""What the conformance kit tries a sink with: a trial from its author, and the story of an incident that it is told."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from outlay.core.clock import FakeClock
+from outlay.plugin.contract import Config, Kept, Sink
+from outlay.plugin.events import Event, Fact, Finding, Link, Receipt, Subject, What
+from outlay.plugin.session import session
+from outlay.plugin.testing.ledger_trial import Wire
+
+AT = datetime(2026, 11, 20, 15, 40, tzinfo=UTC)
+EVIL = "evil.example"
+HOSTILE = (f"](http://{EVIL}/a)", f"http://{EVIL}/b", "<!channel>", f"<http://{EVIL}/c|x>", "@everyone", f"www.{EVIL}")
+LIFE: tuple[tuple[What, str], ...] = (("opened", "100"), ("updated", "450"), ("updated", "1700"), ("resolved", "1800"))
+
+
+@dataclass(frozen=True, slots=True)
+class SinkTrial:
+    """What a sink is tried with. A fresh one for each check.
+
+    good      settings that work; `secret` is the credential in it, as typed.
+    wrong     the same settings with a credential that the server does not accept.
+    made      what stands on the other side now: the id of each ticket, alert or message that is one incident.
+    told      everything that was said there, in the order in which a reader meets it.
+    live      every address and mention that a reader's program makes of it. Empty where nothing is ever made of text.
+    clock     what the plugin takes for now.
+    transport where requests go; None: over the network, to the base URL of `good`.
+    kept      where the plugin keeps tokens, if it does.
+    answers   False: a status alone is the answer, as of a webhook's receiver; what else comes back is not read.
+    wire      where it is no HTTP: what passes requests on in its way, and brings the bad weather.
+    """
+
+    good: Config
+    wrong: Config
+    secret: str
+    made: Callable[[], Sequence[str]]
+    told: Callable[[], Sequence[str]]
+    live: Callable[[], Sequence[str]]
+    clock: FakeClock = field(default_factory=lambda: FakeClock(AT))
+    transport: httpx.AsyncBaseTransport | None = None
+    kept: Kept | None = None
+    answers: bool = True
+    wire: Wire | None = None
+
+
+class SinkBench:
+    """A sink and its trial, with the wire between."""
+
+    def __init__(self, plugin: type[Sink[Any]], trial: SinkTrial) -> None:
+        self.plugin = plugin
+        self.trial = trial
+        self.wire = trial.wire or Wire(trial.transport, trial.clock)
+
+    @asynccontextmanager
+    async def sink(self, config: Config | None = None) -> AsyncIterator[Sink[Any]]:
+        """A fresh instance with a client of its own."""
+        async with session(
+            self.plugin, config or self.trial.good, clock=self.trial.clock, kept=self.trial.kept, transport=self.wire
+        ) as sink:
+            yield sink
+
+    async def tell(self, event: Event) -> Receipt:
+        """Tells one thing, to a fresh instance."""
+        async with self.sink() as sink:
+            method = {"opened": sink.opened, "updated": sink.updated, "resolved": sink.resolved}[event.what]
+            receipt: Receipt = await method(event)
+            return receipt
+
+    async def outcome(self, event: Event) -> Exception | None:
+        """Tells one thing, and tells what it raised."""
+        try:
+            await self.tell(event)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what the kit judges
+            return error
+        return None
+
+    async def live_through(self, *, times: int = 1, incident: str = "U1/7") -> list[list[str]]:
+        """The whole life of an incident, each event told so often; what was said by the end of each."""
+        receipt: Receipt | None = None
+        said = []
+        for number in range(len(LIFE)):
+            event = event_at(number, receipt=receipt, incident=incident)  # a retry knows no more than the first try
+            for _ in range(times):
+                receipt = await self.tell(event)
+            said.append(list(self.trial.told()))
+        return said
+
+
+def event_at(number: int, *, receipt: Receipt | None = None, incident: str = "U1/7", **more: Any) -> Event:
+    """The nth event of a life."""
+    what, spent = LIFE[number]
+    return Event(
+        key=f"{incident}/{number}",
+        what=what,
+        incident=incident,
+        at=AT + timedelta(minutes=10 * number),
+        finding=replace(finding(spent), **more),
+        scope="1/1763650000/acc",
+        receipt=receipt,
+    )
+
+
+def returned(number: int, what: What, receipt: Receipt | None) -> Event:
+    """The nth return of an incident whose life was told, or the end of that return."""
+    spent = str(1900 + 200 * number + (100 if what == "resolved" else 0))
+    event = event_at(0 if what == "opened" else len(LIFE) - 1, receipt=receipt)
+    key, at = f"{event.incident}/{what} {number}", AT + timedelta(hours=number)
+    return replace(event, key=key, at=at, finding=finding(spent))
+
+
+def finding(spent: str | None, name: str = "ana") -> Finding:
+    """A finding about somebody."""
+    return Finding(
+        title=f"{name}: ${spent} on OpenAI today, 23 times the usual",
+        sentences=(f"{name} has spent ${spent} since 14:00.", "Usual for this hour is $39.10."),
+        severity="critical",
+        subject=Subject("U1", name, "person", "ana@brightloom.example"),
+        since=AT - timedelta(hours=1),
+        spent_usd=None if spent is None else Decimal(spent),
+        usual_usd=Decimal("39.10"),
+        facts=(Fact("Spent", f"${spent}"), Fact("Key", name)),
+        why=(f"{name} was above 20 times the median of 28 days.",),
+        what_to_do=(f"Look at what runs under {name}.",),
+        page=Link("The incident", "https://outlay.example/incidents/7"),
+    )

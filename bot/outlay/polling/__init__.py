@@ -1,0 +1,1 @@
+"""Polling: which connection is due, and one poll from request to books."""

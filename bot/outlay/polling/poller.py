@@ -1,0 +1,333 @@
+"""One poll of one connection: its keys, then what is due of each report, page by page into the books.
+
+Each page is one transaction with its entries, its roll-ups and the cursor, so that a poll that dies anywhere is simply
+done again. One report that is refused does not stop the others; one connection that fails does not stop the rest.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.closing import close_month
+from outlay.books.ingest import ledger_keys as book_keys
+from outlay.books.ingest.ingest_page import Accepted, BadPageError, accept, move_cursor
+from outlay.books.pricing.price_list import PriceList
+from outlay.books.rollups import period_sums
+from outlay.connections.lease import lease
+from outlay.connections.reauth import tell_admins
+from outlay.connections.service import Connections
+from outlay.connections.views import PollResult
+from outlay.core.clock import Clock
+from outlay.database.engine import Database, trouble
+from outlay.database.tables import Connection, Cursor
+from outlay.logs import error_id
+from outlay.plugin.contract import Key, Ledger, Page, Report, Window
+from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited, Transient
+from outlay.polling.schedule import Due, Terms, due
+from outlay.polling.unpriced_models import tell_unpriced
+from outlay.vault.errors import VaultError, VaultUnavailable
+
+MAX_PAGES = 10_000  # of one report in one poll
+MAX_BACKOFF_SECONDS = 900
+MAX_ERROR_CHARACTERS = 300
+MAX_NOTES, MAX_NOTES_CHARACTERS = 5, 600
+ABSENT_AGAIN = timedelta(days=1)  # when a report that the account does not have is asked for again
+FORBIDDEN_AGAIN = timedelta(hours=1)  # and one that the credential may not read: somebody may have mended that
+FORBIDDEN = 403
+Progress = Callable[[str], None]
+log = logging.getLogger("outlay.poll")
+
+
+class _Refused(Permanent):
+    """Some reports were refused, and the others read: no reason to ask for those less often."""
+
+
+class Poller:
+    """Polls connections."""
+
+    def __init__(
+        self,
+        database: Database,
+        connections: Connections,
+        clock: Clock,
+        *,
+        poll_seconds: int = 60,
+        admins: Collection[str] = (),
+        prices: PriceList | None = None,
+    ) -> None:
+        self._prices = prices
+        self._admins = sorted(admins)
+        self._database = database
+        self._connections = connections
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+
+    async def poll(
+        self,
+        connection_id: int,
+        *,
+        since: datetime | None = None,
+        wait_seconds: float = 0,
+        only_if_due: bool = False,
+        progress: Progress = lambda _: None,
+    ) -> PollResult | None:
+        """Polls once, draining all pages. `only_if_due`: does nothing, and gives None, if another replica was first.
+
+        Raises BusyError if somebody else polls it for longer than we wait.
+        """
+        async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
+            async with self._database.read() as session:
+                row = await session.get(Connection, connection_id)
+                noted = await _noted(session, connection_id)
+            if row is None:
+                raise Permanent("this connection has been removed")
+            if only_if_due and row.next_poll_at and row.next_poll_at > self._clock.now().timestamp():
+                return None
+            result = PollResult(row.name)
+            failure = await self._attempt(row, since, result, progress)
+            await self._conclude(row, result, failure, noted)
+            await period_sums.sum_up(self._database, connection_id, now=self._clock.now())
+            return result
+
+    async def _attempt(
+        self, row: Connection, since: datetime | None, result: PollResult, progress: Progress
+    ) -> Exception | None:
+        """The poll itself; what went wrong with it as a whole, or None."""
+        if self._prices:
+            await asyncio.to_thread(self._prices.load)
+        try:
+            async with self._connections.opened(row.id or 0) as ledger:
+                try:
+                    await self._read(row, ledger, since, result, progress)
+                finally:
+                    result.requests = ledger.context.http.requests
+        except (PluginError, VaultError, BadPageError) as error:
+            return error
+        except DBAPIError as error:  # a full disk, a lost connection: nobody's fault but ours, and it may pass
+            log.error("poll failed", extra={"connection": row.name, "error": trouble(error)})
+            return Transient(trouble(error))
+        except OverflowError as error:  # of sums; what a single page holds is looked at before
+            return Permanent(str(error))
+        except Exception as error:
+            bug = error_id()
+            log.exception("poll failed", extra={"connection": row.name, "error_id": bug})
+            return Permanent(f"the plugin failed in a way it should not ({type(error).__name__}, id {bug} in the log)")
+        return None
+
+    async def _read(
+        self, row: Connection, ledger: Ledger[Any], since: datetime | None, result: PollResult, progress: Progress
+    ) -> None:
+        keys = await ledger.keys()
+        async with self._database.write() as session:
+            await book_keys.remember(session, row.id or 0, keys, self._clock.now())
+        refused: list[str] = []
+        failures: list[Exception] = []
+        waiting = 0
+        for report in ledger.reports:
+            if (held := await self._waiting(row, report)) and since is None:
+                _note(result, held.note)
+                refused += [_of(report, held.error)] if held.error else []
+                waiting += 1
+                continue
+            try:
+                accepted = await self._report(row, ledger, report, keys, since, result, progress)
+            except (Permanent, NeedsReauth, BadPageError, BadConfig) as error:
+                forbidden = isinstance(error, PluginError) and error.status == FORBIDDEN
+                if isinstance(error, NeedsReauth) and not forbidden:
+                    raise
+                failures.append(error)
+                refused.append(_of(report, str(error)))
+                await self._note_refusal(row, report, str(error), forbidden=forbidden)
+                continue
+            result.new += accepted.new
+            result.changed += accepted.changed
+            result.same += accepted.same
+        if failures and len(failures) == len(ledger.reports) and isinstance(failures[0], NeedsReauth):
+            raise failures[0]
+        if refused:
+            read = len(ledger.reports) - len(failures) - waiting
+            raise (_Refused if read else Permanent)("; ".join(refused))
+
+    async def _report(
+        self,
+        row: Connection,
+        ledger: Ledger[Any],
+        report: Report,
+        keys: Sequence[Key],
+        since: datetime | None,
+        result: PollResult,
+        progress: Progress,
+    ) -> Accepted:
+        """Reads what is due of one report."""
+        total = Accepted()
+        now = self._clock.now()
+        stretch = await self._due(row, report, now, since)
+        if stretch is None:
+            return total
+        window, cursor, whole = Window(stretch.start, stretch.end), None, True
+        projects = {key.project_id: key.project_name for key in keys if key.project_id}
+        for _ in range(MAX_PAGES):
+            asked_at = self._clock.now()  # what was seen is as old as the question, however long the answer took
+            page = await ledger.poll(report.name, window, cursor)
+            for note in page.notes:
+                log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
+                _note(result, note)
+            if page.absent:
+                await self._note_absence(row, ledger, report, page)
+                return total
+            last, whole = page.cursor is None, whole and page.complete
+            async with self._database.write() as session:
+                await _lock(session, row.id or 0)
+                accepted = await accept(
+                    session, row.id or 0, row.ledger, ledger.reports, report, page,
+                    observed_at=asked_at, projects=projects, prices=self._prices,
+                )  # fmt: skip
+                total.add(accepted)
+                if accepted.unpriced and not report.split_by:
+                    await tell_unpriced(session, row, accepted.unpriced, asked_at, self._admins)
+                done = {place: int(now.timestamp()) for place in stretch.rereads} if last and whole else {}
+                await move_cursor(
+                    session,
+                    row.id or 0,
+                    report.name,
+                    watermark=_watermark(page, report, stretch, last) if whole else None,
+                    rereads=done,
+                )
+            progress(f"{row.name}: {report.name} read to {page.window.end:%Y-%m-%d %H:%M}")
+            if last:
+                return total
+            cursor = page.cursor
+        raise Permanent(f"more than {MAX_PAGES:,} pages in one poll")
+
+    async def _due(self, row: Connection, report: Report, now: datetime, since: datetime | None) -> Due | None:
+        async with self._database.read() as session:
+            cursor = await session.get(Cursor, (row.id, report.name))
+        rereads = tuple((reread.every, reread.back) for reread in report.rereads)
+        done = {int(place): _time(at) for place, at in json.loads(cursor.rereads).items()} if cursor else {}
+        return due(
+            Terms(report.grain, report.lag, report.history, rereads),
+            now=now,
+            watermark=_time(cursor.watermark) if cursor and cursor.watermark is not None else None,
+            done=done,
+            since=since,
+        )
+
+    async def _waiting(self, row: Connection, report: Report) -> Cursor | None:
+        """The report's cursor, while it is not to be asked for."""
+        async with self._database.read() as session:
+            cursor = await session.get(Cursor, (row.id, report.name))
+        now = self._clock.now().timestamp()
+        return cursor if cursor and cursor.ask_again_at is not None and cursor.ask_again_at > now else None
+
+    async def _note_refusal(self, row: Connection, report: Report, error: str, *, forbidden: bool) -> None:
+        async with self._database.write() as session:
+            cursor = await _cursor(session, row, report)
+            cursor.error, cursor.absent, cursor.note = error[:MAX_ERROR_CHARACTERS], False, ""
+            again = self._clock.now() + FORBIDDEN_AGAIN
+            cursor.ask_again_at = int(again.timestamp()) if forbidden else None
+            session.add(cursor)
+
+    async def _note_absence(self, row: Connection, ledger: Ledger[Any], report: Report, page: Page) -> None:
+        """The account does not have the report: no failure, no coverage, and a question again tomorrow."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            await accept(session, row.id or 0, row.ledger, ledger.reports, report, page, observed_at=now)
+            cursor = await _cursor(session, row, report)
+            cursor.error, cursor.absent, cursor.note = "", True, "; ".join(page.notes)[:MAX_NOTES_CHARACTERS]
+            cursor.ask_again_at = int((now + ABSENT_AGAIN).timestamp())
+            session.add(cursor)
+
+    async def _conclude(
+        self, before: Connection, result: PollResult, failure: Exception | None, noted: Collection[str]
+    ) -> None:
+        """What the connection says from now on, and when it is polled again. `noted`: of absent reports, before."""
+        now = self._clock.now()
+        result.ok, result.error = failure is None, str(failure or "")[:MAX_ERROR_CHARACTERS]
+        async with self._database.write() as session:
+            row = await session.get(Connection, before.id)
+            if row is None or row.disconnected_at is not None or row.fingerprint != before.fingerprint:
+                return  # let go, or given another credential, while it was polled
+            known = row.state == "needs_reauth"
+            row.last_poll_at = int(now.timestamp())
+            row.failures = 0 if failure is None else row.failures + 1
+            row.error = result.error
+            gone = set(noted) - set(await _noted(session, before.id or 0))
+            row.notes = "; ".join(result.notes)[:MAX_NOTES_CHARACTERS] or _without(row.notes, gone)
+            row.state = _state(failure)
+            row.next_poll_at = self._next_poll(row, now, failure)
+            session.add(row)
+            if isinstance(failure, NeedsReauth) and not known:
+                await tell_admins(session, row, now, self._admins)
+
+    def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
+        """A refused credential is asked again only once it is replaced; other failures back off."""
+        if isinstance(failure, NeedsReauth):
+            return None
+        wait = self._poll_seconds
+        if failure is not None and not isinstance(failure, _Refused):
+            wait = min(self._poll_seconds * 2 ** min(row.failures - 1, 10), MAX_BACKOFF_SECONDS)
+            wait = max(wait, self._poll_seconds)
+        at = now + timedelta(seconds=wait)
+        if isinstance(failure, RateLimited):
+            at = max(at, failure.retry_at)
+        return int(at.timestamp())
+
+
+def _state(failure: Exception | None) -> str:
+    """Paused: it is not the ledger's fault, nor the credential's, and goes on by itself."""
+    if failure is None:
+        return "ok"
+    if isinstance(failure, NeedsReauth):
+        return "needs_reauth"
+    return "paused" if isinstance(failure, VaultUnavailable) else "failing"
+
+
+async def _cursor(session: AsyncSession, row: Connection, report: Report) -> Cursor:
+    return await session.get(Cursor, (row.id, report.name)) or Cursor(connection_id=row.id or 0, report=report.name)
+
+
+def _of(report: Report, error: str) -> str:
+    return error if error.startswith(report.name) else f"{report.name}: {error}"
+
+
+def _note(result: PollResult, note: str) -> None:
+    if note and note not in result.notes and len(result.notes) < MAX_NOTES:
+        result.notes.append(note)
+
+
+async def _noted(session: AsyncSession, connection_id: int) -> Sequence[str]:
+    """What is said of the reports that the account does not have."""
+    notes = select(Cursor.note).where(Cursor.connection_id == connection_id, Cursor.note != "")
+    return (await session.exec(notes)).all()
+
+
+def _without(notes: str, gone: Collection[str]) -> str:
+    for note in gone:
+        notes = f"; {notes}; ".replace(f"; {note}; ", "; ").strip("; ")
+    return notes
+
+
+async def _lock(session: AsyncSession, connection_id: int) -> None:
+    """Two workers at one connection come one after the other (on SQLite, BEGIN IMMEDIATE has seen to that)."""
+    await close_month.share_workspace(session, connection_id)
+    await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
+
+
+def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
+    """Up to when the report has now been read, less what it lags behind."""
+    if report.grain is None:
+        return None
+    if report.grain >= timedelta(days=1):
+        return max(page.window.end, stretch.end) if last else page.window.end
+    return page.window.end - report.lag  # a last page that ends early has told no more than that
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

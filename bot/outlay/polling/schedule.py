@@ -1,0 +1,67 @@
+"""When to read which stretch of a report again: its plugin's schedule against what was read so far. Pure.
+
+The first read goes back as far as asked. From then on, of all re-reads that are due the longest is done; a gap, after
+the bot was down, is closed by the same read, since it never starts later than where the last one ended.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from outlay.books.rollups.report_precedence import DAY_SECONDS
+
+FIRST_READ = timedelta(days=35)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A report's schedule: see outlay.plugin.Report, whose fields these are. `rereads`: (every, back)."""
+
+    grain: timedelta | None
+    lag: timedelta
+    history: timedelta
+    rereads: tuple[tuple[timedelta, timedelta], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A stretch to read now, and the places in `rereads` that are done by it."""
+
+    start: datetime
+    end: datetime
+    rereads: tuple[int, ...]
+
+
+def due(
+    terms: Terms,
+    *,
+    now: datetime,
+    watermark: datetime | None,
+    done: Mapping[int, datetime],
+    since: datetime | None = None,
+) -> Due | None:
+    """What to read now, or None. `done`: when each re-read was last done. `since`: asked for by hand."""
+    everything = tuple(range(len(terms.rereads)))
+    if terms.grain is None:
+        return Due(now, now, everything)
+    whole_days = terms.grain >= timedelta(days=1)
+    end = _floor(now - terms.lag, DAY_SECONDS) if whole_days else now
+    oldest = (_floor(now, DAY_SECONDS) if whole_days else now) - terms.history
+    if since is not None or watermark is None:
+        start, places = max(since or now - FIRST_READ, oldest), everything
+    else:
+        places = tuple(
+            place
+            for place, (every, _) in enumerate(terms.rereads)
+            if place not in done or done[place] > now or now - done[place] >= every  # the clock may have gone back
+        )
+        if not places and not (whole_days and watermark < end):
+            return None
+        back = max((terms.rereads[place][1] for place in places), default=timedelta(0))
+        start = max(min(end - back, watermark), oldest)
+    start = _floor(start, DAY_SECONDS if whole_days else int(max(terms.grain.total_seconds(), 3600)))
+    return Due(start, end, places) if start < end else None
+
+
+def _floor(at: datetime, seconds: int) -> datetime:
+    return at - timedelta(seconds=at.timestamp() % seconds)

@@ -1,0 +1,123 @@
+"""The house: what every command works in. Opened once, with the data directory, the master key, the tables and plugins.
+
+It knows nothing of Slack, so that a question in the terminal does not wait for Slack's libraries to load.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from outlay import migrations
+from outlay.access.service import Ruling
+from outlay.books.closing.service import Bookkeeping
+from outlay.books.pricing.price_list import PriceList
+from outlay.budgets.service import Budgeting
+from outlay.connections.service import Connections
+from outlay.core import model_names
+from outlay.core.clock import Clock, SystemClock
+from outlay.database.engine import Database
+from outlay.delivery.dead_letters import Undelivered
+from outlay.digests.service import Digesting
+from outlay.home import Homes
+from outlay.incidents.service import Desk
+from outlay.incidents.watcher import Watching
+from outlay.owners import Owning
+from outlay.plugin import loader
+from outlay.plugin.loader import Loaded
+from outlay.polling.poller import Poller
+from outlay.settings import Settings
+from outlay.spend.service import Asking
+from outlay.vault.key_setup import KEY_FILE_NAME, open_vault
+from outlay.vault.vault import OnSecret, Vault
+from outlay.workspaces.store import chosen
+
+
+class StartError(Exception):
+    """The bot cannot start; one line says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The books, the vault, the plugins, and the services over them."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    vault: Vault
+    loaded: Loaded
+    connections: Connections
+    poller: Poller
+    asking: Asking
+    bookkeeping: Bookkeeping
+    owning: Owning
+    watching: Watching
+    desk: Desk
+    undelivered: Undelivered
+    budgets: Budgeting
+    digests: Digesting
+    homes: Homes
+    ruling: Ruling
+
+    async def workspace(self) -> str:
+        """The workspace that a command acts on."""
+        async with self.database.read() as session:
+            return await chosen(session, self.settings.workspace)
+
+
+@asynccontextmanager
+async def house(
+    settings: Settings, *, clock: Clock | None = None, on_secret: OnSecret | None = None
+) -> AsyncIterator[House]:
+    """Opens the house: data directory, master key, tables at the newest revision, plugins."""
+    clock = clock or SystemClock()
+    data_dir = settings.prepare_data_dir()
+    vault = open_vault(
+        data_dir=data_dir,
+        master_key=settings.master_key,
+        master_key_file=settings.master_key_file,
+        kms_uris=settings.kms_key,
+        on_secret=on_secret,
+        clock=clock,
+    )
+    prices = PriceList.read(data_dir)
+    model_names.use(prices.names)
+    loaded = loader.load(folder=settings.plugins_dir, packages=True)
+    database = Database(settings.database_url())
+    try:
+        await migrations.upgrade(database)
+        key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
+        connections = Connections(database, vault, loaded.plugins, clock, forbidden_files=key_files)
+        poller = Poller(
+            database,
+            connections,
+            clock,
+            poll_seconds=settings.poll_seconds,
+            admins=settings.admins,
+            prices=prices,
+        )
+        bookkeeping = Bookkeeping(database, loaded.ledgers(), clock, admins=settings.admins)
+        owning = Owning(database, clock)
+        digests = Digesting(database, clock, channel=settings.digest_channel)
+        yield House(
+            settings=settings,
+            clock=clock,
+            database=database,
+            vault=vault,
+            loaded=loaded,
+            connections=connections,
+            poller=poller,
+            asking=Asking(database, clock),
+            bookkeeping=bookkeeping,
+            owning=owning,
+            desk=Desk(database, clock),
+            undelivered=Undelivered(database, clock),
+            budgets=Budgeting(database, clock),
+            digests=digests,
+            homes=Homes(
+                database, clock, connections, owning, digests, loaded.found, channel=settings.alert_channel or ""
+            ),
+            ruling=Ruling(database, clock),
+            watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
+        )
+    finally:
+        await database.close()

@@ -1,0 +1,124 @@
+"""The Bolt app, put together: who may call, what is noticed twice, where errors end, and the features.
+
+No global app and no settings read here: the composition root hands everything in.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.listener.async_listener_completion_handler import AsyncListenerCompletionHandler
+from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartHandler
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from outlay.core.actor import Actor, act_as
+from outlay.slack import errors
+from outlay.slack.access import listeners as settings
+from outlay.slack.budgets import listeners as budget
+from outlay.slack.client import API_URL, TokenOf, web_client
+from outlay.slack.connections import listeners as connect
+from outlay.slack.deps import Deps
+from outlay.slack.digests import listeners as digest
+from outlay.slack.environment import without_slack_environment
+from outlay.slack.home import listeners as home
+from outlay.slack.incidents import listeners as alerts
+from outlay.slack.installation import listeners as install
+from outlay.slack.owners import listeners as owners
+from outlay.slack.spend import listeners as spend
+from outlay.slack.tasks import Tasks
+
+LOGGER = "slack_bolt.outlay"
+EVENTS_REMEMBERED_MAX = 2_000
+FEATURES = (
+    connect, owners, alerts, digest, budget, settings, spend, home, install,
+)  # fmt: skip  # spend after what takes a subcommand of it
+
+
+def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
+    """The app, with every listener on it. Without a signing secret nobody can reach it by HTTP, only by Socket Mode."""
+    log = quiet_logger()
+    with without_slack_environment():
+        app = AsyncApp(
+            name=LOGGER,
+            logger=log,
+            client=web_client(None, api_url, log),
+            authorize=_authorize(token_of),
+            signing_secret=signing_secret or secrets.token_hex(32),
+            user_facing_authorize_error_message="Outlay is not set up for this workspace.",
+        )
+    app.middleware(_once(OrderedDict()))
+    app.middleware(_as_whoever_asks)
+    app.listener_runner.listener_start_handler = _HoldTask(deps.tasks)
+    app.listener_runner.listener_completion_handler = _KeepAck()
+    errors.register(app, deps.log)
+    for feature in FEATURES:
+        feature.register(app, deps)
+    return app
+
+
+def quiet_logger() -> logging.Logger:
+    """The logger for Bolt and the SDK. Never below WARNING: below it both can write whole bodies, keys included."""
+    for name in ("slack_bolt", "slack_sdk"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.WARNING))
+    log = logging.getLogger(LOGGER)
+    log.setLevel(max(log.level, logging.WARNING))
+    return log
+
+
+def _authorize(token_of: TokenOf) -> Callable[..., Awaitable[Any]]:
+    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult | None:
+        token = await token_of(team_id) if team_id else None
+        return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id, bot_token=token) if token else None
+
+    return authorize
+
+
+def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]]:
+    """Slack sends an event again when it is not sure that it arrived; the second time is acknowledged and dropped."""
+
+    async def once(body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+        event_id = body.get("event_id")
+        if isinstance(event_id, str):
+            if event_id in seen:
+                return BoltResponse(status=200, body="")
+            seen[event_id] = None
+            if len(seen) > EVENTS_REMEMBERED_MAX:
+                seen.popitem(last=False)
+        return await next_()
+
+    return once
+
+
+async def _as_whoever_asks(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+    """Whatever follows is done for the person whom Slack names, in the workspace that it names."""
+    act_as(Actor(context.user_id or "", "slack", context.team_id or ""))
+    return await next_()
+
+
+class _HoldTask(AsyncListenerStartHandler):
+    """Bolt runs each listener as a task that nobody holds. Held, it cannot vanish, and a graceful stop waits for it."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.hold(task)
+
+
+class _KeepAck(AsyncListenerCompletionHandler):
+    """Bolt forgets an acknowledgement when the listener fails within milliseconds of giving it, and the person is told
+    that the app did not respond. The error boundary has noted it; here it is put back."""
+
+    async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
+        given = request.context.get(errors.GIVEN_ACK)
+        if given is not None and request.context.ack.response is None:
+            request.context.ack.response = given

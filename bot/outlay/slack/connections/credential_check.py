@@ -1,0 +1,106 @@
+"""A credential on its way to the ledger: asked once however often the form is submitted, and waited for a while.
+
+A form's task is known by its view. A second submission of the same view joins the first; one that succeeded stays
+known, so that a late repeat changes nothing.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections import OrderedDict
+from collections.abc import Collection
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from outlay import wording
+from outlay.connections.views import ChoiceNeeded, Choices
+from outlay.plugin.errors import BadConfig, RateLimited, Transient
+from outlay.slack.connections.form import Filled
+from outlay.slack.deps import Patience
+from outlay.slack.errors import explain
+from outlay.slack.protocols import Connected, Connecting
+from outlay.slack.tasks import Tasks
+
+VIEWS_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """It was not saved. `field` is where the error belongs, "" for no one field; `text` is mrkdwn.
+
+    `choices`: the credential is right, and this is what can be chosen in these fields.
+    """
+
+    field: str
+    text: str
+    choices: Choices = dataclasses.field(default_factory=dict)
+
+
+Outcome = Connected | Wrong
+Check = asyncio.Task[Connected]
+
+
+class Checks:
+    """The checks that are under way."""
+
+    def __init__(self, connecting: Connecting, tasks: Tasks, patience: Patience, log: logging.Logger) -> None:
+        self._connecting = connecting
+        self._tasks = tasks
+        self._patience = patience
+        self._log = log
+        self._by_view: OrderedDict[tuple[str, str], Check] = OrderedDict()
+        self._outcomes: WeakKeyDictionary[Check, Outcome] = WeakKeyDictionary()  # an error is put into words once
+
+    def begin(self, workspace_id: str, view_id: str, filled: Filled, by: str) -> tuple[Check, bool]:
+        """The check of this form, and whether it is a new one. Raises Busy when too much is under way."""
+        key = (workspace_id, view_id)
+        known = self._by_view.get(key)
+        if known is not None and (not known.done() or _succeeded(known)):
+            return known, False
+        check = self._tasks.start(self._connect(workspace_id, filled, by), f"connect {filled.slug}")
+        self._by_view[key] = check
+        self._by_view.move_to_end(key)
+        while len(self._by_view) > VIEWS_MAX:
+            self._by_view.popitem(last=False)
+        return check, True
+
+    async def wait(self, check: Check, seconds: float) -> bool:
+        """Whether it has ended, one way or the other, within this time."""
+        await asyncio.wait({check}, timeout=max(seconds, 0))
+        return check.done()
+
+    def outcome(self, check: Check, hide: Collection[str]) -> Outcome:
+        """What came of a check that has ended. `hide` are the secrets of the form."""
+        if check not in self._outcomes:
+            self._outcomes[check] = self._read(check, hide)
+        return self._outcomes[check]
+
+    def _read(self, check: Check, hide: Collection[str]) -> Outcome:
+        if check.cancelled():
+            return Wrong("", "Outlay was stopped before the ledger answered. Try again in a minute.")
+        error = check.exception()
+        if error is None:
+            return check.result()
+        if isinstance(error, ChoiceNeeded):
+            return Wrong(error.field, "The credential is right. Now choose where it goes.", error.choices)
+        field = error.field if isinstance(error, BadConfig) else ""
+        if isinstance(error, TimeoutError):
+            return Wrong(field, "The ledger did not answer in time. Try again in a few minutes.")
+        text = explain(error, self._log, hide)
+        if isinstance(error, RateLimited):
+            at = wording.utc_clock(error.retry_at, error.retry_at)
+            return Wrong(field, f"The ledger asks to be left alone until {at}. Try again after that.")
+        if isinstance(error, Transient):
+            return Wrong(field, f"{text} It may pass: try again in a few minutes.")
+        return Wrong(field, text)
+
+    async def _connect(self, workspace_id: str, filled: Filled, by: str) -> Connected:
+        renewed = filled.replace_id is not None
+        async with asyncio.timeout(self._patience.check_seconds):
+            return await self._connecting.connect(
+                workspace_id, filled.slug, filled.name, filled.values, replace=renewed, by=by
+            )
+
+
+def _succeeded(check: Check) -> bool:
+    return not check.cancelled() and check.exception() is None

@@ -1,0 +1,55 @@
+"""What admins are told by direct message when a connection needs them: once, with the way out as a button."""
+
+from datetime import datetime
+
+from outlay import wording
+from outlay.slack import block_kit
+from outlay.slack.connections.ids import Action
+from outlay.slack.message_poster import Message, simple
+from outlay.slack.protocols import Existing
+
+WAITS_FOR_LEDGER = "Its figures stand still until there is a new one; what has been read stays."
+WAITS_FOR_SINK = "What it has to be told waits in order until there is a new one; nothing is lost."
+
+
+def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
+    """The other side refuses the credential. The button holds the connection's id and nothing else."""
+    ledger, name = wording.safe(existing.ledger_title), wording.safe(existing.name)
+    finding = f"{ledger} has refused the credential of *{name}* since {wording.clock(since, now)}."
+    consequence = WAITS_FOR_SINK if existing.is_sink else WAITS_FOR_LEDGER
+    button = block_kit.button(
+        "New Credential",
+        Action.RECONNECT,
+        existing.id,
+        primary=True,
+        label=f"New credential for {wording.name(existing.name)}",
+    )
+    return simple(
+        f"{finding.replace('*', '')} {consequence}",
+        [block_kit.section(f"{finding} {consequence}"), block_kit.actions(button)],
+    )
+
+
+def works_again(existing: Existing) -> Message:
+    """The other end of that story."""
+    text = f"{wording.safe(existing.ledger_title)} takes the credential of *{wording.safe(existing.name)}* again."
+    return simple(text.replace("*", ""), [block_kit.section(text)])
+
+
+def unpriced_model(model: str, name: str) -> Message:
+    """A ledger tells of a model that has no price. `name`: the connection's."""
+    finding = f"Nobody knows what *{wording.safe(model)}* costs, which {wording.safe(name)} has used."
+    consequence = "Its tokens count as unpriced, and what was spent on it is missing from the totals."
+    advice = "Give it a price in `prices.toml` in the data directory, and start Outlay again."
+    said = [block_kit.section(f"{finding} {consequence}"), block_kit.section(advice)]
+    return simple(f"{finding.replace('*', '')} {consequence} {advice}", said)
+
+
+def audit_failed(differences: list[str], count: int) -> Message:
+    """The nightly audit found figures that do not follow from the entries."""
+    finding = f"Outlay's own audit found {wording.counted(count, 'difference')} in the books."
+    listed = "\n".join(f"• {wording.safe(one, 200)}" for one in differences)
+    advice = "Run `outlay audit` for all of them. Keep a copy of the database before anything else."
+    return simple(
+        f"{finding} {advice}", [block_kit.section(finding), block_kit.section(listed), block_kit.section(advice)]
+    )

@@ -1,0 +1,81 @@
+"""A digest as a message: two sentences, a table of the biggest, and a line for each thing that is worth one."""
+
+from datetime import datetime
+
+from outlay import wording as words
+from outlay.digests.digest import Digest
+from outlay.slack import block_kit, share_table
+from outlay.slack.digests import wording
+from outlay.slack.digests.chart import chart
+from outlay.slack.digests.ids import Action
+from outlay.slack.message_poster import Message, simple
+from outlay.slack.spend.rows import rows
+from outlay.spend.answer import Answer
+
+
+def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
+    """The digest, in forms with the same figures, the first with its chart. `post_to`: with a button that posts it."""
+    late = ["This digest is late: Outlay was not running when it was due."] if digest.late else []
+    finding = " ".join(part for part in (wording.what_changed(digest, ""), _plain(wording.why(digest)), *late) if part)
+    buttons = [_post(digest)] if post_to else []
+    if digest.quiet:
+        return simple(finding, [block_kit.section(finding), *buttons])
+    said = " ".join(part for part in (wording.what_changed(digest), wording.why(digest)) if part)
+    before = [block_kit.section(said), *(block_kit.context(line) for line in late)]
+    others = [block_kit.section(line) for line in (wording.movers(digest), *wording.remarks(digest)) if line]
+    after = [*others, block_kit.context(_worth(digest.answer, now)), *buttons]
+    shown = rows(digest.answer)
+    if not shown:
+        return simple(finding, [*before, *after])
+    drawn = chart(digest)
+    table = share_table.data_table(digest.answer, shown, _caption(digest))
+    return Message(
+        finding,
+        (
+            *([("chart", [*before, drawn, table, *after])] if drawn else []),
+            ("data_table", [*before, table, *after]),
+            ("table", [*before, share_table.table(digest.answer, shown), *after]),
+            ("fields", [*before, share_table.fields(shown), *after]),
+        ),
+    )
+
+
+def text(digest: Digest) -> list[str]:
+    """The same as lines of mrkdwn, for a preview in a form and for the terminal."""
+    lines = [" ".join(part for part in (wording.what_changed(digest), wording.why(digest)) if part)]
+    if digest.quiet:
+        return lines
+    lines += [f"• {share_table.title(row)}: {share_table.amount(row)}" for row in rows(digest.answer)]
+    return [*lines, *(line for line in (wording.movers(digest), *wording.remarks(digest)) if line)]
+
+
+def _caption(digest: Digest) -> str:
+    return f"{wording.title(digest)}, by {digest.answer.query.by[0]}, biggest first"
+
+
+def _worth(answer: Answer, now: datetime) -> str:
+    """What the figures are, as under every answer."""
+    return " · ".join(
+        (
+            words.basis(answer.basis),
+            words.status(answer.status, answer.provisional_until, now),
+            words.coverage(answer.coverage, answer.unpriced_tokens),
+            words.freshness(answer.fresh_until, now),
+            f"days in {words.safe(answer.time_zone)}",
+        )
+    )
+
+
+def _post(digest: Digest) -> block_kit.Block:
+    return block_kit.actions(
+        block_kit.button(
+            "Post to This Channel",
+            Action.POST,
+            f"{digest.period} {digest.end}",
+            label="Post this digest to this channel",
+        )
+    )
+
+
+def _plain(text: str) -> str:
+    return text.replace("*", "")

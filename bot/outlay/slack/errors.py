@@ -1,0 +1,124 @@
+"""The one error boundary of the Slack face: whatever goes wrong in a listener ends here, and a person is told.
+
+An error that carries words for people shows them. Anything else shows a short id, and the log has the traceback under
+the same id, once. The body of a request is never logged: it may hold a credential.
+"""
+
+import logging
+import traceback
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import aiohttp
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay import wording
+from outlay.access.policy import NotAllowed
+from outlay.logs import error_id
+from outlay.plugin.errors import PluginError
+from outlay.slack import block_kit
+from outlay.slack.message_poster import BlocksRefused, NotDelivered, privately, whispering
+from outlay.spend.parser import QueryError
+from outlay.vault.errors import VaultError
+
+HIDDEN = "…"
+GIVEN_ACK = "outlay_given_ack"  # where the boundary notes in a request's context that it was acknowledged before
+CREDENTIAL_MARK = ":secret:"  # a block whose id holds this is the field of a credential
+SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everywhere would hide the error
+TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
+
+
+class Told(Exception):
+    """An error whose text is for the person: mrkdwn, whole sentences, names in it already made safe."""
+
+
+class Refused(Told):
+    """Somebody may not do that; the text says who may."""
+
+
+def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = ()) -> str:
+    """What to tell the person, as mrkdwn. `hide` are the secrets in play: they show neither there nor in the log."""
+    if isinstance(error, Told):
+        return str(error)
+    if isinstance(error, QueryError):
+        return wording.misunderstood(error)
+    if isinstance(error, (PluginError, VaultError, NotAllowed)):
+        return wording.escape(_without(str(error), hide))
+    found_id = error_id()
+    trace = _without("".join(traceback.format_exception(error)), hide)
+    log.error("error %s in the Slack face\n%s", found_id, trace.rstrip())
+    return f"Something went wrong on our side (id {found_id}). It is in the log."
+
+
+def register(app: AsyncApp, log: logging.Logger) -> None:
+    """Makes this the boundary of the whole app."""
+
+    @app.error
+    async def boundary(
+        error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> BoltResponse | None:
+        context[GIVEN_ACK] = context.ack.response
+        text = explain(error, log, _typed(body))
+        if context.ack.response is None and body.get("type") == "view_submission":
+            return _instead_of_the_form(text)
+        try:
+            await _tell(text, body, context, client)
+        except (SlackClientError, aiohttp.ClientError, OSError, BlocksRefused, NotDelivered) as failure:
+            log.warning("could not tell the person about an error: %s", type(failure).__name__)
+        return BoltResponse(status=200, body="") if context.ack.response is None else None
+
+
+async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+    """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
+    view, event = _object(body.get("view")), _object(body.get("event"))
+    if context.respond is not None and context.response_url:
+        await privately(context.respond)(text, [block_kit.section(text)])
+    elif event.get("type") == "app_mention" and event.get("user"):
+        await whispering(client, str(event.get("channel")), event["user"], event.get("thread_ts") or "")(
+            text, [block_kit.section(text)]
+        )
+    elif view and view.get("type") == "modal":
+        await client.views_update(view_id=str(view.get("id")), view=error_view(text))
+    elif view and body.get("trigger_id"):
+        await client.views_open(trigger_id=body["trigger_id"], view=error_view(text))
+
+
+def error_view(text: str) -> block_kit.View:
+    """A modal that only says what happened."""
+    return {
+        "type": "modal",
+        "title": block_kit.plain("Outlay"),
+        "close": block_kit.plain("Close"),
+        "blocks": [block_kit.section(text)],
+    }
+
+
+def _instead_of_the_form(text: str) -> BoltResponse:
+    return BoltResponse(status=200, body={"response_action": "update", "view": error_view(text)})
+
+
+def _typed(body: Mapping[str, Any]) -> set[str]:
+    """What the person typed into a view that is, or could be, a credential. Whatever shape it came in: this is where
+    nothing else may go wrong."""
+    blocks = _object(_object(_object(body.get("view")).get("state")).get("values"))
+    return {
+        value
+        for block_id, block in blocks.items()
+        for element in _object(block).values()
+        if isinstance(value := _object(element).get("value", element), str)
+        and len(value) >= (SECRET_CHARACTERS_MIN if CREDENTIAL_MARK in block_id else TYPED_CHARACTERS_MIN)
+    }
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _without(text: str, hide: Collection[str]) -> str:
+    for secret in sorted(hide, key=len, reverse=True):
+        if len(secret) >= SECRET_CHARACTERS_MIN:
+            text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,107 @@
+"""Fields of a form, and what stands in them when it is submitted: a value, or what is wrong with which field. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from outlay.core.money import NANO_PER_USD
+from outlay.slack import block_kit
+
+REASON_CHARACTERS_MAX = 200
+DAY_USD_MAX = 1_000_000
+DAYS_AHEAD_MAX = 366
+
+
+class Wrong(ValueError):
+    """`field` has something in it that cannot be; the text says what would do."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def one_of(kind: str, options: Sequence[block_kit.Block], chosen: str = "") -> block_kit.Block:
+    """A select or radio buttons, with what is chosen now."""
+    now = next((option for option in options if option["value"] == chosen), None)
+    return {"type": kind, "options": list(options)} | ({"initial_option": now} if now else {})
+
+
+def text(initial: str = "") -> block_kit.Block:
+    """A line of text."""
+    element: block_kit.Block = {"type": "plain_text_input", "max_length": REASON_CHARACTERS_MAX}
+    return element | ({"initial_value": initial} if initial else {})
+
+
+def dollars(initial_nano_usd: int | None = None) -> block_kit.Block:
+    """A number of dollars."""
+    element: block_kit.Block = {"type": "number_input", "is_decimal_allowed": True, "min_value": "0"}
+    if initial_nano_usd is None:
+        return element
+    return element | {"initial_value": f"{Decimal(initial_nano_usd) / NANO_PER_USD:f}"}
+
+
+def day(initial: date | None = None) -> block_kit.Block:
+    """A day of the calendar."""
+    return {"type": "datepicker"} | ({"initial_date": initial.isoformat()} if initial else {})
+
+
+class Filled:
+    """A form as it was submitted."""
+
+    def __init__(self, values: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        self._values = values
+
+    def _state(self, name: str) -> Mapping[str, Any]:
+        return self._values.get(name, {}).get(name, {})
+
+    def text(self, name: str) -> str:
+        """What was typed, as one line."""
+        return " ".join(str(self._state(name).get("value") or "").split())
+
+    def choice(self, name: str) -> str:
+        """The value that was chosen; "" for none."""
+        return str((self._state(name).get("selected_option") or {}).get("value") or "")
+
+    def choices(self, name: str) -> list[str]:
+        """The values that were ticked."""
+        return [str(option["value"]) for option in self._state(name).get("selected_options") or []]
+
+    def channel(self, name: str) -> str:
+        """The channel that was chosen; "" for none."""
+        return str(self._state(name).get("selected_conversation") or "")
+
+    def day(self, name: str) -> date | None:
+        """The day that was chosen."""
+        chosen = self._state(name).get("selected_date")
+        return date.fromisoformat(str(chosen)) if chosen else None
+
+    def end_of(self, name: str, now: datetime, zone: tzinfo) -> datetime | None:
+        """When the day that was chosen is over; None for no day. Raises Wrong for one that is over, or far off."""
+        chosen = self.day(name)
+        if chosen is None:
+            return None
+        today = now.astimezone(zone).date()
+        if chosen < today:
+            raise Wrong(name, "That day is over. Choose today or a later one.")
+        if chosen > today + timedelta(days=DAYS_AHEAD_MAX):
+            raise Wrong(name, "At most a year ahead; whoever is there then can say it again.")
+        return start_of(chosen + timedelta(days=1), zone)
+
+    def nano_usd(self, name: str) -> int | None:
+        """Dollars, as nano-dollars; None for an empty field. Raises Wrong."""
+        typed = self.text(name)
+        if not typed:
+            return None
+        try:
+            found = Decimal(typed)
+        except InvalidOperation:
+            raise Wrong(name, "Type a number of dollars, such as 250.") from None
+        if not found.is_finite() or not 0 < found <= DAY_USD_MAX:
+            raise Wrong(name, f"More than 0 and at most {DAY_USD_MAX:,} dollars.")
+        return int(found * NANO_PER_USD)
+
+
+def start_of(value: date, zone: tzinfo) -> datetime:
+    """When a day of the workspace's zone begins."""
+    return datetime.combine(value, time(), zone).astimezone(UTC)

@@ -1,0 +1,59 @@
+"""What to do next, while something is missing: one line and one button each, the first of them first. Pure."""
+
+from outlay import wording
+from outlay.home import Care
+from outlay.slack import block_kit
+from outlay.slack.budgets.ids import Action as Budget
+from outlay.slack.connections.ids import Action as Connect
+from outlay.slack.digests.ids import Action as Digest
+from outlay.slack.incidents.ids import Action as Alert
+from outlay.slack.owners.ids import Action as Owners
+
+RENEWALS_MAX = 5
+
+
+def steps(care: Care) -> list[block_kit.Block]:
+    """The steps that are left; none where nothing is missing. The first has the main button."""
+    found = [*_renewals(care), *_missing(care)]
+    if not found:
+        return []
+    told = [block_kit.section(text) | {"accessory": button} for text, button in found]
+    told[0]["accessory"]["style"] = "primary"
+    return [block_kit.header("What to do next"), *told, {"type": "divider"}]
+
+
+def _renewals(care: Care) -> list[tuple[str, block_kit.Block]]:
+    refused = [view for view in care.connections if view.state == "needs_reauth"]
+    return [
+        (
+            f"*{wording.safe(view.name)}* ({wording.safe(view.title)}) does not take its credential any more. "
+            "Give it a new one; the figures go on where they stopped.",
+            block_kit.button(
+                "Renew Credential", Connect.RECONNECT, view.id, label=f"Renew the credential of {view.name}"
+            ),
+        )
+        for view in refused[:RENEWALS_MAX]
+    ]
+
+
+def _missing(care: Care) -> list[tuple[str, block_kit.Block]]:
+    """Nothing else makes sense before a ledger is connected."""
+    if not any(view.role == "books" for view in care.connections):
+        text = "Connect the first ledger whose dollars count; figures follow within about a minute."
+        return [(text, block_kit.button("Connect a Ledger", Connect.OPEN))]
+    found = []
+    if care.unmapped.cost_nano_usd > 0:
+        keys = wording.counted(care.unmapped.count, "key has", "keys have")
+        text = f"{keys} nobody who answers for them: {wording.money(care.unmapped.cost_nano_usd)} this month."
+        found.append((f"{text} Say whose they are.", block_kit.button("Assign Owners", Owners.OPEN)))
+    if not care.alerts:
+        text = "Nobody has said where alerts go, so an admin gets them by direct message. Choose a channel."
+        found.append((text, block_kit.button("Alerts", Alert.OPEN, label="Say where alerts go")))
+    if not care.digests:
+        found.append(
+            ("Nobody gets a digest yet. Choose where, and how often.", block_kit.button("Digests", Digest.OPEN))
+        )
+    if not care.budgets:
+        text = "There is no budget yet. With one, Outlay says so before the money is gone."
+        found.append((text, block_kit.button("Add a Budget", Budget.ADD)))
+    return found

@@ -1,0 +1,55 @@
+"""Drawing somebody's Home tab: when they open it, and when something that they have just done changes it.
+
+Who sees what is asked each time. A workspace that does not know the newest table gets an older one.
+"""
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.incidents.state_machine import ALIVE
+from outlay.slack import block_kit
+from outlay.slack.deps import Deps
+from outlay.slack.home import blocks
+from outlay.slack.message_poster import REFUSALS, BlocksRefused, Message, Send
+from outlay.slack.tasks import Busy
+
+INVALID_VIEW = "invalid_arguments"  # what Slack says of a view with a block that it does not know
+
+
+async def draw(deps: Deps, client: AsyncWebClient, workspace_id: str, user_id: str) -> None:
+    """Publishes the tab as it is now. Raises SlackApiError."""
+    message = await _tab(deps, workspace_id, user_id)
+    await deps.poster.post(workspace_id, message, _to_home(client, user_id))
+
+
+def draw_again(deps: Deps, client: AsyncWebClient, workspace_id: str, user_id: str) -> None:
+    """Publishes it soon, beside what the person waits for; if too much is under way, it is drawn when it is opened."""
+    try:
+        deps.tasks.start(draw(deps, client, workspace_id, user_id), "draw the Home tab again", awaited=False)
+    except Busy:
+        deps.log.info("too much is under way to draw a Home tab again; it is drawn when it is opened")
+
+
+async def _tab(deps: Deps, workspace_id: str, user_id: str) -> Message:
+    if await deps.admitting.is_guest(workspace_id, user_id):
+        return blocks.guest()
+    is_admin = await deps.admitting.is_admin(workspace_id, user_id)
+    recent = await deps.desk.recent(workspace_id, subject="" if is_admin else user_id)
+    alive = [view for view in recent if view.state in ALIVE]
+    mine = await deps.homes.mine(workspace_id, user_id)
+    care = await deps.homes.care(workspace_id) if is_admin else None
+    return blocks.home(mine, alive, deps.clock.now(), care)
+
+
+def _to_home(client: AsyncWebClient, user_id: str) -> Send[None]:
+    async def send(text: str, found: list[block_kit.Block]) -> None:
+        view = {"type": "home", "blocks": found or [block_kit.section(text)]}
+        try:
+            await client.views_publish(user_id=user_id, view=view)
+        except SlackApiError as error:
+            code = str(error.response.get("error"))
+            if code in (*REFUSALS, INVALID_VIEW):
+                raise BlocksRefused(code) from None
+            raise
+
+    return send

@@ -1,0 +1,76 @@
+"""HTTP mode: one route, where Slack posts what Socket Mode would have sent, each request signed.
+
+How often somebody may be wrong is counted by address; a good signature is never refused for it.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from slack_bolt.adapter.starlette.async_handler import to_async_bolt_request, to_starlette_response
+from slack_bolt.async_app import AsyncApp
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from outlay.core.rate_limiter import Quota
+from outlay.slack.signature import Signatures
+
+PATH = "/slack/events"
+BODY_BYTES_MAX = 1_000_000  # Slack's own are below 300 KB
+BODY_SECONDS = 10  # for all of the body to arrive
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+)  # of Bolt, for another shape than Slack's
+
+_OBJECTS = ("event", "view", "user", "team", "enterprise", "channel", "container", "message", "state")
+
+
+def endpoint(
+    app: AsyncApp,
+    signing_secret: str | None,
+    *,
+    quota: Quota | None = None,
+    time_of_day: Callable[[], float] = time.time,
+) -> Callable[[Request], Awaitable[Response]]:
+    """What to mount at PATH, for POST."""
+    signatures, strangers = Signatures(signing_secret), quota or Quota()
+
+    async def receive(request: Request) -> Response:
+        length = request.headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > BODY_BYTES_MAX:
+            return Response(status_code=413, headers={"Connection": "close"})
+        address = request.client.host if request.client else ""
+        wait_seconds = strangers.wait_seconds(address, time.monotonic())
+        if wait_seconds and not signatures.plausible(request.headers, time_of_day()):
+            return Response(status_code=429, headers={"Retry-After": str(wait_seconds), "Connection": "close"})
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await request.body()
+        except TimeoutError:
+            return Response(status_code=408, headers={"Connection": "close"})
+        except ClientDisconnect:
+            return Response(status_code=400)
+        if not signatures.good(request.headers, body, time_of_day()):
+            strangers.take(address, time.monotonic())
+            return Response(status_code=401)  # no words: nobody who should read them comes here
+        try:
+            asked = to_async_bolt_request(request, body)
+        except UNREADABLE:
+            return Response(status_code=400)
+        if not _shaped(asked.body):
+            return Response(status_code=400)
+        return to_starlette_response(await app.async_dispatch(asked))
+
+    return receive
+
+
+def _shaped(body: object) -> bool:
+    """Is it built as what Slack sends? Bolt takes that for granted before any listener of ours is asked."""
+    if not isinstance(body, dict) or not all(isinstance(body.get(name) or {}, dict) for name in _OBJECTS):
+        return False
+    actions = body.get("actions") or []
+    return isinstance(actions, list) and all(isinstance(action, dict) for action in actions)

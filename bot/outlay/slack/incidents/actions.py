@@ -1,0 +1,126 @@
+"""What pressing something on an incident does, and who may: every member, asked at each click; guests nothing."""
+
+from collections.abc import Awaitable
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from typing import TypeVar
+
+from outlay import wording
+from outlay.incidents.service import IncidentView, NoSuchIncident
+from outlay.incidents.state_machine import NotNow
+from outlay.slack.deps import Deps
+from outlay.slack.errors import Refused, Told
+from outlay.slack.incidents import wording as incident_wording
+from outlay.slack.incidents.expect_form import Said
+from outlay.slack.message_poster import Message
+from outlay.slack.spend import blocks as spend
+
+MORNING = time(9)
+FOR_MEMBERS = "What becomes of an alert is for members of this workspace; guests see it and press nothing."
+FOR_ADMINS = "How alerts go is for workspace admins and owners."
+GONE = "That incident is not in the books. It may be from before they were begun anew."
+NO_SINK = "No issue tracker is connected, so there is nowhere to file it. An admin connects one with `/spend connect`."
+
+T = TypeVar("T")
+
+
+class Deeds:
+    """Does what people ask for, and has the message shown at once."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def admit(self, workspace_id: str, user_id: str) -> None:
+        """Raises Refused for guests and strangers."""
+        if await self._deps.admitting.is_guest(workspace_id, user_id):
+            raise Refused(FOR_MEMBERS)
+
+    async def is_admin(self, workspace_id: str, user_id: str) -> bool:
+        """Admins choose how alerts go."""
+        return await self._deps.admitting.is_admin(workspace_id, user_id)
+
+    async def admit_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
+        """Raises Refused for everybody but admins."""
+        if not await self._deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
+            raise Refused(FOR_ADMINS)
+
+    async def see(self, workspace_id: str, number: str) -> IncidentView:
+        """One incident. Raises Told if there is no such."""
+        return await self._tried(workspace_id, number, self._deps.desk.incident(workspace_id, _number(number)))
+
+    async def acknowledge(self, workspace_id: str, number: str, who: str) -> IncidentView:
+        """Somebody has it in hand."""
+        doing = self._deps.desk.do(workspace_id, _number(number), "acknowledge", who=who)
+        return await self._done(workspace_id, number, doing)
+
+    async def undo(self, workspace_id: str, number: str, who: str) -> IncidentView:
+        """Takes back what was said of it, with all that followed."""
+        doing = self._deps.desk.do(workspace_id, _number(number), "undo", who=who)
+        return await self._done(workspace_id, number, doing)
+
+    async def snooze(self, workspace_id: str, chosen: str, who: str) -> IncidentView:
+        """Not now. `chosen`: the incident's number, a colon, and for how long."""
+        number, _, choice = chosen.partition(":")
+        view = await self.see(workspace_id, number)
+        until = snoozed_until(choice, self._deps.clock.now(), view.zone)
+        doing = self._deps.desk.do(workspace_id, view.number, "snooze", who=who, until=until)
+        return await self._done(workspace_id, number, doing)
+
+    async def expect(self, workspace_id: str, number: int, said: Said, who: str) -> None:
+        """It was planned, or is nothing. Saying so twice does no harm."""
+        desk, view = self._deps.desk, await self.see(workspace_id, str(number))
+        if view.state == ("false" if said.dismissed else "expected"):
+            return
+        doing = (
+            desk.do(workspace_id, number, "dismiss", who=who, reason=said.reason)
+            if said.dismissed
+            else desk.expect(
+                workspace_id, number, who=who, reason=said.reason, until=said.until, only_key=said.only_key,
+                below_nano_usd=said.below_nano_usd,
+            )
+        )  # fmt: skip
+        await self._done(workspace_id, str(number), doing)
+
+    async def file(self, workspace_id: str, chosen: str, who: str, who_name: str) -> IncidentView:
+        """Has a ticket made of it. `chosen`: the incident's number, and after a colon a connection, or none for all."""
+        number, _, place = chosen.partition(":")
+        connections = [_number(place)] if place else None
+        filing = self._deps.desk.file(
+            workspace_id, _number(number), who=who, who_name=who_name, connections=connections
+        )
+        if not await self._done(workspace_id, number, filing):
+            raise Told(NO_SINK)
+        return await self.see(workspace_id, number)
+
+    async def look(self, workspace_id: str, number: str, who: str) -> Message:
+        """The figures behind it, as `/spend` tells them."""
+        view = await self.see(workspace_id, number)
+        asked = incident_wording.query(view, self._deps.clock.now())
+        return spend.answer(await self._deps.asking.spend(workspace_id, asked, me=who))
+
+    async def _done(self, workspace_id: str, number: str, doing: Awaitable[T]) -> T:
+        done = await self._tried(workspace_id, number, doing)
+        self._deps.deliver_soon()
+        return done
+
+    async def _tried(self, workspace_id: str, number: str, doing: Awaitable[T]) -> T:
+        try:
+            return await doing
+        except NoSuchIncident:
+            raise Told(GONE) from None
+        except NotNow as error:
+            self._deps.deliver_soon()  # whoever pressed saw a message that is not up to date
+            view = await self._deps.desk.incident(workspace_id, _number(number))
+            standing = incident_wording.state(view, self._deps.clock.now())
+            raise Told(f"{wording.escape(str(error))} {standing}") from None
+
+
+def snoozed_until(choice: str, now: datetime, zone: tzinfo) -> datetime:
+    """When a snooze ends: in so many hours (`4h`), or in the morning of the workspace's next day."""
+    if choice.endswith("h") and choice[:-1].isdigit():
+        return now + timedelta(hours=int(choice[:-1]))
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, MORNING, zone).astimezone(UTC)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() and len(text) < 16 else 0

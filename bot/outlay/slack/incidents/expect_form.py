@@ -1,0 +1,95 @@
+"""The form behind Expected…: why, and for how long or up to how much. It changes what rings next. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from outlay import wording
+from outlay.incidents.service import IncidentView
+from outlay.slack import block_kit
+from outlay.slack.form_fields import Filled, Wrong, day, dollars, one_of, text
+from outlay.slack.incidents import wording as incident_wording
+from outlay.slack.incidents.ids import Input, View
+
+ONCE, KEY, OWNER, RAISE, NOTHING = "once", "key", "owner", "raise", "nothing"
+PROPOSED = timedelta(days=30)
+_ROUND_USD = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said: `dismissed`, it is nothing; else until when, of its key alone or not, and up to how much."""
+
+    reason: str
+    dismissed: bool = False
+    until: datetime | None = None
+    only_key: bool = False
+    below_nano_usd: int | None = None
+
+
+def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
+    """The form for an incident. `shown_in`: the modal that it was opened from, "" for a message."""
+    who = incident_wording.subject_name(view)
+    options = [block_kit.option("Only this time, until the day ends", ONCE)]
+    if view.numbers.get("key_id"):
+        options.append(
+            block_kit.option(f"This key, {wording.name(str(view.numbers.get('key')), 40)}, until a date", KEY)
+        )
+    options.append(block_kit.option(f"All of {wording.name(who, 50)} until a date", OWNER))
+    options.append(block_kit.option("From now on, up to so many dollars a day", RAISE))
+    options.append(block_kit.option("It is nothing: do not ring for it for a day", NOTHING))
+    proposed = (now + PROPOSED).astimezone(view.zone).date()
+    midnight = incident_wording.by_midnight(view, now)
+    return {
+        "type": "modal",
+        "callback_id": View.EXPECT,
+        "title": block_kit.plain("Was This Expected?"),
+        "submit": block_kit.plain("Save"),
+        "close": block_kit.plain("Cancel"),
+        "private_metadata": json.dumps({"incident": view.number, "shown_in": shown_in}),
+        "blocks": [
+            block_kit.section(
+                f"{incident_wording.owner(view)}: {wording.money(view.spent_nano_usd)} so far. "
+                f"{incident_wording.sentence(view)}"
+            ),
+            block_kit.input_field(Input.REASON, "Why?", text(), hint="Everybody who sees the incident reads this."),
+            block_kit.input_field(Input.HOW, "What is expected?", one_of("radio_buttons", options, ONCE)),
+            block_kit.input_field(
+                Input.UNTIL, "Until which day?", day(proposed), optional=True, hint="Where a date is meant above."
+            ),
+            block_kit.input_field(
+                Input.DAY_USD,
+                "Up to how many dollars a day?",
+                dollars(_rounded_up(midnight)),
+                optional=True,
+                hint="Where dollars are meant above. Beyond them it rings again.",
+            ),
+        ],
+    }
+
+
+def read(values: dict[str, Any], now: datetime, view: IncidentView) -> Said:
+    """What was submitted. Raises Wrong."""
+    filled = Filled(values)
+    reason, how = filled.text(Input.REASON), filled.choice(Input.HOW)
+    if not reason:
+        raise Wrong(Input.REASON, "Say why in a few words.")
+    if how == ONCE:
+        return Said(reason, until=incident_wording.local_midnight(now, view.zone))
+    if how == NOTHING:
+        return Said(reason, dismissed=True)
+    if how == RAISE:
+        below = filled.nano_usd(Input.DAY_USD)
+        if below is None:
+            raise Wrong(Input.DAY_USD, "Up to how many dollars a day?")
+        return Said(reason, below_nano_usd=below)
+    until = filled.end_of(Input.UNTIL, now, view.zone)
+    if until is None:
+        raise Wrong(Input.UNTIL, "Until which day?")
+    return Said(reason, until=until, only_key=how == KEY)
+
+
+def _rounded_up(nano_usd: int) -> int:
+    """To whole dollars, and a tenth more than that."""
+    return -(-nano_usd * 11 // (10 * _ROUND_USD)) * _ROUND_USD

@@ -1,0 +1,127 @@
+"""The buttons of the living message, as Slack calls them."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.incidents.service import IncidentView
+from outlay.slack.deps import Deps
+from outlay.slack.form_fields import Wrong
+from outlay.slack.incidents import expect_form, overview_listeners
+from outlay.slack.incidents import modals as incident_modals
+from outlay.slack.incidents.actions import Deeds
+from outlay.slack.incidents.ids import Action, View
+from outlay.slack.message_poster import privately
+
+Deed = Callable[[str, str, str], Awaitable[IncidentView]]
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Binds what can be pressed on a message, and on the modal that shows one incident whole."""
+    deeds = Deeds(deps)
+
+    def bind(action_id: str, deed: Deed) -> None:
+        @app.action(action_id)
+        async def pressed(
+            ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext,
+            client: AsyncWebClient,
+        ) -> None:  # fmt: skip
+            await ack()
+            workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+            await deeds.admit(workspace_id, user_id)
+            await _again(client, body, deps, await deed(workspace_id, _value(action), user_id))
+
+    bind(Action.ACKNOWLEDGE, deeds.acknowledge)
+    bind(Action.UNDO, deeds.undo)
+    bind(Action.SNOOZE, deeds.snooze)
+
+    @app.action(Action.FILE)
+    async def file(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user = context.team_id or "", body["user"]
+        await deeds.admit(workspace_id, str(user["id"]))
+        name = str(user.get("name") or user.get("username") or user["id"])
+        await _again(client, body, deps, await deeds.file(workspace_id, _value(action), str(user["id"]), name))
+
+    @app.action(Action.LOOK)
+    async def look(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond,
+        client: AsyncWebClient,
+    ) -> None:  # fmt: skip
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        said = await deeds.look(workspace_id, _value(action), user_id)
+        if body.get("view"):
+            await client.views_push(trigger_id=body["trigger_id"], view=incident_modals.answer_view(said))
+        else:
+            await deps.poster.post(workspace_id, said, privately(respond))
+
+    def opening(action_id: str) -> None:
+        @app.action(action_id)
+        async def show(
+            ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext,
+            client: AsyncWebClient,
+        ) -> None:  # fmt: skip
+            await ack()
+            workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+            await deeds.admit(workspace_id, user_id)
+            view = incident_modals.incident_view(await deeds.see(workspace_id, _value(action)), deps.clock.now())
+            over_a_modal = (body.get("view") or {}).get("type") == "modal"
+            await (client.views_push if over_a_modal else client.views_open)(trigger_id=body["trigger_id"], view=view)
+
+    opening(Action.SHOW)
+    opening(Action.PICK)
+    _register_expected(app, deps, deeds)
+    overview_listeners.register(app, deps)
+
+
+def _register_expected(app: AsyncApp, deps: Deps, deeds: Deeds) -> None:
+    @app.action(Action.EXPECT)
+    async def expect(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        shown_in = str((body.get("view") or {}).get("id") or "")
+        view = expect_form.form(await deeds.see(workspace_id, _value(action)), deps.clock.now(), shown_in)
+        await (client.views_push if shown_in else client.views_open)(trigger_id=body["trigger_id"], view=view)
+
+    @app.view(View.EXPECT)
+    async def submitted(
+        ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await deeds.admit(workspace_id, user_id)
+        known = json.loads(view["private_metadata"])
+        number, shown_in = int(known["incident"]), str(known["shown_in"])
+        found = await deeds.see(workspace_id, str(number))
+        try:
+            said = expect_form.read(view["state"]["values"], deps.clock.now(), found)
+        except Wrong as error:
+            await ack(response_action="errors", errors={error.field: str(error)})
+            return
+        await deeds.expect(workspace_id, number, said, user_id)
+        await ack()
+        if shown_in:
+            again = incident_modals.incident_view(await deeds.see(workspace_id, str(number)), deps.clock.now())
+            await client.views_update(view_id=shown_in, view=again)
+
+
+async def _again(client: AsyncWebClient, body: dict[str, Any], deps: Deps, view: IncidentView) -> None:
+    """Draws the modal anew in which something was pressed; messages are shown anew by the outbox."""
+    if body.get("view"):
+        await client.views_update(
+            view_id=body["view"]["id"], view=incident_modals.incident_view(view, deps.clock.now())
+        )
+
+
+def _value(action: dict[str, Any]) -> str:
+    """What a button or the choice of a select stands for."""
+    return str(action.get("value") or (action.get("selected_option") or {}).get("value") or "")

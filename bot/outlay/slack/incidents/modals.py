@@ -1,0 +1,28 @@
+"""The modals of one incident: shown whole, and the figures behind it. Pure."""
+
+from datetime import datetime
+
+from outlay.incidents.service import IncidentView
+from outlay.slack import block_kit
+from outlay.slack.incidents import blocks
+from outlay.slack.message_poster import Message
+
+
+def incident_view(view: IncidentView, now: datetime) -> block_kit.View:
+    """One incident whole, with all that can be done."""
+    return {
+        "type": "modal",
+        "title": block_kit.plain("Incident"),
+        "close": block_kit.plain("Close"),
+        "blocks": blocks.incident(view, now),
+    }
+
+
+def answer_view(said: Message) -> block_kit.View:
+    """An answer of `/spend` in a modal, where tables do not work: the plainest form."""
+    return {
+        "type": "modal",
+        "title": block_kit.plain("What Was Spent"),
+        "close": block_kit.plain("Close"),
+        "blocks": said.forms[-1][1],
+    }

@@ -1,0 +1,198 @@
+"""`/spend alerts`, as Slack calls it: the overview, planned work, and what admins choose."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.core.owner import Owner
+from outlay.incidents.service import NoSuchIncident
+from outlay.slack import block_kit
+from outlay.slack.deps import Deps
+from outlay.slack.errors import Told
+from outlay.slack.form_fields import Wrong
+from outlay.slack.incidents import overview_modal
+from outlay.slack.incidents import settings_form as incident_settings_form
+from outlay.slack.incidents.actions import Deeds
+from outlay.slack.incidents.dead_letters import ALL
+from outlay.slack.incidents.ids import Action, View
+from outlay.slack.spend.command_text import COMMAND, subcommand
+
+SUBCOMMAND = "alerts"
+Form = Callable[[str, str, str], Awaitable[block_kit.View]]  # workspace, user, the modal it is opened from
+Save = Callable[[str, str, dict[str, Any]], Awaitable[None]]  # workspace, user, values; raises Wrong
+
+
+class Overview:
+    """Draws the overview and its forms, and saves what they say."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+        self.deeds = Deeds(deps)
+
+    async def modal(self, workspace_id: str, user_id: str) -> block_kit.View:
+        """The overview: an admin's shows everybody's incidents, a member's too; only what can be chosen differs."""
+        alerting = await self._deps.desk.alerting(workspace_id)
+        names = {owner.id: owner.name for owner in await self._owners(workspace_id)}
+        is_admin = await self.deeds.is_admin(workspace_id, user_id)
+        return overview_modal.modal(
+            await self._deps.desk.recent(workspace_id),
+            await self._deps.desk.expected(workspace_id),
+            names,
+            self._deps.clock.now(),
+            zone=alerting.zone,
+            wants_direct=user_id in alerting.direct,
+            is_admin=is_admin,
+            given_up=await self._deps.undelivered.given_up(workspace_id) if is_admin else (),
+        )
+
+    async def plan_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
+        """Declaring planned work: every member may."""
+        zone = (await self._deps.desk.alerting(workspace_id)).zone
+        today = self._deps.clock.now().astimezone(zone).date()
+        is_admin = await self.deeds.is_admin(workspace_id, user_id)
+        return overview_modal.plan_form(await self._owners(workspace_id), today, shown_in, is_admin=is_admin)
+
+    async def settings_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
+        """How alerts go: admins."""
+        await self.deeds.admit_admin(workspace_id, user_id)
+        return incident_settings_form.settings_form(await self._deps.desk.alerting(workspace_id), shown_in)
+
+    async def channel_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
+        """Where they go for one owner: admins."""
+        await self.deeds.admit_admin(workspace_id, user_id)
+        alerting = await self._deps.desk.alerting(workspace_id)
+        return incident_settings_form.channel_form(alerting, await self._owners(workspace_id), shown_in)
+
+    async def save_plan(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
+        """Raises Wrong."""
+        is_admin = await self._deps.admitting.is_admin(workspace_id, user_id, fresh=True)
+        zone = (await self._deps.desk.alerting(workspace_id)).zone
+        said = overview_modal.planned(values, self._deps.clock.now(), zone, is_admin=is_admin)
+        await self._deps.desk.plan(
+            workspace_id, said.subject, who=user_id, reason=said.reason, start=said.start, until=said.until
+        )
+
+    async def save_settings(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
+        """Raises Wrong."""
+        await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
+        before = await self._deps.desk.alerting(workspace_id)
+        await self._deps.desk.choose(workspace_id, incident_settings_form.settings(values, before))
+
+    async def save_channel(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
+        """One owner's channel."""
+        await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
+        before = await self._deps.desk.alerting(workspace_id)
+        await self._deps.desk.choose(workspace_id, incident_settings_form.channels(values, before))
+
+    async def save_direct(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
+        """Whether somebody wants direct messages."""
+        await self._deps.desk.want_direct(workspace_id, user_id, overview_modal.wants_direct(values))
+
+    async def take_back(self, workspace_id: str, user_id: str, number: str) -> None:
+        """Expects something no longer; what has no end was an admin's word, and is an admin's to take back."""
+        rows = {str(row.id): row for row in await self._deps.desk.expected(workspace_id)}
+        row = rows.get(number)
+        if row is not None and row.until is None and row.below_nano_usd is None and row.who != user_id:
+            await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
+        try:
+            await self._deps.desk.take_back(workspace_id, int(number) if number.isdigit() else 0)
+        except NoSuchIncident as error:
+            raise Told(str(error)) from None
+
+    async def send_again(self, workspace_id: str, user_id: str, number: str) -> None:
+        """What was given up, one message or all, is delivered once more: admins."""
+        await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
+        chosen = [int(number)] if number.isdecimal() and len(number) < 16 else None if number == ALL else []
+        await self._deps.undelivered.send_again(workspace_id, chosen)
+        self._deps.deliver_soon()
+
+    async def _owners(self, workspace_id: str) -> list[Owner]:
+        """Everybody who answers for a key, the biggest spenders of this month first."""
+        spent: dict[Owner, int] = {}
+        for key in await self._deps.owning.keys(workspace_id):
+            if key.owner.kind != "unattributed":
+                spent[key.owner] = spent.get(key.owner, 0) + key.spent_nano_usd
+        return sorted(spent, key=lambda owner: -spent[owner])
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Binds the subcommand, the buttons of the overview, and its forms."""
+    face = Overview(deps)
+
+    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
+    async def by_command(
+        ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(command["user_id"])
+        await face.deeds.admit(workspace_id, user_id)
+        await client.views_open(trigger_id=command["trigger_id"], view=await face.modal(workspace_id, user_id))
+
+    @app.action(Action.OPEN)
+    async def by_button(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.deeds.admit(workspace_id, user_id)
+        await client.views_open(trigger_id=body["trigger_id"], view=await face.modal(workspace_id, user_id))
+
+    @app.action(Action.TAKE_BACK)
+    async def take_back(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.deeds.admit(workspace_id, user_id)
+        await face.take_back(workspace_id, user_id, str(action.get("value") or ""))
+        await client.views_update(view_id=body["view"]["id"], view=await face.modal(workspace_id, user_id))
+
+    for action_id in (Action.SEND_AGAIN, Action.SEND_ALL_AGAIN):
+        _again(app, face, action_id)
+    _form(app, face, Action.PLAN, face.plan_form)
+    _form(app, face, Action.SETTINGS, face.settings_form)
+    _form(app, face, Action.CHANNEL, face.channel_form)
+    _saved(app, face, View.OVERVIEW, face.save_direct)
+    _saved(app, face, View.PLAN, face.save_plan)
+    _saved(app, face, View.SETTINGS, face.save_settings)
+    _saved(app, face, View.CHANNEL, face.save_channel)
+
+
+def _again(app: AsyncApp, face: Overview, action_id: str) -> None:
+    @app.action(action_id)
+    async def pressed(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.send_again(workspace_id, user_id, str(action.get("value") or ""))
+        await client.views_update(view_id=body["view"]["id"], view=await face.modal(workspace_id, user_id))
+
+
+def _form(app: AsyncApp, face: Overview, action_id: str, form: Form) -> None:
+    @app.action(action_id)
+    async def opened(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.deeds.admit(workspace_id, user_id)
+        view = await form(workspace_id, user_id, str(body["view"]["id"]))
+        await client.views_push(trigger_id=body["trigger_id"], view=view)
+
+
+def _saved(app: AsyncApp, face: Overview, view_id: str, save: Save) -> None:
+    @app.view(view_id)
+    async def submitted(
+        ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await face.deeds.admit(workspace_id, user_id)
+        try:
+            await save(workspace_id, user_id, view["state"]["values"])
+        except Wrong as error:
+            await ack(response_action="errors", errors={error.field: str(error)})
+            return
+        await ack()
+        shown_in = json.loads(view.get("private_metadata") or "{}").get("shown_in")
+        if shown_in:
+            await client.views_update(view_id=shown_in, view=await face.modal(workspace_id, user_id))

@@ -1,0 +1,26 @@
+"""A workspace that removes the app: it is noted, and the rest of the house is told."""
+
+from typing import Any
+
+from slack_bolt.async_app import AsyncApp, AsyncBoltContext
+
+from outlay.slack.deps import Deps
+from outlay.slack.installation.ids import Event
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Binds both events."""
+
+    @app.event(Event.UNINSTALLED)
+    async def uninstalled(context: AsyncBoltContext) -> None:
+        await _removed(context.team_id or "", True)
+
+    @app.event(Event.REVOKED)
+    async def revoked(event: dict[str, Any], context: AsyncBoltContext) -> None:
+        if (event.get("tokens") or {}).get("bot"):
+            await _removed(context.team_id or "", False)
+
+    async def _removed(workspace_id: str, uninstalled: bool) -> None:
+        deps.log.warning("workspace %s has removed Outlay", workspace_id)
+        if deps.removed:
+            await deps.removed(workspace_id, uninstalled)

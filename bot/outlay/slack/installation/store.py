@@ -1,0 +1,186 @@
+"""Installations and what Bolt asks about them, kept in the books: tokens sealed by the vault, states good once.
+
+Bolt's own stores keep tokens as they are. Here a token is sealed for its workspace before it is written, and opened for
+each use; a copy in memory would outlive an uninstallation that another replica hears of.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from slack_bolt.error import BoltError
+from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
+from slack_sdk.oauth.installation_store.models.bot import Bot
+from slack_sdk.oauth.installation_store.models.installation import Installation
+from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
+
+from outlay.audit_log import log as audit_log
+from outlay.audit_log.log import TrailDeed
+from outlay.core.actor import Actor, acting
+from outlay.core.clock import Clock
+from outlay.database.engine import Database
+from outlay.vault.errors import VaultError
+from outlay.vault.vault import Vault
+from outlay.workspaces import installations
+from outlay.workspaces.store import adopt, others
+from outlay.workspaces.tables import Installation as Row
+
+UrlOf = Callable[[str], Awaitable[str]]  # a token → where its workspace's Slack is
+
+
+class Installations(AsyncInstallationStore):
+    """Workspaces by the id of their team. Installations for a whole organization are refused: a tenant is a team.
+
+    The first one takes over what `local` holds, if `may_adopt` says that it may.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        log: logging.Logger,
+        *,
+        url_of: UrlOf,
+        may_adopt: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._log = log
+        self._url_of = url_of
+        self._may_adopt = may_adopt
+
+    @property
+    def logger(self) -> logging.Logger:
+        return self._log
+
+    async def token(self, workspace_id: str) -> str | None:
+        """The bot's token in a workspace; None where it is not installed. Raises VaultError."""
+        async with self._database.read() as session:
+            row = await installations.found(session, workspace_id)
+        return None if row is None else await self._opened(row)
+
+    async def every_token(self) -> dict[str, str]:
+        """All of them, by workspace. Raises VaultError."""
+        async with self._database.read() as session:
+            rows = await installations.every(session)
+        return {workspace.id: await self._opened(row) for workspace, row in rows}
+
+    async def async_save(self, installation: Installation) -> None:
+        """Takes a workspace in, or its new token. Raises BoltError, which becomes words on a page."""
+        team, token, now = installation.team_id, installation.bot_token, self._clock.now()
+        if installation.is_enterprise_install or not team or not token:
+            raise BoltError("Outlay is installed workspace by workspace, not for a whole organization.")
+        url = await self._url_of(token)
+        try:
+            blob = await self._vault.seal(team, installations.OWNER, installations.FIELD, token)
+            who = Actor(installation.user_id or "", "slack", team)
+            async with self._database.write() as session:
+                with acting(who):
+                    name = installation.team_name or ""
+                    local = self._may_adopt(team) and not await others(session, team)
+                    await adopt(session, self._vault, team, now=now, name=name, url=url, take_local=local)
+                    row = Row(
+                        workspace_id=team,
+                        blob=blob,
+                        fingerprint=self._vault.fingerprint(token),
+                        scopes=",".join(installation.bot_scopes or ()),
+                        bot_id=installation.bot_id or "",
+                        bot_user_id=installation.bot_user_id or "",
+                        installed_by=who.who,
+                        installed_at=int(now.timestamp()),
+                    )
+                    await installations.keep(session, row)
+                    await audit_log.note(session, team, TrailDeed.INSTALL, f"workspace:{team}", now=now, name=name)
+        except VaultError as error:
+            self._log.error("an installation could not be kept: %s", error)
+            raise BoltError("The token could not be sealed.") from None
+
+    async def async_save_bot(self, bot: Bot) -> None:
+        """Bolt would call this for a rotated token; the manifest leaves rotation off."""
+        raise BoltError("Outlay does not rotate its tokens in Slack.")
+
+    async def async_find_bot(
+        self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
+    ) -> Bot | None:
+        """The token of a workspace, as Bolt wants it."""
+        found = await self.async_find_installation(
+            enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
+        )
+        return None if found is None else found.to_bot()
+
+    async def async_find_installation(
+        self,
+        *,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None = None,
+        is_enterprise_install: bool | None = False,
+    ) -> Installation | None:
+        """The installation of a workspace. None for an organization's."""
+        if not team_id or is_enterprise_install:
+            return None
+        async with self._database.read() as session:
+            row = await installations.found(session, team_id)
+        if row is None:
+            return None
+        return Installation(
+            user_id=row.installed_by,
+            team_id=team_id,
+            enterprise_id=enterprise_id,
+            bot_token=await self._opened(row),
+            bot_id=row.bot_id,
+            bot_user_id=row.bot_user_id,
+            bot_scopes=row.scopes,
+            installed_at=float(row.installed_at),
+        )
+
+    async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
+        """The token is gone; polls and messages of the workspace end. Its credentials stay sealed."""
+        await self.leave(team_id or "", uninstalled=False)
+
+    async def async_delete_installation(
+        self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
+    ) -> None:
+        """One person's token is revoked. There is none: nothing to do unless it is everybody's."""
+        if user_id is None:
+            await self.leave(team_id or "", uninstalled=False)
+
+    async def leave(self, workspace_id: str, *, uninstalled: bool) -> None:
+        """A workspace has removed the app, or revoked its token. Doing it twice is doing it once."""
+        now = self._clock.now()
+        async with self._database.write() as session:
+            with acting(Actor("", "slack", workspace_id)):
+                if await installations.leave(session, workspace_id, now, credentials_too=uninstalled):
+                    how = "uninstalled" if uninstalled else "revoked"
+                    await audit_log.note(
+                        session, workspace_id, TrailDeed.LEAVE, f"workspace:{workspace_id}", now=now, how=how
+                    )
+
+    async def _opened(self, row: Row) -> str:
+        sealed = await self._vault.open(row.workspace_id, installations.OWNER, installations.FIELD, row.blob)
+        return sealed.get_secret_value()
+
+
+class States(AsyncOAuthStateStore):
+    """What ties the end of an installation to its beginning, in the books, so that any replica may see to the end."""
+
+    def __init__(self, database: Database, clock: Clock, log: logging.Logger) -> None:
+        self._database = database
+        self._clock = clock
+        self._log = log
+
+    @property
+    def logger(self) -> logging.Logger:
+        return self._log
+
+    async def async_issue(self, *_: Any, **__: Any) -> str:
+        """A fresh one."""
+        async with self._database.write() as session:
+            return await installations.begin(session, self._clock.now())
+
+    async def async_consume(self, state: str) -> bool:
+        """Whether it is good, for the only time."""
+        async with self._database.write() as session:
+            return await installations.finish(session, state, self._clock.now())

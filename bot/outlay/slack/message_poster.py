@@ -1,0 +1,192 @@
+"""Getting a message out, in the richest form that the workspace takes.
+
+Slack rolls its newer blocks out unevenly: where they are not known yet, it answers `invalid_blocks`. So a message comes
+in several renderings of the same figures, rich to plain, and `post` goes down that ladder, one try a step. A workspace
+that refused a step and took the next is remembered for a day, so that its people do not wait for the refusal each time.
+"""
+
+import json
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.core.clock import Clock
+from outlay.slack import block_kit
+
+REMEMBERED_SECONDS = 24 * 3600.0
+WORKSPACES_MAX = 1_000
+WAIT_SECONDS = 30.0  # where Slack does not say for how long
+REFUSALS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+_CODE = re.compile(r"[a-z_]{2,60}")
+
+T = TypeVar("T")
+Respond = Callable[..., Awaitable[Any]]
+
+
+class BlocksRefused(Exception):
+    """Slack does not take these blocks; the code says why."""
+
+
+class NotDelivered(Exception):
+    """Slack did not take the message at all; the code says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`text` is what notifications and screen readers get: it holds the finding. `forms` go from rich to plain."""
+
+    text: str
+    forms: tuple[tuple[str, list[block_kit.Block]], ...]
+
+
+def simple(text: str, blocks: list[block_kit.Block]) -> Message:
+    """A message of blocks that every workspace knows."""
+    return Message(text, (("plain", blocks),))
+
+
+Send = Callable[[str, list[block_kit.Block]], Awaitable[T]]
+
+
+class Poster:
+    """Posts messages, and remembers which workspace refuses which form."""
+
+    def __init__(self, clock: Clock, log: logging.Logger) -> None:
+        self._clock = clock
+        self._log = log
+        self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    async def post(self, workspace_id: str, message: Message, send: Send[T]) -> T:
+        """Sends the first form that the workspace takes; at the very last the text alone."""
+        return (await self.taken(workspace_id, message, send))[1]
+
+    async def taken(self, workspace_id: str, message: Message, send: Send[T]) -> tuple[list[block_kit.Block], T]:
+        """The same; with the blocks that the workspace took."""
+        refused: list[str] = []
+        for form, blocks in message.forms:
+            if self._is_refused(workspace_id, form) or not fits(blocks):
+                continue
+            try:
+                sent = await send(message.text, blocks)
+            except BlocksRefused as error:
+                self._log.info("workspace %s does not take the form %s: %s", workspace_id, form, error)
+                refused.append(form)
+            else:
+                self._remember(workspace_id, refused)
+                return blocks, sent
+        return [], await send(message.text, [])
+
+    def _is_refused(self, workspace_id: str, form: str) -> bool:
+        at = self._refused.get((workspace_id, form))
+        return at is not None and self._clock.monotonic() - at < REMEMBERED_SECONDS
+
+    def _remember(self, workspace_id: str, forms: list[str]) -> None:
+        for form in forms:
+            self._refused[workspace_id, form] = self._clock.monotonic()
+        while len(self._refused) > WORKSPACES_MAX:
+            self._refused.popitem(last=False)
+
+
+def fits(blocks: list[block_kit.Block]) -> bool:
+    """Whether Slack would take so much in one message."""
+    return len(blocks) <= block_kit.MESSAGE_BLOCKS_MAX and block_kit.size(blocks) <= block_kit.MESSAGE_CHARACTERS_MAX
+
+
+def privately(respond: Respond) -> Send[None]:
+    """Answers a command or a click so that only the asker sees it. Slack takes five of them in half an hour."""
+    return _answering(respond, response_type="ephemeral", replace_original=False)
+
+
+def publicly(respond: Respond, thread_ts: str = "") -> Send[None]:
+    """Answers a click so that everybody in the channel sees it, in the thread in which it was pressed."""
+    thread = {"thread_ts": thread_ts} if thread_ts else {}
+    return _answering(respond, response_type="in_channel", replace_original=False, **thread)
+
+
+def in_place(respond: Respond) -> Send[None]:
+    """Answers a click by changing the message in which it was pressed."""
+    return _answering(respond, response_type="ephemeral", replace_original=True)
+
+
+def _answering(respond: Respond, **how: Any) -> Send[None]:
+    async def send(text: str, blocks: list[block_kit.Block]) -> None:
+        reply = await respond(text=text, blocks=blocks or None, **how)
+        code = _refusal(reply.status_code, reply.body)
+        if code in REFUSALS:
+            raise BlocksRefused(code)
+        if code:
+            raise NotDelivered(code)
+
+    return send
+
+
+def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: str = "") -> Send[None]:
+    """Says something to one person in a channel, or in a thread that is under way; in a new one Slack shows nothing."""
+
+    async def send(text: str, blocks: list[block_kit.Block]) -> None:
+        try:
+            await client.chat_postEphemeral(
+                channel=channel, user=user_id, text=text, blocks=blocks or None, thread_ts=thread_ts or None
+            )
+        except SlackApiError as error:
+            code = str(error.response.get("error"))
+            if code in REFUSALS:
+                raise BlocksRefused(code) from None
+            raise NotDelivered(code) from None
+
+    return send
+
+
+def asked_to_wait(error: SlackApiError) -> float | None:
+    """For how many seconds Slack asks to be left alone; None if that is not what it says."""
+    if error.response.get("error") not in ("ratelimited", "rate_limited"):
+        return None
+    headers: Mapping[str, Any] = getattr(error.response, "headers", None) or {}
+    said = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    text = str(said[0] if isinstance(said, list) and said else said)
+    return float(text) if text.isdigit() else WAIT_SECONDS
+
+
+def to_channel(
+    client: AsyncWebClient, channel: str, metadata: Mapping[str, Any] | None = None
+) -> Send[tuple[str, str]]:
+    """Posts into a channel; gives (channel, ts). Every other failure than refused blocks comes out as it is."""
+
+    async def send(text: str, blocks: list[block_kit.Block]) -> tuple[str, str]:
+        try:
+            reply = await client.chat_postMessage(
+                channel=channel, text=text, blocks=blocks or None, metadata=dict(metadata) if metadata else None
+            )
+        except SlackApiError as error:
+            code = str(error.response.get("error"))
+            if code in REFUSALS:
+                raise BlocksRefused(code) from None
+            raise
+        return str(reply["channel"]), str(reply["ts"])
+
+    return send
+
+
+async def direct_channel(client: AsyncWebClient, user_id: str) -> str:
+    """The channel of direct messages with somebody."""
+    reply = await client.conversations_open(users=[user_id])
+    return str(reply["channel"]["id"])
+
+
+def _refusal(status: int, body: str) -> str:
+    """Slack's code for why an answer was not taken, or "" if it was. The body itself is kept out of logs and errors."""
+    code = body.strip()
+    if code.startswith("{"):
+        try:
+            parsed = json.loads(code)
+        except ValueError:
+            parsed = {}
+        code = "ok" if parsed.get("ok") is True else str(parsed.get("error", "unreadable"))
+    if status == 200 and code in ("ok", ""):
+        return ""
+    return code if _CODE.fullmatch(code) else f"http_{status}"

@@ -1,0 +1,102 @@
+"""What is said to each workspace, with that workspace's own token. Nothing is said with another's.
+
+The channel of the settings is the only workspace's, or of the one that the settings' token belongs to: with several,
+nobody knows whose it is, and no workspace's figures may land in another's channel.
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.core.clock import Clock
+from outlay.delivery.worker import Undeliverable
+from outlay.incidents.service import Desk
+from outlay.outbox import Message
+from outlay.slack.chart_images.upload import Pictures
+from outlay.slack.client import TokenOf
+from outlay.slack.connections.notice_sender import Notices
+from outlay.slack.digest_and_budget_sender import KINDS as LETTERS
+from outlay.slack.digest_and_budget_sender import Letters
+from outlay.slack.incidents.delivery import KINDS as ALERTS
+from outlay.slack.incidents.delivery import Alerts
+from outlay.slack.message_poster import Poster
+from outlay.slack.protocols import Connecting, Digests
+
+MAX_VOICES = 500  # kept ready; another is made in microseconds
+ChannelOf = Callable[[str], Awaitable[str | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One workspace's, for as long as its token and channel stay the same."""
+
+    sign: tuple[str, str | None]
+    notices: Notices
+    alerts: Alerts
+    letters: Letters
+
+
+class Voices:
+    """All of them. `channel_of` names the settings' channel for the workspace whose it is."""
+
+    def __init__(
+        self,
+        token_of: TokenOf,
+        client_for: Callable[[str], AsyncWebClient],
+        channel_of: ChannelOf,
+        *,
+        connecting: Connecting,
+        desk: Desk,
+        digests: Digests,
+        pictures: Pictures,
+        clock: Clock,
+        log: logging.Logger,
+    ) -> None:
+        self._token_of = token_of
+        self._client_for = client_for
+        self._channel_of = channel_of
+        self._connecting = connecting
+        self._desk = desk
+        self._digests = digests
+        self._pictures = pictures
+        self._clock = clock
+        self._log = log
+        self._known: OrderedDict[str, Voice] = OrderedDict()
+
+    async def deliver(self, message: Message) -> None:
+        """Says it in its workspace. Raises Undeliverable where the app is not installed, and what features raise."""
+        voice = await self.of(message.workspace_id)
+        if message.kind in LETTERS:
+            await voice.letters.deliver(message)
+        else:
+            await (voice.alerts if message.kind in ALERTS else voice.notices).deliver(message)
+
+    async def look_up(self, workspace_id: str, email: str) -> tuple[str, str] | None:
+        """The Slack user with an e-mail, in this workspace."""
+        return await (await self.of(workspace_id)).notices.look_up(workspace_id, email)
+
+    async def of(self, workspace_id: str) -> Voice:
+        """The voice of a workspace. Raises Undeliverable where the app is not installed."""
+        token = await self._token_of(workspace_id)
+        if token is None:
+            self._known.pop(workspace_id, None)
+            raise Undeliverable(f"Outlay is not installed in workspace {workspace_id} any more")
+        sign = (token, await self._channel_of(workspace_id))
+        known = self._known.get(workspace_id)
+        if known is None or known.sign != sign:
+            known = self._known[workspace_id] = self._made(sign)
+        self._known.move_to_end(workspace_id)
+        while len(self._known) > MAX_VOICES:
+            self._known.popitem(last=False)
+        return known
+
+    def _made(self, sign: tuple[str, str | None]) -> Voice:
+        client, channel = self._client_for(sign[0]), sign[1]
+        poster = Poster(self._clock, self._log)
+        notices = Notices(client, self._connecting, poster, self._clock, alert_channel=channel)
+        alerts = Alerts(client, self._desk, poster, self._clock, notices.somewhere)
+        letters = Letters(client, self._digests, poster, self._clock, notices.somewhere, self._pictures)
+        return Voice(sign, notices, alerts, letters)

@@ -1,0 +1,75 @@
+"""A small table of shares: what, dollars, and what part of the whole. In digests and on the Home tab.
+
+Three renderings of the same rows, from the newest block that a workspace may know to the oldest.
+"""
+
+from outlay import wording
+from outlay.core.money import to_usd
+from outlay.slack import block_kit
+from outlay.slack.spend.rows import TITLES, Label, Row
+from outlay.spend.answer import Answer
+
+_NONE = "–"
+
+
+def data_table(answer: Answer, shown: list[Row], caption: str) -> block_kit.Block:
+    """The newest: sorts by what it says, money as numbers."""
+    return {
+        "type": "data_table",
+        "caption": caption,
+        "page_size": len(shown),
+        "row_header_column_index": 0,
+        "rows": [[_text(one) for one in _columns(answer)], *([*_cells(answer, row)] for row in shown)],
+    }
+
+
+def table(answer: Answer, shown: list[Row]) -> block_kit.Block:
+    """The older one, without numbers."""
+    cells = [
+        [_text(one["text"]) if one["type"] == "raw_number" else one for one in _cells(answer, row)] for row in shown
+    ]
+    return {
+        "type": "table",
+        "column_settings": [{"align": "left", "is_wrapped": True}, {"align": "right"}, {"align": "right"}],
+        "rows": [[_text(one) for one in _columns(answer)], *cells],
+    }
+
+
+def fields(shown: list[Row]) -> block_kit.Block:
+    """The oldest."""
+    return block_kit.fields([f"*{title(row)}*\n{amount(row)}" for row in shown])
+
+
+def title(row: Row) -> str:
+    """What a row is called, as mrkdwn."""
+    label = row.labels[0]
+    return f"<@{label.user}>" if label.user else wording.safe(label.text)
+
+
+def amount(row: Row) -> str:
+    """Its dollars, and what there is to say of them."""
+    return wording.money(row.nano_usd) + (f" ({wording.escape(row.note)})" if row.note else "")
+
+
+def _columns(answer: Answer) -> list[str]:
+    return [TITLES[answer.query.by[0]], "Spend (USD)", "Share"]
+
+
+def _cells(answer: Answer, row: Row) -> list[block_kit.Block]:
+    said = wording.money(row.nano_usd)
+    share = wording.percent(row.nano_usd, answer.total_nano_usd) if row.nano_usd is not None else ""
+    number: block_kit.Block = _text(said)
+    if row.nano_usd is not None:
+        number = {"type": "raw_number", "value": float(to_usd(row.nano_usd)), "text": said}  # it only sorts
+    return [_label(row.labels[0], row.note), number, _text(share or _NONE)]
+
+
+def _label(label: Label, note: str) -> block_kit.Block:
+    if label.user is None:
+        return _text(f"{label.text} ({note})" if note else label.text)
+    person = {"type": "rich_text_section", "elements": [{"type": "user", "user_id": label.user}]}
+    return {"type": "rich_text", "elements": [person]}
+
+
+def _text(text: str) -> block_kit.Block:
+    return {"type": "raw_text", "text": text}

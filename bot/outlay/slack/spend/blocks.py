@@ -1,0 +1,56 @@
+"""An answer of the books as a Slack message: one line that says it all, a chart where time is asked about, a table, and
+what the figures are worth."""
+
+from outlay.slack import block_kit
+from outlay.slack.connections.ids import Action
+from outlay.slack.message_poster import Message, simple
+from outlay.slack.spend import chart, tables, wording
+from outlay.slack.spend.rows import rows
+from outlay.spend.answer import Answer
+
+FOR_MEMBERS = (
+    "Outlay answers members of this workspace; guests cannot ask it. Somebody of the team can share an answer."
+)
+
+
+def answer(found: Answer, *after: block_kit.Block) -> Message:
+    """The answer, in several forms with the same figures. `after`: what stands below it, such as buttons."""
+    if not found.lines:
+        return _nothing_spent(found)
+    shown = rows(found)
+    before = [block_kit.section(wording.headline(found))]
+    said = " ".join(wording.remarks(found))
+    end = [*([block_kit.section(said)] if said else []), block_kit.context(wording.worth(found)), *after]
+    drawn = chart.course(found)
+    # Where the chart is not known, the course is a row of bars.
+    bars = [block_kit.context(wording.course(drawn))] if drawn else []
+    forms = [
+        ("data_table", [*before, *bars, tables.data_table(found, shown), *end]),
+        ("table", [*before, *bars, tables.table(found, shown), *end]),
+        ("fields", [*before, *bars, *tables.fields(found, shown), *end]),
+    ]
+    if drawn:
+        forms.insert(0, ("chart", [*before, chart.chart(found, drawn), tables.data_table(found, shown), *end]))
+    return Message(wording.headline(found, bold=""), tuple(forms))
+
+
+def nothing_connected(*, is_admin: bool) -> Message:
+    """The very first answer: what comes first, and who does it."""
+    if not is_admin:
+        text = (
+            "No ledger is connected yet, so there is nothing to tell. A workspace admin starts with `/spend connect`."
+        )
+        return simple(text, [block_kit.section(text)])
+    text = "No ledger is connected yet. Connect one, and the first figures are here about a minute later."
+    return simple(
+        text,
+        [block_kit.section(text), block_kit.actions(block_kit.button("Connect a Ledger", Action.OPEN, primary=True))],
+    )
+
+
+def _nothing_spent(found: Answer) -> Message:
+    if all(until is None for until in found.fresh_until.values()):
+        text = "Nothing has been read from the ledger yet. The first figures come about a minute after connecting."
+        return simple(text, [block_kit.section(text)])
+    text = wording.nothing_spent(found)
+    return simple(text, [block_kit.section(text), block_kit.context(wording.worth(found))])

@@ -1,0 +1,81 @@
+"""The course of an answer as Slack's own chart: no file, no scope, and it follows the reader's theme.
+
+A line for each series, at most three; days that are compared with are a line of their own. What it shows stands in
+the text too, since a phone cannot enlarge it and a colour means nothing by itself.
+"""
+
+from outlay import wording as words
+from outlay.core.money import to_usd
+from outlay.slack import block_kit
+from outlay.slack.spend.rows import labels
+from outlay.slack.spend.wording import slot
+from outlay.spend.answer import Answer
+from outlay.spend.timeseries import Course, Series, course_of
+
+POINTS_MAX = 20
+POINTS_MIN = 4  # with fewer, a sentence says more
+SERIES_MAX = 3
+NAME_CHARACTERS_MAX = 20
+TITLE_CHARACTERS_MAX = 50
+_CENT = 100
+
+
+def course(found: Answer) -> Course | None:
+    """What there is to be drawn; None where the answer has no course, or one of too few points."""
+    drawn = course_of(found, slots_max=POINTS_MAX, series_max=1 if found.before else SERIES_MAX)
+    return drawn if drawn and len(drawn.slots) >= POINTS_MIN and any(drawn.nano_usd) else None
+
+
+def chart(found: Answer, drawn: Course) -> block_kit.Block:
+    """The chart."""
+    names = [slot(drawn, place) for place in range(len(drawn.slots))]  # each another, and none too long
+    series = [(_name(found, one), one.nano_usd) for one in drawn.series]
+    if drawn.before is not None:
+        series.append(("Before", drawn.before))
+    called = _unique([name for name, _ in series])
+    return {
+        "type": "data_visualization",
+        "title": block_kit.cut(_title(found, drawn), TITLE_CHARACTERS_MAX),
+        "chart": {
+            "type": "line",
+            "series": [
+                {
+                    "name": name,
+                    "data": [{"label": at, "value": _usd(nano)} for at, nano in zip(names, each, strict=True)],
+                }
+                for name, (_, each) in zip(called, series, strict=True)
+            ],
+            "axis_config": {"categories": names, "y_label": "USD"},
+        },
+    }
+
+
+def _title(found: Answer, drawn: Course) -> str:
+    unit = "hour" if drawn.by_hour else "day"
+    each = unit if drawn.together == 1 else f"{drawn.together} {unit}s"
+    return f"Spend by {each}, {words.period(found.query)}{', UTC' if drawn.by_hour else ''}"
+
+
+def _name(found: Answer, one: Series) -> str:
+    if one.line is None:
+        return "Others" if len(found.query.by) > 1 and not found.before else "Spend"
+    by = tuple(name for name in found.query.by if name not in ("day", "hour"))
+    return " / ".join(label.text for label in labels(one.line, by))
+
+
+def _usd(nano_usd: int) -> float:
+    """A picture needs no more than cents; small sums keep their digits."""
+    usd = to_usd(nano_usd)
+    return round(float(usd), 2 if abs(usd) >= 1 else 6)
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The names, short enough and each once."""
+    found: list[str] = []
+    for name in names:
+        short, number = block_kit.cut(name, NAME_CHARACTERS_MAX), 2
+        while short in found:
+            end = f" {number}"
+            short, number = block_kit.cut(name, NAME_CHARACTERS_MAX - len(end)) + end, number + 1
+        found.append(short)
+    return found

@@ -1,0 +1,113 @@
+"""`/spend`, and the app mentioned: ask the books, show the answer to the asker alone, and let them share it."""
+
+import asyncio
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltContext, AsyncRespond
+from slack_sdk.web.async_client import AsyncWebClient
+
+from outlay.core.offload import aside
+from outlay.slack import block_kit
+from outlay.slack.deps import Deps
+from outlay.slack.errors import Refused, Told
+from outlay.slack.message_poster import Message, in_place, privately, publicly, whispering
+from outlay.slack.spend import blocks, help_blocks
+from outlay.slack.spend.command_text import COMMAND, as_typed, first_word, without_the_app
+from outlay.slack.spend.ids import Action, Event
+from outlay.slack.spend.sharing import Shares, buttons, send_csv, signed, thread_of
+from outlay.spend import grammar
+from outlay.spend.answer import Answer
+
+ANSWERS_AT_ONCE = 4  # more would not come sooner, and would hold up the acks of those who ask meanwhile
+_FORMS = (
+    "connect",
+    "owners",
+    "alerts",
+    "digest",
+    "budget",
+    "settings",
+)  # a form needs the command: a mention opens none
+
+
+def register(app: AsyncApp, deps: Deps) -> None:
+    """Binds the command, the mention and the buttons of an answer."""
+    shares, turns = Shares(), asyncio.Semaphore(ANSWERS_AT_ONCE)
+    grammar.ready()
+
+    @app.command(COMMAND)
+    async def spend(ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(command["user_id"])
+        message = await _answer(workspace_id, user_id, str(command.get("text") or ""), str(command.get("channel_id")))
+        await deps.poster.post(workspace_id, message, privately(respond))
+
+    @app.event(Event.MENTIONED)
+    async def mentioned(
+        event: dict[str, Any], body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
+    ) -> None:
+        workspace_id, user_id, channel = context.team_id or "", str(event.get("user") or ""), str(event["channel"])
+        if not user_id or event.get("bot_id"):
+            return  # another app's mention is no question
+        text, thread_ts = without_the_app(str(event.get("text") or ""), body), str(event.get("thread_ts") or "")
+        if (word := first_word(text)) in _FORMS:
+            raise Told(f"That is a form, and a mention cannot open one. Type `{COMMAND} {word}`.")
+        message = await _answer(workspace_id, user_id, text, channel, thread_ts)
+        await deps.poster.post(workspace_id, message, whispering(client, channel, user_id, thread_ts))
+
+    @app.action(Action.SHARE)
+    async def share(
+        ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        question, pressed_in = str(action.get("value") or ""), body.get("container") or {}
+        found = await _ask(workspace_id, user_id, question)
+        name = str(pressed_in.get("message_ts") or action.get("action_ts"))
+        shares.take(workspace_id, name)
+        try:
+            public = publicly(respond, thread_of(action))
+            await deps.poster.post(workspace_id, await _drawn(found, signed(user_id, question)), public)
+        except BaseException:
+            shares.give_back(workspace_id, name)
+            raise
+        below = (block_kit.context("You have shared this."), buttons(question, in_channel=True, shared=True))
+        await deps.poster.post(workspace_id, await _drawn(found, *below), in_place(respond))
+
+    @app.action(Action.CSV)
+    async def as_csv(
+        ack: AsyncAck,
+        body: dict[str, Any],
+        action: dict[str, Any],
+        context: AsyncBoltContext,
+        client: AsyncWebClient,
+        respond: AsyncRespond,
+    ) -> None:
+        await ack()
+        workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
+        await send_csv(client, user_id, await _ask(workspace_id, user_id, str(action.get("value") or "")))
+        await privately(respond)("The file is in your messages with Outlay.", [])
+
+    async def _answer(workspace_id: str, user_id: str, text: str, channel: str, thread_ts: str = "") -> Message:
+        """What is said to somebody's words, for them alone."""
+        if first_word(text) in ("help", "?"):
+            await _admit(workspace_id, user_id)
+            return help_blocks.help_message(is_admin=await deps.admitting.is_admin(workspace_id, user_id))
+        question = as_typed(text)
+        found = await _ask(workspace_id, user_id, question)
+        if found.fresh_until:
+            below = buttons(question, in_channel=channel[:1] in ("C", "G"), thread_ts=thread_ts)
+            return await _drawn(found, below)
+        return blocks.nothing_connected(is_admin=await deps.admitting.is_admin(workspace_id, user_id))
+
+    async def _drawn(found: Answer, *below: block_kit.Block) -> Message:
+        return await aside(lambda: blocks.answer(found, *below), len(found.lines))
+
+    async def _ask(workspace_id: str, user_id: str, question: str) -> Answer:
+        """The one place where this feature asks the books: as this person, who must be a member now."""
+        await _admit(workspace_id, user_id)
+        async with turns:
+            return await deps.asking.spend(workspace_id, question, me=user_id)
+
+    async def _admit(workspace_id: str, user_id: str) -> None:
+        if await deps.admitting.is_guest(workspace_id, user_id):
+            raise Refused(blocks.FOR_MEMBERS)

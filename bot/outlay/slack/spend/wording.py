@@ -1,0 +1,211 @@
+"""The sentences of an answer: the one line that says it all, what belongs beside it, and what the figures are worth.
+
+As mrkdwn. The terminal says the same, without the marks.
+"""
+
+from datetime import datetime
+
+from outlay import wording
+from outlay.slack.spend.rows import Label, biggest, labels
+from outlay.spend.answer import Answer, Before, Line, Unknown
+from outlay.spend.comparison import biggest_change
+from outlay.spend.query import REQUESTED, Query, Stretch
+from outlay.spend.timeseries import Course, course_of, spark
+
+ABOUT_THE_SAME_PERCENT = 1
+
+
+def headline(found: Answer, bold: str = "*") -> str:
+    """Total, period, how that is beside the days compared with, biggest part."""
+    period = wording.period(found.query)
+    if found.basis == "unpriced":
+        said = f"{bold}Not priced:{bold} {wording.tokens(found.unpriced_tokens)} {period}"
+    else:
+        said = f"{bold}{wording.money(found.total_nano_usd)}{bold} {period}"
+    said += only(found)
+    if found.before:
+        said += f", {beside(found, found.before)}"
+    return " · ".join(part for part in (said, _biggest(found, bold), _moved(found, bold)) if part)
+
+
+def nothing_spent(found: Answer) -> str:
+    """Where there is no line at all."""
+    today = found.as_of.date()  # a day's difference by the zone does not matter to what has not begun
+    said = f"$0 {wording.period(found.query)}{only(found)}"
+    if found.query.start > today:
+        return f"{said}: that has not begun."
+    before = f" {beside(found, found.before)[:1].upper()}{beside(found, found.before)[1:]}." if found.before else ""
+    if found.unknown:
+        first, *more = map(_not_there, found.unknown)
+        return " ".join((f"{said}: {first}", *(one[:1].upper() + one[1:] for one in more))) + before
+    return f"{said}: nothing was spent that a connected ledger knows of.{before}"
+
+
+def _not_there(one: Unknown) -> str:
+    """`no key of yours is called «x». Did you mean `key:ci`?`"""
+    nothing = _NOTHING.get(one.dimension, f"no {one.dimension} in the books is called")
+    near = f"{one.dimension}:{one.near}" if " " not in one.near else f'{one.dimension}:"{one.near}"'
+    hint = f" Did you mean {wording.command(near)}?" if one.near and one.dimension != REQUESTED else ""
+    return f"{nothing} {wording.safe(one.pattern)}.{hint}"
+
+
+def beside(found: Answer, before: Before) -> str:
+    """`$112.40 (37 %) more than $300.00 last week (9 Nov to 15 Nov 2026)`."""
+    than = f"{wording.money(before.total_nano_usd)} {wording.period(before.days)}"
+    if before.basis == "unpriced" or found.basis == "unpriced":
+        return (
+            f"beside what has no price {wording.period(before.days)}" if before.basis == "unpriced" else f"after {than}"
+        )
+    change = found.total_nano_usd - before.total_nano_usd
+    if abs(change) * 100 <= ABOUT_THE_SAME_PERCENT * abs(before.total_nano_usd):
+        return f"about as much as {than}"
+    share = wording.growth(found.total_nano_usd, before.total_nano_usd)
+    if share.endswith("much"):
+        return f"{share} as {than}"
+    part = f" ({share})" if share else ""
+    return f"{wording.money(abs(change))}{part} {'more' if change > 0 else 'less'} than {than}"
+
+
+def only(found: Answer) -> str:
+    """What the question was narrowed to, so that nobody takes a part for the whole."""
+    if not found.query.filters:
+        return ""
+    return ", only " + " and ".join(
+        f"{_FIELDS.get(name, name)} {wording.safe(value)}" for name, value in found.query.filters
+    )
+
+
+def remarks(found: Answer) -> list[str]:
+    """The sums that belong beside the total, where there are any; a sentence each."""
+    said = []
+    if found.before and (lengths := _lengths(found.query, found.before.days)):
+        said.append(lengths)
+    if any(name == REQUESTED for name, _ in found.query.filters):
+        said.append("What was asked of a router is told by reports that come late: the newest days may be missing.")
+    if found.residual_nano_usd:
+        said.append(wording.residual(found.residual_nano_usd))
+    if found.unpriced_tokens and found.basis != "unpriced":
+        said.append(_unpriced(found.unpriced_tokens))
+    if found.adjustments_nano_usd:
+        said.append(f"Ledgers corrected this period later, by {wording.money(found.adjustments_nano_usd)}.")
+    if found.byok_nano_usd:
+        said.append(wording.byok(found.byok_nano_usd, found.byok_counted_nano_usd))
+    if saved := found.saved_by_cache_nano_usd:
+        verb = "saved" if saved > 0 else "cost more than it saved, by"
+        said.append(f"Caching {verb} {wording.money(abs(saved))} at list price.")
+    if found.forecast:
+        said.append(_forecast(found))
+    return said
+
+
+def worth(found: Answer) -> str:
+    """What the figures are: basis, status, coverage, freshness, and whose days these are."""
+    return " · ".join(
+        (
+            wording.basis(found.basis, found.calibrated_by, found.as_of.date()),
+            wording.status(found.status, found.provisional_until, found.as_of),
+            wording.coverage(found.coverage, found.unpriced_tokens),
+            wording.freshness(found.fresh_until, found.as_of),
+            f"days in {wording.safe(found.time_zone)}",
+            *(("as far as whoever asked may see",) if _is_about_people(found.query) else ()),
+        )
+    )
+
+
+def _is_about_people(query: Query) -> bool:
+    """Whether whoever asked, and does not see everybody, was shown less than there is."""
+    asked = {*query.by, *(name for name, _ in query.filters)}
+    return query.sees is not None and bool(asked & {"owner", "key", "project"})
+
+
+def course(found: Course) -> str:
+    """The course as a row of bars, with its highest slot in words: for where no chart can be drawn."""
+    values = found.nano_usd
+    top = max(range(len(values)), key=lambda place: (values[place], place))
+    highest = f"highest {slot(found, top)}, {wording.money(values[top])}"
+    return f"{spark(values)}  {slot(found, 0)} to {slot(found, len(values) - 1)}, {highest}"
+
+
+def slot(found: Course, place: int) -> str:
+    """What a slot is called: `21 Nov`, `1–3 Nov`, `30 Oct–2 Nov`, `14:00`, `20 Nov 14:00`. At most 20 characters."""
+    first, last = found.slots[place]
+    if found.by_hour:
+        one_day = found.slots[-1][1] - found.slots[0][0] < wording.DAY
+        return f"{first:%H:%M}" if one_day else f"{wording.day(first.date(), first.date())} {first:%H:%M}"
+    year = "" if found.slots[0][0].year == found.slots[-1][1].year else f" {last:%y}"
+    if first == last:
+        return f"{wording.day(first.date(), first.date())}{year}"
+    begins = str(first.day) if first.month == last.month else wording.day(first.date(), first.date())
+    return f"{begins}–{wording.day(last.date(), last.date())}{year}"
+
+
+def title(label: Label) -> str:
+    """What a row is called, as mrkdwn."""
+    return f"<@{label.user}>" if label.user else wording.safe(label.text)
+
+
+def _biggest(found: Answer, bold: str) -> str:
+    """The biggest line; where time is asked about, the day or hour with most, or the biggest over all of the time."""
+    if len(found.lines) < 2:
+        return ""
+    others = tuple(name for name in found.query.by if name not in ("day", "hour"))
+    whole = course_of(found, slots_max=1, series_max=len(found.lines)) if others else None
+    top = biggest(found)
+    if top is None:
+        return ""
+    most = top.cost_nano_usd or 0
+    if whole and whole.series[0].line:
+        top, most = whole.series[0].line, sum(whole.series[0].nano_usd)
+    share = wording.percent(most, found.total_nano_usd)
+    amount = f"{wording.money(most)}{f' ({share})' if share else ''}"
+    if not others and (top.day or top.hour):
+        return f"most {_when(top, bold)}, {amount}"
+    name = " / ".join(title(label) for label in labels(top, others or found.query.by))
+    return f"biggest: {bold}{name}{bold}, {amount}"
+
+
+def _when(line: Line, bold: str) -> str:
+    """`on 6 Nov 2026`, `at 02:00 UTC on 6 Nov 2026`."""
+    at = datetime.fromisoformat(line.hour or f"{line.day}T00:00:00Z")
+    said = wording.day(at.date())
+    return f"at {bold}{at:%H:%M} UTC{bold} on {said}" if line.hour else f"on {bold}{said}{bold}"
+
+
+def _moved(found: Answer, bold: str) -> str:
+    """Who or what changed most, where that is not the whole of it."""
+    moved = biggest_change(found.lines) if found.before and len(found.lines) > 1 else None
+    if moved is None:
+        return ""
+    name = " / ".join(title(label) for label in labels(moved, found.query.by))
+    return f"moved most: {bold}{name}{bold}, {wording.change(moved.cost_nano_usd, moved.before_nano_usd)}"
+
+
+def _lengths(now: Query, before: Stretch) -> str:
+    """Said where more days are compared with fewer, or a day that is not over with one that is."""
+    days, other = (now.end - now.start).days + 1, (before.end - before.start).days + 1
+    if days != other:
+        return f"That is {wording.counted(days, 'day')} beside {other:,}."
+    return "Today is not over." if now.period == "today" else ""
+
+
+def _forecast(found: Answer) -> str:
+    foreseen, month = found.forecast, wording.month(found.query.start)
+    if foreseen is None or foreseen.likely_nano_usd is None:
+        return f"{month}: {foreseen.reason if foreseen else ''}."
+    low, high = wording.money(foreseen.low_nano_usd), wording.money(foreseen.high_nano_usd)
+    between = f" (between {low} and {high})" if low != high else ""
+    return f"{month} is likely to end at {wording.money(foreseen.likely_nano_usd)}{between}."
+
+
+def _unpriced(count: int) -> str:
+    have, are = ("has", "is") if count == 1 else ("have", "are")
+    return f"{wording.tokens(count)} {have} no known price and {are} not in the total."
+
+
+_NOTHING = {
+    "owner": "no key belongs to",
+    "ledger": "no ledger is connected that is called",
+    "connection": "no connection is called",
+    REQUESTED: "no ledger tells of requests to",
+}
+_FIELDS = {REQUESTED: "requests to"}

@@ -1,0 +1,83 @@
+"""Work that outlives its listener, bounded and drained: never fire-and-forget.
+
+Slack wants an acknowledgement within three seconds; what takes longer runs here. The set keeps a reference to each
+task, refuses more than it can carry, and a graceful stop waits for what is under way.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from outlay.slack.errors import Told, explain
+
+TASKS_MAX = 200
+CANCEL_SECONDS = 2.0  # what a cancelled task may still take to clean up
+
+T = TypeVar("T")
+
+
+class Busy(Told):
+    """Too much is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("Outlay has too much under way right now. Nothing was changed; try again in a minute.")
+
+
+class Tasks:
+    """A bounded set of running tasks."""
+
+    def __init__(self, log: logging.Logger, limit: int = TASKS_MAX) -> None:
+        self._log = log
+        self._limit = limit
+        self._running: set[asyncio.Task[Any]] = set()
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, T], name: str, *, awaited: bool = True) -> asyncio.Task[T]:
+        """Runs `work` as a task. Raises Busy when the set is full or the bot is stopping; `work` has not begun then.
+
+        `awaited`: the caller looks at what comes of it. Otherwise an error of it is logged here.
+        """
+        if self._draining or len(self._running) >= self._limit:
+            work.close()
+            raise Busy
+        task = asyncio.create_task(work, name=name)
+        self.hold(task)
+        if not awaited:
+            task.add_done_callback(self._report)
+        return task
+
+    def hold(self, task: asyncio.Task[Any]) -> None:
+        """Counts a task that somebody else started (Bolt keeps no reference to its own)."""
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def idle(self) -> None:
+        """Returns when nothing is running any more, what was started meanwhile included."""
+        while self._others():
+            await asyncio.wait(self._others())
+
+    async def drain(self, timeout_seconds: float) -> bool:
+        """Takes no more, waits for the rest, and cancels what is left over. True if all of it ended by itself."""
+        self._draining = True
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.idle()
+        except TimeoutError:
+            left = self._others()
+            self._log.warning("stopping with %d pieces of Slack work unfinished", len(left))
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=CANCEL_SECONDS)
+            return False
+        return True
+
+    def _others(self) -> set[asyncio.Task[Any]]:
+        return self._running - {asyncio.current_task()}
+
+    def _report(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            explain(error, self._log)

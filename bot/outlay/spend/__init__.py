@@ -1,0 +1,1 @@
+"""The spend question: parse it, plan it, sum it, answer it."""

@@ -1,0 +1,109 @@
+"""An answer to "who spent what?": figures, each of which says what it is. Faces (Slack, terminal, JSON) only render it.
+
+Money in nano-dollars, None where nothing has dollars. Times aware, UTC.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+from outlay.core.owner import KeyRef, Owner
+from outlay.core.tokens import NO_TOKENS, Tokens
+from outlay.spend.forecast import Forecast
+from outlay.spend.query import Query, Stretch
+
+Status = Literal["provisional", "settled", "closed", "adjustment", "mixed"]
+AnswerBasis = Literal["billed", "computed", "unpriced", "mixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model by its canonical name, with the names that ledgers gave it."""
+
+    id: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of an answer. Of the dimensions only those in `query.by` are set.
+
+    `adjusts` names the closed month that this money corrects; it counts on the day when it was observed.
+    `reason` is set where money has no key and nobody can be named: it says why. Then owner is unattributed, key None.
+    `model` None with "model" in `query.by`: money that no report has split by model (yet).
+    `before_nano_usd`: the same in the days that are compared with; only where there are such. None: nothing priced.
+    """
+
+    cost_nano_usd: int | None
+    status: Status
+    basis: AnswerBasis
+    tokens: Tokens = NO_TOKENS
+    requests: int | None = None
+    unpriced_tokens: int = 0
+    owner: Owner | None = None
+    key: KeyRef | None = None
+    model: ModelRef | None = None
+    ledger: str | None = None
+    connection: str | None = None
+    project: str | None = None
+    day: str | None = None
+    hour: str | None = None
+    reason: str = ""
+    adjusts: str = ""
+    before_nano_usd: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was spent in the days that an answer is compared with. `rest_nano_usd`: of the lines that `top` left out."""
+
+    days: Stretch
+    total_nano_usd: int
+    basis: AnswerBasis
+    rest_nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A filter that nothing in the books can pass, and the nearest name that something there has, or ""."""
+
+    dimension: str
+    pattern: str
+    near: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
+
+    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last of
+    what is provisional settles, where that is known. `calibrated_by`: the day of the bill that scaled what is computed,
+    where one did. `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
+    connected ledger of that upstream counts it. `coverage` is the share of tokens that have dollars. `fresh_until`
+    tells for each connection up to when its ledger has been read; None: never yet.
+    `before`: what it is compared with. `forecast`: where the month under way will end, if that was asked about.
+    `unknown`: what it is narrowed to and is not there; told only where there are no lines.
+    """
+
+    query: Query
+    time_zone: str
+    as_of: datetime
+    lines: tuple[Line, ...]
+    total_nano_usd: int
+    status: Status
+    basis: AnswerBasis
+    coverage: float
+    rest_count: int = 0
+    rest_nano_usd: int = 0
+    residual_nano_usd: int = 0
+    adjustments_nano_usd: int = 0
+    byok_nano_usd: int = 0
+    byok_counted_nano_usd: int = 0
+    unpriced_tokens: int = 0
+    saved_by_cache_nano_usd: int | None = None
+    fresh_until: dict[str, datetime | None] = field(default_factory=dict)
+    provisional_until: datetime | None = None
+    calibrated_by: date | None = None
+    before: Before | None = None
+    forecast: Forecast | None = None
+    unknown: tuple[Unknown, ...] = ()

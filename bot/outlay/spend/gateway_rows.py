@@ -1,0 +1,143 @@
+"""The split of what a connection counts by the gateway in front of it, made when a question about keys is read.
+
+Nothing of it is stored: the roll-ups stay the provider's, so totals cannot move, and a gateway that is connected late
+or put in front of something else rewrites nothing. Only days that both sides have told of are split. Adjustments are
+not: the month that they correct was read with its own keys.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy import bindparam, text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.ownership import KeyRow
+from outlay.books.rollups.report_precedence import DAY_SECONDS
+from outlay.core.model_names import canonical
+from outlay.core.tokens import CLASSES
+from outlay.database.engine import execute
+from outlay.database.tables import FIGURES, UNPRICED, Connection, LedgerKey
+from outlay.spend.aggregates import Row
+from outlay.spend.gateway_allocation import NOTHING, Amount, Step, split, steps
+
+_OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
+_CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
+_Slice = tuple[int, int | None, int, str]  # connection, the key that is claimed by itself or None, UTC day, model
+
+_USED = text(
+    f"SELECT connection_id, day, key_id, model_id, SUM(cost_nano_usd), SUM(byok_nano_usd), SUM({' + '.join(CLASSES)}), "
+    "SUM(unpriced_tokens) FROM spend_day WHERE connection_id IN :connections AND day >= :start AND day < :end "
+    "AND adjusts = 0 GROUP BY connection_id, day, key_id, model_id"
+).bindparams(bindparam("connections", expanding=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What stands in front of one connection: the gateways, each before a key or (None) before all other keys."""
+
+    gateways: tuple[tuple[int, int | None], ...]  # (connection, key), in the order in which they split
+
+    def place(self, key_id: int) -> int | None:
+        """Under what a key is split: itself if a gateway claims it by name, else None with all the others."""
+        return key_id if any(key_id == claimed for _, claimed in self.gateways) else None
+
+    def before(self, place: int | None) -> list[int]:
+        """The gateways before it."""
+        return [gateway for gateway, claimed in self.gateways if claimed == place]
+
+
+def fronts(connections: Collection[Connection]) -> dict[int, Front]:
+    """What stands in front of each connection; those with nothing in front are left out."""
+    found: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
+    for row in sorted(connections, key=lambda row: row.name):
+        if row.role == "attribution" and row.in_front_of is not None:
+            found[row.in_front_of].append((row.id or 0, row.in_front_of_key))
+    return {behind: Front(tuple(gateways)) for behind, gateways in found.items()}
+
+
+async def places(session: AsyncSession, rows: Collection[Connection]) -> dict[int, str]:
+    """For each connection that stands in front of another: CONNECTION, or CONNECTION:KEY_ID."""
+    standing = [row for row in rows if row.role == "attribution" and row.in_front_of is not None]
+    if not standing:
+        return {}
+    behind = {row.in_front_of for row in standing}
+    names = {row.id: row.name for row in await session.exec(select(Connection).where(col(Connection.id).in_(behind)))}
+    claimed = {row.in_front_of_key for row in standing} - {None}
+    keys = {
+        row.id: row.ledger_id for row in await session.exec(select(LedgerKey).where(col(LedgerKey.id).in_(claimed)))
+    }
+    return {
+        row.id or 0: names[row.in_front_of] + (f":{keys[row.in_front_of_key]}" if row.in_front_of_key else "")
+        for row in standing
+    }
+
+
+async def attributed(
+    session: AsyncSession,
+    rows: Sequence[Row],
+    standing: Mapping[int, Front],
+    keys: Mapping[int, KeyRow],
+    models: Mapping[int, str],
+) -> list[Row]:
+    """The rows (by time, key, model and basis) as the gateways in front of them share them out."""
+    if not rows:
+        return []
+    plans = await _plans(session, {row.time // DAY_SECONDS * DAY_SECONDS for row in rows}, standing, keys, models)
+    return list(chain.from_iterable(_split(row, plans.get(_slice(row, standing, keys, models), ())) for row in rows))
+
+
+def _slice(
+    row: Row, standing: Mapping[int, Front], keys: Mapping[int, KeyRow], models: Mapping[int, str]
+) -> _Slice | None:
+    """The slice that a row is of; None for money without a key, and for adjustments."""
+    key = keys.get(row.key_id) if row.key_id is not None else None
+    if key is None or not key.ledger_id or row.extent.adjusts:
+        return None
+    day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0])
+    return row.connection_id, standing[row.connection_id].place(key.id), day, model
+
+
+async def _plans(
+    session: AsyncSession,
+    days: Iterable[int],
+    standing: Mapping[int, Front],
+    keys: Mapping[int, KeyRow],
+    models: Mapping[int, str],
+) -> dict[_Slice | None, list[Step]]:
+    """How each slice is shared out, from what both sides have for it."""
+    asked = sorted(days)
+    ids = set(standing) | {gateway for front in standing.values() for gateway, _ in front.gateways}
+    span = {"connections": sorted(ids), "start": asked[0], "end": asked[-1] + DAY_SECONDS}
+    counted: dict[_Slice, Amount] = defaultdict(lambda: NOTHING)
+    used: dict[tuple[int, int, str], dict[int | None, Amount]] = defaultdict(dict)
+    for connection, day, key_id, model_id, cost, byok, tokens, unpriced in await execute(session, _USED, span):
+        key, model = keys.get(key_id), canonical(models[model_id])
+        amount = Amount(None if unpriced else int(cost or 0) + int(byok), int(tokens))
+        named = key is not None and bool(key.ledger_id)
+        if connection not in standing:
+            mine, whose = used[connection, day, model], key_id if named else None
+            mine[whose] = mine.get(whose, NOTHING).plus(amount)
+        elif named:
+            place = connection, standing[connection].place(key_id), day, model
+            counted[place] = counted[place].plus(amount)
+    return {
+        place: steps(amount, [used.get((gateway, place[2], place[3]), {}) for gateway in gateways])
+        for place, amount in counted.items()
+        if (gateways := standing[place[0]].before(place[1]))
+    }
+
+
+def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
+    if not along:
+        yield row
+        return
+    whole = [None if one is None else int(one) for one in row.figures[:-1]]
+    whole[_OUTPUT] = (whole[_OUTPUT] or 0) - (whole[_REASONING] or 0)  # apart, so that no part reasons more than it
+    for key_id, figures in split(tuple(whole), along):  # puts out
+        parts = [*figures]
+        parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
+        unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0
+        yield row._replace(key_id=row.key_id if key_id is None else key_id, figures=(*parts, unpriced))

@@ -1,0 +1,237 @@
+"""What a question reads: which roll-ups, over which stretches of time, in one statement.
+
+Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), or from the quarters, months
+and parts of months that they are summed up in; what is left at the edges of a local day from hours. Time is cut where
+something changes that a line depends on: who kept the books, what is closed, and, for the keys that change hands, their
+owner; so that one sum never spans both sides.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.rollups import period_sums
+from outlay.books.rollups.report_precedence import DAY_SECONDS
+from outlay.core import months
+from outlay.core.calendar_periods import midnight
+from outlay.core.offload import aside
+from outlay.database.engine import execute
+from outlay.database.tables import FIGURES, RESIDUAL, Connection
+from outlay.spend.aggregates import Extent, Row
+from outlay.spend.gateway_rows import attributed, fronts
+from outlay.spend.name_index import Names, possible
+from outlay.spend.query import REQUESTED, Query
+from outlay.spend.router_requests import routed
+
+KEYED = {"owner", "key", "project"}
+PARTS_A_STATEMENT = 200  # stretches of time that one statement reads; SQLite takes no more than 500
+KEYS_A_STATEMENT = 2_000  # keys that one names; for more it reads all
+_TABLES = {  # the dimensions that a roll-up has, besides connection and day
+    frozenset[str](): "spend_day_model",
+    frozenset({"model"}): "spend_day_model",
+    frozenset({"key"}): "spend_day_key",
+    frozenset({"key", "model"}): "spend_day",
+}
+_MEASURES = (*FIGURES, "unpriced_tokens")
+_SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _MEASURES)
+_RESIDUAL = f"CAST(SUM(CASE WHEN basis = {RESIDUAL} THEN cost_nano_usd ELSE 0 END) AS BIGINT)"
+_EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one grain. `at`: the start of the stretch, between two cuts, that it is a part of."""
+
+    at: int
+    grain: str  # "period", "day" or "hour"
+    start: int
+    end: int
+    periods: tuple[int, ...] = ()  # the numbers of those that make it up
+
+
+def asked(query: Query) -> set[str]:
+    """The dimensions that a question is about; about people also who may see whom, where not everybody may."""
+    found = set(query.by) | {name for name, _ in query.filters}
+    return found | {"owner"} if query.sees is not None and found & KEYED else found
+
+
+async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:
+    """What a question reads. Where it is about keys, gateways split what they are in front of."""
+    if routers := [pattern for name, pattern in query.filters if name == REQUESTED]:
+        start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+        return await routed(session, [row.id or 0 for row in wanted], routers, start, end)
+    standing = fronts(names.connections.values()) if asked(query) & KEYED else {}
+    behind = [row for row in wanted if row.id in standing]
+    if not behind:
+        return await _read(session, names, query, wanted)
+    finest = await _read(session, names, query, behind, finest=True)
+    rest = await _read(session, names, query, [row for row in wanted if row not in behind])
+    return rest + await attributed(session, finest, standing, names.keys, names.models)
+
+
+async def _read(
+    session: AsyncSession, names: Names, query: Query, wanted: list[Connection], *, finest: bool = False
+) -> list[Row]:
+    """Sums by what the question is about, over its spans; `finest`: by time, key, model and basis in any case."""
+    if not wanted:
+        return []
+    start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+    ids = [row.id or 0 for row in wanted]
+    about = asked(query) | ({"key", "model"} if finest else set())
+    keyed = bool(about & KEYED)
+    by_model = "model" in about or await _byok_counts(session, names, ids, start, end)
+    dimensions = frozenset(({"key"} if keyed else set()) | ({"model"} if by_model else set()))
+    moved = names.owners.changes(start, end) if "owner" in about else {}
+    where = _filtered(names, query, finest)
+    cuts = {start, *names.upstream.edges(start, end), *_closed_edges(names, start, end), end}
+    by_time = finest or bool({"day", "hour"} & set(query.by))
+    stretches = [(cuts, f"{where} AND key_id NOT IN ({_listed(moved)})" if moved else where)]
+    if moved:
+        changes = {day for days in moved.values() for day in days}
+        stretches.append((cuts | changes, f"{where} AND key_id IN ({_listed(moved)})"))
+    summed = await period_sums.held(session, ids, start, end) if keyed and not by_time else {id_: {} for id_ in ids}
+    alike: dict[frozenset[period_sums.Stretch], list[int]] = defaultdict(list)  # connections with the same periods
+    for id_ in ids:
+        alike[frozenset(summed[id_])].append(id_)
+    parts = [
+        _part(part, dimensions, some, filters, by_time=by_time)
+        for held, some in alike.items()
+        for edges, filters in stretches
+        for span in _spans(names, query, edges)
+        for part in _by_period(span, held, [summed[id_] for id_ in some])
+    ]
+    rows: list[Row] = []
+    for first in range(0, len(parts), PARTS_A_STATEMENT):
+        rows += await _summed(session, parts[first : first + PARTS_A_STATEMENT], sorted(dimensions), finest=finest)
+    return rows
+
+
+def _by_period(
+    span: Span, held: Collection[period_sums.Stretch], numbers: Sequence[Mapping[period_sums.Stretch, int]]
+) -> list[Span]:
+    """A span with its days summed up, as far as they are. `numbers`: of each connection's periods."""
+    if span.grain != "day" or not held:
+        return [span]
+    found, left = period_sums.cover(span.start, span.end, held)
+    parts = [Span(span.at, "day", start, end) for start, end in left]
+    if found:
+        ids = tuple(of_one[stretch] for of_one in numbers for stretch in found)
+        parts.append(Span(span.at, "period", span.start, span.end, ids))
+    return parts
+
+
+def _filtered(names: Names, query: Query, finest: bool) -> str:
+    """What a question's filters leave of a roll-up, as far as that does not depend on time."""
+    keys, models = possible(names, query)
+    where = f" AND model_id IN ({_listed(models)})" if models is not None else ""
+    if keys is not None and len(keys) <= KEYS_A_STATEMENT and not finest:  # behind a gateway, the keys become others
+        where += f" AND key_id IN ({_listed(keys)})"
+    return where
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Numbers for IN, of which there is none."""
+    return ", ".join(map(str, sorted(ids))) or "NULL"
+
+
+async def _byok_counts(session: AsyncSession, names: Names, ids: Collection[int], start: int, end: int) -> bool:
+    """Is there money in this time whose counting depends on the model that it was paid for?"""
+    if not names.upstream.depends_on_the_model(names.models.values()):
+        return False
+    first = start // DAY_SECONDS * DAY_SECONDS
+    found = await execute(
+        session,
+        text(
+            f"SELECT 1 FROM spend_day_model WHERE connection_id IN ({_listed(ids)}) "
+            f"AND day >= {first} AND day < {end} AND byok_nano_usd <> 0 LIMIT 1"
+        ),
+    )
+    return found.first() is not None
+
+
+def _closed_edges(names: Names, start: int, end: int) -> set[int]:
+    """Where, between two moments, closed months begin and end."""
+    closed = names.upstream.closed
+    first = {month for month in closed if months.before(month) not in closed}
+    last = {months.end_of(month) for month in closed if months.end_of(month) not in closed}
+    return {edge for edge in first | last if start < edge < end}
+
+
+def _part(span: Span, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
+    """SELECT for one stretch of time. Numbers stand in it as they are: nothing in it comes from outside."""
+    table = "spend_hour" if span.grain == "hour" else _TABLES[frozenset(dimensions)]
+    when = f"{span.grain} >= {span.start} AND {span.grain} < {span.end}"
+    if span.grain == "period":
+        table = table.replace("day", "period")
+        when = f"period_id IN ({_listed(span.periods)})"
+    columns = [f"{span.grain if by_time else span.at} AS at", "connection_id", *_ids(sorted(dimensions))]
+    return (
+        f"SELECT {', '.join(columns)}, basis, adjusts, settles_at, {', '.join(_MEASURES)} FROM {table} "
+        f"WHERE connection_id IN ({_listed(ids)}) AND {when}{where}"
+    )
+
+
+def _ids(dimensions: Iterable[str]) -> list[str]:
+    return [f"{name}_id" for name in dimensions]
+
+
+async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str], *, finest: bool) -> list[Row]:
+    """Sums up what some SELECTs give together."""
+    columns = ["at", "connection_id", *_ids(dimensions)]
+    names = ", ".join(columns)
+    found = await execute(
+        session,
+        text(
+            f"SELECT {names}, {_SUMS}, {_EXTENT}, {_RESIDUAL} FROM ({' UNION ALL '.join(parts)}) AS spent "
+            f"GROUP BY {names}, adjusts{', basis' if finest else ''}"
+        ),
+    )
+    key = columns.index("key_id") if "key_id" in columns else None
+    model = columns.index("model_id") if "model_id" in columns else None
+    width = len(columns)
+    read = found.all()
+
+    def as_rows() -> list[Row]:
+        return [
+            Row(
+                one[1],
+                one[0],
+                one[key] if key is not None else None,
+                one[model] if model is not None else None,
+                one[width:-6],
+                Extent((one[-6], one[-5]), (one[-4], one[-3]), one[0], one[-2]),
+                one[-1] or 0,
+            )
+            for one in map(tuple, read)
+        ]
+
+    return await aside(as_rows, len(read))
+
+
+def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:
+    """The stretches between the cuts, each by the coarsest grain that it can be read by."""
+    edges = sorted(cuts)
+    aligned = not edges[0] % DAY_SECONDS and not edges[-1] % DAY_SECONDS
+    by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(names.zone) == "UTC"))
+    for at, high in pairwise(edges):
+        low = at
+        if low < names.folded_until:  # of these days the hours are gone: a day belongs where it starts
+            edge = min(high, names.folded_until)
+            yield Span(at, "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS)
+            if edge == high:
+                continue
+            low = edge
+        first, last = -(-low // DAY_SECONDS) * DAY_SECONDS, high // DAY_SECONDS * DAY_SECONDS
+        if by_hours or first >= last:
+            yield Span(at, "hour", low, high)
+            continue
+        if low < first:
+            yield Span(at, "hour", low, first)
+        yield Span(at, "day", first, last)
+        if last < high:
+            yield Span(at, "hour", last, high)

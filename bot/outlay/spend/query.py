@@ -1,0 +1,50 @@
+"""What a question is once it is understood, and the error for a word that is not. `outlay.spend.parser` makes them."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+REQUESTED = "requested"  # a filter by what was asked for, which only `auto` makes; what ran is the model
+
+
+class QueryError(ValueError):
+    """A word that is not understood. `word` is that word; `hint` shows what would have worked.
+
+    `meant`: the whole question as it was probably meant, where one word of it was misspelled; else "".
+    """
+
+    def __init__(self, word: str, message: str, hint: str = "", meant: str = "") -> None:
+        super().__init__(message)
+        self.word = word
+        self.hint = hint
+        self.meant = meant
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days from `start` to `end`, both in it, and the words for them (`7d`, `last month`, `from … to …`)."""
+
+    start: date
+    end: date
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard.
+
+    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for.
+    `teams`: the filters (`team:core`) that stand for a team's members too; `owner:team:core` is the team's own keys.
+    `sees`: the owners whose figures whoever asks may see, besides totals; None: everybody's (see `policy`).
+    """
+
+    start: date
+    end: date
+    period: str
+    by: tuple[str, ...] = ("owner",)
+    filters: tuple[tuple[str, str], ...] = ()
+    top: int | None = None
+    words: str = field(default="", compare=False)
+    versus: Stretch | None = None
+    trend: bool = False
+    teams: tuple[str, ...] = ()
+    sees: frozenset[str] | None = None

@@ -1,0 +1,308 @@
+"""How a question is answered: what the roll-ups have for it, put in lines by the names behind the numbers.
+
+Owners and canonical model names are looked up on reading, so that a remap needs no rewriting. Rows are added up by
+place first; only what is shown becomes a line.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from outlay.books.ownership import KeyRow
+from outlay.books.pricing import calibration
+from outlay.books.rollups.hour_and_day import NEVER
+from outlay.core import months
+from outlay.core.calendar_periods import midnight
+from outlay.core.model_names import canonical
+from outlay.core.offload import aside
+from outlay.core.owner import OTHERS, UNATTRIBUTED, KeyRef, Owner
+from outlay.database.engine import execute
+from outlay.database.tables import FIGURES, Connection, Cursor
+from outlay.spend.aggregates import Extent, Row, Sums
+from outlay.spend.answer import Answer, Line, ModelRef
+from outlay.spend.name_index import Names, matches, names_of, passes, possible
+from outlay.spend.name_index import zone_of as zone_of  # from here, for whoever asks
+from outlay.spend.planner import KEYED, asked, rows_of
+from outlay.spend.query import REQUESTED, Query
+
+_SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
+_COMPUTED = ("computed", "mixed")
+_COST = FIGURES.index("cost_nano_usd")
+
+
+class Place(NamedTuple):
+    """What makes two rows one line: of each dimension asked for, what people tell it by."""
+
+    owner: str | None
+    key: tuple[str, str] | None  # the connection's name, the ledger's id
+    model: str | None
+    ledger: str | None
+    connection: str | None
+    project: str | None
+    day: str | None
+    hour: str | None
+    reason: str
+    adjusts: str
+
+
+@dataclass(slots=True)
+class _Group:
+    """The rows of one line, and whose they are."""
+
+    owner: Owner | None
+    key: KeyRow | None
+    sums: Sums
+
+
+class _Figured(NamedTuple):
+    """What the rows of a question come to."""
+
+    total: Sums
+    lines: tuple[Line, ...]
+    rest_count: int
+    rest_nano_usd: int
+    residual_nano_usd: int
+    byok_counted_nano_usd: int
+
+
+async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now: datetime) -> Answer:
+    """The answer to a question, from one consistent view of the books."""
+    names = await names_of(session, workspace_id, with_keys=bool(asked(query) & KEYED))
+    wanted = _connections(names, query)
+    seconds = int(now.timestamp())
+    rows = await rows_of(session, names, query, wanted)
+    found = await aside(lambda: _figured(names, query, rows, seconds), len(rows))
+    total, counted = found.total, found.total.tokens.total
+    return Answer(
+        query=query,
+        time_zone=str(names.zone),
+        as_of=now,
+        lines=found.lines,
+        total_nano_usd=total.cost or 0,
+        status=total.status(seconds, names.upstream.closed),
+        basis=total.basis(),
+        coverage=1.0 if not counted else (counted - total.unpriced) / counted,
+        rest_count=found.rest_count,
+        rest_nano_usd=found.rest_nano_usd,
+        residual_nano_usd=found.residual_nano_usd,
+        adjustments_nano_usd=await _adjusted(session, names, query, wanted),
+        byok_nano_usd=total.byok,
+        byok_counted_nano_usd=found.byok_counted_nano_usd,
+        unpriced_tokens=total.unpriced,
+        saved_by_cache_nano_usd=total.saved,
+        fresh_until=await freshness(session, wanted),
+        provisional_until=_provisional_until(total, seconds),
+        calibrated_by=await _calibrated_by(session, names, query, wanted) if total.basis() in _COMPUTED else None,
+    )
+
+
+def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figured:
+    """Puts rows in their places, and makes lines of those that are shown."""
+    sorter = _Sorter(names, query)
+    byok_counted = sum(map(sorter.sort, rows))
+    total = Sums()
+    for group in sorter.groups.values():
+        total.include(group.sums)
+    ordered = _ordered(query, sorter.groups)
+    top = query.top or len(ordered)
+    return _Figured(
+        total,
+        tuple(sorter.line(place, now) for place in ordered[:top]),
+        len(ordered[top:]),
+        sum(sorter.groups[place].sums.cost or 0 for place in ordered[top:]),
+        sorter.residual_nano_usd,
+        byok_counted,
+    )
+
+
+async def _calibrated_by(
+    session: AsyncSession, names: Names, query: Query, wanted: Sequence[Connection]
+) -> date | None:
+    """The day of the bill that scaled the last of the computed dollars."""
+    start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
+    models = possible(names, query)[1]
+    found = await calibration.latest_shown(session, [row.id or 0 for row in wanted], models, start, end)
+    return None if found is None else datetime.fromtimestamp(found, UTC).date()
+
+
+def _provisional_until(total: Sums, now: int) -> datetime | None:
+    """When the last of it settles; None if all has, or if only another report can settle it."""
+    latest = total.settles_at
+    return datetime.fromtimestamp(latest, UTC) if now < latest < NEVER else None
+
+
+def _connections(names: Names, query: Query) -> list[Connection]:
+    """The connections that a question is about. One that only attributes is read when asked for by name."""
+    found = []
+    for connection in names.connections.values():
+        by_name = [pattern for name, pattern in query.filters if name == "connection"]
+        by_ledger = [pattern for name, pattern in query.filters if name == "ledger"]
+        if connection.role != "books" and not by_name:
+            continue
+        if all(matches(connection.name, pattern) for pattern in by_name) and all(
+            matches(connection.ledger, pattern) for pattern in by_ledger
+        ):
+            found.append(connection)
+    books = [connection for connection in found if connection.role == "books"]
+    return books or found  # what counts and what only attributes are never added up
+
+
+class _Sorter:
+    """Puts rows in their places."""
+
+    def __init__(self, names: Names, query: Query) -> None:
+        self.groups: dict[Place, _Group] = {}
+        self._names = names
+        self._filters = query.filters
+        self._by = set(query.by)
+        self._sees = query.sees if asked(query) & KEYED else None
+        self._narrowed = any(name in KEYED for name, _ in query.filters)
+        self._spellings: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
+        self.residual_nano_usd = 0
+        self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
+
+    def sort(self, row: Row) -> int:
+        """Adds a row where it belongs, if no filter leaves it out; how much of it was paid upstream and counts."""
+        found = self.place(row)
+        if found is None:
+            return 0
+        place, owner, key = found
+        self.residual_nano_usd += row.residual_nano_usd
+        name = self._model_name(row)
+        if place.model:
+            self._spellings[place.model].add(name)
+        group = self.groups.get(place)
+        if group is None:
+            group = self.groups[place] = _Group(owner, key, Sums())
+        figures, byok = self._names.upstream.with_byok(row.figures, name, row.time)
+        group.sums.add(figures, row.extent)
+        return byok
+
+    def place(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
+        """Where a row belongs, by the dimensions asked for; None if a filter leaves it out."""
+        who = (row.connection_id, row.time, row.key_id, row.model_id, row.extent.adjusts)
+        if who not in self._known:
+            self._known[who] = self._placed(row)
+        return self._known[who]
+
+    def _placed(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
+        names, by = self._names, self._by
+        key = names.keys.get(row.key_id) if row.key_id is not None else None
+        owner = names.owners.of(row.key_id, row.time) if row.key_id is not None else UNATTRIBUTED
+        name = self._model_name(row)
+        if not all(passes(*one, key, owner, name) for one in self._filters):
+            return None
+        others = self._sees is not None and not self._may_see(owner)
+        if others and self._narrowed:
+            return None  # what is narrowed to somebody is nobody else's to see, not even as a sum
+        if others:
+            owner, key = OTHERS, None
+        connection = names.connections[row.connection_id]
+        reason = key.reason if key and by & KEYED else "" if not others or "owner" in by else "everybody else's"
+        said = owner if "owner" in by or others else UNATTRIBUTED if reason else None
+        place = Place(
+            owner=said.id if said else None,
+            key=(names.connections[key.connection_id].name, key.ledger_id)
+            if key and key.ledger_id and "key" in by
+            else None,
+            model=(canonical(name) if name else None) if "model" in by else None,
+            ledger=connection.ledger if "ledger" in by else None,
+            connection=connection.name if "connection" in by else None,
+            project=(key.project_name or key.project_id if key else "") if "project" in by else None,
+            day=datetime.fromtimestamp(row.time, names.zone).date().isoformat() if "day" in by else None,
+            hour=datetime.fromtimestamp(row.time, UTC).strftime("%Y-%m-%dT%H:00:00Z") if "hour" in by else None,
+            reason=reason,
+            adjusts=months.name(row.extent.adjusts) if row.extent.adjusts else "",
+        )
+        return place, said, key
+
+    def _may_see(self, owner: Owner) -> bool:
+        """Whether whoever asks sees whose this is; money that is nobody's by name only where no key would tell."""
+        if owner.id == UNATTRIBUTED.id:
+            return not self._narrowed and not self._by & (KEYED - {"owner"})
+        return self._sees is None or owner.id in self._sees
+
+    def _model_name(self, row: Row) -> str:
+        return self._names.models[row.model_id] if row.model_id is not None else ""
+
+    def line(self, place: Place, now: int) -> Line:
+        """A place with its sums and names, as it is shown."""
+        group = self.groups[place]
+        sums, key = group.sums, group.key
+        home = self._names.connections[key.connection_id] if key else None  # of a gateway's key: not whose money it is
+        return Line(
+            cost_nano_usd=sums.cost,
+            status=sums.status(now, self._names.upstream.closed),
+            basis=sums.basis(),
+            tokens=sums.tokens,
+            requests=sums.requests,
+            unpriced_tokens=sums.unpriced,
+            owner=group.owner,
+            key=KeyRef(key.ledger_id, key.name or key.label, home.ledger, home.name)
+            if place.key and key and home
+            else None,
+            model=ModelRef(place.model, tuple(sorted(self._spellings[place.model]))) if place.model else None,
+            ledger=place.ledger,
+            connection=place.connection,
+            project=place.project,
+            day=place.day,
+            hour=place.hour,
+            reason=place.reason,
+            adjusts=place.adjusts,
+        )
+
+
+def _ordered(query: Query, groups: Mapping[Place, _Group]) -> list[Place]:
+    """In order of time where time was asked for, else the biggest first; ties by name, so that an answer is stable."""
+    by_time = "day" in query.by or "hour" in query.by
+    return sorted(
+        groups,
+        key=lambda place: (
+            (place.day or "", place.hour or "") if by_time else ("", ""),
+            -(groups[place].sums.cost or 0),
+            str(tuple(place)),
+        ),
+    )
+
+
+async def _adjusted(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> int:
+    """What later entries say about the period asked for, wherever they count."""
+    if not wanted or not names.upstream.closed or any(name == REQUESTED for name, _ in query.filters):
+        return 0
+    rows = await execute(
+        session,
+        text(
+            f"SELECT connection_id, key_id, model_id, {_SUMS}, MIN(day), month FROM adjustment "
+            "WHERE connection_id IN :connections AND day >= :start AND day < :end "
+            "GROUP BY connection_id, key_id, model_id, month"
+        ).bindparams(bindparam("connections", expanding=True)),
+        {
+            "connections": [row.id for row in wanted],
+            "start": midnight(query.start, names.zone),
+            "end": midnight(query.end + timedelta(days=1), names.zone),
+        },
+    )
+    sorter, total = _Sorter(names, query), 0
+    for connection_id, key_id, model_id, *figures, day, month in rows:
+        row = Row(connection_id, day, key_id, model_id, tuple(figures), Extent((0, 0), (0, 0), day, month))
+        if sorter.place(row):
+            total += int(names.upstream.with_byok(row.figures, names.models[model_id], month)[0][_COST] or 0)
+    return total
+
+
+async def freshness(session: AsyncSession, connections: Sequence[Connection]) -> dict[str, datetime | None]:
+    """Up to when each connection's ledger has been read."""
+    fresh: dict[str, datetime | None] = {row.name: None for row in connections}
+    named = {row.id: row.name for row in connections}
+    for cursor in (await session.exec(select(Cursor))).all():
+        name = named.get(cursor.connection_id)
+        if name is not None and cursor.watermark is not None:
+            at = datetime.fromtimestamp(cursor.watermark, UTC)
+            fresh[name] = max(fresh[name] or at, at)
+    return fresh

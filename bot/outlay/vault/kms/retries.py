@@ -1,0 +1,62 @@
+"""How long a key service is waited for: a few tries, a few seconds each; then nobody asks it for a short while.
+
+Without that last rule a thousand connections would each wait for an outage, one after the other. Only what passes by
+itself is tried again; a refusal is a refusal.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from outlay.core.clock import Clock
+from outlay.vault.errors import VaultUnavailable
+from outlay.vault.key_wrapper import KeyWrapper
+from outlay.vault.kms.errors import out_of_reach
+
+TRY_SECONDS = 5.0
+WAITS_SECONDS = (0.2, 0.8)  # between tries: so there are three
+AT_ONCE = 4
+SHUT_SECONDS = 15.0
+_Result = TypeVar("_Result")
+
+
+class Patient:
+    """A key behind a network, asked with patience that ends. Raises VaultUnavailable when it has ended."""
+
+    def __init__(self, backend: KeyWrapper, clock: Clock) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._shut_until = float("-inf")
+        self._why = ""
+
+    def __repr__(self) -> str:
+        return f"Patient({self._backend!r})"
+
+    @property
+    def id(self) -> str:
+        return self._backend.id
+
+    async def wrap(self, data_key: bytes, context: Mapping[str, str]) -> bytes:
+        return await self._persist(lambda: self._backend.wrap(data_key, context))
+
+    async def unwrap(self, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        return await self._persist(lambda: self._backend.unwrap(wrapped, context))
+
+    async def _persist(self, ask: Callable[[], Awaitable[_Result]]) -> _Result:
+        async with self._places:
+            for wait_seconds in (*WAITS_SECONDS, None):
+                if self._clock.monotonic() < self._shut_until:
+                    break
+                try:
+                    async with asyncio.timeout(TRY_SECONDS):
+                        return await ask()
+                except TimeoutError:
+                    self._why = str(out_of_reach(self.id, f"nothing within {TRY_SECONDS:g} s"))
+                except VaultUnavailable as error:
+                    self._why = str(error)
+                if wait_seconds is None:
+                    self._shut_until = self._clock.monotonic() + SHUT_SECONDS
+                else:
+                    await self._clock.sleep(wait_seconds)
+            raise VaultUnavailable(self._why)

@@ -1,0 +1,68 @@
+"""What every request meets first: bodies are bounded before they are read, strangers may knock only so often, and each
+answer says that it is nobody's to frame, guess at or keep.
+
+What is under a `signed` path looks after itself: a request with a good signature is never counted against anybody,
+since all of Slack may come from one proxy's address.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from outlay.core.rate_limiter import Quota
+
+BODY_BYTES_MAX = 1024 * 1024  # no route takes more; those that read a body without a length count along
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+class Gate:
+    """Around the whole app. `monotonic` gives seconds."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        signed: Iterable[str] = (),
+        quota: Quota | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._signed = tuple(signed)
+        self._quota = quota or Quota()
+        self._monotonic = monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        headers = Headers(scope=scope)
+        length = headers.get("content-length", "0")
+        closing = {"Connection": "close"}  # what of the body is still on its way is not waited for
+        if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > BODY_BYTES_MAX:
+            return PlainTextResponse("too long\n", 413, headers=closing)
+        if not scope["path"].startswith(self._signed):
+            wait_seconds = self._quota.take((scope.get("client") or ("",))[0], self._monotonic())
+            if wait_seconds:
+                return PlainTextResponse("too often\n", 429, headers=closing | {"Retry-After": str(wait_seconds)})
+        return None

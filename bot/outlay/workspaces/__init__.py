@@ -1,0 +1,1 @@
+"""Workspaces: tenants, their Slack installations and their preferences."""

@@ -1,1 +1,0 @@
-"""What admins are told when a connection needs them."""

@@ -1,0 +1,61 @@
+"""The organization's keys, and whose they are. Its people are listed beside them, as seats.
+
+Somebody may use Claude without a key, signed in at the Console or in Claude Code: that is billed to the person, and the
+person's own id stands where a key's would. An address comes from the list of members, never from a name.
+"""
+
+from outlay.plugin import Key
+from outlay_plugins._anthropic.client import Asking
+from outlay_plugins._anthropic.rows import DEFAULT_WORKSPACE
+from outlay_plugins._anthropic.schemas import ApiKey, Listing, Person, Workspace, utc
+
+DEFAULT_WORKSPACE_NAME = "Default workspace"
+SEAT = "seat: use without a key"
+NO_LONGER_USED = ("inactive", "archived", "expired")
+
+
+class Account:
+    """Who is who."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    async def keys(self) -> list[Key]:
+        """All keys, in whatever state, and a seat for each member."""
+        people = await self._asking.listing("/users", Listing[Person])
+        places = await self._asking.listing("/workspaces", Listing[Workspace], [("include_archived", "true")])
+        found = await self._asking.listing("/api_keys", Listing[ApiKey])
+        emails = {person.id: person.email for person in people}
+        names = {DEFAULT_WORKSPACE: DEFAULT_WORKSPACE_NAME} | {place.id: place.name for place in places}
+        keys = {key.id: _key(key, emails, names) for key in found}  # one that moved between two pages is there twice
+        seats = {person.id: Key(person.id, person.name or person.email, SEAT, email=person.email) for person in people}
+        return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
+
+
+def _key(key: ApiKey, emails: dict[str, str], names: dict[str, str]) -> Key:
+    project = _workspace(key)
+    return Key(
+        id=key.id,
+        name=key.name,
+        label=key.partial_key_hint,
+        project_id=project,
+        project_name=names.get(project, ""),
+        email=emails.get(_person(key), ""),
+        disabled=key.status in NO_LONGER_USED,
+        created_at=utc(key.created_at) if key.created_at else None,
+    )
+
+
+def _workspace(key: ApiKey) -> str:
+    """The workspace a key belongs to, "" for a key of the whole organization."""
+    if key.scope is None or key.scope.type == "":
+        return key.workspace_id or DEFAULT_WORKSPACE
+    return (key.scope.workspace_id or DEFAULT_WORKSPACE) if key.scope.type == "workspace" else ""
+
+
+def _person(key: ApiKey) -> str:
+    """The id of whom a key acts for, else of who made it. A service account's key is nobody's in person."""
+    principal, maker = key.principal, key.created_by
+    if principal and "service" in principal.type:
+        return ""
+    return (principal and (principal.user_id or principal.id)) or (maker.id if maker else "")

@@ -1,0 +1,135 @@
+"""Report `analytics`: what was billed, by the hour, by key and person and model. Dollars and tokens are two answers.
+
+They are joined by what they were both grouped by. Each answer says up to when its figures are there
+(`data_refreshed_at`); a page ends with the last hour that was over by then, so that half an hour never stands for one.
+Not every organization has it: then the page is absent, and the older reports count.
+"""
+
+from collections.abc import Hashable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from outlay.plugin import Clock, Page, Permanent, Window
+from outlay_plugins._anthropic.client import LIST_ROWS, Absent, Asking, Pair, by_halves, grouped, is_about_grouping
+from outlay_plugins._anthropic.rows import HOUR, Figures, Place, Stretch, Table, floor, rfc3339, rows, stretch, tally
+from outlay_plugins._anthropic.schemas import AnalyticsCostRow, AnalyticsUsageRow, usd, utc
+from outlay_plugins._anthropic.schemas import Page as Answer
+
+COST, USAGE = "/analytics/cost", "/analytics/usage"
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # it knows nothing from before
+FIRST_HOURS, MOST_HOURS = 24, 7 * 24  # an answer takes up to 31 days, but a page is one answer
+SURE_LAG = timedelta(hours=24)  # where it does not say how fresh it is
+GROUPINGS = (
+    ("api_key_id", "actor", "workspace_id", "model", "service_tier"),
+    ("api_key_id", "workspace_id", "model", "service_tier"),
+    ("api_key_id", "workspace_id", "model"),
+)
+Costs = Answer[AnalyticsCostRow]
+Usages = Answer[AnalyticsUsageRow]
+ABSENT = "This organization does not have Anthropic's analytics; the older reports count. {}"
+
+
+class Analytics:
+    """Reads it, and knows whether it is there."""
+
+    def __init__(self, clock: Clock, asking: Asking) -> None:
+        self._clock, self._asking = clock, asking
+        self._grouping = 0
+        self._is_there: bool | None = None
+
+    async def is_there(self) -> bool:
+        """Whether the organization has it. Asked once a task, with as small a question as there is."""
+        if self._is_there is None:
+            hour = floor(self._clock.now(), HOUR)
+            query: list[Pair] = [
+                ("starting_at", rfc3339(hour - HOUR)),
+                ("ending_at", rfc3339(hour)),
+                ("time_bucket_width", "1h"),
+                ("limit", LIST_ROWS),
+            ]
+            try:
+                await self._asking.report(COST, Costs, query, lambda _: (), beta=True)
+                await self._asking.report(USAGE, Usages, query, lambda _: (), beta=True)
+            except Absent:
+                self._is_there = False
+            else:
+                self._is_there = True
+        return self._is_there
+
+    async def page(self, window: Window, cursor: str | None) -> Page:
+        """As many hours as are not too many rows, up to the watermark."""
+        window = Window(min(max(window.start, FIRST_DAY), window.end), window.end)
+        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
+        return await by_halves(lambda part: self._page(window, part), part)
+
+    async def _page(self, window: Window, part: Stretch) -> Page:
+        said = Window(part.start, max(floor(part.end, HOUR), part.start))
+        if said.start == said.end:
+            return Page(said)
+        try:
+            table, told_until = await self._ask(said)
+        except Absent as error:
+            self._is_there = False
+            return Page(window, absent=True, notes=(ABSENT.format(error),))
+        self._is_there = True
+        end = max(said.start, min(said.end, told_until))
+        found = rows({place: figures for place, figures in table.items() if place[0] < end})
+        notes = () if self._grouping == 0 else (NOTE.format(", ".join(GROUPINGS[self._grouping])),)
+        more = part.next_cursor(window, len(found)) if end == part.end else None
+        return Page(Window(said.start, end), found, cursor=more, notes=notes)
+
+    async def _ask(self, said: Window) -> tuple[Table, datetime]:
+        while True:
+            try:
+                return await self._joined(said)
+            except Permanent as error:
+                if not is_about_grouping(error) or self._grouping + 1 >= len(GROUPINGS):
+                    raise
+                self._grouping += 1
+
+    async def _joined(self, said: Window) -> tuple[Table, datetime]:
+        """Dollars and tokens of a stretch, and up to when both are known. What has tokens and no bill cost nothing."""
+        query: list[Pair] = [
+            ("starting_at", rfc3339(said.start)),
+            ("ending_at", rfc3339(said.end)),
+            ("time_bucket_width", "1h"),
+            *grouped(GROUPINGS[self._grouping]),
+            ("order_by", "time"),
+            ("order", "asc"),
+            ("limit", LIST_ROWS),
+        ]
+        told_until = [said.end]
+
+        def note(refreshed_at: datetime | None) -> None:
+            known_until = self._clock.now() - SURE_LAG if refreshed_at is None else refreshed_at
+            told_until.append(floor(utc(known_until), HOUR))
+
+        def costs(answer: Costs) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+            note(answer.data_refreshed_at)
+            for row in answer.data:
+                start, who, cost = utc(row.starting_at), row.group.who, row.cost
+                if said.start <= start < said.end:
+                    figures = Figures(usd(cost.amount, cost.currency, COST), requests=cost.requests)
+                    yield (start, who), ((start, who), figures)
+
+        def usages(answer: Usages) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+            note(answer.data_refreshed_at)
+            for row in answer.data:
+                start, who = utc(row.starting_at), row.group.who
+                if said.start <= start < said.end:
+                    tokens, requests = row.usage.tokens, row.usage.requests
+                    if tokens.total or requests:
+                        yield (start, who), ((start, who), Figures(Decimal(0), tokens, requests))
+
+        billed = await self._asking.report(COST, Costs, query, costs, beta=True)
+        if min(told_until) <= said.start:
+            return {}, said.start
+        used = await self._asking.report(USAGE, Usages, query, usages, beta=True)
+        requests_told = {line for line, (_, figures) in billed.items() if figures.requests is not None}
+        for line in requests_told & used.keys():
+            place, figures = used[line]
+            used[line] = place, Figures(figures.cost_usd, figures.tokens)  # both tell the same requests
+        return tally([*billed.values(), *used.values()]), min(told_until)
+
+
+NOTE = "Anthropic did not group its analytics by person; they are told by {} only."

@@ -1,0 +1,133 @@
+"""Asking Anthropic: all pages of a report or a list, and what to make of its ways to say no.
+
+A cursor that has expired (410: the figures were refreshed between two pages) starts the report over. A grouping that
+the account does not have is asked for again with less. A report that the organization does not have is told apart from
+one that fails.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from outlay.plugin import Context, Permanent
+from outlay.plugin import Page as Reported
+from outlay.plugin.read_client import TOO_LARGE, Params
+from outlay_plugins._anthropic.rows import Stretch
+from outlay_plugins._anthropic.schemas import Listing, Page, read
+
+ROOT = "/v1/organizations"
+BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
+MAX_PAGES = 100  # of one question; of rows a hundred thousand
+MAX_RESTARTS = 3  # of one question whose cursor expires
+LIST_ROWS = 1_000
+GONE = 410
+T = TypeVar("T", bound=BaseModel)
+V = TypeVar("V")
+Pair = tuple[str, str | int]
+Query = Sequence[Pair]
+Line = tuple[Hashable, V]  # what tells it from another, and what it says
+
+
+class Absent(Exception):
+    """The organization does not have this report; the words say what Anthropic said."""
+
+
+class TooMuch(Permanent):
+    """More than one question should ask for; half of the time may do."""
+
+
+async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretch) -> Reported:
+    """The page of a stretch, or of as much of its beginning as is not too much. Raises TooMuch if an hour is."""
+    while True:
+        try:
+            return await page(part)
+        except TooMuch:
+            if (half := part.half()) is None:
+                raise
+            part = half
+
+
+class Asking:
+    """Asks with the client of one task."""
+
+    def __init__(self, context: Context) -> None:
+        self._http = context.http
+
+    async def report(
+        self,
+        path: str,
+        shape: type[Page[T]],
+        query: Query,
+        lines: Callable[[Page[T]], Iterable[Line[V]]],
+        *,
+        beta: bool = False,
+    ) -> dict[Hashable, V]:
+        """All that an answer's pages say, by what tells one line from another: a page that comes twice says it once.
+
+        Raises the five errors (TooMuch is a Permanent), and Absent where a beta is not there for this organization.
+        """
+        restarts = 0
+        while True:
+            try:
+                return await self._pages(path, shape, query, lines, beta)
+            except Permanent as error:
+                restarts += 1
+                if error.status != GONE or restarts > MAX_RESTARTS:
+                    raise
+
+    async def _pages(
+        self, path: str, shape: type[Page[T]], query: Query, lines: Callable[[Page[T]], Iterable[Line[V]]], beta: bool
+    ) -> dict[Hashable, V]:
+        found: dict[Hashable, V] = {}
+        token, seen = "", set[str]()
+        for _ in range(MAX_PAGES):
+            params: Params = [*query, ("page", token)] if token else query
+            try:
+                answer = await self._http.get(ROOT + path, params, headers=BETA if beta else None)
+            except Permanent as error:
+                if beta and is_absent(error):
+                    raise Absent(str(error)) from None
+                if TOO_LARGE in str(error):
+                    raise TooMuch(str(error)) from None
+                raise
+            page = read(shape, answer, path)
+            found.update(lines(page))
+            token = page.next_page or ""
+            if not token or page.has_more is False:
+                return found
+            if token in seen:
+                raise Permanent(f"Anthropic's pages of {path} go in circles.")
+            seen.add(token)
+        raise TooMuch(f"Anthropic's answer about {path} goes on beyond {MAX_PAGES} pages.")
+
+    async def listing(self, path: str, shape: type[Listing[T]], query: Query = ()) -> list[T]:
+        """All of a list."""
+        found: list[T] = []
+        after, seen = "", set[str]()
+        for _ in range(MAX_PAGES):
+            params: Params = [*query, ("limit", LIST_ROWS), *([("after_id", after)] if after else [])]
+            page = read(shape, await self._http.get(ROOT + path, params), path)
+            found += page.data
+            after = page.last_id or ""
+            if not page.has_more or not page.data:
+                return found
+            if not after or after in seen:
+                raise Permanent(f"Anthropic's pages of {path} go in circles.")
+            seen.add(after)
+        raise Permanent(f"Anthropic's list of {path} goes on beyond {MAX_PAGES} pages.")
+
+
+def is_absent(error: Permanent) -> bool:
+    """Whether a refusal means that there is no such report here: not allowed, not found, or a beta not open."""
+    return error.status in (403, 404) or (error.status == 400 and "beta" in str(error).lower())
+
+
+def is_about_grouping(error: Permanent) -> bool:
+    """Whether it was refused for what it was grouped by."""
+    return error.status == 400 and "group_by" in str(error)
+
+
+def grouped(dimensions: Sequence[str]) -> list[Pair]:
+    """The dimensions as Anthropic takes them: at most five."""
+    return [("group_by[]", name) for name in dimensions]

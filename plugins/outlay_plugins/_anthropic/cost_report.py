@@ -1,0 +1,84 @@
+"""Report `cost_report`: the bill of a UTC day, by workspace and model. It names no key; `usage` splits it.
+
+It counts only where the organization does not have analytics, which tell the same money better. Amounts are text, in
+CENTS. What is no tokens (web searches, code that ran, sessions) nobody can be named for. Priority Tier is not in it.
+"""
+
+import re
+from collections.abc import Hashable, Iterator
+from datetime import datetime
+
+from outlay.plugin import Page, Window
+from outlay_plugins._anthropic.analytics import Analytics
+from outlay_plugins._anthropic.client import Asking, Pair, grouped
+from outlay_plugins._anthropic.rows import DAY, Figures, Place, ceiling, floor, rfc3339, rows, tally
+from outlay_plugins._anthropic.schemas import Bucket, CostRow, Who, usd, utc
+from outlay_plugins._anthropic.schemas import Page as Answer
+
+PATH = "/cost_report"
+DAYS_A_PAGE = 31
+REASONS = {
+    "tokens": "billed by workspace and model; Anthropic does not say by which key",
+    "web_search": "web searches",
+    "code_execution": "code execution",
+    "session_usage": "running time of managed agents' sessions",
+}
+OTHER = "other costs on the bill"
+_TITLE = re.compile(r"claude [a-z0-9. ]*?(?= usage\b| - |$)")
+Answers = Answer[Bucket[CostRow]]
+
+
+class Bills:
+    """Reads it."""
+
+    def __init__(self, asking: Asking, analytics: Analytics) -> None:
+        self._asking, self._analytics = asking, analytics
+
+    async def page(self, window: Window, cursor: str | None) -> Page:
+        """Up to 31 days; absent where analytics tell."""
+        if await self._analytics.is_there():
+            return Page(window, absent=True)
+        start = window.start if cursor is None else datetime.fromisoformat(cursor)
+        said = Window(floor(start, DAY), min(floor(start, DAY) + DAYS_A_PAGE * DAY, ceiling(window.end, DAY)))
+        query: list[Pair] = [
+            ("starting_at", rfc3339(said.start)),
+            ("ending_at", rfc3339(said.end)),
+            ("bucket_width", "1d"),
+            ("limit", DAYS_A_PAGE),
+            *grouped(("workspace_id", "description")),
+        ]
+
+        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[str, Place, Figures]]]:
+            for bucket in answer.data:
+                day = utc(bucket.starting_at)
+                if said.start <= day < said.end:
+                    for row in bucket.results:
+                        figures = Figures(usd(row.amount, row.currency, PATH))
+                        yield (day, row.place), (reason_for(row), (day, who_of(row)), figures)
+
+        told = list((await self._asking.report(PATH, Answers, query, lines)).values())
+        found = []
+        for reason in sorted({reason for reason, *_ in told}):
+            table = tally((place, figures) for why, place, figures in told if why == reason)
+            found += rows(table, reason)
+        more = said.end.isoformat() if said.end < window.end else None
+        return Page(said, found, cursor=more)
+
+
+def reason_for(row: CostRow) -> str:
+    """Why a line of the bill names no key."""
+    kind = row.cost_type or ("tokens" if model_of(row) else "")
+    return REASONS.get(kind, OTHER)
+
+
+def who_of(row: CostRow) -> Who:
+    """What of a line is told by dimensions."""
+    return Who(workspace_id=row.workspace_id, model=model_of(row), tier=row.service_tier)
+
+
+def model_of(row: CostRow) -> str:
+    """The model that a line names, else the one in its description: "Claude Sonnet 4.5 Usage - Input Tokens"."""
+    if row.model:
+        return row.model
+    title = _TITLE.match(row.description.lower())
+    return title.group().strip().replace(" ", "-") if title else ""

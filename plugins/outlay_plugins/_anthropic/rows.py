@@ -1,0 +1,132 @@
+"""From what the reports say to rows: whose a line is, what it adds up to, and how much of a window fits into a page.
+
+A request that a key authenticated is that key's, whoever used it. Without a key it is the person's or the service
+account's that Anthropic names: they are billed by a seat, whose id is theirs. Both reports follow that rule, so that a
+key is the same in both. What neither tells is nobody's, for a reason.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from outlay.plugin import NO_TOKENS, Permanent, Row, Tokens, Window
+from outlay_plugins._anthropic.schemas import Who
+
+DEFAULT_WORKSPACE = "default"  # Anthropic calls it null
+LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers nobody knows
+NOBODYS = "used in Anthropic's Console, or without a key that it names"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MANY_ROWS, FEW_ROWS = 20_000, 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a line says; None is unknown."""
+
+    cost_usd: Decimal | None = None
+    tokens: Tokens = NO_TOKENS
+    requests: int | None = None
+
+    def plus(self, other: "Figures") -> "Figures":
+        """The sum; what only one of them knows is taken from that one."""
+        cost = [one for one in (self.cost_usd, other.cost_usd) if one is not None]
+        requests = [one for one in (self.requests, other.requests) if one is not None]
+        return Figures(
+            sum(cost, Decimal(0)) if cost else None,
+            self.tokens.plus(other.tokens),
+            sum(requests) if requests else None,
+        )
+
+
+Place = tuple[datetime, Who]
+Table = dict[Place, Figures]
+
+
+def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
+    """Lines to a table: what is the same bucket to us is summed."""
+    table: Table = {}
+    for (start, who), figures in lines:
+        place = start, who._replace(actor_id="") if who.key_id else who
+        before = table.get(place)
+        table[place] = figures if before is None else before.plus(figures)
+    return table
+
+
+def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
+    """A table as rows. The ordinary tier goes without saying; every other is a dimension."""
+    found = []
+    for (start, who), figures in table.items():
+        key = who.key_id or who.actor_id
+        found.append(
+            Row(
+                start=start,
+                key=key,
+                reason="" if key else nobodys,
+                model=who.model,
+                project=who.workspace_id or DEFAULT_WORKSPACE,
+                cost_usd=figures.cost_usd,
+                tokens=figures.tokens,
+                requests=figures.requests,
+                detail=(("service_tier", who.tier),) if who.tier not in ("", "standard") else (),
+                list_share=LIST_SHARES.get(who.tier),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The part of a window that one page speaks of: up to `hours` of it, a part of one UTC day or whole days."""
+
+    start: datetime
+    end: datetime
+    hours: int
+    most_hours: int
+
+    def half(self) -> "Stretch | None":
+        """The first half of it, as a stretch of its own; None where an hour is left, which is not divided."""
+        hours = self.hours // 2
+        if not hours:
+            return None
+        return replace(self, end=min(self.start + hours * HOUR, self.end), hours=hours)
+
+    def next_cursor(self, window: Window, found_rows: int) -> str | None:
+        """Where the next page begins and how long it may be: busy hours make short pages, quiet ones long."""
+        if self.end >= window.end:
+            return None
+        hours = self.hours
+        if found_rows > MANY_ROWS:
+            hours = max(1, hours // 2)
+        elif found_rows < FEW_ROWS:
+            hours = min(self.most_hours, hours * 2)
+        return f"{self.end.isoformat()} {hours}"
+
+
+def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: int) -> Stretch:
+    """What the next page speaks of. Raises Permanent for a cursor that is not ours."""
+    start, hours = window.start, first_hours
+    if cursor is not None:
+        moment, _, count = cursor.rpartition(" ")
+        try:
+            start, hours = datetime.fromisoformat(moment), min(int(count), most_hours)
+        except ValueError:
+            raise Permanent("This cursor is not one of the Anthropic plugin's.") from None
+    whole_days = floor(start, DAY) + max(hours * HOUR, DAY)
+    return Stretch(start, min(start + hours * HOUR, whole_days, window.end), hours, most_hours)
+
+
+def ceiling(moment: datetime, step: timedelta) -> datetime:
+    """The moment, or the next start of a step."""
+    return floor(moment + step - timedelta(microseconds=1), step)
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The start of the step that a moment is in."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (moment - midnight) // step * step
+
+
+def rfc3339(moment: datetime) -> str:
+    """As Anthropic writes times."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,74 @@
+"""Report `usage`: tokens by the minute, which the host prices. It is fresh within minutes and has no dollars.
+
+It speaks for what the bill has not told yet, and it splits a bill by workspace and model among the keys that used them.
+"""
+
+from collections.abc import Hashable, Iterator
+from datetime import timedelta
+
+from outlay.plugin import Page, Permanent, Row, Window
+from outlay_plugins._anthropic.client import Asking, Pair, by_halves, grouped, is_about_grouping
+from outlay_plugins._anthropic.rows import Figures, Place, Stretch, ceiling, rfc3339, rows, stretch, tally
+from outlay_plugins._anthropic.schemas import Bucket, UsageRow, utc
+from outlay_plugins._anthropic.schemas import Page as Answer
+
+PATH = "/usage_report/messages"
+MINUTE = timedelta(minutes=1)
+FIRST_HOURS, MOST_HOURS = 3, 24  # no more than 1,440 buckets an answer
+# Five at most. The person is worth more than the length of the context: a bill corrects a price, and tells nobody.
+GROUPINGS = (
+    ("api_key_id", "account_id", "workspace_id", "model", "service_tier"),
+    ("api_key_id", "workspace_id", "model", "service_tier"),
+    ("api_key_id", "workspace_id", "model"),
+)
+Answers = Answer[Bucket[UsageRow]]
+
+
+class Usage:
+    """Reads it."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._grouping = 0
+
+    async def page(self, window: Window, cursor: str | None) -> Page:
+        """As many hours as are not too many rows, a day at most."""
+        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
+        return await by_halves(lambda part: self._page(window, part), part)
+
+    async def _page(self, window: Window, part: Stretch) -> Page:
+        said = Window(part.start, part.end)
+        while True:
+            try:
+                found = await self._ask(said)
+                break
+            except Permanent as error:
+                if not is_about_grouping(error) or self._grouping + 1 >= len(GROUPINGS):
+                    raise
+                self._grouping += 1
+        notes = () if self._grouping == 0 else (_NOTE.format(", ".join(GROUPINGS[self._grouping])),)
+        return Page(said, found, cursor=part.next_cursor(window, len(found)), notes=notes)
+
+    async def _ask(self, said: Window) -> list[Row]:
+        end = ceiling(said.end, MINUTE)
+        query: list[Pair] = [
+            ("starting_at", rfc3339(said.start)),
+            ("ending_at", rfc3339(end)),
+            ("bucket_width", "1m"),
+            ("limit", (end - said.start) // MINUTE),
+            *grouped(GROUPINGS[self._grouping]),
+        ]
+
+        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+            for bucket in answer.data:
+                start = utc(bucket.starting_at)
+                if said.start <= start < said.end:
+                    for row in bucket.results:
+                        tokens = row.tokens
+                        if tokens.total:
+                            yield (start, row.place), ((start, row.who), Figures(tokens=tokens))
+
+        return rows(tally((await self._asking.report(PATH, Answers, query, lines)).values()))
+
+
+_NOTE = "Anthropic did not group its usage by person; it is told by {} only."

@@ -1,0 +1,1 @@
+"""The toolkit that built-in plugins share."""

@@ -1,0 +1,112 @@
+"""What sinks share: when to file, how often the money has doubled, and a stranger's words made harmless.
+
+Nothing here talks to anybody. `plain` is for places that know no marks and yet make links of addresses; `markdown` for
+those that do; each reads the same to a person. What one sink needs alone stays with it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from outlay.plugin import SEVERITIES, Event, Finding, Link, Permanent, Receipt, Severity
+from outlay_plugins._linear.wording import MAX_LINE_CHARACTERS, address, doublings, escape, money
+
+__all__ = ["ADVANCED", "address", "again_soon", "ahead", "links", "markdown", "money", "over", "plain", "tidy"]
+
+ADVANCED: Final[dict[str, Any]] = {"advanced": True}
+REOPENED_WITHIN = timedelta(hours=72)
+MAX_LINKS = 5
+_UNSEEN = "\u200b"
+_LINKS = re.compile(r"(?i):(?=//)|www(?=\.)|@|mailto(?=:)|(?<=\w)\.(?=[a-z]{2})|<(?=!)")
+_REFERENCES = re.compile(r"(?i)#(?=\w)|\bGH(?=\\?-\d)")
+
+
+def tidy(text: str, most: int) -> str:
+    """One line of what can be printed, at most so long."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def plain(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
+    """One line in which no program finds an address or a mention: a space that nobody sees breaks them."""
+    return _LINKS.sub(lambda found: found[0] + _UNSEEN, tidy(text, most))
+
+
+def markdown(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
+    """One line as Markdown that reads the same; nothing in it is a link, a mention or an issue's number."""
+    return _REFERENCES.sub(lambda found: found[0] + _UNSEEN, escape(text, most))
+
+
+def links(found: Finding) -> list[tuple[str, str]]:
+    """The pages worth opening, as (title, address), without those that nobody can safely open."""
+    wanted: list[Link | None] = [found.page, found.chart, *found.links]
+    return [(link.title, address(link)) for link in wanted if link and address(link)][:MAX_LINKS]
+
+
+def wants(event: Event, from_usd: Decimal, from_severity: Severity) -> bool:
+    """Dollars beyond the usual and severity both reach their thresholds; unknown dollars leave it to severity."""
+    excess = event.finding.excess_usd
+    severe = SEVERITIES.index(event.finding.severity) >= SEVERITIES.index(from_severity)
+    return severe and (excess is None or excess >= from_usd)
+
+
+def beginning(event: Event) -> dict[str, Any]:
+    """What a receipt's state begins with, so that `ahead` can tell later. The same incident goes on counting."""
+    if event.receipt is not None and "base_usd" in event.receipt.state:
+        return {name: event.receipt.state[name] for name in ("base_usd", "doublings") if name in event.receipt.state}
+    return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
+
+
+def ahead(event: Event, state: Mapping[str, Any]) -> int:
+    """How often the money has doubled since the beginning, if that is more often than was told before; else 0."""
+    times = doublings(event.finding.spent_usd, _decimal(state.get("base_usd")))
+    told = state.get("doublings")
+    return times if times > (told if isinstance(told, int) else 0) else 0
+
+
+def over(event: Event) -> str:
+    """One sentence that says that it is over, and what it came to."""
+    found = event.finding
+    usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
+    return f"It is over: {money(found.spent_usd)} in all{usual}."
+
+
+def doubled(event: Event) -> str:
+    """One sentence that says that the money has doubled."""
+    return f"{money(event.finding.spent_usd)} by now, and it goes on."
+
+
+def made(event: Event) -> Receipt:
+    """What was made of this incident. Raises Permanent where nothing was."""
+    if event.receipt is None or not event.receipt.external_id:
+        raise Permanent("Nothing was filed of this incident, so nothing of it can be told.")
+    return event.receipt
+
+
+def kept(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ()) -> Receipt:
+    """The same thing, with another state."""
+    return Receipt(receipt.url, receipt.external_id, state, tuple(notes))
+
+
+def again_soon(event: Event) -> Receipt | None:
+    """What is to be taken up again: this incident's own, which has come back; else the subject's last one, if that was
+    over less than three days ago and nobody asks for a new one by hand."""
+    if event.receipt is not None and event.receipt.external_id:
+        return event.receipt
+    earlier = event.before
+    if earlier is None or not earlier.external_id or event.asked_by:
+        return None
+    try:
+        over_at = datetime.fromisoformat(str(earlier.state.get("resolved_at")))
+        return earlier if event.at - over_at <= REOPENED_WITHIN else None
+    except (ValueError, TypeError):
+        return None
+
+
+def _decimal(text: object) -> Decimal:
+    try:
+        return Decimal(str(text))
+    except InvalidOperation:
+        return Decimal(0)

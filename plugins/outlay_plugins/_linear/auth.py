@@ -1,0 +1,56 @@
+"""The way in: a personal key goes with every request; an app's token is fetched, kept, and renewed when it is refused.
+
+Only one token of an app lives at a time: asking for another kills the first. So the host keeps it for all replicas.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from outlay.plugin import Kept, NeedsReauth, Permanent, SendingClient
+from outlay_plugins._linear.config import LinearConfig
+from outlay_plugins._linear.graphql import ask
+
+SCOPES = "read,write,issues:create,comments:create"
+TOKEN = "access_token"  # noqa: S105  the name it is kept by
+TOKEN_PATH = "/oauth/token"  # noqa: S105
+
+
+class Door:
+    """One connection's way to Linear."""
+
+    def __init__(self, config: LinearConfig, http: SendingClient, kept: Kept | None) -> None:
+        self._config, self._http, self._kept = config, http, kept
+
+    async def ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """One request; with an app's token once more where that is refused, since nothing was done then."""
+        kept, path = self._kept, self._config.endpoint or "/"
+        if self._config.api_key is not None or kept is None:
+            return await ask(self._http, path, document, variables, None)
+        token = await kept.get(TOKEN) or await kept.renew(TOKEN, None, self._new_token)
+        try:
+            return await ask(self._http, path, document, variables, token)
+        except NeedsReauth as error:
+            if error.status == 403:
+                raise  # the token is known, and may not do this
+            token = await kept.renew(TOKEN, token, self._new_token)
+            return await ask(self._http, path, document, variables, token)
+
+    async def _new_token(self) -> str:
+        secret = self._config.client_secret.get_secret_value() if self._config.client_secret else ""
+        form = {"grant_type": "client_credentials", "scope": SCOPES, "client_id": self._config.client_id}
+        sent = await self._http.send(
+            "POST",
+            TOKEN_PATH,
+            content=urlencode(form | {"client_secret": secret}).encode(),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            secrets=(secret,),
+        )
+        if sent.status in (400, 401, 403):
+            raise NeedsReauth("Linear does not accept the client ID and secret.", status=sent.status)
+        self._http.raise_for(sent)
+        try:
+            return str(json.loads(sent.body)["access_token"])
+        except (ValueError, TypeError, KeyError):
+            raise Permanent("Linear gave out no token where it should have.") from None

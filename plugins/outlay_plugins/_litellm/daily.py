@@ -1,0 +1,144 @@
+"""The daily sums of /user/daily/activity/aggregated: what each key spent on each model on each UTC day that is over.
+
+They outlive the request lines, which operators prune or switch off, and only they tell cached tokens apart. LiteLLM
+names the thousand keys of a question that spent most; what a model has beyond them, and what a day has beyond its
+models, becomes rows without a key, so that no dollar is lost. Days are asked one by one and never with a time zone.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from outlay.plugin import Context, Page, Permanent, Window
+from outlay_plugins._litellm import aggregation
+from outlay_plugins._litellm.aggregation import KEYLESS, SELF_HOSTED, Figures, Slot, Table
+from outlay_plugins._litellm.client import ask
+from outlay_plugins._litellm.schemas import Day, Days, Part, read
+
+PATH = "/user/daily/activity/aggregated"
+DAY = timedelta(days=1)
+PAGE_DAYS = 7
+MAX_KEYS = 1000  # in one answer; LiteLLM's own bound
+BEYOND = "used by one of the many keys beyond the thousand that LiteLLM names for a day"
+MODELLESS = "is in LiteLLM's sum of the day, but in that of no model"
+_TOO_OLD = f"This LiteLLM is too old to sum up days ({PATH}); its figures come from its request lines."
+
+
+class Daily:
+    """Reads the report."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def page(self, window: Window, cursor: str | None) -> Page:
+        """A week of the window at most, from the cursor on; the running day is not over and not in it."""
+        today = _midnight(self._context.clock.now())
+        first = _midnight(window.start)
+        end = min(_midnight(window.end - timedelta(microseconds=1)) + DAY, today)
+        start = first if cursor is None else _from_cursor(cursor, first)
+        if start >= end:
+            nothing = min(first, window.end)
+            return Page(Window(nothing, nothing))
+        page_end = min(start + PAGE_DAYS * DAY, end)
+        table: Table = {}
+        day = start
+        while day < page_end:
+            try:
+                table |= await self._day(day)
+            except Permanent as error:
+                if error.status == 404:
+                    return Page(Window(start, page_end), absent=True, notes=(_TOO_OLD,))
+                raise
+            day += DAY
+        return Page(
+            window=Window(start, page_end),
+            rows=aggregation.rows(table),
+            cursor=None if page_end == end else page_end.date().isoformat(),
+        )
+
+    async def probe(self, at: datetime) -> bool:
+        """Whether this LiteLLM sums up days at all. Raises whatever else is wrong."""
+        try:
+            await self._day(_midnight(at) - DAY)
+        except Permanent as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def _day(self, day: datetime) -> Table:
+        asked = day.date().isoformat()
+        body = await ask(self._context, PATH, {"start_date": asked, "end_date": asked, "api_key_limit": MAX_KEYS})
+        answer = await asyncio.to_thread(read, Days, body)  # a thousand keys take a while
+        table: Table = {}
+        for found in answer.results:
+            if found.date == asked:
+                for slot, sums in _table(found, day).items():
+                    aggregation.add(table, slot, sums)
+        return table
+
+
+def _table(found: Day, day: datetime) -> Table:
+    """A day by key and model, with what is left of each model and of the day."""
+    table: Table = {}
+    free = _free(found)
+    named = Figures()
+    for model, part in found.breakdown.models.items():
+        keys = Figures()
+        for key, item in part.api_key_breakdown.items():
+            sums = aggregation.of_metrics(item.metrics)
+            keys = keys.plus(sums)
+            priced = not aggregation.needs_a_price(item.metrics) or (key, model) in free
+            reason = "" if key else KEYLESS
+            aggregation.add(
+                table, Slot(day, key, model, team=item.metadata.team_id, reason=reason, priced=priced), sums
+            )
+        whole = aggregation.of_metrics(part.metrics)
+        named = named.plus(whole)
+        _leave(table, Slot(day, "", model, reason=BEYOND), aggregation.less(whole, keys))
+    _leave(table, Slot(day, "", "", reason=MODELLESS), aggregation.less(aggregation.of_metrics(found.metrics), named))
+    return {slot: sums for slot, sums in table.items() if not sums.is_nothing}
+
+
+def _leave(table: Table, slot: Slot, left: Figures) -> None:
+    """What is left, unless that is nothing; a rest of tokens without a rest of dollars has no price."""
+    if not left.is_nothing:
+        aggregation.add(
+            table, slot._replace(priced=left.cost_usd >= aggregation.NOISE_USD or not left.tokens.total), left
+        )
+
+
+def _free(found: Day) -> set[tuple[str, str]]:
+    """The (key, model) whose zero is right: all that a key has without dollars was served by oneself."""
+    zero: dict[str, list[tuple[str, int]]] = {}
+    for model, key, tokens in _zeros(found.breakdown.models.items()):
+        zero.setdefault(key, []).append((model, tokens))
+    hosted: dict[str, int] = {}
+    for provider, key, tokens in _zeros(found.breakdown.providers.items()):
+        hosted[key] = hosted.get(key, 0) + (tokens if provider in SELF_HOSTED else 0)
+    return {
+        (key, model)
+        for key, models in zero.items()
+        if sum(tokens for _, tokens in models) == hosted.get(key)
+        for model, _ in models
+    }
+
+
+def _zeros(parts: Iterable[tuple[str, Part]]) -> Iterable[tuple[str, str, int]]:
+    """(name, key, tokens) of everything without dollars that has tokens."""
+    for name, part in parts:
+        for key, item in part.api_key_breakdown.items():
+            if aggregation.needs_a_price(item.metrics):
+                yield name, key, aggregation.tokens_of(item.metrics).total
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _from_cursor(cursor: str, first: datetime) -> datetime:
+    try:
+        day = date.fromisoformat(cursor)
+    except ValueError:
+        raise Permanent(f"{cursor[:40]!r} is no place in LiteLLM's daily sums.") from None
+    return max(first, first.replace(year=day.year, month=day.month, day=day.day))

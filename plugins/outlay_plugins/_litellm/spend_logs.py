@@ -1,0 +1,161 @@
+"""The request lines of /spend/logs/v2, added up by the hour: what each key spent on each model, seconds after it did.
+
+The ledger pages by offset, in an order that has ties and while lines come in, and counts no further than 10,000. So a
+stretch is believed only if all lines that it counts have come, each once; else it is asked again in halves, down to a
+second. Lines are added up and let go; none is kept.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from outlay.plugin import Context, Page, Permanent, Window
+from outlay_plugins._litellm import aggregation
+from outlay_plugins._litellm import schemas as litellm_schemas
+from outlay_plugins._litellm.aggregation import Table
+from outlay_plugins._litellm.client import ask
+from outlay_plugins._litellm.schemas import Line, LogPage, read
+
+PATH = "/spend/logs/v2"
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+PAGE_ROWS = (1000, 100)  # the most that versions take, the newest first
+COUNTED_TO = 10_000  # lines; LiteLLM's own bound for a total
+MAX_HOURS = 24  # of one page of ours
+MAX_QUESTIONS = 2_000  # for one hour: two million lines
+_TOO_MUCH = (422, None)  # more rows than the version gives, or more bytes than the client takes
+_TIME = "%Y-%m-%d %H:%M:%S"
+_CURSOR = "%Y-%m-%dT%H:%M:%SZ"
+_TOO_OLD = "This LiteLLM is too old to list its requests (/spend/logs/v2); its figures come once a day is over."
+_CUT = "LiteLLM would not tell all requests of {0:%Y-%m-%d %H:%M:%S} UTC; what is missing is counted once the day is."
+
+
+class _Stretch(NamedTuple):
+    start: datetime
+    end: datetime
+
+    def halves(self) -> tuple["_Stretch", "_Stretch"]:
+        """Two, the earlier first, parted at a whole second."""
+        seconds = int((self.end - self.start) / SECOND + 1) // 2
+        middle = self.start + seconds * SECOND
+        return _Stretch(self.start, middle), _Stretch(middle, self.end)
+
+
+class Logs:
+    """Reads the report; `provider`: only the lines of this one, or of all."""
+
+    def __init__(self, context: Context, provider: str = "") -> None:
+        self._context = context
+        self._provider = provider
+        self._page_rows = PAGE_ROWS[0]
+
+    async def page(self, window: Window, cursor: str | None, history: timedelta) -> Page:
+        """As many whole hours of the window, from the cursor on, as have no more lines than LiteLLM counts."""
+        oldest = self._context.clock.now() - history
+        first = max(window.start, oldest.replace(minute=0, second=0, microsecond=0))
+        start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
+        if start >= window.end:
+            return Page(Window(window.end, window.end))
+        table: Table = {}
+        notes: tuple[str, ...] = ()
+        try:
+            while True:  # ends: the hours halve until they hold few enough lines, or one is left
+                end = min(start + hours * HOUR, window.end)
+                if end - start <= HOUR:
+                    notes = await self._hour(_Stretch(start, end), table)
+                    break
+                lines = await self._lines(_Stretch(start, end))
+                if lines is not None:
+                    self._add(lines, table)
+                    hours = min(hours * 2, MAX_HOURS) if len(lines) * 3 < COUNTED_TO else hours
+                    break
+                hours = max(1, min(hours, (end - start) // HOUR + 1) // 2)
+        except Permanent as error:
+            if error.status == 404:
+                return Page(Window(start, window.end), absent=True, notes=(_TOO_OLD,))
+            raise
+        following = None if end >= window.end else f"{end.strftime(_CURSOR)}/{hours}"
+        return Page(Window(start, end), aggregation.rows(table), (), following, not notes, notes)
+
+    async def probe(self, at: datetime) -> bool:
+        """Whether this LiteLLM lists its requests at all. Raises whatever else is wrong."""
+        try:
+            await self._ask(_Stretch(at - SECOND, at), 1)
+        except Permanent as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    async def _hour(self, hour: _Stretch, table: Table) -> tuple[str, ...]:
+        """One hour, in halves where it has to be. What a single second will not tell is noted."""
+        waiting, notes = [hour], list[str]()
+        for _ in range(MAX_QUESTIONS):
+            if not waiting:
+                return tuple(notes[:1])
+            stretch = waiting.pop()
+            lines = await self._lines(stretch)
+            if lines is not None:
+                self._add(lines, table)
+            elif stretch.end - stretch.start > SECOND:
+                waiting.extend(reversed(stretch.halves()))
+            else:
+                notes.append(_CUT.format(stretch.start))
+        return (_CUT.format(waiting[-1].start),)
+
+    async def _lines(self, stretch: _Stretch) -> list[Line] | None:
+        """Every line of a stretch, each once; None if that is more than can be told for certain."""
+        found: dict[str, Line] = {}
+        page, total = 1, 0
+        while page == 1 or (page - 1) * self._page_rows < total:  # ends: total is below COUNTED_TO
+            rows = self._page_rows
+            answer = await self._ask(stretch, page)
+            if page > 1 and rows != self._page_rows:  # the pages so far were cut otherwise
+                return None
+            total = max(total, answer.total)
+            if answer.total_is_capped or total >= COUNTED_TO:
+                return None
+            found |= {line.request_id: line for line in answer.data}
+            if not answer.data:
+                break
+            page += 1
+        if len(found) < total:
+            return None
+        return [line for line in found.values() if stretch.start <= line.started_at < stretch.end]
+
+    async def _ask(self, stretch: _Stretch, page: int) -> LogPage:
+        """One page. Its end is included, so lines of the next stretch may come along."""
+        last = stretch.end.replace(microsecond=0) + (SECOND if stretch.end.microsecond else timedelta(0))
+        params: dict[str, str | int] = {
+            "start_date": stretch.start.strftime(_TIME),
+            "end_date": last.strftime(_TIME),
+            "page": page,
+            "page_size": self._page_rows,
+            "sort_by": "startTime",
+            "sort_order": "asc",
+        }
+        try:
+            body = await ask(self._context, PATH, params)
+        except Permanent as error:
+            if error.status not in _TOO_MUCH or self._page_rows == PAGE_ROWS[-1]:
+                raise
+            self._page_rows = PAGE_ROWS[-1]
+            body = await ask(self._context, PATH, params | {"page_size": self._page_rows})
+        return await asyncio.to_thread(_read, body)  # a thousand lines take a while
+
+    def _add(self, lines: list[Line], table: Table) -> None:
+        for line in lines:
+            if self._provider in ("", line.custom_llm_provider):
+                aggregation.add(table, *aggregation.of_line(line))
+
+
+def _read(body: Any) -> LogPage:
+    return read(LogPage, litellm_schemas.lines(body))
+
+
+def _from_cursor(cursor: str, first: datetime) -> tuple[datetime, int]:
+    place, _, hours = cursor.partition("/")
+    try:
+        start, size = datetime.strptime(place, _CURSOR).replace(tzinfo=UTC), int(hours)
+    except ValueError:
+        raise Permanent(f"{cursor[:40]!r} is no place in LiteLLM's request lines.") from None
+    return max(first, start), min(max(size, 1), MAX_HOURS)

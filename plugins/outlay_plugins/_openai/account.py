@@ -1,0 +1,94 @@
+"""Whose organization it is and which keys it has: all projects, archived ones too, and the keys of each.
+
+What is used without a key, in the playground, is told by person: so each member has a seat beside the keys.
+
+An archived project can make no new key, so once the books have met the account's keys, archived projects are not asked
+again. Keys that were deleted are in no list; the books keep their names.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+from outlay.plugin import Context, Key, Permanent
+from outlay_plugins._openai.paging import listed
+from outlay_plugins._openai.schemas import ApiKey, Listed, Member, Project
+
+AT_ONCE = 4  # projects whose keys are asked for at the same time
+SEAT = "seat: use without a key"
+_GONE = (400, 403, 404)  # what a project may answer that is no more
+
+
+class Account:
+    """Lists projects, keys and users."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def projects(self) -> list[Project]:
+        """All there ever were, oldest first."""
+        found = await listed(
+            self._context.http, "/organization/projects", [("include_archived", "true")], Listed[Project]
+        )
+        return sorted(found, key=lambda project: (project.created_at, project.id))
+
+    async def keys(self) -> list[Key]:
+        """All enabled keys of all projects, whether or not their owner still has access."""
+        known: dict[str, list[Key]] = {}
+        for key in self._context.known_keys:
+            known.setdefault(key.project_id, []).append(key)
+        projects = await self.projects()
+        resting = [project for project in projects if project.archived and known]
+        asked = [project for project in projects if project not in resting]
+        found: list[tuple[Project, ApiKey]] = []
+        for place in range(0, len(asked), AT_ONCE):
+            part = asked[place : place + AT_ONCE]
+            answers = await asyncio.gather(*(self._of_project(project) for project in part), return_exceptions=True)
+            for project, answer in zip(part, answers, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                found += [(project, key) for key in answer]
+        people = await self._people()
+        emails = {person.id: person.email for person in people}
+        keys = {key.id: key for project in resting for key in known.get(project.id, ())}
+        keys |= {key.id: self._key(project, key, emails) for project, key in found}
+        seats = {one.id: Key(one.id, one.name or one.email, SEAT, email=one.email) for one in people}
+        return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
+
+    async def _of_project(self, project: Project) -> list[ApiKey]:
+        path = f"/organization/projects/{project.id}/api_keys"
+        try:
+            return await listed(self._context.http, path, [("owner_project_access", "any")], Listed[ApiKey])
+        except Permanent as error:
+            if project.archived and error.status in _GONE:
+                return []
+            raise
+
+    async def _people(self) -> list[Member]:
+        """The members; none where this key may not list them."""
+        try:
+            return await listed(self._context.http, "/organization/users", [], Listed[Member])
+        except Permanent as error:
+            if error.status in _GONE:
+                return []
+            raise
+
+    def _key(self, project: Project, key: ApiKey, emails: dict[str, str]) -> Key:
+        """A service account's key goes by the account's name: that is who spends."""
+        owner = key.owner
+        user, account = (owner.user, owner.service_account) if owner else (None, None)
+        expired = key.expires_at is not None and _time(key.expires_at) <= self._context.clock.now()
+        return Key(
+            id=key.id,
+            name=(account.name if account else "") or key.name,
+            label=key.redacted_value,
+            project_id=project.id,
+            project_name=project.name,
+            email=(user.email or emails.get(user.id, "")) if user else "",
+            disabled=project.archived or expired,
+            created_at=None if key.created_at is None else _time(key.created_at),
+            last_used_at=None if key.last_used_at is None else _time(key.last_used_at),
+        )
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

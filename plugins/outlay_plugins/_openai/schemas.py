@@ -1,0 +1,166 @@
+"""OpenAI's answers as they arrive: numbers or strings, nulls anywhere, fields nobody has heard of.
+
+What must be there and is not, or holds something else, is a Permanent error that names the place, and the books stay as
+they are. Null is "" for text and zero for an optional count; null dollars stay unknown.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from outlay.plugin import Permanent
+
+MAX_COUNT = 2**63 - 1
+MAX_USD = 9_000_000_000  # what the books can hold
+_LATEST_SECONDS = 253_402_300_799  # the year 9999
+
+
+def _no_flag(value: Any) -> Any:
+    """True is no number, though Python says so."""
+    if isinstance(value, bool):
+        raise ValueError("true or false, not a number")
+    return value
+
+
+def _unless_null(nothing: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: nothing if value is None else value)
+
+
+Text = Annotated[str, _unless_null("")]
+Count = Annotated[int, _unless_null(0), BeforeValidator(_no_flag), Field(ge=0, le=MAX_COUNT)]
+Seconds = Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=_LATEST_SECONDS)]
+
+
+class Shape(BaseModel):
+    """What all answers share."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+
+class Usage(Shape):
+    """A line of any usage report. `input_tokens` holds the cached and the cache-writing ones, as OpenAI counts."""
+
+    api_key_id: Text = ""
+    user_id: Text = ""
+    project_id: Text = ""
+    model: Text = ""
+    service_tier: Text = ""
+    batch: Annotated[bool, _unless_null(False)] = False
+    input_tokens: Count = 0
+    input_cached_tokens: Count = 0
+    input_cache_write_tokens: Count = 0
+    input_cache_write_12h_tokens: Count = 0
+    input_audio_tokens: Count = 0
+    input_cached_audio_tokens: Count = 0
+    output_tokens: Count = 0
+    output_audio_tokens: Count = 0
+    output_image_tokens: Count = 0
+    num_model_requests: Count = 0
+
+
+class Amount(Shape):
+    """Money: a number, or as often a string."""
+
+    value: Annotated[Decimal, BeforeValidator(_no_flag), Field(ge=0, le=MAX_USD)] | None = None
+    currency: Text = ""
+
+
+class Cost(Shape):
+    """A line of the bill."""
+
+    amount: Amount | None = None
+    line_item: Text = ""
+    project_id: Text = ""
+    api_key_id: Text = ""
+
+
+Line = TypeVar("Line", bound=Shape)
+
+
+class Bucket(Shape, Generic[Line]):
+    """One time slice. One without lines may have an empty list, or none."""
+
+    start_time: Seconds
+    results: Annotated[tuple[Line, ...], _unless_null(())] = ()
+
+    @property
+    def start(self) -> datetime:
+        return datetime.fromtimestamp(self.start_time, UTC)
+
+
+class Buckets(Shape, Generic[Line]):
+    """A page of them."""
+
+    data: tuple[Bucket[Line], ...]
+    has_more: bool | None = None
+    next_page: Text = ""
+
+
+class Project(Shape):
+    """A project of the organization; an archived one is never deleted."""
+
+    id: Annotated[str, Field(min_length=1)]
+    name: Text = ""
+    created_at: Annotated[int, _unless_null(_LATEST_SECONDS)] = _LATEST_SECONDS
+    status: Text = ""
+    archived_at: int | None = None
+
+    @property
+    def archived(self) -> bool:
+        return self.status == "archived" or self.archived_at is not None
+
+
+class Person(Shape):
+    """The owner of a key: a user, or a service account, which has no e-mail."""
+
+    id: Text = ""
+    name: Text = ""
+    email: Text = ""
+
+
+class Member(Person):
+    """Somebody in the list of the organization's users."""
+
+    id: Annotated[str, Field(min_length=1)]
+
+
+class Owner(Shape):
+    """Whose a key is; one of the two."""
+
+    user: Person | None = None
+    service_account: Person | None = None
+
+
+class ApiKey(Shape):
+    """A key of a project; never the secret itself."""
+
+    id: Annotated[str, Field(min_length=1)]
+    name: Text = ""
+    redacted_value: Text = ""
+    created_at: Seconds | None = None
+    last_used_at: Seconds | None = None
+    expires_at: Seconds | None = None
+    owner: Owner | None = None
+
+
+class Listed(Shape, Generic[Line]):
+    """A page of a list."""
+
+    data: tuple[Line, ...]
+    has_more: bool | None = None
+    last_id: Text = ""
+
+
+Answer = TypeVar("Answer", bound=Shape)
+
+
+def read(shape: type[Answer], body: Any, about: str) -> Answer:
+    """The answer in its shape. Raises Permanent, naming what cannot be read."""
+    try:
+        return shape.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in found["loc"]) or "all of it"
+        raise Permanent(f"OpenAI's answer about {about} cannot be read: `{place}` ({found['type']}).") from None

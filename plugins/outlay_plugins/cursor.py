@@ -1,0 +1,243 @@
+"""Cursor: what each seat of a team was charged, hour by hour and model by model, from the team's usage events.
+
+Cursor's Admin API tells events, not sums: the cents charged for each (`chargedCents`, with fractions) and its tokens,
+which are disjoint. An event that the plan includes, or that failed, is not chargeable: its tokens count, its nominal
+cents do not. Both ends of a window are inclusive at Cursor, so ours ends a millisecond early, and an event that two
+pages both hold counts once. Cursor adds its events up hourly, and has been seen half a day late: no alarm within the
+hour can come from here. It does not tell the price of the seats themselves.
+"""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from outlay.plugin import (
+    BadConfig,
+    Checked,
+    Config,
+    Key,
+    Ledger,
+    Meta,
+    Pace,
+    Page,
+    Permanent,
+    Report,
+    Reread,
+    Row,
+    Tokens,
+    Window,
+)
+from outlay_plugins._common import responses as common_responses
+from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Text, hour_of, read, tried
+
+EVENTS_PATH = "/teams/filtered-usage-events"
+PAGE_EVENTS = 1_000
+MAX_PAGES_A_DAY = 500
+CENT = Decimal("0.01")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+WANTED = "Outlay needs a key of the Admin API, which a team admin makes at cursor.com/dashboard → Settings → API keys."
+NOBODY = "used by somebody who is not, or no longer, a member of the team"
+EVENTS = Report(
+    name="events",
+    grain=HOUR,
+    lag=timedelta(hours=12),
+    settles=timedelta(days=3),
+    history=timedelta(days=90),
+    rereads=(Reread(HOUR, timedelta(days=3)),),
+)
+
+
+class CursorConfig(Config):
+    """What Cursor needs to know."""
+
+    api_key: SecretStr = Field(
+        title="Admin API key", description="Made by a team admin: cursor.com/dashboard → Settings → API keys."
+    )
+    base_url: str = Field(
+        "https://api.cursor.com",
+        title="Base URL",
+        description="Another address that speaks Cursor's Admin API.",
+        json_schema_extra={"advanced": True},
+    )
+
+
+class Cursor(Ledger[CursorConfig]):
+    """The ledger of a Cursor team."""
+
+    meta = Meta(slug="cursor", title="Cursor", docs="https://cursor.com/docs/account/teams/admin-api")
+    Config = CursorConfig
+    reading_posts = (EVENTS_PATH,)
+    paces = (Pace("POST", EVENTS_PATH, calls=60, per_seconds=60), Pace("GET", "/teams/members", 20, 60))
+    reports = (EVENTS,)
+
+    @classmethod
+    def headers(cls, config: CursorConfig) -> dict[str, str]:
+        """Basic, with the key as the user and no password."""
+        pair = f"{config.api_key.get_secret_value().strip()}:"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+    async def check(self) -> Checked:
+        """Cursor does not tell the team's name or id; its oldest owner's id stands for it."""
+        refused = BadConfig("api_key", f"Cursor does not take this key for a team's books. {WANTED}")
+        members = await self._members({401: refused, 403: refused})
+        if not members:
+            raise Permanent("Cursor tells no member of this team, and so not whose team it is.")
+        owners = [member for member in members if "owner" in member.role.lower()] or members
+        first = min(owners, key=lambda member: (len(member.id), member.id))
+        return Checked(
+            account_id=f"team of {first.id}",
+            account_title=f"Cursor team of {first.name or first.email or first.id}",
+            credential="team admin key",
+            can_read=("what each member was charged, by hour and model", f"the team's {len(members)} members"),
+        )
+
+    async def keys(self) -> Sequence[Key]:
+        """The seats, by Cursor's own user ids."""
+        return [
+            Key(id=member.id, name=member.name or member.email, email=member.email) for member in await self._members()
+        ]
+
+    async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
+        """The events of one UTC day, added up by hour."""
+        part = common_responses.piece(window, cursor)
+        seats = {key.email.lower(): key.id for key in (*self.context.known_keys, *await self.keys()) if key.email}
+        events, missing = await self._events(part)
+        sums: dict[tuple[datetime, str, str, str, bool], Sum] = defaultdict(Sum)
+        for event in events:
+            if not part.start <= event.at < part.end:
+                continue
+            key = event.service_account or seats.get(event.email.lower(), "")
+            usd = event.usd
+            bucket = hour_of(event.at), key, event.model, event.kind, usd is None
+            sums[bucket].add(usd, event.tokens, 1)
+        rows = [
+            Row(
+                start,
+                key,
+                model,
+                found.usd,
+                found.tokens,
+                found.requests,
+                reason="" if key else NOBODY,
+                detail=(("kind", kind), ("price", "not told" if unknown else "told")),
+            )
+            for (start, key, model, kind, unknown), found in sums.items()
+        ]
+        notes = (f"Cursor told {missing} events fewer than it counted on {part.start:%Y-%m-%d}.",) if missing else ()
+        return common_responses.page(window, part, rows, complete=not missing, notes=notes)
+
+    async def _members(self, refused: dict[int, Any] | None = None) -> list["Member"]:
+        asking = self.context.http.get("/teams/members")
+        return read("Cursor", Members, await (tried(asking, refused) if refused else asking)).members
+
+    async def _events(self, part: Window) -> tuple[list["Event"], int]:
+        """All events of a stretch of time, each once; and how many Cursor counted that did not come."""
+        body = {"startDate": _milliseconds(part.start), "endDate": _milliseconds(part.end) - 1, "pageSize": PAGE_EVENTS}
+        found: dict[str, Event] = {}
+        for number in range(1, MAX_PAGES_A_DAY + 1):
+            answer = await self.context.http.post(EVENTS_PATH, body | {"page": number})
+            events = read("Cursor", Events, answer)
+            before = len(found)
+            for raw, event in zip(answer["usageEvents"], events.events, strict=True):
+                found.setdefault(json.dumps(raw, sort_keys=True, default=str), event)
+            if not events.has_more(number) or len(found) == before:
+                return list(found.values()), max((events.total or 0) - len(found), 0)
+        raise Permanent(f"Cursor's events of {part.start:%Y-%m-%d} go on beyond {MAX_PAGES_A_DAY} pages.")
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _moment(value: object) -> object:
+    """Epoch milliseconds, told as text or as a number."""
+    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+        value = int(value)
+    return _EPOCH + timedelta(milliseconds=value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Member(Shape):
+    """A seat."""
+
+    id: Text = Field(min_length=1)
+    name: Text = ""
+    email: Text = ""
+    role: Text = ""
+
+
+class Members(Shape):
+    """GET /teams/members."""
+
+    members: list[Member] = Field(alias="teamMembers")
+
+
+class TokenUsage(Shape):
+    """The tokens of an event; each is in one class only."""
+
+    inputTokens: Count = 0  # noqa: N815  the vendor's spelling
+    outputTokens: Count = 0  # noqa: N815
+    cacheWriteTokens: Count = 0  # noqa: N815
+    cacheReadTokens: Count = 0  # noqa: N815
+
+
+class Event(Shape):
+    """One use. `chargeable` null or missing: Cursor did not say, and so its cents count."""
+
+    at: Annotated[datetime, BeforeValidator(_moment)] = Field(alias="timestamp")
+    email: Text = Field("", alias="userEmail")
+    service_account: Text = Field("", alias="serviceAccountId")
+    model: Text = ""
+    kind: Text = ""
+    chargeable: bool | None = Field(None, alias="isChargeable")
+    usage: TokenUsage | None = Field(None, alias="tokenUsage")
+    cents: Money | None = Field(None, alias="chargedCents")
+
+    @property
+    def usd(self) -> Decimal | None:
+        """What it was charged; None where Cursor charges and does not say how much."""
+        if self.chargeable is False:
+            return Decimal(0)
+        return None if self.cents is None else self.cents * CENT
+
+    @property
+    def tokens(self) -> Tokens:
+        """Nothing was used by what failed."""
+        if self.usage is None or (self.chargeable is False and "error" in self.kind.lower()):
+            return Tokens()
+        used = self.usage
+        return Tokens(
+            input=used.inputTokens,
+            cache_read=used.cacheReadTokens,
+            cache_write_5m=used.cacheWriteTokens,
+            output=used.outputTokens,
+        )
+
+
+class Paging(Shape):
+    """Which page this is. Its fields' names are not sure."""
+
+    more: bool | None = Field(None, alias="hasNextPage")
+    pages: int | None = Field(None, alias="numPages")
+
+
+class Events(Shape):
+    """POST /teams/filtered-usage-events."""
+
+    events: list[Event] = Field(alias="usageEvents")
+    total: int | None = Field(None, alias="totalUsageEventsCount")
+    pagination: Paging | None = None
+
+    def has_more(self, number: int) -> bool:
+        """Whether another page follows the one of this number."""
+        told = self.pagination
+        if told and told.more is not None:
+            return told.more
+        if told and told.pages is not None:
+            return number < told.pages
+        return len(self.events) >= PAGE_EVENTS

@@ -1,0 +1,30 @@
+"""A process that dies between two statements, as the database sees it: what was not committed is gone."""
+
+from typing import Any
+
+from sqlalchemy import event
+
+from tests.books.factories import Books
+
+
+class Crash(RuntimeError):
+    """The process died here."""
+
+
+class Crashing:
+    """Dies at the so many-th statement that the books' writers send, the commit included."""
+
+    def __init__(self, books: Books) -> None:
+        self.left: int | None = None
+        event.listen(books.database.engine.sync_engine, "before_cursor_execute", self.statement)
+        event.listen(books.database.engine.sync_engine, "commit", self.commit)
+
+    def statement(self, *_: Any) -> None:
+        self.commit()
+
+    def commit(self, *_: Any) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.left = None
+                raise Crash

@@ -1,0 +1,73 @@
+"""Weeks of something in every hour, and how to say whose keys they are."""
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from outlay.books.ingest import ledger_keys as book_keys
+from outlay.books.ownership import own
+from outlay.core.money import to_nano
+from outlay.database.tables import Workspace
+from outlay.plugin.contract import Key, Row
+from outlay.spend.answer import Answer
+from tests.books.factories import DAY, HOUR, MONDAY, NOW, Books, row, tokens
+
+SUNDAY_NIGHT = MONDAY + 2 * DAY - HOUR  # the last hour of a week as below
+
+
+def a_week(start: datetime = MONDAY - 5 * DAY, hours: int = 24 * 7) -> list[Row]:
+    """Something in every hour: keys, models and one kind of keyless money by turns, each hour of another size."""
+    rows = []
+    for hour in range(hours):
+        key = ("ci", "ann", "bob", "")[hour % 4]
+        usd = None if hour % 7 == 3 else f"{hour + 1}.000000001"
+        more: dict[str, Any] = {} if key else {"reason": "used in the console", "project": "web"}
+        rows.append(row(start + hour * HOUR, usd, key, f"m{hour % 3}", tokens=tokens(hour), requests=hour % 5, **more))
+    return rows
+
+
+async def fill(books: Books, rows: list[Row]) -> None:
+    start, end = min(each.start for each in rows), max(each.start for each in rows) + HOUR
+    await books.say(rows, start=start, end=end, at=max(end, NOW))
+
+
+def paid(rows: list[Row]) -> int:
+    """The dollars of rows, in nano-dollars."""
+    return sum(to_nano(each.cost_usd) for each in rows if each.cost_usd is not None)
+
+
+def lines_agree(found: Answer) -> None:
+    """The lines of an answer add up to its total, and no two are about the same."""
+    assert sum(line.cost_nano_usd or 0 for line in found.lines) + found.rest_nano_usd == found.total_nano_usd
+    if not found.rest_count:
+        assert sum(line.unpriced_tokens for line in found.lines) == found.unpriced_tokens
+    places = [
+        (line.owner, line.key, line.model, line.ledger, line.connection, line.project, line.day, line.hour, line.reason)
+        for line in found.lines
+    ]
+    assert len(set(places)) == len(places)
+
+
+async def in_zone(books: Books, zone: str) -> ZoneInfo:
+    """The workspace reports in this zone from now on."""
+    async with books.database.write() as session:
+        workspace = await session.get(Workspace, "T1")
+        assert workspace
+        workspace.time_zone = zone
+        session.add(workspace)
+    return ZoneInfo(zone)
+
+
+async def remember(books: Books, *found: Key) -> None:
+    """The ledger lists these keys."""
+    async with books.database.write() as session:
+        await book_keys.remember(session, 1, found, NOW)
+
+
+async def say_owner(books: Books, key: str, owner: str, from_day: datetime | None = None) -> None:
+    async with books.database.write() as session:
+        await own(session, "T1", key, owner, int(from_day.timestamp()) if from_day else 0)
+
+
+def by_owner(found: Answer) -> dict[str, int | None]:
+    return {line.owner.id if line.owner else "": line.cost_nano_usd for line in found.lines}

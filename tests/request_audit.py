@@ -1,0 +1,130 @@
+"""Every request that a plugin's client sends while tests run, judged by a list that is not the plugins' own.
+
+`watch` goes around the one method that both clients send by, below all their guards. So a path that slips through the
+guards, or a writing POST that a plugin lists as one that reads, is seen here as it leaves. Processes that tests start
+watch themselves (`as_it_is_imported`, from a `sitecustomize` that the pytest plugin in `watched.py` makes) and leave a
+line of JSON for each request. This module is light: it is imported by every process that a test starts.
+"""
+
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+WRITER = "SendingClient"  # what sinks are lent, and ledgers never
+CLIENT = "outlay.plugin.read_client"
+READING_POSTS = {  # by the title people know: what only reads although it is a POST. A new one is argued for here
+    ("OpenRouter", "/analytics/query"),
+    ("Cursor", "/teams/filtered-usage-events"),
+    ("Helicone", "/v1/user/metrics/query"),
+    ("Helicone", "/v1/metrics/models"),
+    ("Cloudflare AI Gateway", "/graphql"),  # and a query, no mutation
+    ("Little", "/search"),  # the tests' own ledger
+}
+MAY_SHOW_PROMPTS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"/generation/content\b",  # OpenRouter: the prompt and the answer of one request
+        r"/spend/logs(?!/v2/?$)",  # LiteLLM, where prompts are stored; v2 leaves them out
+        r"/v1/request\b",  # Helicone's requests
+        r"/logs/[^/]+/(request|response)\b",  # Cloudflare's log lines
+        r"/logs/exports?\b",  # Portkey's
+        r"/api/public/(v\d+/)?(traces|observations|generations|sessions)\b",  # Langfuse's, with what went in and out
+        r"(?<!/usage)(?<!/usage_report)/(completions|responses|messages|conversations|threads)(/|$)",  # a model's own
+        r"/files/[^/]+/content\b",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as it left. `path` is below the base URL, `whole` all of it; `client` the class that sent it."""
+
+    client: str
+    title: str
+    method: str
+    path: str
+    whole: str
+    mutates: bool = False
+
+
+def problem(seen: Seen, ledgers: frozenset[str]) -> str | None:
+    """Why this must not have left, or None. `ledgers`: the titles of all ledgers, whatever client they got."""
+    if any(pattern.search(seen.whole.lower()) for pattern in MAY_SHOW_PROMPTS):
+        return f"{seen.title} was asked for {seen.method} {seen.whole}, which may return prompts"
+    if seen.client == WRITER and seen.title not in ledgers:
+        return None
+    if seen.method == "GET" or (
+        (seen.title, seen.path) in READING_POSTS and seen.method == "POST" and not seen.mutates
+    ):
+        return None
+    return f"{seen.title}, a ledger, was sent {seen.method} {seen.whole}, which is not known to only read"
+
+
+def watch(module: ModuleType, note: Callable[[Seen], None]) -> Callable[[], None]:
+    """Notes all that the clients of `outlay.plugin.read_client` send from now on. What it returns ends that."""
+    client: Any = module.GuardedClient
+    send = client._send
+
+    async def noted(self: Any, request: Any, path: str) -> Any:
+        kinds = [kind.__name__ for kind in type(self).__mro__]
+        kind = WRITER if WRITER in kinds else "GuardedClient"
+        note(Seen(kind, self.who, request.method, path, request.url.path, _mutates(request)))
+        return await send(self, request, path)
+
+    def stop() -> None:
+        client._send = send
+
+    client._send = noted
+    return stop
+
+
+def _mutates(request: Any) -> bool:
+    """Whether the body is GraphQL that changes something."""
+    try:
+        body = json.loads(request.content)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and bool(re.search(r"\b(mutation|subscription)\b", str(body.get("query", ""))))
+
+
+# In a process that a test starts
+
+
+class _OnImport:
+    """A finder that lets the others find the client, and watches it as soon as it is there."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def find_spec(self, name: str, _path: Sequence[str] | None = None, _target: object = None) -> ModuleSpec | None:
+        if name != CLIENT:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        assert spec is not None
+        assert spec.loader is not None
+        loader: Any = spec.loader
+        run = loader.exec_module
+
+        def run_and_watch(module: ModuleType) -> None:
+            run(module)
+            watch(module, self.note)
+
+        loader.exec_module = run_and_watch
+        return spec
+
+    def note(self, seen: Seen) -> None:
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(seen)) + "\n")
+
+
+def as_it_is_imported(file: Path) -> None:
+    """Watches the clients of this process once they are imported, and adds what they send to a file."""
+    sys.meta_path.insert(0, _OnImport(file))

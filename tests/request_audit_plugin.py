@@ -1,0 +1,78 @@
+"""A pytest plugin that fails the test which let a ledger write, or let anybody ask for prompts, wherever it happened.
+
+Under xdist each worker judges its own tests. Processes that a test starts are watched too, as long as they inherit
+PYTHONPATH; what they sent is judged after the test that was running, and once more at the end of all.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from outlay.plugin import loader, read_client
+from tests import request_audit
+from tests.request_audit import Seen
+
+ROOT = Path(__file__).parents[1]
+SITE = """import sys
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from tests import request_audit
+sys.path.remove({root!r})
+request_audit.as_it_is_imported(Path({file!r}))
+"""
+
+
+class Watch:
+    """What was seen and not yet judged, of this process and of those it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "seen.jsonl"
+        self.here: list[Seen] = []
+        self.counted = 0
+        self._read = 0
+        (folder / "sitecustomize.py").write_text(SITE.format(root=str(ROOT), file=str(self.file)), encoding="utf-8")
+
+    def problems(self) -> list[str]:
+        """What was wrong since the last time."""
+        fresh, self.here = [*self.here, *self._elsewhere()], []
+        self.counted += len(fresh)
+        return [told for one in fresh if (told := request_audit.problem(one, LEDGERS))]
+
+    def _elsewhere(self) -> list[Seen]:
+        if not self.file.exists():
+            return []
+        with self.file.open(encoding="utf-8") as file:
+            file.seek(self._read)
+            lines = [line for line in file.readlines() if line.endswith("\n")]
+        self._read += sum(len(line.encode()) for line in lines)
+        return [Seen(**json.loads(line)) for line in lines]
+
+
+LEDGERS = frozenset(ledger.meta.title for ledger in loader.load().ledgers().values())
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """The watch of this worker."""
+    folder = tmp_path_factory.mktemp("watched")
+    watch = Watch(folder)
+    stop = request_audit.watch(read_client, lambda one: watch.here.append(one))
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(folder), before)))
+    yield watch
+    stop()
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+    assert watch.problems() == []
+
+
+@pytest.fixture(autouse=True)
+def _only_reads(watched: Watch) -> Iterator[None]:
+    """No ledger was written to while this test ran, and nobody was asked for a prompt."""
+    yield
+    assert watched.problems() == []

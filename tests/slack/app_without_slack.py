@@ -1,0 +1,27 @@
+"""The app without any Slack: for what can be asked of it without a socket."""
+
+import logging
+
+from slack_bolt.async_app import AsyncApp
+
+from outlay.core.clock import SystemClock
+from outlay.slack.app import build
+from outlay.slack.client import TokenOf, one_workspace
+from tests.slack.fakes import deps_of
+
+
+class NoAdmins:
+    """A workspace of members, none of them an admin; asking takes no time."""
+
+    async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
+        return False
+
+    async def is_guest(self, workspace_id: str, user_id: str) -> bool:
+        return False
+
+
+def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it keeps nothing)
+    """The app, talking to nobody."""
+    clock, log = SystemClock(), logging.getLogger("outlay.slack")
+    deps = deps_of(NoAdmins(), clock, log)
+    return build(deps, token_of)
