@@ -1,1 +1,1 @@
-"""How fast, how small: each figure beside a raw baseline of the same run, on the machine that is named."""
+"""Benchmarks of time and size, each beside a raw baseline of the same run, on the machine that is named."""

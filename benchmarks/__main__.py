@@ -41,7 +41,7 @@ BENCHMARKS = {
 
 
 def main() -> None:
-    """Runs what was asked for."""
+    """Run the benchmarks that the command line names."""
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"some of {', '.join(BENCHMARKS)}; all if none is said"

@@ -1,4 +1,4 @@
-"""How late the loop is while charts are drawn, beside with nothing to do; and how long a picture takes."""
+"""Benchmark: event-loop lag while charts are rendered, compared with an idle loop; and the time of one image."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ BLOCK = {
 
 
 async def run(scale: float = 1.0) -> list[Row]:
-    """The rows."""
+    """Return the rows of the table."""
     idle = await _lags(asyncio.sleep(IDLE_SECONDS))
     painter = Painter(logging.getLogger("benchmarks.charts"))
     took: list[float] = []
@@ -50,7 +50,7 @@ async def run(scale: float = 1.0) -> list[Row]:
 
 
 async def _lags(work: Awaitable[None]) -> list[float]:
-    """How much later than asked for the loop came back, in ms, each time, while something runs."""
+    """Return how late the event loop woke, in ms for each probe, while `work` runs."""
     late: list[float] = []
 
     async def probe() -> None:

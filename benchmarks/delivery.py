@@ -1,7 +1,7 @@
-"""10,000 incidents that wait for one sink which takes 50 ms to answer: how long that takes, and how the bot fares.
+"""Benchmark: delivery of 10,000 incidents to one sink that takes 50 ms to answer, and the loop's lag meanwhile.
 
-The whole way is gone: the outbox in SQLite, the dispatcher, a plugin with its guarded client, and a server on loopback
-in a process of its own. The baseline is what the allowed concurrency would need if nothing but the sink took time.
+The whole path is used: the outbox in SQLite, the dispatcher, a plugin with its guarded client, and a server on loopback
+in a process of its own. The baseline is the time that the allowed concurrency would need if only the sink took time.
 """
 
 import asyncio
@@ -53,18 +53,18 @@ async def main():
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 asyncio.run(main())
-"""  # noqa: E501  it is its own program
+"""  # noqa: E501  a program of its own
 
 
 class HornConfig(Config):
-    """A token and a place."""
+    """Form of the sink: a token and a base URL."""
 
     token: SecretStr
     base_url: str
 
 
 class Horn(Sink[HornConfig]):
-    """Sends one request for each event."""
+    """Sink that sends one request for each event."""
 
     meta = Meta("horn", "Horn")
     Config = HornConfig
@@ -84,7 +84,7 @@ class Horn(Sink[HornConfig]):
 
 
 async def run(scale: float) -> list[Row]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     rows = round(ROWS * scale)
     with tempfile.TemporaryDirectory() as folder:
         async with _served() as base_url, _house(Path(folder), base_url) as (database, clock, connections):
@@ -113,7 +113,7 @@ def _p99(lags: list[float]) -> float:
 
 
 async def _lags(work: Awaitable[None]) -> list[float]:
-    """By how many seconds the loop was late, again and again, while the work ran; sorted."""
+    """Return how late the event loop woke, in seconds, sorted, while `work` runs."""
     lags: list[float] = []
     probe = asyncio.create_task(_probe(lags))
     await work
@@ -129,7 +129,7 @@ async def _probe(lags: list[float]) -> None:
 
 
 async def _nothing(_: outbox.Message) -> None:
-    """Nothing waits for Slack here."""
+    """Deliver nothing: no message here is for Slack."""
 
 
 async def _say(database: Database, clock: Clock, rows: int) -> None:

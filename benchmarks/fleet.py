@@ -1,8 +1,8 @@
-"""Three ledgers of one large company in a process of their own, by a clock that whoever asks them moves.
+"""Process with three fake ledgers of one large company, on a clock that the parent process moves.
 
-The clock is eight bytes of shared memory, so that the vendors' limits and lags are kept to the second while no second
-is waited for. On standard input come words: `journal` prints what was asked since, `active` how many keys spent
-anything in the last hour. It ends when its standard input does.
+The clock is eight bytes of shared memory, so that the vendors' limits and lags are kept to the second without any
+waiting. Commands on standard input: `journal` prints the requests since the last one, `active` how many keys spent
+anything in the last hour. It exits at the end of standard input.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _MOMENT = struct.Struct("d")
 
 
 class MovingClock(FakeClock):
-    """A clock that stands still, and tells a file of eight bytes whenever it is moved."""
+    """Clock that stands still, and writes its time to a file of eight bytes whenever it is moved."""
 
     def __init__(self, now: datetime, place: Path) -> None:
         super().__init__(now)
@@ -44,7 +44,7 @@ class MovingClock(FakeClock):
 
 
 class FollowingClock(SystemClock):
-    """What that file says."""
+    """Clock that shows the time in that file."""
 
     def __init__(self, place: Path) -> None:
         with place.open("r+b") as file:
@@ -59,7 +59,7 @@ class FollowingClock(SystemClock):
 
 
 async def main(place: Path, keys: int) -> None:
-    """Serves, says where, and answers."""
+    """Serve the ledgers, print their URLs, and answer commands."""
     clock = FollowingClock(place)
     each = keys // len(LEDGERS)
     company = Company(now=clock.now(), days=1, extra_keys=keys - 2 * each, extra_direct=each)
@@ -76,7 +76,7 @@ async def main(place: Path, keys: int) -> None:
 
 
 def _journals(apps: dict[str, Any]) -> dict[str, list[tuple[str, str, float, int]]]:
-    """What each was asked since the last time: method, path, when, and the status of the answer."""
+    """Return each ledger's requests since the last call: method, path, time, and status of the response."""
     told = {}
     for name, app in apps.items():
         journal = app.state.standin.journal

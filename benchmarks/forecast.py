@@ -1,7 +1,7 @@
-"""How far off a forecast of the month is, against the straight line, on invented companies with and without incidents.
+"""Benchmark: error of the month's forecast against a straight line, for synthetic companies with and without incidents.
 
-Every company lives 90 days before and through a month; at the end of its 3rd, 7th, 10th, 14th, 18th, 21st and 25th day
-both forecasts say what the month will cost, and are held to what it did. Errors are in per cent of the month.
+Every company lives 60 days before and through a month; at the end of its 3rd, 7th, 10th, 14th, 18th, 21st and 25th day
+both forecasts predict the month's cost and are compared with the true one. Errors are in percent of the month.
 """
 
 from collections import defaultdict
@@ -22,7 +22,7 @@ LEDGERS = ("openrouter", "openai", "anthropic")
 
 
 async def run(scale: float) -> list[Row]:
-    """A row for the usual life, and one for a life with incidents of one or two nights."""
+    """Return rows for ordinary months and for months with incidents of one or two nights."""
     seeds = list(SEEDS)[: max(2, int(len(SEEDS) * min(scale, 1.0)))]
     rows = []
     for title, nights in (("a usual month", 0), ("a month with incidents", 2)):
@@ -51,7 +51,7 @@ async def run(scale: float) -> list[Row]:
 
 
 def _errors(seeds: list[int], incidents: int) -> tuple[list[float], list[float], list[bool]]:
-    """Of each forecast: how far off ours is, how far the straight line, and whether the month ended in the range."""
+    """Return for each forecast: our relative error, the straight line's, and whether the month ended in our range."""
     ours, naive, inside = [], [], []
     for seed in seeds:
         month = MONTHS[seed % len(MONTHS)]
@@ -72,7 +72,7 @@ def _errors(seeds: list[int], incidents: int) -> tuple[list[float], list[float],
 
 
 def _days(seed: int, month: date, incidents: int) -> dict[date, int]:
-    """What each day of this company cost, in nano-dollars: of a life that began 60 days before the month."""
+    """Simulate a company from 60 days before the month; return each day's cost in nano-dollars."""
     from random import Random
 
     end = month_of(month)[1] + timedelta(days=1)

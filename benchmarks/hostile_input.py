@@ -1,7 +1,7 @@
-"""A hostile body of 5 MB: how long until it is refused, and how much memory that takes, at each door for bytes.
+"""Benchmark: hostile input of 5 MB at each entry point: time until it is refused, and the memory that takes.
 
-The bot's own server over a real socket: as Slack would post, with its length said and without; as a webhook, which is
-read to its bound of 1 MiB before anything else can be known. And a ledger's answer that is nothing but brackets.
+The bot's own server over a real socket: as Slack would post, with a declared length and without; as a webhook, which is
+read up to its bound of 1 MiB before anything else can be known. And a ledger's response that is nothing but brackets.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Work = Callable[[], Awaitable[object]]
 
 
 async def run(_scale: float) -> list[Row]:
-    """Time and memory of each."""
+    """Return time and memory for each entry point."""
 
     async def health() -> dict[str, object]:
         return {"ok": True}
@@ -46,7 +46,7 @@ async def run(_scale: float) -> list[Row]:
             ("for a webhook, in pieces", "/hooks/1", True),
         ):
             rows += await _both(name, lambda path=path, chunked=chunked: _refused(port, path, chunked))
-    return rows + await _both("of a ledger, only brackets", _nested, goal_mib=0)  # it is in memory as text, once
+    return rows + await _both("of a ledger, only brackets", _nested, goal_mib=0)  # the text is in memory once
 
 
 async def _both(name: str, work: Work, goal_mib: float = GOAL_MIB) -> list[Row]:
@@ -66,7 +66,7 @@ async def _both(name: str, work: Work, goal_mib: float = GOAL_MIB) -> list[Row]:
 
 
 async def _refused(port: int, path: str, chunked: bool) -> None:
-    """Sends it all, as far as it is taken; until the refusal is there."""
+    """Send the body, as far as it is accepted, and wait for the refusal."""
     reader, writer = await asyncio.open_connection(LOOPBACK, port)
     length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {BODY_BYTES}"
     writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n".encode())
@@ -79,7 +79,7 @@ async def _refused(port: int, path: str, chunked: bool) -> None:
             await writer.drain()
             await asyncio.sleep(0)
     except ConnectionError:
-        pass  # it hung up: that is the point
+        pass  # the server hung up, as it should
     try:
         said = await answer
     except ConnectionError:

@@ -1,4 +1,4 @@
-"""Writing observations: one poll of 1,000 keys × 5 models × 24 hours, through `accept`, against raw upserts."""
+"""Benchmark: ingest of one poll of 1,000 keys × 5 models × 24 hours through `accept`, against raw upserts."""
 
 import gc
 import statistics
@@ -26,7 +26,7 @@ GOAL_MS = 3_000
 
 
 async def run(scale: float, kinds: tuple[str, ...] = ("sqlite", "postgres")) -> list[Figure]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     return [figure for kind in kinds for figure in await _on(kind, round(KEYS * scale), GOAL_MS * scale)]
 
 
@@ -36,7 +36,7 @@ async def _on(kind: str, keys: int, goal: float) -> list[Figure]:
         raws = [await _raw(database, page) for _ in range(3)]
         raw, raw_spent = (statistics.median(one) for one in zip(*raws, strict=True))
         gc.collect()
-        gc.freeze()  # as the bot does once it stands
+        gc.freeze()  # as the bot does after its start
         first, spent = await _poll(database, page)
         held = await _versions(database)
         again, _ = await _poll(database, page)
@@ -55,7 +55,7 @@ async def _on(kind: str, keys: int, goal: float) -> list[Figure]:
 
 
 def _page(keys: int) -> Page:
-    """A day as the plugin tells it: one page."""
+    """Build a day as a plugin reports it: one page."""
     rows = [
         Row(
             start=DAY + timedelta(hours=hour),
@@ -73,7 +73,7 @@ def _page(keys: int) -> Page:
 
 
 async def _spent_ms(database: Database) -> tuple[float, float]:
-    """The time so far: that of the clock, and that of processors, the database server's among it."""
+    """Return wall-clock time and processor time so far, including the database server's."""
     return time.perf_counter() * 1000, time.process_time() * 1000 + await server_ms(database)
 
 
@@ -87,7 +87,7 @@ async def _poll(database: Database, page: Page) -> tuple[float, float]:
 
 
 async def _versions(database: Database) -> object:
-    """What shows that a row was written: its transaction on PostgreSQL, the file's counter of changes on SQLite."""
+    """Return a value that changes if a row was written: row versions on PostgreSQL, the change counter on SQLite."""
     async with database.read() as session:
         if database.dialect == "postgresql":
             sums = [
@@ -100,7 +100,7 @@ async def _versions(database: Database) -> object:
 
 
 async def _raw(database: Database, page: Page) -> tuple[float, float]:
-    """The database's own fastest way to upsert the same rows, with everything known beforehand."""
+    """Upsert the same rows in the database's own fastest way, with everything known beforehand."""
     columns = ("start", "series", *FIGURES, "observed_at")
     rows = [
         (int(row.start.timestamp()), place, 123_457, 0, row.requests, *row.tokens, 0, 1)

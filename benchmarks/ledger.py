@@ -1,4 +1,4 @@
-"""OpenRouter's stand-in in a process of its own, so that making up a large account's figures holds nobody else up."""
+"""Process with the fake OpenRouter, so that generating a large account's figures delays nothing else."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from outlay.fakes.openrouter.server import openrouter_app
 
 
 async def main(extra_keys: int) -> None:
-    """Serves, says where, and ends when its standard input does."""
+    """Serve the ledger, print its URL, and exit at the end of standard input."""
     clock = SystemClock()
     async with serving(openrouter_app(Company(now=clock.now(), extra_keys=extra_keys), clock)) as url:
         print(url, flush=True)

@@ -1,8 +1,8 @@
-"""The bot while it lives, with books behind it: how soon it acknowledges and answers while a poll runs, its memory.
+"""Benchmark of the running bot with books behind it: time to acknowledge and to answer during a poll, and its memory.
 
-The bot and the ledger run in processes of their own, Slack in ours: what is measured is the bot's, and what is between.
-Commands come fifty a second, whether or not those before have been answered. `BENCH_BOOKS` names a SQLite file of
-filled books to ask (a copy is taken); without it a hundred thousand entries are made.
+The bot and the ledger run in processes of their own, Slack in this one: what is measured is the bot's work and the
+transport. Fifty commands a second arrive, whether or not earlier ones were answered. `BENCH_BOOKS` names a SQLite file
+of filled books to use (a copy is made); without it a hundred thousand entries are generated.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ WORST_WORDS = ("x" * 1_000, "by key " * 142, "<@U" * 333, 'key:"' * 200, "2026-1
 
 
 async def run(scale: float) -> list[Row]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     stand_in = SlackStandIn(World(clock=SystemClock()))
     with tempfile.TemporaryDirectory() as folder:
         entries = await _books(Path(folder) / DATABASE_FILE_NAME, round(FILLED_KEYS * scale) or 1)
@@ -103,7 +103,10 @@ async def run(scale: float) -> list[Row]:
 
 
 async def _books(path: Path, keys: int) -> int:
-    """Puts filled books where the bot looks for its own; how many entries they have. Nothing polls their connection."""
+    """Put filled books where the bot looks for its own; return the number of entries.
+
+    Their connection is disconnected, so that nothing polls it.
+    """
     if prepared := os.environ.get("BENCH_BOOKS"):
         await asyncio.to_thread(shutil.copyfile, prepared, path)
         database = Database(f"sqlite+aiosqlite:///{path}")
@@ -141,7 +144,7 @@ async def _outlay(environ: dict[str, str], *arguments: str) -> None:
 
 
 async def _answer(chat: Chat, place: int) -> float:
-    """How long somebody waits from pressing Enter to reading the answer."""
+    """Measure the time from sending a question to its answer, in ms."""
     journal = chat.slack.journal
     before, began = len(journal.of("response_url")), time.perf_counter()
     await chat.command(f"/spend {QUESTIONS[place % len(QUESTIONS)]}", user=ADMIN, wait=False)
@@ -150,7 +153,7 @@ async def _answer(chat: Chat, place: int) -> float:
 
 
 async def _acks(chat: Chat) -> list[float]:
-    """The acks of commands that come at their own pace."""
+    """Send commands at a fixed rate; return the time to acknowledge each, in ms."""
     began, asked = time.perf_counter(), []
     for place in range(A_SECOND * SECONDS):
         await asyncio.sleep(max(began + place / A_SECOND - time.perf_counter(), 0))
@@ -165,19 +168,19 @@ async def _ack(chat: Chat, place: int) -> float:
 
 
 async def _answered(chat: Chat) -> None:
-    """Waits until the bot has answered all of them."""
+    """Wait until the bot has answered all commands."""
     journal, wanted = chat.slack.journal, ANSWERS + A_SECOND * SECONDS
     await journal.pulse.until(lambda: len(journal.of("response_url")) >= wanted, START_SECONDS, "the answers")
 
 
 def _processor_seconds(pid: int) -> float:
-    """What a process has worked, in the kernel and out of it."""
+    """Return the processor time of a process so far, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _words() -> float:
-    """The longest that words of the worst kinds take."""
+    """Measure the longest time to parse any of the worst texts, in ms."""
     took = []
     grammar.ready()  # as the bot does when it starts
     for words in WORST_WORDS:
@@ -189,7 +192,7 @@ def _words() -> float:
 
 
 async def _quiet(pid: int) -> None:
-    """Waits until the bot's memory stands still."""
+    """Wait until the bot's memory is stable."""
     before = -1.0
     for _ in range(60):
         await asyncio.sleep(2)

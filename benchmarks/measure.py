@@ -1,4 +1,4 @@
-"""A figure with its baseline, and how medians are taken."""
+"""Measurement helpers: a figure with its baseline, medians, memory and processor time."""
 
 import os
 import statistics
@@ -27,7 +27,7 @@ class Row:
 
 
 async def median_ms(work: Callable[[], Awaitable[object]], runs: int = 9) -> float:
-    """The median of several runs, after one to warm up."""
+    """Return the median time of several runs, in ms, after one to warm up."""
     await work()
     took = []
     for _ in range(runs):
@@ -38,7 +38,7 @@ async def median_ms(work: Callable[[], Awaitable[object]], runs: int = 9) -> flo
 
 
 def resident_mib(pid: int | None = None) -> float:
-    """The memory of a process that is resident now; ours if none is named."""
+    """Return the resident memory of a process, by default this one."""
     for line in Path(f"/proc/{pid or os.getpid()}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
@@ -46,7 +46,7 @@ def resident_mib(pid: int | None = None) -> float:
 
 
 async def server_ms(database: Database) -> float:
-    """Processor time that a server's processes have taken for this database; SQLite has none of its own."""
+    """Return the processor time of the server's processes for this database; 0 for SQLite, which has none."""
     if database.dialect != "postgresql":
         return 0.0
     async with database.read() as session:

@@ -1,8 +1,8 @@
-"""Polling 1,000 active keys at three ledgers, minute after minute: processor time, the vendors' limits, memory.
+"""Benchmark: polling 1,000 active keys at three ledgers every minute: processor time, vendors' limits, memory.
 
 Everything is as in the bot: pollers, guarded clients, sockets, books. The ledgers run in a process of their own, so
-that what is measured is ours alone, and both go by one clock that jumps: a minute's wait takes no time, and the pauses
-that keep a limit are counted. What the ledgers wrote down proves how often they were asked.
+that only our own work is measured. Both use one clock that jumps: a minute's wait takes no time, and the pauses that
+keep a rate limit are counted. The ledgers' journals prove how often they were asked.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ LIMITS = (  # requests in 60 seconds; "ours": the vendor publishes none
 
 @dataclass(frozen=True, slots=True)
 class _Lived:
-    """Some cycles: processor time and memory of each, when each ledger was asked for what, and how many keys spent."""
+    """Result of some poll cycles: processor time and memory of each, each ledger's requests, number of active keys."""
 
     took_ms: list[float]
     resident: list[float]
@@ -68,12 +68,12 @@ class _Lived:
 
     @property
     def grown_mib(self) -> float:
-        """Memory at the end beside memory once all was warm."""
+        """Return how much memory grew from the end of the warm-up to the end."""
         return statistics.median(self.resident[-WARM_CYCLES:]) - self.resident[WARM_CYCLES]
 
 
 async def run(scale: float) -> list[Row]:
-    """The rows of the table. A scale above 1 is for the long run: memory with all keys, some two hours."""
+    """Return the rows of the table. A scale above 1 adds the long run: memory with all keys, some two hours."""
     keys, cycles = round(KEYS * min(scale, 1.0)), max(8, round(CYCLES * min(scale, 1.0)))
     lived = await _live(keys, cycles)
     where = f"{lived.active:,} active keys at {len(PLUGINS)} ledgers"
@@ -92,7 +92,7 @@ async def run(scale: float) -> list[Row]:
 
 
 async def _live(keys: int, cycles: int) -> _Lived:
-    """Connects the three ledgers, fills back, and polls them once a minute."""
+    """Connect the three ledgers, backfill, and poll them once a minute."""
     with tempfile.TemporaryDirectory() as folder:
         clock = MovingClock(NOW, Path(folder) / "clock")
         async with (
@@ -105,7 +105,7 @@ async def _live(keys: int, cycles: int) -> _Lived:
                 assert polled.ok, polled.error
             await fleet.say("journal")
             gc.collect()
-            gc.freeze()  # as the bot does once it stands
+            gc.freeze()  # as the bot does after its start
             lived = await _cycles(cycles, clock, poller, ids, fleet)
     assert lived.active >= 0.95 * keys, f"only {lived.active} of {keys} keys spent anything"
     return lived
@@ -129,7 +129,7 @@ async def _cycles(cycles: int, clock: MovingClock, poller: Poller, ids: list[int
 
 
 def _busiest(times: list[float]) -> int:
-    """The most requests in any 60 seconds."""
+    """Count the most requests within any 60 seconds."""
     times.sort()
     first = most = 0
     for last, at in enumerate(times):
@@ -140,13 +140,13 @@ def _busiest(times: list[float]) -> int:
 
 
 class _Fleet:
-    """The ledgers' process."""
+    """Process that runs the ledgers."""
 
     def __init__(self, process: asyncio.subprocess.Process, urls: dict[str, str]) -> None:
         self._process, self.urls = process, urls
 
     async def say(self, word: str) -> Any:
-        """What it answers to a word."""
+        """Send a command and return its parsed reply."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{word}\n".encode())

@@ -1,7 +1,7 @@
-"""`/spend` at the size of ten million entries, in processor time: what it takes however busy the machine is.
+"""Benchmark: `/spend` with ten million entries' worth of data, in processor time, independent of the machine's load.
 
 Only the roll-ups are made, in SQL, as 1,000 keys × 5 models on every day of a year leave them; months, quarters and
-parts of months are summed up as in life. Processor time is that of this process and of the database's own.
+parts of months are summed up as in production. Processor time is that of this process and of the database server.
 """
 
 import gc
@@ -35,7 +35,7 @@ _DAY_LINES = """
 
 
 async def run(scale: float, kinds: tuple[str, ...] = ("sqlite", "postgres")) -> list[Row]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     return [row for kind in kinds for row in await _on(kind, round(KEYS * scale))]
 
 
@@ -52,7 +52,7 @@ async def _on(kind: str, keys: int) -> list[Row]:
         async with database.engine.connect() as connection:
             await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("ANALYZE"))
         gc.collect()
-        gc.freeze()  # as the bot does once it stands
+        gc.freeze()  # as the bot does after its start
         asking = Asking(database, FakeClock(NOW))
         where = f"{kind}, {keys * MODELS * DAYS:,} daily lines"
         return [
@@ -62,7 +62,7 @@ async def _on(kind: str, keys: int) -> list[Row]:
 
 
 async def _spent_ms(database: Database, asking: Asking, words: str) -> float:
-    """Processor time of one answer: ours, the median; and, over all of them, the database server's."""
+    """Measure the processor time of one answer: the median of ours, plus the mean of the database server's."""
     await asking.spend("local", words)
     before, took = await server_ms(database), []
     for _ in range(RUNS):

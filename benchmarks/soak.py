@@ -42,15 +42,15 @@ from outlay_plugins.linear import Linear
 
 PROCESSES = 4
 SLOT_SECONDS = 0.2
-LEASE_SECONDS = 5  # for the soak; a minute would be most of it
+LEASE_SECONDS = 5  # short: the usual minute would be most of the soak
 TROUBLED = 0.1
 DRAIN_SECONDS = 90
 LIFE: tuple[tuple[What, int], ...] = (("opened", 100), ("updated", 450), ("updated", 1700), ("resolved", 1800))
-AT_ONCE = 6  # incidents that go on at the same time
+AT_ONCE = 6  # incidents that are open at the same time
 
 
 def main() -> None:
-    """The soak, or one of its processes."""
+    """Run the soak test, or one of its worker processes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--database", default="", help="a PostgreSQL, empty; a SQLite file of its own otherwise")
@@ -94,7 +94,7 @@ async def _soak(seconds: float, url: str) -> int:
 
 
 async def _kill(url: str, folder: str, until: float) -> int:
-    """Runs the processes, kills one now and then, and at the end lets them finish."""
+    """Run the workers, kill one now and then, and let them finish at the end; return the number of kills."""
     start = [sys.executable, "-m", "benchmarks.soak", "--worker", url, folder, str(until)]
     workers = [await asyncio.create_subprocess_exec(*start) for _ in range(PROCESSES)]
     kills = 0
@@ -117,8 +117,8 @@ async def _kill(url: str, folder: str, until: float) -> int:
 
 
 async def _work(url: str, folder: Path, until: float) -> None:
-    """One process: bears incidents in the slots that it can claim, and delivers."""
-    logging.disable(logging.CRITICAL)  # that deliveries fail is what this is about
+    """Run one worker: create incident events in the slots that it can claim, and deliver."""
+    logging.disable(logging.CRITICAL)  # failed deliveries are expected here
     outbox.LEASE_SECONDS = LEASE_SECONDS
     delivery_worker.MAX_BACKOFF_SECONDS, delivery_worker.TIMEOUT_SECONDS = 3.0, 4
     circuit_breaker.SHUT_SECONDS, circuit_breaker.MAX_SHUT_SECONDS = 1, 2
@@ -139,7 +139,7 @@ async def _work(url: str, folder: Path, until: float) -> None:
 
 
 async def _bear(database: Database, slot: int, now: datetime) -> None:
-    """The next event of one of the incidents; the claim and what it tells commit together."""
+    """Create the next event of one of the incidents; the claim and its messages commit together."""
     turn, place = divmod(slot, AT_ONCE)
     incident, number = f"{place}/{turn // len(LIFE)}", turn % len(LIFE)
     what, spent = LIFE[number]
@@ -157,7 +157,7 @@ async def _bear(database: Database, slot: int, now: datetime) -> None:
 
 
 def _trouble(linear: LinearStandin) -> None:
-    """Every so often something goes wrong on the wire."""
+    """Make a share of the requests to the fake Linear fail."""
     take, kinds = linear.faults.take, (linear.faults.cut, linear.faults.drop, linear.faults.half_json)
 
     def troubled(path: str) -> Any:
@@ -169,7 +169,7 @@ def _trouble(linear: LinearStandin) -> None:
 
 
 def _problems(linear: LinearStandin, incidents: int) -> list[str]:
-    """What is not as it has to be."""
+    """Return every violation: missing or duplicate issues, duplicate comments, wrong order."""
     problems = [] if incidents == len(linear.issues) else [f"{incidents} incidents, {len(linear.issues)} issues"]
     problems += [] if incidents else ["no incident was ever born"]
     titles = Counter(issue["title"] for issue in linear.issues.values())
@@ -197,7 +197,7 @@ def _connections(database: Database, folder: Path) -> Connections:
 
 
 async def _nothing(_: outbox.Message) -> None:
-    """Nothing waits for Slack here."""
+    """Deliver nothing: no message here is for Slack."""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`/spend` over a year of books, then the whole audit, an export, and how large the books are, on both databases."""
+"""Benchmark: `/spend` over a year of books, the whole audit, an export, and the books' size, on both databases."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ OCTOBER = months.parse("2026-10")
 
 
 async def run(scale: float, kinds: tuple[str, ...] = ("sqlite", "postgres")) -> list[Row]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     return [row for kind in kinds for row in await _on(kind, scale)]
 
 
@@ -42,7 +42,7 @@ async def _on(kind: str, scale: float) -> list[Row]:
         where = f"{kind}, {entries:,} entries"
         found = [Row(f"making the books ({where})", time.perf_counter() - began, "s")]
         gc.collect()
-        gc.freeze()  # as the bot does once it stands
+        gc.freeze()  # as the bot does after its start
         asking = Asking(database, FakeClock(NOW))
         raw = await median_ms(lambda: _raw(database))
         for question in QUESTIONS:
@@ -93,7 +93,7 @@ async def _exported(database: Database, where: str) -> list[Row]:
 
 
 async def _peak(task: "asyncio.Task[Any]") -> float:
-    """The most memory that is resident while something is done."""
+    """Return the peak resident memory while the task runs."""
     peak = resident_mib()
     while not task.done():
         await asyncio.wait([task], timeout=0.05)
@@ -102,7 +102,7 @@ async def _peak(task: "asyncio.Task[Any]") -> float:
 
 
 async def _folded(database: Database, where: str) -> Row:
-    """Forgetting the hours of a month of days, as the clock does each day for one."""
+    """Measure dropping the hours of 30 days, one day at a time, as the scheduler does daily."""
     took = []
     for day in range(TODAY - 60 * 86_400, TODAY - 30 * 86_400, 86_400):
         began = time.perf_counter()
@@ -113,7 +113,7 @@ async def _folded(database: Database, where: str) -> Row:
 
 
 async def _size(database: Database, keys: int, where: str) -> list[Row]:
-    """How large the books are, for each key and month."""
+    """Return the size of the books for each key and month."""
     key_months = keys * DAYS / 30.4
     tables = ("entry", "spend_hour", "spend_day", "spend_day_key", "spend_period")
     async with database.read() as session:

@@ -1,6 +1,6 @@
-"""What the audit trail adds to a write: deeds with their row in the trail beside the same without, and a poll's page.
+"""Benchmark: cost of the audit log: actions with and without their audit row, and one page of a poll.
 
-Processor time, since the machine may be busy; each deed with and without by turns, the lower quartile of many.
+Processor time, since the machine may be busy; each action alternates with and without, the lower quartile of many.
 """
 
 import time
@@ -32,7 +32,7 @@ Deed = Callable[[int], Awaitable[object]]
 
 
 async def run(scale: float) -> list[Figure]:
-    """The rows of the table."""
+    """Return the rows of the table."""
     async with url_of("sqlite") as url, opened(url) as database:
         clock = FakeClock(NOW)
         async with database.write() as session:
@@ -91,6 +91,6 @@ async def _figure(name: str, deed: Deed, rounds: int) -> Figure:
 
 def _trail(*, noted: bool) -> AbstractContextManager[Any]:
     async def nothing(*_: object, **__: object) -> None:
-        """No row."""
+        """Write no audit row."""
 
     return nullcontext() if noted else mock.patch.object(audit_log, "note", nothing)

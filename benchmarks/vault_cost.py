@@ -1,4 +1,4 @@
-"""What a sealed credential costs a poll: opened with the local key, and with a key service whose data key is held."""
+"""Benchmark: cost of opening a sealed credential, with the local key and with a key service and a cached data key."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from outlay.vault.data_key_cache import HeldKeys
 from outlay.vault.local_key import LocalKey
 from outlay.vault.vault import Vault
 
-OPENED = 200  # in one run: one takes too little to be timed
+OPENED = 200  # in one run: a single one is too short to time
 GOAL_MS = 1.0
 
 
 class Service:
-    """A key service that counts how often it is asked."""
+    """Key service that counts its calls."""
 
     id = "aws-kms:bench"
 
@@ -31,7 +31,7 @@ class Service:
 
 
 async def run(_scale: float) -> list[Row]:
-    """Milliseconds for one."""
+    """Return the milliseconds for one credential."""
     service = Service()
     rows = []
     for name, key in (

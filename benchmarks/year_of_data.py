@@ -1,7 +1,8 @@
-"""A year of books to ask: 100 keys × 5 models, each at work in five or six hours of every day: a million entries.
+"""Test data for benchmarks: a year of books of 100 keys × 5 models, a million entries.
 
-The entries are made in the database. Everything else comes about as it does in life: roll-ups are derived day by day,
-hours past their keeping are folded, quarters, months and their parts summed up.
+Each key and model is active in five or six hours of every day. The entries are generated in the database. Everything
+else is made as in production: roll-ups are derived day by day, hours past their retention are folded, and quarters,
+months and their parts are summed up.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ _ONE_TO = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE 
 
 @asynccontextmanager
 async def url_of(kind: str) -> AsyncIterator[str]:
-    """An empty database: a SQLite file, or a PostgreSQL of one's own, as the tests start it."""
+    """Yield the URL of an empty database: a SQLite file, or a PostgreSQL of its own, as the tests start it."""
     with ExitStack() as stack:
         if kind == "sqlite":
             yield f"sqlite+aiosqlite:///{Path(stack.enter_context(tempfile.TemporaryDirectory())) / 'books.sqlite'}"
@@ -42,7 +43,7 @@ async def url_of(kind: str) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
-    """Books with a workspace and a connection, and nothing in them."""
+    """Yield migrated books with a workspace and a connection, and no entries."""
     database = Database(url)
     await migrations.upgrade(database)
     async with database.write() as session:
@@ -61,7 +62,7 @@ async def opened(url: str) -> AsyncIterator[Database]:
 
 
 async def name(database: Database, keys: int) -> None:
-    """Makes the keys, with their projects and owners, the models, and a series for each of both."""
+    """Insert the keys, with their projects and owners, the models, and a series for each key and model."""
     n = _ONE_TO.format
     async with database.write() as session:
         for sql in (
@@ -77,7 +78,7 @@ async def name(database: Database, keys: int) -> None:
 
 
 async def fill(database: Database, keys: int) -> int:
-    """Fills books with a year; how many entries it has."""
+    """Fill the books with a year; return the number of entries."""
     n = _ONE_TO.format
     first = TODAY - (DAYS - 1) * DAY
     await name(database, keys)

@@ -1,7 +1,7 @@
-"""Under which licence each locked package comes, and which licences Outlay lets in.
+"""Licenses of all locked packages, and the licenses that Outlay accepts.
 
-What a package says of itself is read from what is installed: its licence expression, else its classifier, else its
-words. A licence that is not known here, or not let in, fails the tests: somebody has to look at it first.
+A package's license is read from its installed metadata: its license expression, else its classifier, else its
+free text. A license that is unknown here, or not accepted, fails the tests, so that a person reviews it first.
 """
 
 import re
@@ -16,8 +16,8 @@ LET_IN = frozenset(
     {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0"}
     | {"MPL-2.0"}  # binds changes to its own files only, and none of them is changed
 )
-ELSEWHERE = {"colorama": "BSD-3-Clause", "httpx2-jsfetch": "BSD-3-Clause"}  # for platforms other than this one
-_WORDS = {  # how packages say it that do not use an expression
+ELSEWHERE = {"colorama": "BSD-3-Clause", "httpx2-jsfetch": "BSD-3-Clause"}  # only installed on other platforms
+_WORDS = {  # free text of packages that do not use an expression
     "Apache 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD 2-Clause License": "BSD-2-Clause",
@@ -33,7 +33,7 @@ _LOCKED = re.compile(r"^([a-z0-9][\w.-]*)(?:\[[\w,-]+\])?==([^\s;]+)", re.MULTIL
 
 @dataclass(frozen=True, slots=True)
 class Locked:
-    """A package of a lock file. `licence` is an SPDX expression, or what the package says if it is none we know."""
+    """A package of a lock file. `licence`: an SPDX expression, or the package's own text if that is unknown."""
 
     name: str
     version: str
@@ -42,14 +42,14 @@ class Locked:
 
 
 def locked() -> list[Locked]:
-    """All packages of both lock files, by name."""
+    """Return all packages of both lock files, by name."""
     running = dict(_packages(RUNNING))
     both = dict(_packages(DEVELOPING)) | running
     return [Locked(name, version, licence(name), name in running) for name, version in sorted(both.items())]
 
 
 def licence(name: str) -> str:
-    """The licence of an installed package, as an expression wherever its words are known."""
+    """Return the license of an installed package, as an SPDX expression wherever its text is known."""
     if name in ELSEWHERE:
         return ELSEWHERE[name]
     about = metadata.metadata(name)
@@ -61,13 +61,13 @@ def licence(name: str) -> str:
 
 
 def let_in(expression: str) -> bool:
-    """Whether at least one way through an expression meets only licences that are let in."""
+    """Report whether an expression can be met with accepted licenses only, in at least one way."""
     ways = expression.replace("(", " ").replace(")", " ").split(" OR ")
     return any(all(part.strip() in LET_IN for part in way.split(" AND ")) for way in ways)
 
 
 def table() -> str:
-    """The packages that Outlay runs with, and those that only its developers need."""
+    """Build the tables of the packages that Outlay runs with, and of those that only its developers need."""
     rows = locked()
     parts = [("It runs with", True), ("Its developers use besides", False)]
     return "\n\n".join(

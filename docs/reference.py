@@ -1,4 +1,4 @@
-"""Writes the parts of the docs that repeat the code: settings, commands, examples of plugins, licences.
+"""Generator of the parts of the docs that repeat the code: settings, commands, example plugins, licenses.
 
     .venv/bin/python -m docs.reference
 
@@ -20,23 +20,23 @@ ALWAYS_THERE = ("help", "version", "workspace")
 
 
 def settings() -> str:
-    """The table of all settings."""
+    """Build the table of all settings."""
     rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in documented()]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
 
 
 def commands() -> str:
-    """Each command with its arguments and options."""
+    """Build a section for each command with its arguments and options."""
     return "\n\n".join(_command(name, parser, what) for name, parser, what in every_command())
 
 
 def ledger() -> str:
-    """The ledger of docs/examples, as it is."""
+    """Return the example ledger plugin as a code block."""
     return _example("example_ledger")
 
 
 def sink() -> str:
-    """The sink of docs/examples, as it is."""
+    """Return the example sink plugin as a code block."""
     return _example("example_sink")
 
 
@@ -54,18 +54,18 @@ PARTS = {
 
 
 def every_command() -> Iterator[tuple[str, argparse.ArgumentParser, str]]:
-    """Every command that does something, with its parser and what it does: `vault new-key`, but not `vault`."""
+    """Yield every command that does something, with its parser and help: `vault new-key`, but not `vault`."""
     yield from _below(command_parser(), "")
 
 
 def options(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    """What can be said to a command: arguments first, then options, each in the order of its help."""
+    """Return the arguments of a command, then its options, each in the order of its help."""
     found = [action for action in parser._actions if action.dest not in ALWAYS_THERE]
     return sorted(found, key=lambda action: bool(action.option_strings))
 
 
 def spelled(action: argparse.Action) -> str:
-    """An argument or option as one types it."""
+    """Format an argument or option as it is typed."""
     if not action.option_strings:
         return f"[{action.metavar} …]" if action.nargs == "*" else str(action.metavar)
     value = "" if action.nargs == 0 else f" {action.metavar or '|'.join(action.choices or ()) or action.dest.upper()}"
@@ -75,7 +75,7 @@ def spelled(action: argparse.Action) -> str:
 
 
 def page_with(name: str, text: str) -> str:
-    """The page with this part made anew. Raises ValueError where its marks are not there."""
+    """Return the page with this part regenerated. Raises ValueError where its marks are missing."""
     opening, closing = OPEN.format(name), CLOSE.format(name)
     before, rest = text.split(opening)
     after = rest.split(closing)[1]
@@ -117,7 +117,7 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def main() -> None:
-    """Makes every part anew."""
+    """Regenerate every part."""
     for name, (page, _) in PARTS.items():
         page.write_text(page_with(name, page.read_text(encoding="utf-8")), encoding="utf-8")
         sys.stdout.write(f"{page.name}: {name}\n")

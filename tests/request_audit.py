@@ -1,8 +1,8 @@
-"""Every request that a plugin's client sends while tests run, judged by a list that is not the plugins' own.
+"""Audit of every request that a plugin's client sends in tests, against a list independent of the plugins' own.
 
-`watch` goes around the one method that both clients send by, below all their guards. So a path that slips through the
-guards, or a writing POST that a plugin lists as one that reads, is seen here as it leaves. Processes that tests start
-watch themselves (`as_it_is_imported`, from a `sitecustomize` that the pytest plugin in `watched.py` makes) and leave a
+`watch` wraps the one method that both clients send by, below all their guards. So a path that slips through the
+guards, or a writing POST that a plugin lists as read-only, is recorded as it leaves. Processes that tests start
+watch themselves (`as_it_is_imported`, from a `sitecustomize` that the pytest plugin in `watched.py` makes) and write a
 line of JSON for each request. This module is light: it is imported by every process that a test starts.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-WRITER = "SendingClient"  # what sinks are lent, and ledgers never
+WRITER = "SendingClient"  # only for sinks, never for ledgers
 CLIENT = "outlay.plugin.read_client"
-READING_POSTS = {  # by the title people know: what only reads although it is a POST. A new one is argued for here
+READING_POSTS = {  # POSTs that only read, by the ledger's title. Each new one needs a reason here
     ("OpenRouter", "/analytics/query"),
     ("Cursor", "/teams/filtered-usage-events"),
     ("Helicone", "/v1/user/metrics/query"),
@@ -55,7 +55,10 @@ class Seen:
 
 
 def problem(seen: Seen, ledgers: frozenset[str]) -> str | None:
-    """Why this must not have left, or None. `ledgers`: the titles of all ledgers, whatever client they got."""
+    """Return why this request must not be sent, or None.
+
+    `ledgers`: the titles of all ledgers, for whichever client they got.
+    """
     if any(pattern.search(seen.whole.lower()) for pattern in MAY_SHOW_PROMPTS):
         return f"{seen.title} was asked for {seen.method} {seen.whole}, which may return prompts"
     if seen.client == WRITER and seen.title not in ledgers:
@@ -68,7 +71,7 @@ def problem(seen: Seen, ledgers: frozenset[str]) -> str | None:
 
 
 def watch(module: ModuleType, note: Callable[[Seen], None]) -> Callable[[], None]:
-    """Notes all that the clients of `outlay.plugin.read_client` send from now on. What it returns ends that."""
+    """Record all that the clients of `outlay.plugin.read_client` send from now on. Return a function that stops it."""
     client: Any = module.GuardedClient
     send = client._send
 
@@ -86,7 +89,7 @@ def watch(module: ModuleType, note: Callable[[Seen], None]) -> Callable[[], None
 
 
 def _mutates(request: Any) -> bool:
-    """Whether the body is GraphQL that changes something."""
+    """Report whether the body is a GraphQL mutation or subscription."""
     try:
         body = json.loads(request.content)
     except ValueError:
@@ -94,11 +97,11 @@ def _mutates(request: Any) -> bool:
     return isinstance(body, dict) and bool(re.search(r"\b(mutation|subscription)\b", str(body.get("query", ""))))
 
 
-# In a process that a test starts
+# For a process that a test starts
 
 
 class _OnImport:
-    """A finder that lets the others find the client, and watches it as soon as it is there."""
+    """Import finder that defers to the others and watches the client as soon as it is loaded."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -126,5 +129,5 @@ class _OnImport:
 
 
 def as_it_is_imported(file: Path) -> None:
-    """Watches the clients of this process once they are imported, and adds what they send to a file."""
+    """Watch the clients of this process once they are imported, and append what they send to a file."""
     sys.meta_path.insert(0, _OnImport(file))

@@ -1,7 +1,7 @@
-"""A pytest plugin that fails the test which let a ledger write, or let anybody ask for prompts, wherever it happened.
+"""Pytest plugin that fails any test that let a ledger write, or let a plugin request prompts.
 
-Under xdist each worker judges its own tests. Processes that a test starts are watched too, as long as they inherit
-PYTHONPATH; what they sent is judged after the test that was running, and once more at the end of all.
+Under xdist each worker audits its own tests. Processes that a test starts are watched too, as long as they inherit
+PYTHONPATH; what they sent is checked after the test that was running, and once more at the end of all.
 """
 
 import json
@@ -26,7 +26,7 @@ request_audit.as_it_is_imported(Path({file!r}))
 
 
 class Watch:
-    """What was seen and not yet judged, of this process and of those it started."""
+    """Requests recorded and not yet checked, of this process and of those it started."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "seen.jsonl"
@@ -36,7 +36,7 @@ class Watch:
         (folder / "sitecustomize.py").write_text(SITE.format(root=str(ROOT), file=str(self.file)), encoding="utf-8")
 
     def problems(self) -> list[str]:
-        """What was wrong since the last time."""
+        """Return the problems since the last call."""
         fresh, self.here = [*self.here, *self._elsewhere()], []
         self.counted += len(fresh)
         return [told for one in fresh if (told := request_audit.problem(one, LEDGERS))]
@@ -56,7 +56,7 @@ LEDGERS = frozenset(ledger.meta.title for ledger in loader.load().ledgers().valu
 
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
-    """The watch of this worker."""
+    """Watch this worker."""
     folder = tmp_path_factory.mktemp("watched")
     watch = Watch(folder)
     stop = request_audit.watch(read_client, lambda one: watch.here.append(one))
@@ -73,6 +73,6 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 
 @pytest.fixture(autouse=True)
 def _only_reads(watched: Watch) -> Iterator[None]:
-    """No ledger was written to while this test ran, and nobody was asked for a prompt."""
+    """Fail the test if a ledger was written to while it ran, or prompts were requested."""
     yield
     assert watched.problems() == []

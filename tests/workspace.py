@@ -1,4 +1,4 @@
-"""The test workspace: a Slack that reads like a chat, around a bot that the caller starts. See `user_driver`.
+"""Test workspace: a fake Slack that reads like a chat (`user_driver`), with a bot that the caller starts.
 
     async with test_workspace(start_bot) as slack:
         reply = await slack.command("/spend 7d", user=ALICE)
@@ -53,9 +53,9 @@ StartBot = Callable[[str, str, str], AbstractAsyncContextManager[Any]]
 
 
 class Workspace(Chat):
-    """A chat with a bot in it. `bot` is what the caller's context manager gave.
+    """A chat with a bot in it. `bot` is what the caller's context manager yielded.
 
-    Besides the chat: `faults` (bad weather), `world` (people, channels), `journal` (what the bot did), `socket`.
+    Besides the chat: `faults` (failures to inject), `world` (people, channels), `journal` (what the bot did), `socket`.
     """
 
     bot: Any = None
@@ -73,18 +73,18 @@ class Workspace(Chat):
         return self.slack.socket
 
     def calls(self, method: str) -> list[Call]:
-        """Every call of one method so far."""
+        """Return every call of one method so far."""
         return list(self.slack.journal.of(method))
 
     async def drop_socket(self) -> None:
-        """Breaks every socket and waits until the bot has opened a new one."""
+        """Break every socket and wait until the bot has opened a new one."""
         before = self.slack.socket.connections
         await self.slack.socket.drop()
         await self.slack.socket.reconnected(before)
 
 
 def schema() -> Path | None:
-    """The published Block Kit schema, where it is at hand; the project's own limits hold without it."""
+    """Return the path of the published Block Kit schema if it exists; without it, only our own limits are checked."""
     return SCHEMA if SCHEMA.is_file() else None
 
 
@@ -99,9 +99,9 @@ async def workspace_around(
     as_escaped: bool = True,
     ack_seconds: float | None = None,
 ) -> AsyncIterator[Workspace]:
-    """Serves a Slack on loopback, starts the bot against it, and yields the chat once the bot's socket is open.
+    """Serve a Slack on loopback, start the bot against it, and yield the chat once the bot's socket is open.
 
-    With `socket_mode` False nothing is waited for; say `slack.slack.over_http(url, signing_secret)` yourself.
+    With `socket_mode` False nothing is waited for; call `slack.slack.over_http(url, signing_secret)` yourself.
     """
     more = {} if ack_seconds is None else {"ack_seconds": ack_seconds}
     stand_in = SlackStandIn(world, scopes=scopes, schema=schema(), **more)
@@ -118,5 +118,5 @@ async def workspace_around(
                 stand_in.faults.clear()
 
 
-workspace_around.__test__ = False  # pytest takes the name below, imported into a test module, for a test
+workspace_around.__test__ = False  # else pytest would collect `test_workspace` in modules that import it
 test_workspace = workspace_around

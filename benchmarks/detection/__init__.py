@@ -1,1 +1,1 @@
-"""How good the detector is: invented companies of many shapes, some to fit on and some held back, and a judge."""
+"""Benchmark of the detector's quality: synthetic companies, some to fit on and some held out, and a scorer."""

@@ -1,4 +1,4 @@
-"""What everybody does: today's running total above mean + 3σ of the days before, at least seven. The baseline."""
+"""Baseline detector: today's running total above mean + 3σ of the days before, at least seven."""
 
 from collections import defaultdict
 from statistics import fmean, pstdev
@@ -10,7 +10,7 @@ FEWEST_DAYS, MOST_DAYS = 7, 30
 
 
 def folk(company: Company) -> list[Alert]:
-    """Its alerts, one a subject and day, all of them pages."""
+    """Return the baseline's alerts, at most one a subject and day, all of them pages."""
     days: dict[str, dict[int, float]] = defaultdict(dict)
     limits: dict[tuple[str, int], float] = {}
     alerts: list[Alert] = []

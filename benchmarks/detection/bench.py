@@ -1,7 +1,7 @@
-"""`./run bench detection`: the shipped detector over companies it never saw, over the public stream; its speed.
+"""`./run bench detection`: the shipped detector on held-out companies and on the public stream, and its speed.
 
-The held-back companies are invented anew from their seeds; the public stream is replayed and judged by its own scorer
-where `../shared/anomaly` is beside the repository.
+The held-out companies are generated from their seeds; the public stream is replayed and scored by its own scorer where
+`../shared/anomaly` is beside the repository.
 """
 
 import importlib.util
@@ -20,16 +20,16 @@ from outlay.detection import Delta, Detector, Severity, restore, save
 
 SHARED = Path(__file__).parents[3] / "shared" / "anomaly"
 COMPANIES = 10
-SUBJECTS, DAYS, AWAKE = 10_000, 30, 0.11  # in the public stream 11 of 100 spend between two polls
+SUBJECTS, DAYS, AWAKE = 10_000, 30, 0.11  # in the public stream 11 of 100 subjects spend between two polls
 
 
 async def run(scale: float) -> list[Row]:
-    """The rows."""
+    """Return the rows of the table."""
     return [*held_back(max(1, round(COMPANIES * scale))), *public(), *speed(max(500, int(SUBJECTS * scale)))]
 
 
 def alerts_of(one: Company) -> list[Alert]:
-    """What the shipped detector says, poll by poll."""
+    """Run the shipped detector over the company's polls; return its alerts."""
     detector = Detector()
     return [
         (verdict.at, verdict.subject, verdict.severity is Severity.PAGE)
@@ -39,7 +39,7 @@ def alerts_of(one: Company) -> list[Alert]:
 
 
 def held_back(count: int) -> list[Row]:
-    """All held-back companies together, and between which figures single companies lie."""
+    """Return rows for all held-out companies together, with the range over single companies."""
     pages: list[Figures] = []
     everything: list[Figures] = []
     usual: list[Figures] = []
@@ -74,7 +74,7 @@ def _span(values: list[float]) -> str:
 
 
 def public() -> list[Row]:
-    """The public stream by its own scorer; nothing where it is not there."""
+    """Return rows for the public stream by its own scorer; [] if it is not there."""
     spec = importlib.util.spec_from_file_location("public_score", SHARED / "score.py")
     if not (SHARED / "score.py").exists() or spec is None or spec.loader is None:
         print("../shared/anomaly is not beside this repository: the public stream is left out")
@@ -110,7 +110,7 @@ def public() -> list[Row]:
 
 
 def speed(subjects: int) -> list[Row]:
-    """A poll over many subjects with a month of history; what their state weighs; how soon it is back."""
+    """Measure a poll over many subjects with a month of history, the size of their state, and its restore."""
     rng = random.Random(9)
     detector = Detector()
     hours = [[rng.lognormvariate(-1, 1) if 8 <= hour < 18 else 0.0 for hour in range(24)] for _ in range(40)]

@@ -1,7 +1,7 @@
-"""Invented companies: who works there, what goes wrong, what only looks so, and how their ledger is polled.
+"""Synthetic companies: people, incidents, harmless look-alikes, and how the ledger is polled.
 
-Each seed is another company: another mix of people, scale of dollars, size, zones, polling, lateness. Seeds below
-HELD_BACK were used to fit the weights; the others only ever to be judged on.
+Each seed is another company: another mix of people, scale of dollars, size, time zones, polling, lateness. Seeds below
+HELD_BACK were used to fit the weights; the others only for scoring.
 """
 
 import random
@@ -20,7 +20,10 @@ INCIDENTS = {"loop": 34, "night": 18, "leak": 12, "switch": 16, "drip": 10, "col
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What was laid in. Slots; `incident`: False for what only looks like one. `burned`: the incident's own dollars."""
+    """Ground truth of one event, in slots.
+
+    `incident` False: it only looks like one. `burned`: the incident's own dollars, by slot.
+    """
 
     kind: str
     subject: str
@@ -32,7 +35,7 @@ class Label:
 
 @dataclass(slots=True)
 class Company:
-    """A series of polls, and the truth about it."""
+    """Series of polls with its ground truth."""
 
     seed: int
     polls: list[tuple[int, list[Delta]]]
@@ -43,7 +46,7 @@ class Company:
 
 
 def company(seed: int, days: int = 45, size: int | None = None) -> Company:
-    """The company of this seed."""
+    """Generate the company of this seed."""
     rng = random.Random(seed)
     size = size or rng.randint(40, 90)
     weights = [rng.gammavariate(0.9 if kind != "worker" else 2.5, 1.0) for kind in KINDS]
@@ -96,7 +99,7 @@ def _first(slots: dict[str, dict[int, dict[tuple[str, str], float]]]) -> dict[st
 
 
 def _usual(held: dict[int, dict[tuple[str, str], float]]) -> tuple[float, float]:
-    """Median dollars of an active day and of an active slot."""
+    """Return the median dollars of an active day and of an active slot."""
     by_day: dict[int, float] = defaultdict(float)
     for slot, parts in held.items():
         by_day[slot // DAY_SLOTS] += sum(parts.values())
@@ -112,7 +115,7 @@ def _events(
     count = round(len(crew) * (days - WARM_UP_DAYS) / 60)
     kinds = rng.choices(list(INCIDENTS), weights=list(INCIDENTS.values()), k=count)
     taken: dict[str, list[int]] = defaultdict(list)
-    times = rng.lognormvariate(2.6, 0.5)  # how large runaways are here, in usual days
+    times = rng.lognormvariate(2.6, 0.5)  # size of runaways in this company, in usual days
     planned = round(count * rng.uniform(0.4, 0.8))
     for kind in [*kinds, *["batch"] * planned]:
         for _ in range(30):
@@ -229,7 +232,7 @@ def _everybody(
 def _polled(
     slots: dict[str, dict[int, dict[tuple[str, str], float]]], days: int, rng: random.Random
 ) -> list[tuple[int, list[Delta]]]:
-    """As a ledger shows it: some polls are missed, some deltas come a poll late, some polls are further apart."""
+    """Return the polls as a ledger shows them: some missing, some deltas a poll late, some intervals longer."""
     every = rng.choice((1, 1, 1, 1, 2))
     late = rng.choice((0.0, 0.01, 0.04))
     missed = set()

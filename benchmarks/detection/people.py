@@ -1,4 +1,4 @@
-"""How people and agents spend on a usual day: sessions with pauses, day and session levels that differ by factors.
+"""Synthetic spending of people and agents on an ordinary day: sessions with pauses, levels that differ by factors.
 
 Shapes come from what is known of real traces: a person's days are log-normal with a spread near one, slots inside a
 session too; agents run evenly around the clock; jobs run at their hour; and people let agents work for hours, quite
@@ -16,7 +16,7 @@ KINDS = ("worker", "night_owl", "sporadic", "power", "delegator", "agent", "job"
 
 @dataclass(slots=True)
 class Person:
-    """Somebody, or something, that spends. `slot_usd`: of a usual busy slot."""
+    """Person or agent that spends. `slot_usd`: dollars of a usual busy slot."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ class Person:
 
 
 def person(rng: random.Random, number: int, kind: str, scale: float, first_day: int, zone: float) -> Person:
-    """One of a kind, unlike the others of its kind."""
+    """Generate one of a kind, unlike the others of its kind."""
     model = rng.choices(list(PRICES), weights=(1, 4, 8, 4, 0.7))[0]
     second = rng.choice([name for name in PRICES if name != model])
     name = f"p{number:03d}"
@@ -78,7 +78,7 @@ Spent = tuple[int, str, str, float]  # slot, key, model, dollars
 
 
 def usual_day(one: Person, day: int, rng: random.Random) -> Iterator[Spent]:
-    """What a day without any event costs, slot by slot."""
+    """Yield the spending of a day without any event, slot by slot."""
     weekday = day % 7 < 5
     begin = day * DAY_SLOTS
     level = one.slot_usd * rng.lognormvariate(0, one.day_spread) * (1 + one.growth) ** (day - one.first_day)
@@ -102,7 +102,7 @@ def usual_day(one: Person, day: int, rng: random.Random) -> Iterator[Spent]:
         if model != one.model:
             much *= min(4.0, (PRICES[model] / PRICES[one.model]) ** 0.7)
         key = rng.choice(one.keys)
-        if rng.random() < one.long_runs / one.sessions * 2:  # an agent is let to work
+        if rng.random() < one.long_runs / one.sessions * 2:  # an agent works for hours
             for slot in range(int(rng.uniform(10, 42))):
                 if rng.random() < 0.93:
                     yield start + slot, key, model, 0.8 * much * rng.lognormvariate(0, 0.45)
@@ -113,7 +113,7 @@ def usual_day(one: Person, day: int, rng: random.Random) -> Iterator[Spent]:
 
 
 def poisson(rng: random.Random, mean: float) -> int:
-    """A draw; small means only."""
+    """Draw from a Poisson distribution; for small means only."""
     count, chance = 0, rng.expovariate(1.0)
     while chance < mean:
         count, chance = count + 1, chance + rng.expovariate(1.0)

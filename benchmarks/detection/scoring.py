@@ -1,4 +1,4 @@
-"""Counts what a detector said against what was laid in, by the same definitions as the public benchmark's scorer.
+"""Scoring of alerts against the ground truth, by the same definitions as the public benchmark's scorer.
 
 An incident is caught by the first alert on its subject from its start until 15 minutes after its end; further ones
 until a day after it are neither right nor wrong; every other alert is false; a false notice that becomes a page within
@@ -13,12 +13,12 @@ from benchmarks.detection.companies import BEGIN, WARM_UP_DAYS, Company, Label
 from outlay.detection.time_slots import DAY_SLOTS, SLOT_SECONDS
 
 GRACE, ECHO = 3, DAY_SLOTS
-Alert = tuple[int, str, bool]  # seconds, subject, is it a page
+Alert = tuple[int, str, bool]  # Unix seconds, subject, whether it is a page
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one company, or of several together."""
+    """Scores of one company, or of several together."""
 
     incidents: int
     caught: int
@@ -52,7 +52,7 @@ class Figures:
 
 
 def judge(company: Company, alerts: Iterable[Alert]) -> Figures:
-    """The figures of these alerts; leave the notices out to judge the pages."""
+    """Score these alerts; leave the notices out to score only the pages."""
     first: dict[Label, int] = {}
     false, noticed = 0, dict[str, int]()
     for at, subject, page in sorted(alerts):
@@ -101,7 +101,7 @@ def judge(company: Company, alerts: Iterable[Alert]) -> Figures:
 
 
 def together(figures: Iterable[Figures]) -> Figures:
-    """Several companies as one."""
+    """Add up the scores of several companies."""
     all_of = list(figures)
     kinds: dict[str, tuple[int, int]] = {}
     for one in all_of:

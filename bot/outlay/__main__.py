@@ -1,4 +1,4 @@
-"""`python -m outlay` is `outlay`."""
+"""Entry point of `python -m outlay`, which is `outlay`."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The composition root of the bot: the one place where Slack, the clock, the outbox and the books are wired together.
+"""Composition root of the bot: the one place where Slack, the timetable, the outbox and the books are wired together.
 
-Nothing is made at import, and nothing here decides anything.
+Nothing is created at import, and nothing here makes decisions.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ POLL_CHECK_SECONDS = 1.0
 DELIVER_SECONDS = 2.0
 WATCH_SECONDS = 2.0
 PEOPLE_SECONDS = 60.0
-SWEEP_SECONDS = 60.0  # each connection's own turn comes less often
+SWEEP_SECONDS = 60.0  # how often due sweeps are looked for; each connection's turn is rarer
 BOOKS_SECONDS = 300.0
 DIGEST_SECONDS = 10.0
 BUDGET_SECONDS = 60.0
@@ -59,7 +59,7 @@ log = logging.getLogger("outlay.app")
 
 
 class Bot:
-    """The bot while it runs."""
+    """The running bot."""
 
     def __init__(self, home: House) -> None:
         settings = home.settings
@@ -73,8 +73,8 @@ class Bot:
             raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
         self.house = home
         self.port = 0
-        self._token = settings.slack_bot_token  # wrapped, until it is used
-        self._workspace_id: str | None = None  # until Slack has said whose token it is
+        self._token = settings.slack_bot_token  # a SecretStr until it is used
+        self._workspace_id: str | None = None  # unknown until `_join`
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
         self._people = SlackPeople(self._token_of, self._client_for, home.clock, log, admins=settings.admins)
@@ -149,20 +149,20 @@ class Bot:
         self.people = People(home.database, home.clock, self.voices.look_up)
 
     async def _token_of(self, workspace_id: str) -> str | None:
-        """The token of a workspace: the settings' for the one it was made for, else what its installation gave."""
+        """Return a workspace's token: the settings' if it was made for this workspace, else its installation's."""
         if self._token and self._workspace_id in (None, workspace_id):
             return self._token.get_secret_value()
         return await self._installations.token(workspace_id)
 
     async def _channel_of(self, workspace_id: str) -> str | None:
-        """The settings' alert channel, for the workspace whose it is."""
+        """Return the settings' alert channel if it belongs to this workspace, else None."""
         if self._token and self._workspace_id == workspace_id:
             return self.house.settings.alert_channel
         async with self.house.database.read() as session:
             return None if await others(session, workspace_id) else self.house.settings.alert_channel
 
     async def _url_of(self, token: str) -> str:
-        """Where a token's workspace is; "" if Slack does not say."""
+        """Ask Slack for the URL of a token's workspace; "" if it does not answer."""
         try:
             return str((await self._client_for(token).auth_test()).get("url") or "")
         except (SlackClientError, OSError, TimeoutError) as error:
@@ -170,11 +170,11 @@ class Bot:
             return ""
 
     def _may_adopt(self, workspace_id: str) -> bool:
-        """Whoever runs this may say which workspace the books of `local` are for."""
+        """Report whether this workspace may adopt the books of `local`; OUTLAY_WORKSPACE limits it to one."""
         return self.house.settings.workspace in (None, workspace_id)
 
     async def _removed(self, workspace_id: str, uninstalled: bool) -> None:
-        """A workspace has thrown the app out."""
+        """Clean up after a workspace that has removed the app."""
         if workspace_id == self._workspace_id:
             self._token = None
         self._people.forget(workspace_id)
@@ -184,7 +184,7 @@ class Bot:
         return web_client(token, self.house.settings.slack_api_url, self._log)
 
     async def health(self) -> dict[str, object]:
-        """What `/healthz` says: Slack, each connection's last poll, the queue."""
+        """Return what `/healthz` shows: Slack, each connection's last poll, the number of waiting deliveries."""
         async with self.house.database.read() as session:
             waiting = await outbox.waiting(session)
             workspaces = await others(session, "")
@@ -211,7 +211,7 @@ class Bot:
         }
 
     async def metrics(self) -> list[Gauge]:
-        """What `/metrics` says."""
+        """Return the gauges for `/metrics`."""
         info, slack = Gauge("info", "Always 1; the version is a label"), Gauge("slack_connected", "1 while Slack is")
         lag = Gauge("loop_lag_seconds", "How late the event loop was at worst in the last minute")
         info.add(1, version=__version__)
@@ -220,27 +220,27 @@ class Bot:
         return [info, slack, lag, *await measures(self.house.database, self.house.clock)]
 
     async def idle(self) -> None:
-        """Waits until nothing is under way: for tests and the demo."""
+        """Wait until no task and no poll is running; for tests and the demo."""
         await self.tasks.idle()
         await self.polls.idle()
 
     async def deliver(self) -> None:
-        """Delivers what waits; whoever comes while that is done waits, and then delivers what is left."""
+        """Deliver what is due; a concurrent call waits its turn and then delivers the rest."""
         async with self._delivering:
             await self.deliveries.run()
 
     def _deliver_soon(self) -> None:
-        """Somebody looks at the message in which a button was pressed, or ought to look at one."""
-        with contextlib.suppress(Busy):  # the clock comes to it in a moment
+        """Start a delivery now, because a person is waiting for its result."""
+        with contextlib.suppress(Busy):  # the timetable delivers it in a moment
             self.tasks.start(self.deliver(), "deliver what was just done", awaited=False)
 
     async def _watch(self) -> None:
-        """Looks at what changed. What is found does not wait for the next delivery's turn."""
+        """Run detection over what changed, and deliver new alerts at once."""
         if await self.house.watching.run():
             self._deliver_soon()
 
     async def tick(self) -> None:
-        """Does what is due, as the timetable does every so often: for whoever has just moved the clock."""
+        """Run every due job once, as the timetable would; for callers that have just advanced the clock."""
         await self.polls.start_due()
         await self.idle()
         await self.house.watching.run()
@@ -252,9 +252,9 @@ class Bot:
 
     @asynccontextmanager
     async def running(self, *, clockwork: bool = True, host: str | None = None) -> AsyncIterator["Bot"]:
-        """Runs while the block lasts, and then stops in good order: no new work, what is under way is finished.
+        """Run inside the `async with` block, then stop in good order: no new work, and running work is finished.
 
-        `host` is where HTTP is served instead of where the settings say.
+        `host`: where to serve HTTP, instead of the settings'. `clockwork` False: no timetable; the caller uses `tick`.
         """
         async with AsyncExitStack() as stack:
             settings = self.house.settings
@@ -295,7 +295,7 @@ class Bot:
             stack.push_async_callback(self.sinks.aclose)
             if self._token:
                 await self._join(self._token.get_secret_value())
-            gc.freeze()  # all that stands now stays: a collection in the midst of a large page need not walk it
+            gc.freeze()  # what is loaded now stays: garbage collection during a large page skips it
             stack.push_async_callback(self.house.watching.let_go)
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)
@@ -310,7 +310,10 @@ class Bot:
             yield self
 
     async def _join(self, token: str) -> None:
-        """Learns which workspace the token belongs to. Waits while Slack cannot be reached; a refused token ends it."""
+        """Find out which workspace the token belongs to.
+
+        Retries while Slack cannot be reached. Raises StartError for a token that Slack refuses.
+        """
         client = self._client_for(token)
         while True:
             try:

@@ -1,5 +1,6 @@
-"""Everything that `outlay doctor` looks at, in its order: settings, database, vault, Slack, connections,
-deliveries, the last audit, plugins.
+"""All checks of `outlay doctor`, in order.
+
+Settings, database, vault, Slack, connections, deliveries, the last audit, plugins.
 """
 
 from outlay.health import checks as health_checks
@@ -10,7 +11,7 @@ from outlay.slack.health_check import installed_checks, slack_check
 
 
 async def checkup(home: House) -> list[Check]:
-    """Looks at all of it now; each connection is asked anew."""
+    """Run every check now; each connection is tested anew."""
     checks = [
         Check("settings", True, f"data in {home.settings.data_dir}"),
         await health_checks.database_check(home.database),

@@ -1,7 +1,7 @@
-"""What the Home tab tells: somebody's own month, and for an admin how the house itself is doing.
+"""Home tab: a person's own month and, for an admin, how the bot itself is doing.
 
-Every figure is an `Answer` of the books, the same that `/spend` gives. Nothing is asked of a ledger: what stands in the
-books about each connection, plugin, audit and delivery is enough to say what to do next.
+Every figure is an `Answer` of the books, the same that `/spend` gives. No ledger is asked: what the books know of each
+connection, plugin, audit and delivery is enough to say what to do next.
 """
 
 import json
@@ -38,8 +38,7 @@ DEAD_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The month under way: what it has cost so far, and what it is likely to cost. `answer` is by model, or by owner
-    where it is everybody's."""
+    """Current month: the cost so far and the forecast. `answer` is by model, or by owner where it is everybody's."""
 
     answer: Answer
     forecast: Forecast
@@ -47,7 +46,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class Mine:
-    """Somebody's own: the month, and the budgets of their own, of their teams and of everybody."""
+    """Person's own view: the month, and the budgets of their own, of their teams and of everybody."""
 
     month: Month
     budgets: tuple[Standing, ...]
@@ -55,7 +54,7 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The last audit. `first`: what did not agree, in words."""
+    """Result of the last audit. `first`: the first difference, in words."""
 
     at: datetime
     ok: bool
@@ -65,7 +64,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """Messages that could not be delivered; `more` than `count` where that is all that was counted."""
+    """Count of messages that could not be delivered. `more`: counting stopped there, and there may be more."""
 
     count: int
     more: bool
@@ -75,7 +74,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that nobody answers for, and what they have cost this month."""
+    """Keys without an owner, and their cost this month."""
 
     count: int
     cost_nano_usd: int
@@ -83,7 +82,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Care:
-    """How the house is doing, for whoever looks after it. `alerts` and `digests`: somebody has said where they go."""
+    """Admin summary of how the bot is doing. `alerts` and `digests`: it is set where they go."""
 
     month: Month
     connections: tuple[ConnectionView, ...]
@@ -97,7 +96,7 @@ class Care:
 
 
 class Homes:
-    """Gathers both. `channel`: where alerts go by the settings, "" for nowhere in particular."""
+    """Service that gathers both views. `channel`: where alerts go by the settings, "" if not set."""
 
     def __init__(
         self,
@@ -119,7 +118,7 @@ class Homes:
         self._channel = channel
 
     async def mine(self, workspace_id: str, user_id: str) -> Mine:
-        """One person's own."""
+        """Return one person's own view."""
         now = self._clock.now()
         async with self._database.read() as session:
             month = await _month(session, workspace_id, now, person=user_id)
@@ -128,7 +127,7 @@ class Homes:
         return Mine(month, tuple(sorted(standings, key=lambda one: among.index(one.budget.id))))
 
     async def care(self, workspace_id: str) -> Care:
-        """For an admin."""
+        """Return the summary for an admin."""
         now = self._clock.now()
         keys = [key for key in await self._owning.keys(workspace_id) if key.owner.kind == "unattributed"]
         plan = await self._digests.plan(workspace_id)

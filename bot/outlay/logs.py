@@ -1,9 +1,9 @@
-"""What reaches the log: one line for each event, on stderr, with no secret in it.
+"""Logging: one line for each event, on stderr, with no secret in it.
 
-Two walls. The first: libraries that print requests and bodies when they debug stay at INFO or WARNING, whatever level
-we run at; the handler itself refuses their chatter, since some of them set their own level. The second: each finished
-line goes through a Redactor, which knows secrets by value (it is told each one) and by shape (it never was). It works
-on the whole line, so a secret cannot hide in an argument, an exception, a chained cause or an extra.
+There are two barriers. First, libraries that log requests and bodies at DEBUG stay at INFO or WARNING, whatever our
+level; the handler itself drops their records, since some of them set their own level. Second, each finished line passes
+a Redactor, which knows secrets by value (those that were registered) and by shape (any other). It works on the whole
+line, so a secret cannot hide in an argument, an exception, a chained cause or an extra.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ REDACTED = "[redacted]"
 MIN_SECRET_CHARACTERS = 8  # a shorter one would be found in ordinary words
 MAX_KNOWN_SECRETS = 500
 MAX_LINE_CHARACTERS = 16_000
-MAX_READ_CHARACTERS = 64_000  # of one text, in search of shapes; well past what a line shows
+MAX_READ_CHARACTERS = 64_000  # scanned for credential shapes; far more than a line shows
 MAX_FRAMES = 12
 MAX_CAUSES = 5
 MAX_GROUPED = 5
 ERROR_ID_CHARACTERS = 8
-_ERROR_ALPHABET = "bcdfghjkmnpqrstvwxyz23456789"  # nothing that looks like something else, and no vowels: no words
+_ERROR_ALPHABET = "bcdfghjkmnpqrstvwxyz23456789"  # no look-alikes, and no vowels, so no words
 
 OURS = ("outlay", "outlay_plugins")
 FLOORS = {
@@ -39,7 +39,7 @@ FLOORS = {
     "websockets": logging.INFO,
     "uvicorn": logging.INFO,
     "asyncio": logging.INFO,
-    # These do so, or write a line for each thing they do, at INFO already: Bolt the body of a request badly signed.
+    # These do so, or log every step, at INFO already; Bolt logs the body of a badly signed request.
     "slack_bolt": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
@@ -75,7 +75,7 @@ _SHAPES = [
         (
             r"\binput_value=.{0,200}?(?=, input_type=)",
             f"input_value={REDACTED}",
-        ),  # pydantic quotes what it refuses, cut
+        ),  # pydantic quotes rejected input, shortened
     )
 ]
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
@@ -84,7 +84,7 @@ _ORDINARY = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 class Redactor:
-    """Takes secrets out of a text. Holds the last so many it was told of, and those it was told to keep."""
+    """Remover of secrets from text. Knows the last MAX_KNOWN_SECRETS that were added, and all that were kept."""
 
     def __init__(self) -> None:
         self._kept: dict[str, set[str]] = {}
@@ -96,15 +96,15 @@ class Redactor:
         return f"Redactor({len(self._kept) + len(self._recent)} secrets)"
 
     def add(self, secret: str) -> None:
-        """A secret that passed through; past MAX_KNOWN_SECRETS the oldest is forgotten."""
+        """Register a secret that passed through; beyond MAX_KNOWN_SECRETS the oldest is forgotten."""
         self._learn(secret, self._recent)
 
     def keep(self, secret: str) -> None:
-        """A secret of the whole process, such as a token from the settings: never forgotten."""
+        """Register a secret for the whole process, such as a token from the settings; it is never forgotten."""
         self._learn(secret, self._kept)
 
     def redact(self, text: str) -> str:
-        """The text with every known secret, and everything shaped like one, replaced."""
+        """Replace every known secret, and everything shaped like one."""
         for spelling in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, REDACTED)
@@ -123,19 +123,19 @@ class Redactor:
 
 
 def redact_shapes(text: str) -> str:
-    """The text with everything replaced that is shaped like a credential."""
+    """Replace everything in the text that is shaped like a credential."""
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
     return text
 
 
 def _spellings(secret: str) -> set[str]:
-    """A secret as it is, and as JSON, a repr and a URL would write it."""
+    """Return the secret as it is, and as JSON, a repr and a URL would write it."""
     return {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
 
 
 def set_up(level: int | str, *, stream: IO[str] | None = None, redactor: Redactor | None = None) -> Redactor:
-    """Sends the log to stderr (or `stream`) through a redactor, which is returned. A second call replaces the first."""
+    """Send the log to stderr (or `stream`) through a redactor, which is returned. A new call replaces the last."""
     threshold = logging.getLevelNamesMapping()[level.upper()] if isinstance(level, str) else level
     redactor = redactor or Redactor()
     handler = LineHandler(stream or sys.stderr, redactor)
@@ -143,7 +143,7 @@ def set_up(level: int | str, *, stream: IO[str] | None = None, redactor: Redacto
     for old in [one for one in root.handlers if isinstance(one, LineHandler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    # Strangers follow the root, and Bolt copies its level to its own loggers: DEBUG is for our own names only.
+    # Libraries inherit the root's level, and Bolt copies it to its own loggers: DEBUG is for our names only.
     root.setLevel(max(threshold, logging.INFO))
     for name in OURS:
         logging.getLogger(name).setLevel(threshold)
@@ -154,7 +154,7 @@ def set_up(level: int | str, *, stream: IO[str] | None = None, redactor: Redacto
 
 
 class LineHandler(logging.StreamHandler[IO[str]]):
-    """Writes one redacted line a record, and lets no library below its floor."""
+    """Log handler that writes one redacted line for each record, and drops library records below their floor."""
 
     def __init__(self, stream: IO[str], redactor: Redactor) -> None:
         super().__init__(stream)
@@ -163,15 +163,15 @@ class LineHandler(logging.StreamHandler[IO[str]]):
         self.setFormatter(LineFormatter(redactor))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
-        """A record that cannot be written: the standard handler would print its arguments in full."""
+        """Report a record that could not be written, without its arguments, which the standard handler would print."""
         problem = sys.exc_info()[0]
         what = problem.__name__ if problem else "unknown"
-        with contextlib.suppress(OSError, ValueError):  # the stream itself may be what is broken
+        with contextlib.suppress(OSError, ValueError):  # the stream itself may be broken
             self.stream.write(f"a log line of {one_line(record.name)} could not be written ({what})\n")
 
 
 class LineFormatter(logging.Formatter):
-    """Time, level, logger, message, extras, exception: one line, redacted before it is cut or escaped."""
+    """Log formatter: time, level, logger, message, extras, exception on one line, redacted before it is cut."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -191,7 +191,7 @@ class LineFormatter(logging.Formatter):
 
     def _extras(self, record: logging.LogRecord) -> Iterator[str]:
         if _top(record.name) not in OURS:
-            return  # libraries hang whole objects on their records
+            return  # libraries attach whole objects to their records
         for name, value in vars(record).items():
             if name not in _ORDINARY:
                 text = self._redact(str(value))  # before quoting, which may respell a secret
@@ -200,7 +200,7 @@ class LineFormatter(logging.Formatter):
 
 
 def fold(error: BaseException, *, depth: int = MAX_CAUSES) -> str:
-    """An exception in short: what it says, where it came from (innermost first), and what caused it."""
+    """Summarize an exception: its message, where it came from (innermost first), and what caused it."""
     said = "".join(traceback.format_exception_only(type(error), error)).strip()
     frames = [
         f"{_short(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}"
@@ -219,17 +219,17 @@ def fold(error: BaseException, *, depth: int = MAX_CAUSES) -> str:
 
 
 def error_id() -> str:
-    """A short id, shown to a person and written to the log, by which the two find each other."""
+    """Generate a short id that is shown to a person and written to the log, to find one from the other."""
     return "".join(secrets.choice(_ERROR_ALPHABET) for _ in range(ERROR_ID_CHARACTERS))
 
 
 def one_line(text: str) -> str:
-    """A text in which nothing can start a new line or move a terminal's cursor."""
+    """Make the text one line in which nothing can start a new line or move a terminal's cursor."""
     return " | ".join(part.strip() for part in text.splitlines() if part.strip()).translate(_CONTROL)
 
 
 def cut(text: str, limit: int = MAX_LINE_CHARACTERS) -> str:
-    """The beginning of a text, and how much is missing."""
+    """Cut the text, and say how many characters are missing."""
     missing = len(text) - limit
     return text if missing <= 0 else f"{text[:limit]}… ({missing} more characters)"
 
@@ -251,5 +251,5 @@ def _floor(name: str) -> int:
 
 
 def _short(path: str) -> str:
-    """The last parts of a path: enough to find the file, nothing of the machine."""
+    """Return the last three parts of a path: enough to find the file, and nothing about the machine."""
     return "/".join(PurePath(path).parts[-3:])

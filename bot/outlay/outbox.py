@@ -1,11 +1,11 @@
-"""What has to be said to the outside, written in the transaction of what it tells, and said later, once.
+"""Transactional outbox: messages stored with the change that caused them, delivered later, at least once.
 
-A row's `key` makes it once: saying the same thing again is nothing new. Rows of one **stream** are said in order. A row
-goes down a **lane**, one for each connection (0 is Slack), so that whoever is slow holds up nobody else. A newer row of
-the same **topic** takes the place of one that still waits.
+A row's `key` makes it unique: writing the same message again does nothing. Rows of one **stream** are delivered in
+order. A row goes down a **lane**, one for each connection (0 is Slack), so that a slow receiver delays nobody else. A
+newer row of the same **topic** replaces one that still waits.
 
-Delivery is leased and fenced: a worker takes a row for a while, acts outside any transaction, and may only close the
-row if nobody has taken it over meanwhile.
+Delivery is leased and fenced: a worker leases a row for a while, acts outside any transaction, and may close the row
+only if no other worker has leased it meanwhile.
 """
 
 import json
@@ -24,7 +24,7 @@ from outlay.database.engine import execute
 LEASE_SECONDS = 60
 MAX_AT_ONCE = 20
 MAX_ERROR_CHARACTERS = 300
-KEPT = timedelta(days=30)  # what was said long ago is forgotten; what died stays until it is sent again or let go
+KEPT = timedelta(days=30)  # then delivered messages are deleted; dead ones stay until sent again
 SLACK = 0  # the lane of Slack itself
 
 Status = Literal["done", "dead"]
@@ -32,7 +32,7 @@ Status = Literal["done", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A row taken for delivery. `fence` proves later that it is still ours; `key` is the same in each attempt."""
+    """Message leased for delivery. `fence` proves that the lease still holds; `key` stays the same in each attempt."""
 
     id: int
     workspace_id: str
@@ -47,7 +47,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How an attempt ended: `status` closes the row; with `again_at` instead it waits. `counted`: it was an attempt."""
+    """Outcome of an attempt: `status` closes the row, `again_at` makes it wait. `counted`: it adds to `attempts`."""
 
     message: Message
     status: Status | None = None
@@ -58,7 +58,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A message that was given up. `said_at` is when it was written."""
+    """Message that was given up. `said_at`: when it was written."""
 
     id: int
     lane: int
@@ -81,7 +81,7 @@ async def say(
     lane: int = SLACK,
     topic: str = "",
 ) -> bool:
-    """Writes a message, unless one with this key is there already. With a `topic`, older ones of it no longer wait."""
+    """Write a message unless its key exists; return whether it is new. It replaces waiting ones of its `topic`."""
     at = int(now.timestamp())
     written = await execute(
         session,
@@ -115,7 +115,7 @@ async def say(
 
 
 async def waits(session: AsyncSession, stream: str, topic: str) -> bool:
-    """Does something of this topic wait that nobody has taken yet?"""
+    """Report whether a message of this topic waits that was never attempted."""
     found = await execute(
         session,
         text("SELECT 1 FROM outbox WHERE stream = :stream AND topic = :topic AND status = 'waiting' AND attempts = 0"),
@@ -125,7 +125,7 @@ async def waits(session: AsyncSession, stream: str, topic: str) -> bool:
 
 
 async def hurry(session: AsyncSession, stream: str, now: datetime) -> None:
-    """What waits of a stream for a better hour, such as the morning, is said now."""
+    """Make messages of a stream due now that wait for a better hour, such as the morning."""
     await execute(
         session,
         text(
@@ -137,7 +137,7 @@ async def hurry(session: AsyncSession, stream: str, now: datetime) -> None:
 
 
 async def due(session: AsyncSession, now: datetime) -> Sequence[int]:
-    """The lanes in which something waits whose time has come."""
+    """Return the lanes that have a message due."""
     found = await execute(
         session,
         text("SELECT DISTINCT lane FROM outbox WHERE status = 'waiting' AND available_at <= :at ORDER BY lane"),
@@ -149,7 +149,7 @@ async def due(session: AsyncSession, now: datetime) -> Sequence[int]:
 async def take(
     session: AsyncSession, now: datetime, *, lane: int = SLACK, most: int = MAX_AT_ONCE
 ) -> Sequence[Message]:
-    """Leases the due heads of a lane's streams: within a stream the order is kept. Replicas take different ones."""
+    """Lease the due first messages of a lane's streams: each stream keeps its order. Replicas lease different ones."""
     at = int(now.timestamp())
     skip = " FOR UPDATE OF o SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
     rows = await execute(
@@ -167,7 +167,7 @@ async def take(
             "lane": lane,
             "most": most,
             "until": at + LEASE_SECONDS,
-            "absurd": at + 10 * LEASE_SECONDS,  # the clock went back: nobody leases so far ahead
+            "absurd": at + 10 * LEASE_SECONDS,  # no lease is so long: the clock went back
         },
     )
     taken = [
@@ -188,7 +188,7 @@ async def take(
 
 
 async def take_one(session: AsyncSession, key: str, now: datetime) -> Message | None:
-    """Leases one message by its key, for whoever has just written it and delivers it here. None: it is taken."""
+    """Lease a message by its key, to deliver it right after writing it. None: it is already leased or closed."""
     at = int(now.timestamp())
     rows = await execute(
         session,
@@ -207,7 +207,7 @@ async def take_one(session: AsyncSession, key: str, now: datetime) -> Message | 
 
 
 async def end(session: AsyncSession, ended: Sequence[Ended], now: datetime) -> frozenset[int]:
-    """Closes or puts back what was attempted; gives the ids of those that were still ours to end."""
+    """Close attempted messages or put them back; return the ids of those whose lease still held."""
     if not ended:
         return frozenset()
     ids = [one.message.id for one in ended]
@@ -245,12 +245,12 @@ def _ending(one: Ended, at: int) -> dict[str, Any]:
 
 
 async def waiting(session: AsyncSession) -> int:
-    """How many messages have not been delivered yet."""
+    """Return how many messages have not been delivered yet."""
     return int((await execute(session, text("SELECT COUNT(*) FROM outbox WHERE status = 'waiting'"))).scalar() or 0)
 
 
 async def dead(session: AsyncSession, workspace_id: str, *, most: int = 100) -> Sequence[Dead]:
-    """What was given up in a workspace, newest first."""
+    """Return the messages given up in a workspace, newest first."""
     rows = await execute(
         session,
         text(
@@ -266,7 +266,7 @@ async def dead(session: AsyncSession, workspace_id: str, *, most: int = 100) -> 
 
 
 async def replay(session: AsyncSession, workspace_id: str, now: datetime, *, ids: Sequence[int] | None = None) -> int:
-    """Puts what was given up back to wait, all of it or some; gives how many. Their keys, and so their ids, stay."""
+    """Put given-up messages back to wait, all or some; return how many. Their keys, and so their ids, stay."""
     chosen = "" if ids is None else " AND id IN :ids"
     statement = text(
         "UPDATE outbox SET status = 'waiting', attempts = 0, lease_until = 0, available_at = :at, ended_at = 0 "
@@ -285,7 +285,7 @@ async def replay(session: AsyncSession, workspace_id: str, now: datetime, *, ids
 
 
 async def forget_old(session: AsyncSession, now: datetime) -> int:
-    """Deletes what was said, or replaced, long ago."""
+    """Delete messages that were delivered or replaced longer than KEPT ago; return how many."""
     gone = await execute(
         session,
         text("DELETE FROM outbox WHERE status IN ('done', 'superseded') AND ended_at > 0 AND ended_at < :old"),

@@ -1,4 +1,4 @@
-"""Who answers for which key: listed for a person who maps them, keys without anybody first, and said by that person."""
+"""Key owners: lists who answers for which key, unowned keys first, and assigns owners."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -20,15 +20,14 @@ from outlay.spend.report import zone_of
 
 
 class Owning:
-    """Lists keys with their owners, and says whose they are."""
+    """Service that lists keys with their owners and assigns owners."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def keys(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[OwnedKey]:
-        """Every key that is the viewer's to see: those that nobody answers for first, the biggest of this month before
-        the others."""
+        """List the keys that the viewer may see: unowned first, then by this month's cost, the highest first."""
         now = int(self._clock.now().timestamp())
         async with self._database.read() as session:
             rows = [(row, by) for row, by in await ownership.keys_of(session, workspace_id) if row.ledger_id]
@@ -64,9 +63,9 @@ class Owning:
         return sorted(found, key=lambda key: (key.owner.kind != "unattributed", -key.spent_nano_usd, key.name))
 
     async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:
-        """Says whose a key is, in all history (None) or from a day of the workspace's zone. False: no such key here.
+        """Assign a key's owner, in all history (None) or from a day of the workspace's zone. False: no such key.
 
-        Raises OwnerError for an owner that cannot be.
+        Raises OwnerError for an invalid owner.
         """
         async with self._database.write() as session:
             since = midnight(start, await zone_of(session, workspace_id)) if start else 0
@@ -76,7 +75,7 @@ class Owning:
             return key is not None
 
     async def own_named(self, workspace_id: str, key: str, owner_id: str, start: date | None) -> LedgerKey:
-        """The same for a key as people name it: the ledger's id, or `CONNECTION:id`. Raises OwnerError."""
+        """Assign the owner of a key given by the ledger's id, or `CONNECTION:id`. Raises OwnerError."""
         async with self._database.write() as session:
             since = midnight(start, await zone_of(session, workspace_id)) if start else 0
             row = await ownership.own(session, workspace_id, key, owner_id, since)

@@ -1,8 +1,8 @@
-"""The clock: what runs when. APScheduler says "now", and nothing else; the database says who does it.
+"""Scheduler of periodic jobs. APScheduler says "now", and nothing else; the database says which replica does the work.
 
-Jobs live in memory and are made anew at each start. What only one of several replicas should do begins by claiming its
-slot: a row that can be inserted only once. Runs are tasks of our own: APScheduler's shutdown would cancel them,
-ours drains.
+Jobs live in memory and are registered anew at each start. What only one of several replicas should do begins by
+claiming its slot: a row that can be inserted only once. Runs are tasks of our own: APScheduler's shutdown would cancel
+them, ours drains.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ log = logging.getLogger("outlay.clock")
 
 
 async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
-    """Claims the slot of a job that `now` falls into; the claim commits with the caller's results. False: taken."""
+    """Claim the job's slot that `now` is in; the claim commits with the caller's results. False: taken."""
     slot = int(now.timestamp()) // period_seconds
     inserted = await execute(
         session,
@@ -42,7 +42,7 @@ async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: 
 
 
 async def claimed(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
-    """Has somebody claimed the slot that `now` falls into?"""
+    """Report whether the slot that `now` is in has been claimed."""
     slot = int(now.timestamp()) // period_seconds
     found = await execute(
         session, text("SELECT 1 FROM tick WHERE job = :job AND slot = :slot"), {"job": job, "slot": slot}
@@ -51,7 +51,7 @@ async def claimed(session: AsyncSession, job: str, now: datetime, period_seconds
 
 
 class Timetable:
-    """Runs work every so often, at most MAX_AT_ONCE at once and each job at most once at a time."""
+    """Periodic jobs: at most MAX_AT_ONCE at once, and each job at most once at a time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,7 +63,7 @@ class Timetable:
         self._watch: asyncio.Task[None] | None = None
 
     def every(self, seconds: float, name: str, work: Work, *, first_in_seconds: float = 0) -> None:
-        """Registers work. The first run comes after `first_in_seconds`."""
+        """Register a job. The first run comes after `first_in_seconds`."""
         first = datetime.now(self._scheduler.timezone) + timedelta(seconds=first_in_seconds)
         self._scheduler.add_job(
             self._start,
@@ -76,12 +76,12 @@ class Timetable:
         )
 
     def start(self) -> None:
-        """Begins."""
+        """Start the scheduler."""
         self._scheduler.start()
         self._watch = asyncio.create_task(self._watch_for_jumps())
 
     async def stop(self, drain_seconds: float) -> None:
-        """No new runs; those under way may finish within this time, and are cancelled then."""
+        """Start no new runs; let those under way finish within `drain_seconds`, then cancel them."""
         if self._watch:
             self._watch.cancel()
         if self._scheduler.running:
@@ -94,7 +94,7 @@ class Timetable:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def idle(self) -> None:
-        """Waits until nothing runs."""
+        """Wait until nothing runs."""
         while self._running:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
@@ -113,7 +113,10 @@ class Timetable:
                 log.exception("job failed", extra={"job": name})
 
     async def _watch_for_jumps(self) -> None:
-        """A wall clock that jumped back would stop every job for as long: brings the next runs back to now."""
+        """Bring the next runs back to now when the wall clock jumps.
+
+        A clock that jumped back would otherwise stop every job for as long.
+        """
         before = self._clock.now().timestamp() - self._clock.monotonic()
         while True:
             await asyncio.sleep(WATCH_SECONDS)

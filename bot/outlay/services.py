@@ -1,6 +1,6 @@
-"""The house: what every command works in. Opened once, with the data directory, the master key, the tables and plugins.
+"""Service container: settings, database, vault, plugins and the services over them, opened once for each command.
 
-It knows nothing of Slack, so that a question in the terminal does not wait for Slack's libraries to load.
+It imports nothing of Slack, so that a question in the terminal does not wait for Slack's libraries to load.
 """
 
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The books, the vault, the plugins, and the services over them."""
+    """Settings, clock, database, vault, plugins, and the services that use them."""
 
     settings: Settings
     clock: Clock
@@ -59,7 +59,7 @@ class House:
     ruling: Ruling
 
     async def workspace(self) -> str:
-        """The workspace that a command acts on."""
+        """Return the id of the workspace that a command acts on."""
         async with self.database.read() as session:
             return await chosen(session, self.settings.workspace)
 
@@ -68,7 +68,7 @@ class House:
 async def house(
     settings: Settings, *, clock: Clock | None = None, on_secret: OnSecret | None = None
 ) -> AsyncIterator[House]:
-    """Opens the house: data directory, master key, tables at the newest revision, plugins."""
+    """Open the services: data directory, master key, tables at the newest revision, plugins."""
     clock = clock or SystemClock()
     data_dir = settings.prepare_data_dir()
     vault = open_vault(

@@ -1,8 +1,8 @@
-"""Every setting of Outlay: its name, what it means, and what may stand in it. They come from the environment alone.
+"""Settings of Outlay: name, meaning and allowed values of each. They come from the environment alone.
 
-Whatever is wrong with one stops the start with a single line that names it and says what would be right; the value
-is quoted unless it is a secret. An empty setting is one that is not set. What does not look like a setting is refused
-as well: a misspelt name would otherwise be obeyed by nobody, in silence.
+A wrong setting stops the start with a single line that names it and says what would be right; the value is quoted
+unless it is a secret. An empty setting counts as not set. An unknown OUTLAY_… variable is refused too: a misspelled
+name would otherwise be ignored in silence.
 """
 
 import difflib
@@ -39,7 +39,7 @@ class SettingsError(Exception):
 
 
 def _shown(value: str) -> str:
-    """A value on one line, however it was meant; without the token that somebody pasted into the wrong setting."""
+    """Quote a value on one line, with a token redacted that was pasted into the wrong setting."""
     value = redact_shapes(value)
     return repr(value if len(value) <= MAX_SHOWN_CHARACTERS else value[:MAX_SHOWN_CHARACTERS] + "…")
 
@@ -63,7 +63,7 @@ def _matching(pattern: str, wanted: str) -> BeforeValidator:
 
 
 def _secret(*, unlike: Mapping[str, str] | None = None) -> BeforeValidator:
-    """A token. `unlike` maps the beginnings of its siblings to where those belong: they are easily confused."""
+    """Build the validator of a token. `unlike` maps prefixes of similar tokens to the settings where those belong."""
 
     def parse(value: str) -> SecretStr:
         for beginning, place in (unlike or {}).items():
@@ -146,7 +146,7 @@ def _parse_database(value: str) -> SecretStr:
 
 
 def _database_url(value: str) -> URL:
-    """The URL with the async driver of its database. Raises ValueError, without the URL: it may hold a password."""
+    """Parse the URL and set the async driver. Raises ValueError without the URL, which may hold a password."""
     wanted = "sqlite:////absolute/path/outlay.sqlite or postgresql://user:password@host/database"
     try:
         url = make_url(value)
@@ -179,7 +179,7 @@ _Channel = Annotated[str, _CHANNEL]
 
 
 class Settings(BaseModel):
-    """What the environment says. Made by `load`; nothing in it changes afterwards."""
+    """Settings of the process, made by `load`; immutable."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -270,7 +270,7 @@ class Settings(BaseModel):
     )
 
     def database_url(self) -> str:
-        """The database as SQLAlchemy wants it, async driver and password included: not for showing."""
+        """Return the URL for SQLAlchemy, with async driver and password: not for display."""
         if self.database is not None:
             url = _database_url(self.database.get_secret_value())
         else:
@@ -278,7 +278,7 @@ class Settings(BaseModel):
         return url.render_as_string(hide_password=False)
 
     def installs_by_browser(self) -> tuple[str, str] | None:
-        """The client id and secret, where the app can be installed from a browser: in HTTP mode alone."""
+        """Return (client id, client secret) if the app can be installed from a browser (HTTP mode only), else None."""
         if self.slack_app_token or not (
             self.slack_signing_secret and self.slack_client_id and self.slack_client_secret
         ):
@@ -286,7 +286,7 @@ class Settings(BaseModel):
         return self.slack_client_id, self.slack_client_secret.get_secret_value()
 
     def prepare_data_dir(self) -> Path:
-        """Makes the data directory, for its owner alone, if it is not there. Nothing else here touches a disk."""
+        """Create the data directory if needed, for its owner alone. Nothing else here touches a disk."""
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -296,7 +296,7 @@ class Settings(BaseModel):
         return self.data_dir
 
     def secrets(self) -> list[str]:
-        """Everything that must never be shown, the database's password among it."""
+        """Return everything that must never be shown, including the database password."""
         values = [getattr(self, name) for name in type(self).model_fields]
         found = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
         password = make_url(self.database.get_secret_value()).password if self.database else None
@@ -304,7 +304,7 @@ class Settings(BaseModel):
 
 
 def load(environ: Mapping[str, str], *, on_secret: OnSecret | None = None) -> Settings:
-    """The settings of an environment. Raises SettingsError for the first that is wrong, in the order of the docs."""
+    """Read the settings of an environment. Raises SettingsError for the first wrong one, in the order of the docs."""
     given = {name: value.strip() for name, value in environ.items() if value.strip()}
     _refuse_unknown(given)
     try:
@@ -320,7 +320,7 @@ def load(environ: Mapping[str, str], *, on_secret: OnSecret | None = None) -> Se
 
 
 def documented() -> list[tuple[str, str, str]]:
-    """Each setting: its name, its default in words, what it means. The docs are held to this list."""
+    """Return each setting as (name, default in words, meaning). A test holds the docs to this list."""
     rows = []
     for field in Settings.model_fields.values():
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}

@@ -1,7 +1,7 @@
-"""The one place where figures become English: money, counts, times, and the sentences that say what a figure is.
+"""Wording of figures in English: money, counts, times, and the sentences that say what a figure is.
 
-Everything here is pure. What comes from outside (names of keys, models, people) passes through `name` (any text) or
-`safe` (mrkdwn), so that no name can mention, link, or break a line.
+Everything here is pure. Names from outside (of keys, models, people) pass through `name` (any text) or `safe` (mrkdwn),
+so that no name can mention, link, or break a line.
 """
 
 import re
@@ -19,8 +19,8 @@ from outlay.spend.query import Query, QueryError, Stretch
 NAME_CHARACTERS_MAX = 60
 MESSAGE_CHARACTERS_MAX = 400
 HINT_CHARACTERS_MAX = 120
-CONNECTIONS_MAX = 4  # named in the freshness sentence before it says "and 3 more"
-MANY_TIMES = 10  # from here on, per cent say less than times
+CONNECTIONS_MAX = 4  # listed in the freshness sentence, before "3 more"
+MANY_TIMES = 10  # above this ratio "12 times" says more than a percentage
 DAY = timedelta(days=1)
 NOT_PRICED = "not priced"
 _SLACK_USER = re.compile(r"[UW][A-Z0-9]{5,20}")
@@ -37,7 +37,7 @@ _LONG_MONTHS = (
 
 
 def money(nano_usd: int | None) -> str:
-    """Dollars as people write them: $0.004, $12.40, $1,240, $1.2M. What is not known is "not priced", never $0."""
+    """Format dollars: $0.004, $12.40, $1,240, $1.2M. An unknown amount (None) is "not priced", never $0."""
     if nano_usd is None:
         return NOT_PRICED
     if nano_usd == 0:
@@ -54,22 +54,25 @@ def money(nano_usd: int | None) -> str:
 
 
 def tokens(count: int) -> str:
-    """`1 token`, `950 tokens`, `12.3k tokens`, `1.2M tokens`."""
+    """Format a number of tokens: `1 token`, `950 tokens`, `12.3k tokens`, `1.2M tokens`."""
     return f"{_short(count)} {'token' if count == 1 else 'tokens'}"
 
 
 def short_count(count: int) -> str:
-    """`950`, `12.3k`, `1.2M`: for a cell whose column says of what."""
+    """Format a number without its unit: `950`, `12.3k`, `1.2M`; for a table cell."""
     return _short(count)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """`1 key`, `12 keys`, `1,240 keys`."""
+    """Format a number with its noun: `1 key`, `12 keys`, `1,240 keys`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def percent(part: int, whole: int) -> str:
-    """A share in whole per cent; nothing small is called 0 and nothing partial 100. Empty where it makes no sense."""
+    """Format a share in whole percent; "" if it makes no sense.
+
+    Nothing above zero is shown as 0, and nothing below the whole as 100.
+    """
     if whole <= 0 or part < 0:
         return ""
     if part == 0:
@@ -82,7 +85,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def growth(now: int, before: int) -> str:
-    """How much more or less that is, without a sign: `35 %`, `13 times`; empty where there is nothing to divide by."""
+    """Format a relative change without its sign: `35 %`, `13 times as much`; "" if there is nothing to divide by."""
     if before <= 0 or now < 0:
         return ""
     if now > MANY_TIMES * before:
@@ -91,7 +94,10 @@ def growth(now: int, before: int) -> str:
 
 
 def change(now_nano_usd: int | None, before_nano_usd: int | None) -> str:
-    """`+$12.40 (35 %)`, `−$4.00 (gone)`, `+$3.00 (new)`, `no change`; what is not known is said to be so."""
+    """Format a change: `+$12.40 (35 %)`, `−$4.00 (gone)`, `+$3.00 (new)`, `no change`.
+
+    If either amount is None: `not known`.
+    """
     if now_nano_usd is None or before_nano_usd is None:
         return "not known"
     moved = now_nano_usd - before_nano_usd
@@ -103,7 +109,10 @@ def change(now_nano_usd: int | None, before_nano_usd: int | None) -> str:
 
 
 def name(text: str, limit: int = NAME_CHARACTERS_MAX) -> str:
-    """A name from outside as one plain line: no control or direction marks, not longer than `limit`."""
+    """Clean a name from outside to one plain line of at most `limit` characters, without control characters.
+
+    Direction marks are removed too.
+    """
     kept = "".join(_printable(character) for character in text[: limit * 8])
     line = " ".join(kept.split())
     if len(line) > limit:
@@ -112,46 +121,46 @@ def name(text: str, limit: int = NAME_CHARACTERS_MAX) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for mrkdwn in which nothing is a mention or a link."""
+    """Escape text for mrkdwn, so that nothing in it is a mention or a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def safe(text: str, limit: int = NAME_CHARACTERS_MAX) -> str:
-    """A name from outside for mrkdwn: one line in which nothing mentions, links or formats."""
+    """Clean and escape a name from outside for mrkdwn: one line in which nothing mentions, links or formats."""
     return _FORMATTING.sub(lambda mark: _WORD_JOINER + mark[0] + _WORD_JOINER, escape(name(text, limit)))
 
 
 def slack_user(owner: Owner) -> str | None:
-    """The Slack user to be shown by Slack itself, for a person of whom only the id is known."""
+    """Return the Slack user id to let Slack show the name, for a person of whom only the id is known; else None."""
     nameless = not owner.name or owner.name == owner.id
     return owner.id if owner.kind == "person" and nameless and _SLACK_USER.fullmatch(owner.id) else None
 
 
 def day(value: date, today: date | None = None) -> str:
-    """`24 Nov`, with the year where it is another than today's."""
+    """Format a date: `24 Nov`, with the year if it is not today's."""
     year = "" if today and today.year == value.year else f" {value.year}"
     return f"{value.day} {_MONTHS[value.month - 1]}{year}"
 
 
 def month(value: date) -> str:
-    """`October 2026`."""
+    """Format a month: `October 2026`."""
     return f"{_LONG_MONTHS[value.month - 1]} {value.year}"
 
 
 def clock(at: datetime, now: datetime) -> str:
-    """A moment in the reader's own zone: `14:05` today, else with its day. UTC where Slack cannot say."""
+    """Format a time in the reader's own zone: `14:05` if near, else with its day; UTC where Slack cannot convert."""
     if abs(now - at) < timedelta(hours=16):
         return f"<!date^{int(at.timestamp())}^{{time}}|{at:%H:%M} UTC>"
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{day(at.date(), now.date())} {at:%H:%M} UTC>"
 
 
 def utc_clock(at: datetime, now: datetime) -> str:
-    """A moment where Slack renders no date tokens: under a field, in a title."""
+    """Format a time in UTC, for places without Slack's date tokens: under a field, in a title."""
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{day(at.date(), now.date())} {at:%H:%M} UTC"
 
 
 def period(query: Query | Stretch) -> str:
-    """`this month so far`, `in the last 7 days`, `in October 2026`, `from 1 Oct to 15 Oct 2026`."""
+    """Format a period: `this month so far`, `in the last 7 days`, `in October 2026`, `from 1 Oct to 15 Oct 2026`."""
     said = query.period
     if said in ("today", "yesterday"):
         return said
@@ -176,7 +185,7 @@ def _from_to(start: date, end: date) -> str:
 
 
 def basis(value: AnswerBasis, calibrated_by: date | None = None, today: date | None = None) -> str:
-    """Where the dollars come from. `calibrated_by`: the day of the bill that scaled what was computed."""
+    """Say where the dollars come from. `calibrated_by`: the day of the bill that scaled computed figures."""
     bill = f", calibrated by the bill of {day(calibrated_by, today)}" if calibrated_by else ""
     said = {
         "billed": "billed by the ledger",
@@ -188,12 +197,12 @@ def basis(value: AnswerBasis, calibrated_by: date | None = None, today: date | N
 
 
 def residual(nano_usd: int) -> str:
-    """What of a total nobody's usage explains, as a sentence; empty where that is nothing."""
+    """Say how much of a total no usage explains, as a sentence; "" if that is zero."""
     return f"{money(nano_usd)} of it is on the bill, and no usage explains it." if nano_usd else ""
 
 
 def status(value: Status, until: datetime | None, now: datetime) -> str:
-    """Whether a figure can still move."""
+    """Say whether a figure can still change."""
     settles = f" until <!date^{int(until.timestamp())}^{{date_short}}|{day(until.date(), now.date())}>" if until else ""
     return {
         "provisional": f"provisional{settles}",
@@ -205,7 +214,7 @@ def status(value: Status, until: datetime | None, now: datetime) -> str:
 
 
 def coverage(share: float, unpriced_tokens: int) -> str:
-    """How much of the tokens has a price. Rounded down: 99.97 % is not all."""
+    """Say which share of the tokens has a price; rounded down, because 99.97 % is not all."""
     if unpriced_tokens == 0 and share >= 1:
         return "all tokens priced"
     per_cent = (Decimal(str(share)) * 100).quantize(Decimal("0.1"), rounding=ROUND_DOWN)
@@ -213,7 +222,7 @@ def coverage(share: float, unpriced_tokens: int) -> str:
 
 
 def byok(paid_nano_usd: int, counted_nano_usd: int) -> str:
-    """What was paid upstream with own keys, and whether it is in the total."""
+    """Say what was paid upstream with own keys (BYOK), and whether it is in the total."""
     if counted_nano_usd == paid_nano_usd:
         return f"{money(paid_nano_usd)} of it went to upstream providers on your own keys (BYOK)."
     if not counted_nano_usd:
@@ -225,7 +234,7 @@ def byok(paid_nano_usd: int, counted_nano_usd: int) -> str:
 
 
 def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
-    """Up to when each connection has been read, the one that lags most first."""
+    """Say up to when each connection has been read, the furthest behind first."""
     if not fresh_until:
         return "nothing connected"
     never = sorted(connection for connection, until in fresh_until.items() if until is None)
@@ -238,8 +247,8 @@ def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
 
 
 def misunderstood(error: QueryError) -> str:
-    """A question that was not understood: which word, and what was probably meant or would have worked. As mrkdwn."""
-    said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # somebody may have pasted a key here
+    """Explain a question that was not understood: which word, and what would work instead. As mrkdwn."""
+    said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # a key may have been pasted here by mistake
     if error.meant:
         tried = f" Did you mean {command(error.meant)}?"
     else:
@@ -248,14 +257,14 @@ def misunderstood(error: QueryError) -> str:
 
 
 def command(question: str) -> str:
-    """How to ask that in Slack, as code; nothing in it mentions anybody, and what looks like a key is hidden."""
+    """Format a question as a Slack command in code style, without mentions and with credentials redacted."""
     readable = _MENTION.sub(lambda found: f"@{found[1]}", redact_shapes(question))
     shown = name(readable.replace("`", ""), HINT_CHARACTERS_MAX)
     return f"`/spend {escape(shown)}`" if question.strip() else "`/spend`"
 
 
 def either(options: Sequence[str]) -> str:
-    """`a`, `a or b`, `a, b or c`."""
+    """Join options in a sentence: `a`, `a or b`, `a, b or c`."""
     return " or ".join([", ".join(options[:-1]), options[-1]]) if len(options) > 1 else "".join(options)
 
 
@@ -291,5 +300,5 @@ def _round(value: Decimal, step: str) -> Decimal:
 
 
 def _trim(value: Decimal) -> Decimal:
-    """Without zeros at the end, and without an exponent."""
+    """Remove trailing zeros, without an exponent."""
     return value.to_integral_value() if value == value.to_integral_value() else value.normalize()

@@ -1,7 +1,8 @@
 """Tollgate, an invented gateway that keeps its own books: a whole ledger plugin, small enough to read in one go.
 
-It shows what every ledger has to settle: whose account this is, what the keys are, and rows whose tokens are disjoint,
-whose dollars are exact, and whose money without a key says why. Retries, pacing, storage and secrets are the host's.
+It shows what every ledger has to decide: which account this is, what the keys are, and rows whose tokens are disjoint,
+whose dollars are exact, and whose money without a key has a reason. Retries, pacing, storage and secrets are up to the
+host.
 """
 
 from collections.abc import Sequence
@@ -41,14 +42,14 @@ USAGE = Report(
 
 
 class TollgateConfig(Config):
-    """What `outlay connect tollgate` and the modal in Slack ask for."""
+    """Settings that `outlay connect tollgate` and the modal in Slack ask for."""
 
     api_key: SecretStr = Field(title="Billing key", description="Tollgate → Settings → Keys, scope billing:read.")
     base_url: str = Field("https://api.tollgate.example/v1", title="Base URL", json_schema_extra={"advanced": True})
 
 
 class Tollgate(Ledger[TollgateConfig]):
-    """The books of a Tollgate account."""
+    """Ledger of a Tollgate account."""
 
     meta = Meta(slug="tollgate", title="Tollgate", version="0.1")
     Config = TollgateConfig
@@ -60,7 +61,7 @@ class Tollgate(Ledger[TollgateConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value()}"}
 
     async def check(self) -> Checked:
-        """The client itself turns a 401 into NeedsReauth; only the kind of key is left to look at."""
+        """Check the kind of key; the client itself turns a 401 into NeedsReauth."""
         me = read(Me, await self.context.http.get("/me"))
         if me.scope != "billing:read":
             raise BadConfig("api_key", f"This key has the scope {me.scope}; Outlay needs one with billing:read.")
@@ -71,7 +72,10 @@ class Tollgate(Ledger[TollgateConfig]):
         return [Key(id=key.id, name=key.name, email=key.owner_email) for key in found]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day. A page is a statement, so all of Tollgate's own pages of that day go into it."""
+        """Read one UTC day.
+
+        A page is a complete statement of its window, so all of Tollgate's own pages of that day go into it.
+        """
         start = window.start if cursor is None else datetime.fromisoformat(cursor)
         end = min(start.replace(hour=0) + DAY, window.end)
         rows: list[Row] = []
@@ -87,7 +91,7 @@ class Tollgate(Ledger[TollgateConfig]):
 
 
 class Me(BaseModel):
-    """GET /me."""
+    """Answer of GET /me."""
 
     id: str
     name: str
@@ -103,13 +107,13 @@ class KeyLine(BaseModel):
 
 
 class Keys(BaseModel):
-    """GET /keys."""
+    """Answer of GET /keys."""
 
     keys: list[KeyLine]
 
 
 class Line(BaseModel):
-    """One row of GET /usage. A key that is null: somebody used the playground. A cost that is null: no price yet."""
+    """One row of GET /usage. `key` null: used in the playground. `cost_usd` null: no price yet."""
 
     hour: AwareDatetime
     key: str | None
@@ -122,14 +126,14 @@ class Line(BaseModel):
 
 
 class Usage(BaseModel):
-    """GET /usage."""
+    """Answer of GET /usage."""
 
     usage: list[Line]
     next: str | None
 
 
 def row_of(line: Line) -> Row:
-    """Tollgate counts cached tokens as input too; here each token is in one class only."""
+    """Convert a line to a row whose token classes are disjoint: Tollgate counts cached tokens as input too."""
     return Row(
         start=line.hour.astimezone(UTC),
         key=line.key or "",
@@ -147,7 +151,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def read(shape: type[T], answer: Any) -> T:
-    """An answer in the shape that Tollgate documents. Anything else is an error: never "nothing was spent"."""
+    """Parse an answer in the shape that Tollgate documents. Anything else is an error: never "nothing was spent"."""
     try:
         return shape.model_validate(answer)
     except ValidationError as error:

@@ -1,7 +1,7 @@
-"""Clapper, an invented board of cards: a whole sink plugin, small enough to read in one go.
+"""Clapper, an invented card board: a whole sink plugin, small enough to read in one go.
 
-It shows what every sink has to settle: whose account this is and which board is meant, one card for each incident
-however often it is told, notes that are said once, and text in which a stranger's name means nothing.
+It shows what every sink has to decide: which account and board are meant, one card per incident
+however often it is delivered, notes that are posted once, and text in which a stranger's name triggers nothing.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ MAX_TEXT_CHARACTERS = 2_000
 
 
 class ClapperConfig(Config):
-    """What `outlay connect clapper` and the modal in Slack ask for."""
+    """Settings that `outlay connect clapper` and the modal in Slack ask for."""
 
     token: SecretStr = Field(title="Token", description="Clapper → Settings → Tokens, with write access to cards.")
     board: str = Field("", title="Board", description="Where cards go.")
@@ -23,7 +23,7 @@ class ClapperConfig(Config):
 
 
 class Clapper(Sink[ClapperConfig]):
-    """Cards on a board."""
+    """Sink that keeps one card per incident on a board."""
 
     meta = Meta(slug="clapper", title="Clapper", version="0.1")
     Config = ClapperConfig
@@ -33,7 +33,10 @@ class Clapper(Sink[ClapperConfig]):
         return {"Authorization": f"Bearer {config.token.get_secret_value()}"}
 
     async def check(self) -> Checked:
-        """Without a board, `asks` makes the form show the choices; nothing is saved before one is chosen."""
+        """Check the token and the board.
+
+        Without a board, `asks` makes the form show the choices; nothing is saved before one is chosen.
+        """
         me = await self._ask("GET", "/me")
         boards = {str(board["id"]): str(board["name"]) for board in _list(me, "boards")}
         board = self.config.board
@@ -44,19 +47,28 @@ class Clapper(Sink[ClapperConfig]):
         return Checked(f"{_text(me, 'id')}/{board}", f"{_text(me, 'name')}, {boards[board]}", "token")
 
     async def opened(self, event: Event) -> Receipt:
-        """A card is PUT under an id of our own: the same card, however often this is told or the incident returns."""
+        """Create the card of an incident, by PUT under an id of our own.
+
+        It is the same card, however often this is delivered or the incident returns.
+        """
         card = event.uid("card")
         made = await self._ask("PUT", f"/cards/{card}", json=self._card(event))
         return Receipt(_text(made, "url"), card)
 
     async def updated(self, event: Event) -> Receipt:
-        """The card always says how it stands. No note: whoever watches the card would be told each time."""
+        """Update the card to the incident's state.
+
+        No note: everyone who watches the card would be notified each time.
+        """
         receipt = _made(event)
         await self._ask("PUT", f"/cards/{receipt.external_id}", json=self._card(event))
         return receipt
 
     async def resolved(self, event: Event) -> Receipt:
-        """A last note, under an id of its own, so that it is said once each time; then the card is put away."""
+        """Add a last note, then move the card to "done".
+
+        The note has an id of its own, so that it is posted once each time.
+        """
         receipt = _made(event)
         note = {"text": _plain(f"It is over. {event.finding.title}")}
         await self._ask("PUT", f"/cards/{receipt.external_id}/notes/{event.uid(f'over:{event.key}')}", json=note)
@@ -77,7 +89,10 @@ class Clapper(Sink[ClapperConfig]):
         }
 
     async def _ask(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        """The host's client makes one of the five errors of whatever goes wrong; only the shape is left to look at."""
+        """Send a request and return its JSON object.
+
+        The host's client turns every failure into one of the five plugin errors; only the shape is left to check.
+        """
         answer = await self.http.ask(method, "/".join(quote(part) for part in path.split("/")), **how)
         if not isinstance(answer, dict):
             raise Permanent("Clapper's answer is not what it documents.")
@@ -91,7 +106,10 @@ def _made(event: Event) -> Receipt:
 
 
 def _plain(line: str) -> str:
-    """Clapper makes links of addresses and mentions of @names; a space that nobody sees keeps it from that."""
+    """Neutralize links and mentions with an invisible space.
+
+    Clapper makes links of addresses and mentions of @names.
+    """
     words = " ".join(line.split())[:MAX_TEXT_CHARACTERS]
     for mark in ("://", "www.", "@", "<!"):
         words = words.replace(mark, f"{mark[0]}\u200b{mark[1:]}")
@@ -99,7 +117,7 @@ def _plain(line: str) -> str:
 
 
 def _text(answer: dict[str, Any], name: str) -> str:
-    """A text in an answer. Anything else is an error, never an empty one."""
+    """Return a text of an answer. Anything else is an error, never an empty one."""
     found = answer.get(name)
     if not isinstance(found, str) or not found:
         raise Permanent(f"Clapper's answer has no {name}.")

@@ -1,9 +1,9 @@
-"""Makes the pictures in the README: a real answer, a real digest and a real Home tab, from the demo company's ledger.
+"""Generator of the pictures in the README: an answer, a digest and a Home tab, from the demo company's ledger.
 
     .venv/bin/python docs/pictures/make.py
 
-An OpenRouter stand-in is polled over loopback, the books are asked, the blocks that Slack would get are drawn as a
-page, and a headless Chromium takes the picture. Time stands still in it, so that the same code draws the same picture.
+A fake OpenRouter is polled over loopback, the books are queried, the blocks that Slack would get are drawn as a
+page, and a headless Chromium takes the picture. The clock is fixed, so that the same code draws the same picture.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 async def messages() -> dict[str, Message]:
-    """What the bot would post: the ledger polled, the question asked, the digest and the Home tab put together."""
+    """Return what the bot would post: poll the ledger, ask the question, compose the digest and the Home tab."""
     clock = FakeClock(NOW)
     people = {person.email: (person.slack_id, person.name) for person in PEOPLE}
 
@@ -73,7 +73,7 @@ async def messages() -> dict[str, Message]:
 
 
 def photograph(page: str, picture: Path, height: int) -> None:
-    """The page as a PNG, by whichever Chromium there is."""
+    """Render the page as a PNG, with any Chromium that is installed."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise SystemExit(f"no browser: one of {', '.join(BROWSERS)} is needed")
@@ -93,7 +93,7 @@ def photograph(page: str, picture: Path, height: int) -> None:
 
 
 def main() -> None:
-    """Makes the pictures, and says their findings: the alt texts have to hold them."""
+    """Make the pictures and print their texts, which the alt texts have to contain."""
     for name, message in asyncio.run(messages()).items():
         asked, home = name == "spend", name == "home"
         page = to_html(message.forms[0][1], message.text, when=f"{NOW:%H:%M}", ephemeral=asked, home=home)

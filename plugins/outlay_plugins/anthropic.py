@@ -2,8 +2,8 @@
 
 Newer organizations have `analytics`: dollars by the hour, by key and person, up to a watermark. It comes first, since
 it is the bill in the finest grain there is. Where it is absent, the bill is `cost_report`: a day's dollars by workspace
-and model, without keys. What neither has told yet is `usage`: tokens by the minute, priced by the host; it also splits
-that bill. An admin key reads all of it. It could do more, so the client lets only reading through.
+and model, without keys. What neither covers yet is `usage`: tokens by the minute, priced by the host; it also splits
+that bill. An admin key reads all of it. It could do more, so the client allows only reading.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ MAKE_ONE = (
 ANALYTICS = Report(
     name="analytics",
     grain=HOUR,
-    lag=timedelta(0),  # a page of it ends where Anthropic says that its figures end
+    lag=timedelta(0),  # a page ends where Anthropic says that its figures end
     settles=timedelta(days=30),
     history=timedelta(days=364),
     rereads=(
@@ -74,7 +74,7 @@ USAGE = Report(
 
 
 class AnthropicConfig(Config):
-    """What Anthropic needs to know."""
+    """Settings of an Anthropic organization."""
 
     api_key: SecretStr = Field(
         title="Admin key",
@@ -89,12 +89,12 @@ class AnthropicConfig(Config):
 
 
 class Anthropic(Ledger[AnthropicConfig]):
-    """The ledger of an Anthropic organization, all its workspaces included."""
+    """Ledger of an Anthropic organization, all its workspaces included."""
 
     meta = Meta(slug="anthropic", title="Anthropic", docs="https://platform.claude.com/docs/en/api/administration-api")
     Config = AnthropicConfig
     paces = (
-        Pace("GET", f"{ROOT}/analytics/*", calls=50, per_seconds=60),  # 60 at analytics' predecessors
+        Pace("GET", f"{ROOT}/analytics/*", calls=50, per_seconds=60),  # the older reports allow 60
         Pace("GET", f"{ROOT}/usage_report/*", calls=50, per_seconds=60),
     )
     reports = (ANALYTICS, COST_REPORT, USAGE)
@@ -112,7 +112,7 @@ class Anthropic(Ledger[AnthropicConfig]):
         return {"x-api-key": config.api_key.get_secret_value().strip(), "anthropic-version": VERSION}
 
     async def check(self) -> Checked:
-        """Refuses what is not an admin key, and says which of the reports the organization has."""
+        """Verify that this is an admin key, and return which of the reports the organization has."""
         try:
             me = read(Organization, await self.context.http.get(f"{ROOT}/me"), "the organization")
         except NeedsReauth as error:
@@ -144,7 +144,7 @@ class Anthropic(Ledger[AnthropicConfig]):
         )
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One page of one of the three reports."""
+        """Return one page of one of the three reports."""
         if report == ANALYTICS.name:
             return await self._analytics.page(window, cursor)
         if report == COST_REPORT.name:
@@ -154,12 +154,12 @@ class Anthropic(Ledger[AnthropicConfig]):
         raise Permanent(f"Anthropic has no report «{report}».")
 
     async def keys(self) -> Sequence[Key]:
-        """All keys, switched-off ones too, and a seat for each member."""
+        """Return all keys, disabled ones too, and a seat for each member."""
         return await self._account.keys()
 
 
 def _kind(config: AnthropicConfig) -> str:
-    """What the key looks like, where that explains it."""
+    """Explain what kind of key it looks like, and which is needed."""
     if config.api_key.get_secret_value().strip().startswith("sk-ant-api"):
         return "It looks like an inference key: it can spend, but not read. Outlay needs an admin key."
     return "Outlay needs an admin key, copied whole."

@@ -1,4 +1,4 @@
-"""Claude Code on subscriptions: who used it, on which models, day by day, at Anthropic's estimate.
+"""Claude Code on subscriptions: who used which models, day by day, at Anthropic's estimated cost.
 
 A seat pays a flat fee, so these dollars are notional: what the same use would have cost by the token. They are in no
 total, and `connection:NAME` shows them. Use that is billed by the token is left out: the ledger `anthropic` has it. So
@@ -47,7 +47,7 @@ USE = Report(
     name="use",
     grain=DAY,
     basis="computed",
-    lag=timedelta(hours=2),  # what is younger than about an hour is not told
+    lag=timedelta(hours=2),  # use of about the last hour is not reported
     settles=timedelta(days=3),
     history=timedelta(days=364),
     rereads=(Reread(timedelta(hours=6), timedelta(days=3)),),
@@ -55,7 +55,7 @@ USE = Report(
 
 
 class ClaudeCodeConfig(Config):
-    """What Claude Code's report needs to know."""
+    """Settings of an organization's Claude Code report."""
 
     api_key: SecretStr = Field(
         title="Admin key",
@@ -70,7 +70,7 @@ class ClaudeCodeConfig(Config):
 
 
 class ClaudeCode(Ledger[ClaudeCodeConfig]):
-    """What the people of an organization used in Claude Code on a subscription."""
+    """Ledger of what an organization's people used in Claude Code on a subscription."""
 
     meta = Meta(
         slug="claude-code",
@@ -91,7 +91,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
         return {"x-api-key": config.api_key.get_secret_value().strip(), "anthropic-version": VERSION}
 
     async def check(self) -> Checked:
-        """Refuses what is not an admin key, and an organization without this report."""
+        """Verify that this is an admin key, and that the organization has this report."""
         try:
             me = read(Organization, await self.context.http.get(f"{ROOT}/me"), "the organization")
             yesterday = (self.context.clock.now() - DAY).date()
@@ -115,7 +115,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """A seat for each member, by e-mail: that is all that the report knows people by."""
+        """Return a seat for each member, by e-mail: the report identifies people by that alone."""
         people = await self._asking.listing("/users", anthropic_schemas.Listing[Person])
         seats = {
             one.email.lower(): Key(one.email.lower(), one.name or one.email, SEAT, email=one.email) for one in people
@@ -123,7 +123,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
         return [seat for email, seat in seats.items() if email]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day."""
+        """Return one UTC day."""
         part = common_responses.piece(window, cursor)
         query: list[Pair] = [("starting_at", f"{part.start.date()}"), ("limit", PAGE_ROWS)]
         found = await self._asking.report(
@@ -151,19 +151,19 @@ def _row(start: datetime, place: tuple[str, str, str], found: common_responses.S
 
 
 def _day(value: object) -> object:
-    """A UTC day, told as a date or as its midnight."""
+    """Return the date of a UTC day that comes as a date or as its midnight."""
     return value[:10] if isinstance(value, str) else value
 
 
 class Actor(BaseModel):
-    """A person; a key has no e-mail."""
+    """User of Claude Code: a person by e-mail, or a key, which has none."""
 
     email_address: Text = ""
     api_key_name: Text = ""
 
 
 class Kinds(BaseModel):
-    """Tokens, each in one class. For how long a cache keeps what was written is not told."""
+    """Token counts, each token in one class. How long a cache keeps what was written is not reported."""
 
     input: Count
     output: Count
@@ -178,14 +178,14 @@ class Kinds(BaseModel):
 
 
 class Estimate(BaseModel):
-    """Cents, as a number."""
+    """Estimated cost: cents, as a number."""
 
     amount: Cents | None = None
     currency: Text = "USD"
 
 
 class OfModel(BaseModel):
-    """What was used of one model."""
+    """Use of one model."""
 
     model: Text = ""
     tokens: Kinds
@@ -193,13 +193,13 @@ class OfModel(BaseModel):
 
     @property
     def usd(self) -> Decimal | None:
-        """Dollars, None where Anthropic does not say."""
+        """Return dollars, None if Anthropic does not say."""
         told = self.estimated_cost
         return None if told is None or told.amount is None else usd(told.amount, told.currency, PATH)
 
 
 class Use(BaseModel):
-    """A row: one person's day at one kind of terminal."""
+    """Row of the report: one person's day at one kind of terminal."""
 
     date: Annotated[date, BeforeValidator(_day)]
     actor: Actor

@@ -3,7 +3,7 @@
 The figures are those of Cloudflare's GraphQL analytics. That dataset is sampled where there is much traffic, and its
 dollars are an estimate: a gateway's books, which split what a provider bills. The key of this ledger is the gateway;
 Cloudflare knows no keys of people. What a gateway answered from its own cache never reached a provider: it is left out.
-Logs, which can hold requests and answers, are never asked for.
+Logs, which can hold requests and answers, are never read.
 """
 
 from collections import defaultdict
@@ -61,7 +61,7 @@ query Outlay($account: string!, $start: Time!, $end: Time!, $limit: Int!) {
 
 
 class CloudflareConfig(Config):
-    """What Cloudflare needs to know."""
+    """Settings of a Cloudflare account."""
 
     api_token: SecretStr = Field(title="API token", description=f"My profile → API tokens. {WANTED}")
     account_id: str = Field(
@@ -76,7 +76,7 @@ class CloudflareConfig(Config):
 
 
 class Cloudflare(Ledger[CloudflareConfig]):
-    """The books of an account's AI gateways."""
+    """Ledger of an account's AI gateways."""
 
     meta = Meta(slug="cloudflare", title="Cloudflare AI Gateway", docs="https://developers.cloudflare.com/ai-gateway")
     Config = CloudflareConfig
@@ -90,7 +90,7 @@ class Cloudflare(Ledger[CloudflareConfig]):
         return {"Authorization": f"Bearer {config.api_token.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """Whose account is in the settings; that the token may see it is asked for, gateways and analytics both."""
+        """Verify that the token may read gateways and analytics of the account in the settings."""
         refused = BadConfig("api_token", f"Cloudflare does not let this token read the account's gateways. {WANTED}")
         nobody = BadConfig("account_id", "Cloudflare knows no such account, or this token may not see it.")
         gateways = await tried(self._gateways(), {401: refused, 403: refused, 400: nobody, 404: nobody})
@@ -111,13 +111,13 @@ class Cloudflare(Ledger[CloudflareConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The gateways, by their ids, which are their names."""
+        """Return the gateways, by their ids, which are their names."""
         return [
             Key(id=gateway.id, name=gateway.id, created_at=gateway.created_at) for gateway in await self._gateways()
         ]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day."""
+        """Return one UTC day."""
         part = common_responses.piece(window, cursor)
         groups, whole = await self._groups(part)
         sums: dict[tuple[datetime, str, str, str], Sum] = defaultdict(Sum)
@@ -156,7 +156,10 @@ class Cloudflare(Ledger[CloudflareConfig]):
         raise Permanent(f"Cloudflare's gateways go on beyond {MAX_PAGES} pages.")
 
     async def _groups(self, part: Window) -> tuple[list["Group"], bool]:
-        """The groups of a stretch of time, and whether they are all. A full answer is asked for again in halves."""
+        """Return the groups of a time range, and whether they are all.
+
+        A full answer is queried again in halves.
+        """
         start = hour_of(part.start)
         variables = {
             "account": self.config.account_id.lower(),
@@ -189,20 +192,20 @@ def _iso(moment: datetime) -> str:
 
 
 class Gateway(Shape):
-    """A gateway."""
+    """AI gateway of the account."""
 
     id: str = Field(min_length=1)
     created_at: Moment | None = None
 
 
 class Gateways(Shape):
-    """GET /accounts/ID/ai-gateway/gateways."""
+    """Response of GET /accounts/ID/ai-gateway/gateways."""
 
     result: list[Gateway]
 
 
 class Sums(Shape):
-    """What a group adds up to."""
+    """Sums of a group."""
 
     cost: Money | None
     uncachedTokensIn: Count  # noqa: N815  the vendor's spelling
@@ -211,7 +214,7 @@ class Sums(Shape):
 
 
 class Dimensions(Shape):
-    """What it is grouped by."""
+    """Dimensions of a group."""
 
     at: Moment = Field(alias="datetimeHour")
     gateway: Text = ""
@@ -220,7 +223,7 @@ class Dimensions(Shape):
 
 
 class Group(Shape):
-    """One line of the dataset."""
+    """Line of the dataset."""
 
     count: Count
     sum: Sums
@@ -228,32 +231,35 @@ class Group(Shape):
 
 
 class Account(Shape):
-    """The account's part of an answer."""
+    """Part of an answer that belongs to the account."""
 
     groups: list[Group] = Field(alias="aiGatewayRequestsAdaptiveGroups")
 
 
 class Viewer(Shape):
-    """What the token sees."""
+    """Accounts that the token sees."""
 
     accounts: list[Account]
 
 
 class Data(Shape):
-    """What a good answer holds."""
+    """Content of a successful answer."""
 
     viewer: Viewer
 
 
 class Answer(Shape):
-    """POST /graphql: GraphQL says what went wrong with a good status."""
+    """Response of POST /graphql: GraphQL reports errors with a successful status."""
 
     data: Data | None
     errors: list[dict[str, Any]] | None = None
 
     @property
     def problem(self) -> PluginError | None:
-        """What went wrong, in words of ours: a message of GraphQL's may hold anything."""
+        """Return the error that the answer reports, None if there is none.
+
+        Its text is ours: a message of GraphQL's may hold anything.
+        """
         if self.errors:
             denied = any("authz" in str(error) or "not authorized" in str(error) for error in self.errors)
             why = "this token may not read them" if denied else "the question was refused"

@@ -1,10 +1,10 @@
-"""GitHub Copilot: what each seat of an organisation was billed in AI credits, day by day and model by model.
+"""GitHub Copilot: what each seat of an organization was billed in AI credits, day by day and model by model.
 
-GitHub's report is of one day; it names a person only if it is asked for that person. So each day is read once for the
-organisation, which is the control total, and once for every seat that used anything in that month. What the seats do
+GitHub's report is of one day; it names a person only if it is queried for that person. So each day is read once for the
+organization, which is the control total, and once for every seat that used anything in that month. What the seats do
 not account for stays in the total, without a key. Amounts are net of discounts and of what the plan includes, in
-dollars; quantities are credits, not tokens, so there are no tokens here. How late GitHub's figures are is written
-nowhere. The monthly price of the seats is billed elsewhere.
+dollars; quantities are credits, not tokens, so there are no tokens here. How late GitHub's figures are is not
+published. The monthly price of the seats is billed elsewhere.
 """
 
 from collections import defaultdict
@@ -55,7 +55,7 @@ Line = tuple[str, str, str, str]  # product, sku, model, unit
 
 
 class CopilotConfig(Config):
-    """What GitHub needs to know."""
+    """Settings of a GitHub organization."""
 
     token: SecretStr = Field(
         title="Token",
@@ -73,7 +73,7 @@ class CopilotConfig(Config):
 
 
 class Copilot(Ledger[CopilotConfig]):
-    """The ledger of an organisation's AI credits."""
+    """Ledger of an organization's AI credits."""
 
     meta = Meta(slug="copilot", title="GitHub Copilot", docs="https://docs.github.com/rest/billing/usage")
     Config = CopilotConfig
@@ -93,7 +93,7 @@ class Copilot(Ledger[CopilotConfig]):
         }
 
     async def check(self) -> Checked:
-        """Whose account: the organisation's own id. Seats and credits are each asked for once."""
+        """Verify that the token may read seats and credits; the account is the organization's own id."""
         token = BadConfig("token", f"GitHub does not take this token. {WANTED}")
         nobody = BadConfig("org", f"GitHub knows no organisation {self.config.org} that this token may see.")
         org = read("GitHub", Org, await tried(self._get(f"/orgs/{self._org}"), {401: token, 403: token, 404: nobody}))
@@ -110,7 +110,7 @@ class Copilot(Ledger[CopilotConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The seats, by GitHub's own user ids. An e-mail is there only for people who show theirs."""
+        """Return the seats, by GitHub's own user ids. Only people who publish their e-mail have one."""
         self._seats = await self._all_seats()
         found = {
             seat.person.id: Key(
@@ -122,7 +122,7 @@ class Copilot(Ledger[CopilotConfig]):
         return list(found.values())
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day: the organisation's, then each active seat's share of it."""
+        """Return one UTC day: each active seat's share, and what is left of the organization's."""
         part = common_responses.piece(window, cursor)
         left = await self._billed(part.start)
         rows: list[Row] = []
@@ -161,7 +161,7 @@ class Copilot(Ledger[CopilotConfig]):
         raise Permanent(f"GitHub's Copilot seats go on beyond {MAX_SEAT_PAGES} pages.")
 
     async def _used_in(self, day: datetime) -> list["Person"]:
-        """The people who were billed anything in the month of that day, asked for once in the task."""
+        """Return the people who were billed anything in the month of that day; queried once a task."""
         month = day.year, day.month
         if month not in self._active:
             if self._seats is None:
@@ -174,7 +174,7 @@ class Copilot(Ledger[CopilotConfig]):
         return self._active[month]
 
     async def _has_used(self, person: "Person", year: int, month: int) -> bool:
-        """Whether a month has anything of a person's; of somebody whom GitHub no longer knows, nothing can be told."""
+        """Return whether a person was billed in a month; False for one whom GitHub no longer knows."""
         try:
             return bool(await self._lines(year=year, month=month, user=person.login))
         except Permanent as error:
@@ -183,7 +183,7 @@ class Copilot(Ledger[CopilotConfig]):
             raise
 
     async def _billed(self, day: datetime, user: str = "") -> dict[Line, Decimal]:
-        """What a day cost, by line."""
+        """Return what a day cost by line, of one user or of the organization."""
         whose = {"user": user} if user else {}
         return await self._lines(year=day.year, month=day.month, day=day.day, **whose)
 
@@ -201,7 +201,7 @@ def _row(day: datetime, key: str, line: Line, usd: Decimal) -> Row:
 
 
 class Org(Shape):
-    """GET /orgs/ORG."""
+    """Response of GET /orgs/ORG."""
 
     id: Text = Field(min_length=1)
     login: str
@@ -209,7 +209,7 @@ class Org(Shape):
 
 
 class Person(Shape):
-    """Whoever has a seat."""
+    """Holder of a seat."""
 
     id: Text = Field(min_length=1)
     login: str
@@ -217,21 +217,21 @@ class Person(Shape):
 
 
 class Seat(Shape):
-    """A seat; `person` null: of an account that is gone."""
+    """Seat; `person` null: of an account that is gone."""
 
     person: Person | None = Field(None, alias="assignee")
     last_activity_at: Moment | None = None
 
 
 class Seats(Shape):
-    """GET …/copilot/billing/seats."""
+    """Response of GET …/copilot/billing/seats."""
 
     total: int = Field(alias="total_seats", ge=0)
     seats: list[Seat]
 
 
 class Item(Shape):
-    """One line of a bill."""
+    """Line of a bill."""
 
     product: Text = ""
     sku: str
@@ -241,6 +241,6 @@ class Item(Shape):
 
 
 class Usage(Shape):
-    """GET …/ai_credit/usage."""
+    """Response of GET …/ai_credit/usage."""
 
     items: list[Item] = Field(alias="usageItems")

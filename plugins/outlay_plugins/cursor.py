@@ -1,10 +1,10 @@
 """Cursor: what each seat of a team was charged, hour by hour and model by model, from the team's usage events.
 
-Cursor's Admin API tells events, not sums: the cents charged for each (`chargedCents`, with fractions) and its tokens,
-which are disjoint. An event that the plan includes, or that failed, is not chargeable: its tokens count, its nominal
-cents do not. Both ends of a window are inclusive at Cursor, so ours ends a millisecond early, and an event that two
-pages both hold counts once. Cursor adds its events up hourly, and has been seen half a day late: no alarm within the
-hour can come from here. It does not tell the price of the seats themselves.
+Cursor's Admin API returns events, not sums: the cents charged for each (`chargedCents`, with fractions) and its tokens,
+which are disjoint. An event that the plan includes, or that failed, is not chargeable: its nominal cents do not count,
+and its tokens count unless it failed. Both ends of a window are inclusive at Cursor, so ours ends a millisecond early,
+and an event that two pages both hold counts once. Cursor adds its events up hourly, and has been seen half a day late:
+no alert within the hour can come from here. It does not report the price of the seats themselves.
 """
 
 import base64
@@ -54,7 +54,7 @@ EVENTS = Report(
 
 
 class CursorConfig(Config):
-    """What Cursor needs to know."""
+    """Settings of a Cursor team."""
 
     api_key: SecretStr = Field(
         title="Admin API key", description="Made by a team admin: cursor.com/dashboard → Settings → API keys."
@@ -68,7 +68,7 @@ class CursorConfig(Config):
 
 
 class Cursor(Ledger[CursorConfig]):
-    """The ledger of a Cursor team."""
+    """Ledger of a Cursor team."""
 
     meta = Meta(slug="cursor", title="Cursor", docs="https://cursor.com/docs/account/teams/admin-api")
     Config = CursorConfig
@@ -78,12 +78,12 @@ class Cursor(Ledger[CursorConfig]):
 
     @classmethod
     def headers(cls, config: CursorConfig) -> dict[str, str]:
-        """Basic, with the key as the user and no password."""
+        """Return Basic authentication, with the key as the user and no password."""
         pair = f"{config.api_key.get_secret_value().strip()}:"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     async def check(self) -> Checked:
-        """Cursor does not tell the team's name or id; its oldest owner's id stands for it."""
+        """Verify the key. The oldest owner's id identifies the team: Cursor reports neither its name nor its id."""
         refused = BadConfig("api_key", f"Cursor does not take this key for a team's books. {WANTED}")
         members = await self._members({401: refused, 403: refused})
         if not members:
@@ -98,13 +98,13 @@ class Cursor(Ledger[CursorConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The seats, by Cursor's own user ids."""
+        """Return the seats, by Cursor's own user ids."""
         return [
             Key(id=member.id, name=member.name or member.email, email=member.email) for member in await self._members()
         ]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """The events of one UTC day, added up by hour."""
+        """Return the events of one UTC day, summed by hour."""
         part = common_responses.piece(window, cursor)
         seats = {key.email.lower(): key.id for key in (*self.context.known_keys, *await self.keys()) if key.email}
         events, missing = await self._events(part)
@@ -137,7 +137,7 @@ class Cursor(Ledger[CursorConfig]):
         return read("Cursor", Members, await (tried(asking, refused) if refused else asking)).members
 
     async def _events(self, part: Window) -> tuple[list["Event"], int]:
-        """All events of a stretch of time, each once; and how many Cursor counted that did not come."""
+        """Return all events of a time range, each once, and how many that Cursor counted did not come."""
         body = {"startDate": _milliseconds(part.start), "endDate": _milliseconds(part.end) - 1, "pageSize": PAGE_EVENTS}
         found: dict[str, Event] = {}
         for number in range(1, MAX_PAGES_A_DAY + 1):
@@ -156,14 +156,14 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _moment(value: object) -> object:
-    """Epoch milliseconds, told as text or as a number."""
+    """Convert epoch milliseconds, as text or as a number, to a time."""
     if isinstance(value, str) and value.isdecimal() and len(value) < 16:
         value = int(value)
     return _EPOCH + timedelta(milliseconds=value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class Member(Shape):
-    """A seat."""
+    """Member of the team: a seat."""
 
     id: Text = Field(min_length=1)
     name: Text = ""
@@ -172,13 +172,13 @@ class Member(Shape):
 
 
 class Members(Shape):
-    """GET /teams/members."""
+    """Response of GET /teams/members."""
 
     members: list[Member] = Field(alias="teamMembers")
 
 
 class TokenUsage(Shape):
-    """The tokens of an event; each is in one class only."""
+    """Token counts of an event; each token is in one class only."""
 
     inputTokens: Count = 0  # noqa: N815  the vendor's spelling
     outputTokens: Count = 0  # noqa: N815
@@ -187,7 +187,7 @@ class TokenUsage(Shape):
 
 
 class Event(Shape):
-    """One use. `chargeable` null or missing: Cursor did not say, and so its cents count."""
+    """Usage event. `chargeable` null or missing: Cursor did not say, and so its cents count."""
 
     at: Annotated[datetime, BeforeValidator(_moment)] = Field(alias="timestamp")
     email: Text = Field("", alias="userEmail")
@@ -200,14 +200,14 @@ class Event(Shape):
 
     @property
     def usd(self) -> Decimal | None:
-        """What it was charged; None where Cursor charges and does not say how much."""
+        """Return what it was charged; None where Cursor charges and does not say how much."""
         if self.chargeable is False:
             return Decimal(0)
         return None if self.cents is None else self.cents * CENT
 
     @property
     def tokens(self) -> Tokens:
-        """Nothing was used by what failed."""
+        """Return its token counts, none for an event that failed."""
         if self.usage is None or (self.chargeable is False and "error" in self.kind.lower()):
             return Tokens()
         used = self.usage
@@ -220,21 +220,21 @@ class Event(Shape):
 
 
 class Paging(Shape):
-    """Which page this is. Its fields' names are not sure."""
+    """Position of a page. The names of its fields are not certain."""
 
     more: bool | None = Field(None, alias="hasNextPage")
     pages: int | None = Field(None, alias="numPages")
 
 
 class Events(Shape):
-    """POST /teams/filtered-usage-events."""
+    """Response of POST /teams/filtered-usage-events."""
 
     events: list[Event] = Field(alias="usageEvents")
     total: int | None = Field(None, alias="totalUsageEventsCount")
     pagination: Paging | None = None
 
     def has_more(self, number: int) -> bool:
-        """Whether another page follows the one of this number."""
+        """Return whether another page follows the one of this number."""
         told = self.pagination
         if told and told.more is not None:
             return told.more

@@ -1,8 +1,9 @@
 """E-mail: one thread for each incident, through a mail server of one's own.
 
-The first mail's id comes from the incident, and those that follow name it, so that a reader's program shows one thread.
-A mail cannot be taken back and SMTP knows no repeats: one whose answer was lost is sent again under the same id, and
-most servers and programs show it once. Nothing that a stranger typed reaches a header unprinted, or becomes a link.
+The first mail's id comes from the incident, and those that follow name it, so that a mail program shows one thread. A
+mail cannot be recalled and SMTP has no idempotency: one whose answer was lost is sent again under the same id, and most
+servers and programs show it once. Untrusted text reaches a header only as printable characters, and never becomes a
+link.
 """
 
 import hashlib
@@ -35,12 +36,12 @@ from outlay_plugins._common.tickets import (
 MAX_RECIPIENTS = 20
 MAX_SUBJECT_CHARACTERS = 200
 MAX_TEXT_CHARACTERS = 50_000
-MAX_DOMAIN_CHARACTERS = 28  # of an id: a longer header would be folded, and no program would know it again
+MAX_DOMAIN_CHARACTERS = 28  # of an id: a longer header would be folded, and replies would not match it
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
 
 
 class EmailConfig(Config):
-    """A mail server, and who is written to."""
+    """Settings of a mail server, a sender and recipients."""
 
     base_url: str = Field(
         title="Mail server", description="smtps://mail.acme.com (465), or smtp://mail.acme.com:587 with STARTTLS."
@@ -71,19 +72,19 @@ class EmailConfig(Config):
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Who is written to."""
+        """Return the recipients' addresses."""
         return tuple(self.to.split(", "))
 
 
 class Email(Sink[EmailConfig]):
-    """A mail server."""
+    """Sink that sends mail."""
 
     meta = Meta(slug="email", title="E-mail", docs="docs/sinks.md")
     Config = EmailConfig
     schemes = MAIL
 
     async def check(self) -> Checked:
-        """The server is asked whether it would take a mail from us to all of them; none is sent."""
+        """Ask the server whether it would take a mail from us to all recipients; none is sent."""
         config = self.config
         await self.post.greet(config.sender, config.recipients, user=config.user, password=self._password)
         host = urlsplit(config.base_url).hostname or ""
@@ -94,7 +95,7 @@ class Email(Sink[EmailConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new thread; or one that was over goes on: this incident's, or the subject's last within three days."""
+        """Start a thread, or continue one: this incident's own, or the subject's last if over within three days."""
         earlier = again_soon(event)
         subject = plain(event.finding.title, MAX_SUBJECT_CHARACTERS)
         mark = self._mark(event, f"again:{event.key}" if event.receipt else "mail")
@@ -107,7 +108,7 @@ class Email(Sink[EmailConfig]):
         return Receipt("", root, {**beginning(event), "subject": subject}, notes)
 
     async def updated(self, event: Event) -> Receipt:
-        """A mail only when the money has doubled."""
+        """Send a mail only if the cost has doubled."""
         receipt = made(event)
         times = ahead(event, receipt.state)
         if not times:
@@ -116,7 +117,7 @@ class Email(Sink[EmailConfig]):
         return kept(receipt, dict(receipt.state) | {"doublings": times}, notes)
 
     async def resolved(self, event: Event) -> Receipt:
-        """A last mail, with the total."""
+        """Send a last mail, with the total."""
         receipt = made(event)
         notes = await self._reply(event, f"over:{event.key}", over(event))
         return kept(receipt, dict(receipt.state) | {"resolved_at": event.at.isoformat()}, notes)
@@ -141,7 +142,7 @@ class Email(Sink[EmailConfig]):
         return (f"The mail server does not take mail for {', '.join(refused)}.",) if refused else ()
 
     def _mark(self, event: Event, purpose: str) -> str:
-        """An id of a mail, the same in each retry; short enough never to be folded."""
+        """Build a mail's Message-ID, the same in each retry; short enough never to be folded."""
         domain = self.config.sender.rpartition("@")[2][-MAX_DOMAIN_CHARACTERS:].strip("-.")
         return f"<{event.uid(purpose).replace('-', '')}@{domain}>"
 
@@ -151,7 +152,7 @@ class Email(Sink[EmailConfig]):
 
 
 def message(event: Event, lead: str = "") -> EmailMessage:
-    """A finding as plain text and as simple HTML that says the same, without headers."""
+    """Build a mail of a finding, as plain text and as simple HTML that says the same, without headers."""
     found = event.finding
     lines = [plain(line) for line in (lead, *found.sentences) if line]
     facts = [(plain(fact.label, 100), plain(fact.value)) for fact in found.facts]
@@ -189,7 +190,7 @@ def _as_html(lines: Sequence[str], facts: Pairs, parts: Parts, where: Pairs, end
 
 
 def _fitting(lines: Sequence[str]) -> str:
-    """Whole lines, as many as fit."""
+    """Join as many whole lines as fit."""
     kept_lines, left = [], MAX_TEXT_CHARACTERS
     for line in lines:
         left -= len(line) + 1

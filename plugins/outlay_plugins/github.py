@@ -1,9 +1,8 @@
 """GitHub Issues: one issue for each subject and episode, on GitHub or an Enterprise server of one's own.
 
-GitHub takes no id of ours, so each issue and each comment carries a mark that no reader sees, and is looked for before
-it is made: in the list of issues, which is exact, and not by the search, which lags. The line that says how it stands
-is kept between two marks of its own, so that the rest of the text belongs to whoever edits it. A closed issue is left
-alone.
+GitHub takes no id of ours, so each issue and each comment carries a hidden marker, and is searched for before it is
+made: in the list of issues, which is exact, and not by the search, which lags. The line with the current state stands
+between two markers of its own, so that people can edit the rest of the text. A closed issue is left alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,12 +26,12 @@ from outlay_plugins._github.issue_text import GitHubConfig, body, mark, people_i
 API_VERSION = "2022-11-28"
 MAX_TITLE_CHARACTERS = 250
 PAGE = 100
-MAX_PAGES = 10  # of a list in which a mark is looked for
-LIMITED_SECONDS = 60.0  # GitHub's own advice where it names no time
+MAX_PAGES = 10  # of a list that is searched for a marker
+LIMITED_SECONDS = 60.0  # GitHub's own advice where it gives no time
 
 
 class GitHub(Sink[GitHubConfig]):
-    """A repository on GitHub."""
+    """Sink that files issues in a GitHub repository."""
 
     meta = Meta(slug="github", title="GitHub Issues", docs="docs/sinks.md")
     Config = GitHubConfig
@@ -59,18 +58,18 @@ class GitHub(Sink[GitHubConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
+        """File an issue, or reopen one: this incident's own, or the subject's last if over within three days."""
         earlier = again_soon(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
         if event.receipt is not None:
-            return event.receipt  # somebody has deleted it: it is not filed again in this episode
+            return event.receipt  # a person has deleted it: not filed again in this episode
         notes: list[str] = []
         issue = await self._find(event) or await self._create(event, notes)
         return Receipt(str(issue.get("html_url") or ""), str(_number(issue)), beginning(event), tuple(notes))
 
     async def updated(self, event: Event) -> Receipt:
-        """The line that says how it stands, always; a comment when the money has doubled."""
+        """Update the line with the current state, always; comment when the cost has doubled."""
         receipt = made(event)
         issue = await self._open_issue(receipt)
         if issue is None:
@@ -84,7 +83,7 @@ class GitHub(Sink[GitHubConfig]):
         return kept(receipt, dict(receipt.state) | {"doublings": times})
 
     async def resolved(self, event: Event) -> Receipt:
-        """A comment with the total; and, if asked for, the issue is closed."""
+        """Comment with the total and, if configured, close the issue."""
         receipt = made(event)
         state = dict(receipt.state) | {"resolved_at": event.at.isoformat()}
         issue = await self._open_issue(receipt)
@@ -98,14 +97,14 @@ class GitHub(Sink[GitHubConfig]):
         return kept(receipt, state)
 
     async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
-        """How issues stand now."""
+        """Return the current state of issues."""
         found = {}
         for receipt in receipts:
             if receipt.external_id and receipt.external_id not in found:
                 found[receipt.external_id] = Stands(receipt.external_id, _standing(await self._issue(receipt)))
         return list(found.values())
 
-    # The steps; each can be done again
+    # Steps; each is idempotent
 
     async def _create(self, event: Event, notes: list[str]) -> dict[str, Any]:
         wanted: dict[str, Any] = {"title": plain(event.finding.title, MAX_TITLE_CHARACTERS), "body": body(event)}
@@ -126,19 +125,19 @@ class GitHub(Sink[GitHubConfig]):
         return issue
 
     async def _find(self, event: Event) -> dict[str, Any] | None:
-        """The issue of this episode, if a try before this one made it."""
+        """Return the issue of this episode, if an earlier attempt made it."""
         me = _object(await self._ask("GET", "/user")).get("login")
         query = {"state": "all", "since": since(event), "sort": "created", "direction": "desc"}
         return await self._marked(f"{self._repo}/issues", query | {"creator": str(me)}, mark(event.uid("issue")))
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """An issue that was over, reopened. None if it cannot be, so that another episode gets a new one."""
+        """Reopen an issue that was over. None if it cannot be, so that another episode gets a new one."""
         issue = await self._issue(earlier)
         standing = _standing(issue)
         if issue is None or standing == "gone":
             return None
         state = beginning(event)
-        if standing == "canceled":  # somebody has said that this is not worth an issue
+        if standing == "canceled":  # a person has rejected it as not worth an issue
             return kept(earlier, state | ({} if event.receipt else {"muted": True}))
         await self._comment(
             event, earlier, f"again:{event.key}", " ".join(["It is back.", *event.finding.sentences[:1]])
@@ -156,19 +155,19 @@ class GitHub(Sink[GitHubConfig]):
             await self._ask("POST", path, json={"body": f"{markdown(text, 2_000)}\n\n{unseen}"})
 
     async def _open_issue(self, receipt: Receipt) -> dict[str, Any] | None:
-        """The issue, if it is open and nobody has muted it."""
+        """Return the issue, if it is open and not muted."""
         issue = None if receipt.state.get("muted") else await self._issue(receipt)
         return issue if _standing(issue) == "open" else None
 
     async def _issue(self, receipt: Receipt) -> dict[str, Any] | None:
-        """The issue, or None if that is gone. Raises BadConfig if its repository is."""
+        """Return the issue, None if it is gone. Raises BadConfig if its repository is."""
         sent = await self._send("GET", self._path(receipt))
-        if sent.status in (301, 404, 410):  # moved elsewhere, or deleted; unless it is the whole repository
+        if sent.status in (301, 404, 410):  # moved or deleted, unless the whole repository is
             await self._ask("GET", self._repo)
             return None
         return _object(self._read(sent))
 
-    # Asking
+    # Requests
 
     @property
     def _repo(self) -> str:
@@ -199,7 +198,7 @@ class GitHub(Sink[GitHubConfig]):
         return self._read(await self._send(method, path, **how))
 
     async def _send(self, method: str, path: str, **how: Any) -> Sent:
-        """An answer. Raises RateLimited for GitHub's two ways of asking for patience, one of which is a 403."""
+        """Send a request. Raises RateLimited for GitHub's two kinds of rate limit, one of which is a 403."""
         sent = await self.http.send(method, path, **how)
         left, hint = sent.headers.get("x-ratelimit-remaining"), sent.headers.get("retry-after")
         if sent.status in (403, 429):

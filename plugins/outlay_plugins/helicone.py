@@ -1,7 +1,7 @@
 """Helicone: what each user cost through the gateway, hour by hour and model by model, as Helicone itself estimates it.
 
-Its user metrics answer for one stretch of time and one filter, so each hour is asked for its models, and each model for
-its users; a day without use is asked once. A user is whatever the application sends as `Helicone-User-Id`; what comes
+Its user metrics answer for one time range and one filter, so each hour is queried for its models, and each model for
+its users; a day without use is queried once. A user is whatever the application sends as `Helicone-User-Id`; what comes
 without stays in the total, without a key. Helicone does not tell cached tokens apart here, so they stay in input. Its
 dollars are an estimate from list prices: a gateway's books, which split what a provider bills.
 
@@ -36,7 +36,7 @@ from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Tex
 
 USERS_PATH, MODELS_PATH = "/v1/user/metrics/query", "/v1/metrics/models"
 PAGE_LINES = 1_000
-MAX_PAGES = 100  # of one question
+MAX_PAGES = 100  # of one query
 WANTED = "Make one in Helicone under Settings → API keys; it needs to read."
 NO_USER = "sent without a Helicone-User-Id"
 USERS = Report(
@@ -51,7 +51,7 @@ USERS = Report(
 
 
 class HeliconeConfig(Config):
-    """What Helicone needs to know."""
+    """Settings of a Helicone organization."""
 
     api_key: SecretStr = Field(title="API key", description="Helicone → Settings → API keys. Outlay only reads sums.")
     base_url: str = Field(
@@ -63,7 +63,7 @@ class HeliconeConfig(Config):
 
 
 class Helicone(Ledger[HeliconeConfig]):
-    """The books of a Helicone organisation."""
+    """Ledger of a Helicone organization."""
 
     meta = Meta(slug="helicone", title="Helicone", docs="https://docs.helicone.ai")
     Config = HeliconeConfig
@@ -77,7 +77,7 @@ class Helicone(Ledger[HeliconeConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """Whose account: the organisation that Helicone's own list of keys names."""
+        """Verify the key; the account is the organization that Helicone's own list of keys names."""
         refused = BadConfig("api_key", f"Helicone does not take this key for its books. {WANTED}")
         answer = await tried(self.context.http.get("/v1/api-keys"), {401: refused, 403: refused})
         keys = read("Helicone", ApiKeys, self._good(answer)).data
@@ -95,13 +95,16 @@ class Helicone(Ledger[HeliconeConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """Those of the last day: Helicone's users are what applications send, and there is no list of them."""
+        """Return the users of the last day as keys.
+
+        Helicone's users are what applications send, and there is no list of them.
+        """
         now = self.context.clock.now()
         users = await self._users(Window(now - timedelta(days=1), now), "all")
         return [Key(id=user.user_id, name=user.user_id, email=_email(user.user_id)) for user in users if user.user_id]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day; hours without use are not asked any further."""
+        """Return one UTC day; hours without use are not queried any further."""
         part = common_responses.piece(window, cursor)
         rows: list[Row] = []
         for hour in common_responses.hours(part) if await self._models(part) else ():
@@ -110,7 +113,7 @@ class Helicone(Ledger[HeliconeConfig]):
         return common_responses.page(window, part, rows)
 
     async def _rows(self, hour: Window, model: "ModelLine") -> list[Row]:
-        """One model's hour: by user, and what no user accounts for."""
+        """Return one model's hour by user, and what no user accounts for."""
         only = {"request_response_rmt": {"model": {"equals": model.model}}}
         whole, named, rows = model.sum, Sum(), []
         start = common_responses.hour_of(hour.start)
@@ -126,7 +129,7 @@ class Helicone(Ledger[HeliconeConfig]):
         return rows
 
     async def _models(self, window: Window) -> list["ModelLine"]:
-        """What ran in a stretch of time."""
+        """Return the models that ran in a time range, with their figures."""
         asked = {"filter": "all", "timeFilter": {"start": _iso(window.start), "end": _iso(window.end)}}
         found: dict[str, ModelLine] = {}
         for number in range(MAX_PAGES):
@@ -138,7 +141,7 @@ class Helicone(Ledger[HeliconeConfig]):
         raise Permanent(f"Helicone's models go on beyond {MAX_PAGES} pages.")
 
     async def _users(self, window: Window, only: Any) -> list["UserLine"]:
-        """The users in a stretch of time, each once however the pages fall."""
+        """Return the users in a time range, each once even where pages overlap."""
         asked = {
             "filter": only,
             "timeFilter": {
@@ -159,7 +162,7 @@ class Helicone(Ledger[HeliconeConfig]):
 
     @staticmethod
     def _good(answer: Any) -> Any:
-        """Helicone says what went wrong in a good answer's place."""
+        """Return the answer. Raises Permanent for an error, which Helicone reports with a successful status."""
         if isinstance(answer, dict) and isinstance(answer.get("error"), str) and answer["error"]:
             raise Permanent("Helicone could not answer the question, and says so without a status.")
         return answer
@@ -170,25 +173,25 @@ def _iso(moment: datetime) -> str:
 
 
 def _email(user: str) -> str:
-    """Many applications send e-mails as user ids."""
+    """Return a user id that is an e-mail address, as many applications send it; else ""."""
     name, at, domain = user.partition("@")
     return user if name and at and "." in domain and " " not in user else ""
 
 
 class ApiKey(Shape):
-    """A key of the organisation; of it only whose it is."""
+    """API key of the organization; only its organization is read."""
 
     organization_id: str = Field(min_length=1)
 
 
 class ApiKeys(Shape):
-    """GET /v1/api-keys."""
+    """Response of GET /v1/api-keys."""
 
     data: list[ApiKey]
 
 
 class ModelLine(Shape):
-    """A model in a stretch of time."""
+    """Figures of a model in a time range."""
 
     model: Text
     cost: Money | None
@@ -198,19 +201,19 @@ class ModelLine(Shape):
 
     @property
     def sum(self) -> Sum:
-        """Its figures."""
+        """Return its figures."""
         tokens = Tokens(input=self.total_prompt_token, output=self.total_completion_tokens)
         return Sum(self.cost, Decimal(0), tokens, self.total_requests)
 
 
 class Models(Shape):
-    """POST /v1/metrics/models."""
+    """Response of POST /v1/metrics/models."""
 
     data: list[ModelLine]
 
 
 class UserLine(Shape):
-    """A user in a stretch of time."""
+    """Figures of a user in a time range."""
 
     user_id: Text
     cost: Money | None
@@ -220,18 +223,18 @@ class UserLine(Shape):
 
     @property
     def sum(self) -> Sum:
-        """Its figures."""
+        """Return its figures."""
         tokens = Tokens(input=self.total_prompt_tokens, output=self.total_completion_tokens)
         return Sum(self.cost, Decimal(0), tokens, self.total_requests)
 
 
 class UserLines(Shape):
-    """What `data` holds."""
+    """Content of the `data` field."""
 
     users: list[UserLine]
 
 
 class Users(Shape):
-    """POST /v1/user/metrics/query."""
+    """Response of POST /v1/user/metrics/query."""
 
     data: UserLines

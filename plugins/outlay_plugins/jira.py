@@ -1,9 +1,9 @@
 """Jira Cloud: one issue for each subject and episode, found again by a label of its own.
 
 Jira takes no id of ours. An issue carries a label that comes from the incident, and a comment a reference at its end;
-both are looked for before anything is made. The incident's page is a link that Jira replaces by its id, and the line
-under it says how it stands. What a person does is respected: a priority that somebody has set stays, an issue that is
-done is left alone, and one that somebody has started is not moved.
+both are searched for before anything is made. The incident's page is a link that Jira replaces by its id, with the
+current state under it. What people do is respected: a priority that was set by hand stays, an issue that is done is
+left alone, and one that is started is not moved.
 """
 
 import base64
@@ -31,7 +31,7 @@ from outlay_plugins._jira import issue_text as wording
 from outlay_plugins._jira.issue_text import JiraConfig
 
 API = "/rest/api/3"
-MAX_COMMENTS = 100  # the newest, among which a reference is looked for
+MAX_COMMENTS = 100  # the newest, which are searched for a reference
 MAX_TYPES = 200
 SET_BY_US = frozenset({"project", "issuetype", "summary", "description", "labels", "priority", "assignee", "reporter"})
 OPTIONAL = ("priority", "assignee", "description")
@@ -40,7 +40,7 @@ _CATEGORIES: dict[str, Standing] = {"new": "open", "undefined": "open", "indeter
 
 
 class Jira(Sink[JiraConfig]):
-    """A project in Jira."""
+    """Sink that files issues in a Jira project."""
 
     meta = Meta(slug="jira", title="Jira", docs="docs/sinks.md")
     Config = JiraConfig
@@ -51,7 +51,7 @@ class Jira(Sink[JiraConfig]):
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     async def check(self) -> Checked:
-        """Whose token it is, and whether this type of issue can be made in this project with what we know."""
+        """Verify the token, and that this type of issue can be made in this project with the fields we set."""
         config = self.config
         me = await self._object("GET", "/myself")
         who = f"API token of {me.get('displayName') or config.email}"
@@ -82,12 +82,12 @@ class Jira(Sink[JiraConfig]):
         return wants(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
+        """File an issue, or reopen one: this incident's own, or the subject's last if over within three days."""
         earlier = again_soon(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
         if event.receipt is not None:
-            return event.receipt  # gone, or no way leads back: it is not filed again in this episode
+            return event.receipt  # gone, or cannot be reopened: not filed again in this episode
         notes: list[str] = []
         key = await self._find(event) or await self._create(event, notes)
         await self._link(event, key, notes)
@@ -95,7 +95,7 @@ class Jira(Sink[JiraConfig]):
         return Receipt(f"{self.config.base_url.strip().rstrip('/')}/browse/{key}", key, state, tuple(notes))
 
     async def updated(self, event: Event) -> Receipt:
-        """The line under the link, always; the priority when it gets worse; a comment when the money has doubled."""
+        """Update the link, always; the priority when it gets worse; comment when the cost has doubled."""
         receipt, notes = made(event), list[str]()
         issue = await self._live(receipt)
         if issue is None:
@@ -112,7 +112,7 @@ class Jira(Sink[JiraConfig]):
         return kept(receipt, state, notes)
 
     async def resolved(self, event: Event) -> Receipt:
-        """A comment with the total; and, if asked for and nobody has started it, the status."""
+        """Comment with the total; if configured and not started, move the issue to its recovery status."""
         receipt, notes = made(event), list[str]()
         state = dict(receipt.state) | {"resolved_at": event.at.isoformat()}
         issue = await self._live(receipt)
@@ -126,11 +126,11 @@ class Jira(Sink[JiraConfig]):
         return kept(receipt, state, notes)
 
     async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
-        """How issues stand now."""
+        """Return the current state of issues."""
         keys = dict.fromkeys(receipt.external_id for receipt in receipts if receipt.external_id)
         return [Stands(key, _standing(await self._issue(key))) for key in keys]
 
-    # The steps; each can be done again
+    # Steps; each is idempotent
 
     async def _create(self, event: Event, notes: list[str]) -> str:
         config, found = self.config, event.finding
@@ -158,20 +158,20 @@ class Jira(Sink[JiraConfig]):
         return _key(self._read(sent))
 
     async def _find(self, event: Event) -> str | None:
-        """The issue of this episode, if a try before this one made it; the first, should there be two."""
-        jql = f'labels = "{_label(event)}" ORDER BY created ASC'  # wherever it has been moved to
+        """Return the issue of this episode, if an earlier attempt made it; the first, if there are two."""
+        jql = f'labels = "{_label(event)}" ORDER BY created ASC'  # in any project: it may have been moved
         asked = {"jql": jql, "fields": ["status"], "maxResults": 2}
         found = _list(await self._object("POST", "/search/jql", json=asked), "issues")
         return _key(found[0]) if found else None
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """An issue that was over, taken up again. None if it cannot be, so that another episode gets a new one."""
+        """Reopen an issue that was over. None if it cannot be, so that another episode gets a new one."""
         issue, key, notes = await self._issue(earlier.external_id), earlier.external_id, list[str]()
         standing = _standing(issue)
         state = {**beginning(event), "severity": event.finding.severity}
         if standing == "gone":
             return None
-        if standing == "canceled":  # somebody has said that this is not worth an issue
+        if standing == "canceled":  # a person has rejected it as not worth an issue
             return kept(earlier, state | ({} if event.receipt else {"muted": True}))
         if standing == "done" and not (
             await self._move(key, lambda _n, _t, category: category == "new")
@@ -190,7 +190,7 @@ class Jira(Sink[JiraConfig]):
             await self._object("POST", path, json={"body": wording.comment(lines, reference)})
 
     async def _link(self, event: Event, key: str, notes: list[str]) -> None:
-        """The incident's page, with how it stands; Jira replaces a link of the same global id."""
+        """Link the incident's page with its current state; Jira replaces a link of the same global id."""
         if event.finding.page is None or not (pages := links(event.finding)):
             return
         title, url = pages[0]
@@ -203,7 +203,7 @@ class Jira(Sink[JiraConfig]):
             self._read(sent)
 
     async def _raise(self, event: Event, key: str, issue: Mapping[str, Any], before: str, notes: list[str]) -> None:
-        """The priority of the new severity, unless somebody has set another than ours."""
+        """Set the priority of the new severity, unless a person has set another than ours."""
         names = wording.priorities_in(self.config.priorities)
         wanted, there = names.get(event.finding.severity), _named(_fields(issue).get("priority"))
         if not wanted or there.casefold() != names.get(before, "").casefold():
@@ -215,14 +215,17 @@ class Jira(Sink[JiraConfig]):
             self._read(sent)
 
     async def _move(self, key: str, fits: Any) -> bool:
-        """The first transition that fits, by its name, the status it leads to, and that status's category."""
+        """Make the first transition that fits, and return whether one was made.
+
+        `fits` gets its name, the status it leads to, and that status's category.
+        """
         path = f"/issue/{key}/transitions"
         for one in _list(await self._object("GET", path), "transitions"):
             to = one.get("to") if isinstance(one.get("to"), dict) else {}
             names = (str(one.get("name")).casefold(), _named(to).casefold(), _category(to))
             if fits(*names):
                 sent = await self._send("POST", path, json={"transition": {"id": str(one.get("id"))}})
-                if sent.status != 400:  # it asks for a field that nobody but a person can fill in
+                if sent.status != 400:  # 400: it needs a field that only a person can fill in
                     self._read(sent)
                 return sent.status != 400
         return False
@@ -235,7 +238,7 @@ class Jira(Sink[JiraConfig]):
         sent = await self._send("GET", "/user/assignable/search", params=query)
         users = [one for one in (sent.json("Jira") if sent.status == 200 else []) if isinstance(one, dict)]
         same = [one for one in users if str(one.get("emailAddress") or "").casefold() == subject.email.casefold()]
-        hidden = [one for one in users if not one.get("emailAddress")]  # found by it, and yet not shown
+        hidden = [one for one in users if not one.get("emailAddress")]  # found by the address, which is hidden
         chosen = same or (hidden if len(users) == 1 else [])
         if chosen and chosen[0].get("active", True):
             return str(chosen[0].get("accountId") or "")
@@ -243,22 +246,22 @@ class Jira(Sink[JiraConfig]):
         return ""
 
     async def _live(self, receipt: Receipt) -> dict[str, Any] | None:
-        """The issue, if it is not done and nobody has muted it."""
+        """Return the issue, if it is not done and not muted."""
         issue = None if receipt.state.get("muted") else await self._issue(receipt.external_id)
         return issue if _standing(issue) in ("open", "started") else None
 
     async def _issue(self, key: str) -> dict[str, Any] | None:
-        """The issue, or None if that is gone. Raises BadConfig if its project is."""
+        """Return the issue, None if it is gone. Raises BadConfig if its project is."""
         sent = await self._send("GET", f"/issue/{key}", params={"fields": "status,resolution,priority"})
         if sent.status == 404:
             await self._object("GET", f"/project/{self.config.project}")
             return None
         return _shape(self._read(sent), "fields")
 
-    # Asking
+    # Requests
 
     def _look_at(self, fields: Sequence[Mapping[str, Any]]) -> None:
-        """Raises BadConfig where an issue could not be made with the fields that we know."""
+        """Raise BadConfig if an issue could not be made with the fields that we know."""
         known = {str(one.get("fieldId") or one.get("key")): one for one in fields}
         needed = [one for one in fields if one.get("required") and not one.get("hasDefaultValue")]
         strange = [str(one.get("name")) for one in needed if str(one.get("fieldId") or one.get("key")) not in SET_BY_US]
@@ -300,7 +303,7 @@ def _label(event: Event) -> str:
 
 
 def _errors(sent: Sent) -> dict[str, str]:
-    """What Jira says is wrong, by field; "" for what is of none."""
+    """Parse what Jira says is wrong, by field; "" for what is of none."""
     try:
         found = json.loads(sent.body or b"{}")
     except (ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""Langfuse: what was traced, hour by hour and model by model, split by the one label that says most about who it was.
+"""Langfuse: what was traced, hour by hour and model by model, split by the one label that best says whose it was.
 
 Langfuse's metrics cannot be grouped by user or session (only filtered), so the key of this ledger is a label of the
 operator's choice: the environment, the tags, the release, or the trace's name. Its dollars are Langfuse's own estimate
 from model prices: a tracer's books, which split what a provider bills. Cached tokens are inside its input tokens and
-cannot be told apart. Only the metrics are ever asked for: never a trace, an observation or anything else with content.
+cannot be told apart. Only the metrics are ever read: never a trace, an observation or anything else with content.
 """
 
 import base64
@@ -49,7 +49,7 @@ METRICS = Report(
 
 
 class LangfuseConfig(Config):
-    """What Langfuse needs to know."""
+    """Settings of a Langfuse project."""
 
     public_key: str = Field(title="Public key", description="It begins with pk-lf-.")
     secret_key: SecretStr = Field(title="Secret key", description="It begins with sk-lf-. Of a project, to read.")
@@ -67,7 +67,7 @@ class LangfuseConfig(Config):
 
 
 class Langfuse(Ledger[LangfuseConfig]):
-    """The books of a Langfuse project."""
+    """Ledger of a Langfuse project."""
 
     meta = Meta(slug="langfuse", title="Langfuse", docs="https://langfuse.com/docs/metrics/features/metrics-api")
     Config = LangfuseConfig
@@ -77,12 +77,12 @@ class Langfuse(Ledger[LangfuseConfig]):
 
     @classmethod
     def headers(cls, config: LangfuseConfig) -> dict[str, str]:
-        """Basic: the public key is the user, the secret key the password."""
+        """Return Basic authentication: the public key is the user, the secret key the password."""
         pair = f"{config.public_key.strip()}:{config.secret_key.get_secret_value().strip()}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
     async def check(self) -> Checked:
-        """Whose account: the one project that these keys are of."""
+        """Verify the keys; the account is the one project that they belong to."""
         if self.config.public_key.strip().startswith("sk-"):
             raise BadConfig("public_key", f"This is a secret key in the public key's place. {WANTED}")
         if self.config.secret_key.get_secret_value().strip().startswith("pk-"):
@@ -102,13 +102,13 @@ class Langfuse(Ledger[LangfuseConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The labels of the last day: there is no list of them."""
+        """Return the labels of the last day as keys: there is no list of them."""
         now = self.context.clock.now()
         labels = {line.label for line in (await self._lines(Window(now - timedelta(days=1), now)))[0]}
         return [Key(id=label, name=label) for label in sorted(labels - {""})]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day."""
+        """Return one UTC day."""
         part = common_responses.piece(window, cursor)
         lines, whole = await self._lines(part)
         sums: dict[tuple[datetime, str, str], Sum] = defaultdict(Sum)
@@ -124,7 +124,10 @@ class Langfuse(Ledger[LangfuseConfig]):
         return common_responses.page(window, part, rows, complete=whole, notes=notes)
 
     async def _lines(self, part: Window) -> tuple[list["Line"], bool]:
-        """The lines of a stretch of time, and whether they are all. A full answer is asked for again in halves."""
+        """Return the lines of a time range, and whether they are all.
+
+        A full answer is queried again in halves.
+        """
         label = self.config.split_by
         query = {
             "view": "observations",
@@ -160,7 +163,7 @@ def _iso(moment: datetime) -> str:
 
 
 def _label(line: dict[str, Any], label: str) -> str:
-    """A label as text; several tags are one label, whatever their order."""
+    """Return a label as text; several tags are one label, whatever their order."""
     if label not in line:
         raise Permanent(f"Langfuse's answer is not what it documents ({label} is missing).")
     value = line[label]
@@ -170,26 +173,26 @@ def _label(line: dict[str, Any], label: str) -> str:
 
 
 class Project(Shape):
-    """The project that the keys are of."""
+    """Project that the keys belong to."""
 
     id: str = Field(min_length=1)
     name: Text = ""
 
 
 class Projects(Shape):
-    """GET /api/public/projects."""
+    """Response of GET /api/public/projects."""
 
     data: list[Project]
 
 
 class Metrics(Shape):
-    """GET /api/public/v2/metrics."""
+    """Response of GET /api/public/v2/metrics."""
 
     data: list[dict[str, Any]]
 
 
 class Line(Shape):
-    """One group. A span has no model and no cost; a cost that is null has no price."""
+    """Group of the metrics. A span has no model and no cost; a cost that is null has no price."""
 
     at: Moment = Field(alias="time_dimension")
     label: str
@@ -201,10 +204,10 @@ class Line(Shape):
 
     @property
     def tokens(self) -> Tokens:
-        """Cached ones are inside input."""
+        """Return token counts; cached tokens are inside input."""
         return Tokens(input=self.input, output=self.output)
 
     @property
     def is_nothing(self) -> bool:
-        """A step of a trace that no model ran in."""
+        """Return whether it is a step of a trace in which no model ran."""
         return not self.cost and not self.tokens.total and not self.model

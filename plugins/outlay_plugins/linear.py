@@ -1,9 +1,8 @@
 """Linear: one issue for each subject and episode, kept up to date, and never two.
 
-Every step can be done again. The issue and its comments have ids that come from the event, so Linear refuses a second
-one, and that refusal is how a retry learns that the first had worked. Attachments are replaced by their address.
-What a person does to the issue is respected: priority is only ever raised, a closed issue is left alone, and whatever
-somebody has started is not closed.
+Every step is idempotent. The issue and its comments have ids that come from the event, so Linear refuses a duplicate,
+and that refusal is how a retry learns that the first attempt had worked. Attachments are replaced by their URL.
+People's changes are respected: priority is only ever raised, closed issues are left alone, started ones are not closed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,14 +34,14 @@ from outlay_plugins._linear.graphql import Refused
 REOPENED_WITHIN = timedelta(hours=72)
 SWEPT_AT_ONCE = 50
 MAX_LINKS = 5
-MAX_NAME_CHARACTERS = 75  # of what can be chosen in a list
-_WAITING = ("triage", "backlog", "unstarted")  # nobody has started it
+MAX_NAME_CHARACTERS = 75  # of an option in a list
+_WAITING = ("triage", "backlog", "unstarted")  # not started
 _ENDS = {"completed": 0, "canceled": 1}
 _FIRST_STATES = ("unstarted", "backlog", "triage", "started")
 
 
 class Linear(Sink[LinearConfig]):
-    """A team in Linear."""
+    """Sink that files issues in a Linear team."""
 
     meta = Meta(slug="linear", title="Linear", docs="docs/sinks.md")
     Config = LinearConfig
@@ -53,12 +52,12 @@ class Linear(Sink[LinearConfig]):
 
     @classmethod
     def base_url(cls, config: LinearConfig) -> str:
-        """The host, and whatever comes before the endpoint."""
+        """Return the base URL without its endpoint."""
         return config.root
 
     @classmethod
     def headers(cls, config: LinearConfig) -> dict[str, str]:
-        """A personal key stands alone; a token of an app is sent with each request."""
+        """Return a personal key's header; an app's token is sent with each request instead."""
         return {"Authorization": config.api_key.get_secret_value()} if config.api_key else {}
 
     async def check(self) -> Checked:
@@ -88,14 +87,14 @@ class Linear(Sink[LinearConfig]):
         )
 
     def wants(self, event: Event) -> bool:
-        """Dollars beyond the usual and severity both reach their thresholds; unknown dollars leave it to severity."""
+        """Return whether excess cost and severity reach their thresholds; unknown cost is left to severity."""
         excess = event.finding.excess_usd
         severe = SEVERITIES.index(event.finding.severity) >= SEVERITIES.index(self.config.file_severity)
         return severe and (excess is None or excess >= self.config.file_from_usd)
 
     async def opened(self, event: Event) -> Receipt:
-        """A new issue; or one that was over again: this incident's own, or the subject's last within three days."""
-        if event.receipt is not None and event.receipt.external_id:  # it was over, and has come back
+        """File an issue, or reopen one: this incident's own, or the subject's last if over within three days."""
+        if event.receipt is not None and event.receipt.external_id:  # the incident was over, and recurs
             return await self._again(event, event.receipt) or _of(event)
         earlier = event.before
         if earlier is not None and earlier.external_id and not event.asked_by and _recently_over(earlier, event):
@@ -110,7 +109,7 @@ class Linear(Sink[LinearConfig]):
         return Receipt(issue["url"], issue["id"], state, tuple(notes))
 
     async def updated(self, event: Event) -> Receipt:
-        """The attachment always; the priority when it rises; a comment only when the money has doubled."""
+        """Update the attachment, always; the priority when it rises; comment only when the cost has doubled."""
         receipt = _of(event)
         state = dict(receipt.state)
         issue = await self._issue(receipt.external_id)
@@ -118,7 +117,7 @@ class Linear(Sink[LinearConfig]):
             return _with(receipt, state | {"gone": issue is None or bool(issue.get("trashed"))})
         state["links"] = await self._attach(event, issue["id"], state.get("links") or [])
         if linear_webhook.standing(issue) not in ("open", "started"):
-            return _with(receipt, state)  # somebody has closed it: they know
+            return _with(receipt, state)  # a person has closed it: add nothing more
         state["priority"] = await self._raise(event, issue, state.get("priority"))
         times = wording.doublings(event.finding.spent_usd, _decimal(state.get("base_usd")))
         if times > int(state.get("doublings") or 0):
@@ -127,7 +126,7 @@ class Linear(Sink[LinearConfig]):
         return _with(receipt, state)
 
     async def resolved(self, event: Event) -> Receipt:
-        """A comment with the total; and, if asked for and nobody has started it, the state."""
+        """Comment with the total; if configured and not started, move the issue to its recovery state."""
         receipt = _of(event)
         state = dict(receipt.state) | {"resolved_at": event.at.isoformat()}
         issue = await self._issue(receipt.external_id)
@@ -142,7 +141,7 @@ class Linear(Sink[LinearConfig]):
         return _with(receipt, state, notes)
 
     async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
-        """How issues stand now; one that Linear does not know any more is gone."""
+        """Return the current state of issues; one that Linear no longer knows is gone."""
         ids = list(dict.fromkeys(receipt.external_id for receipt in receipts if receipt.external_id))
         found: list[Stands] = []
         for start in range(0, len(ids), SWEPT_AT_ONCE):
@@ -153,17 +152,17 @@ class Linear(Sink[LinearConfig]):
         return found
 
     async def webhook(self, headers: Mapping[str, str], body: bytes) -> Inbound:
-        """What Linear says of an issue by itself."""
+        """Verify and parse a webhook about an issue."""
         if self.config.webhook_secret is None:
             raise Permanent("No webhook secret is set for this connection.", status=401)
         return linear_webhook.read(
             self.config.webhook_secret.get_secret_value(), headers, body, self.context.clock.now()
         )
 
-    # The steps; each can be done again
+    # Steps; each is idempotent
 
     async def _file(self, event: Event, earlier: str, notes: list[str]) -> dict[str, Any]:
-        """The issue of this episode, whoever made it: this call, or one before it whose answer was lost."""
+        """Return the issue of this episode, made by this call or by an earlier one whose answer was lost."""
         team = await self._team((await self._ask(queries.CHECK))["teams"]["nodes"])
         plain = {
             "id": event.uid("issue"),
@@ -203,13 +202,13 @@ class Linear(Sink[LinearConfig]):
         return found
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
-        """An issue that was over, reopened. None if it cannot be, so that another episode gets a new one."""
+        """Reopen an issue that was over. None if it cannot be, so that another episode gets a new one."""
         issue = await self._issue(earlier.external_id)
         if issue is None or issue.get("trashed"):
             return None
         state = {"identifier": issue.get("identifier"), "priority": earlier.state.get("priority"), **_base(event)}
         standing = linear_webhook.standing(issue)
-        if standing == "canceled":  # somebody has said that this is not worth an issue
+        if standing == "canceled":  # a person has rejected it as not worth an issue
             return Receipt(earlier.url, earlier.external_id, state | ({} if event.receipt else {"muted": True}))
         if standing == "done":
             team = (await self._ask(queries.TEAM, id=issue["team"]["id"]))["team"]
@@ -223,7 +222,10 @@ class Linear(Sink[LinearConfig]):
         return Receipt(issue["url"], issue["id"], state)
 
     async def _attach(self, event: Event, issue_id: str, known: Sequence[str]) -> list[str]:
-        """The incident's page with how it stands, anew each time; other links once."""
+        """Attach the incident's page with its current state, each time anew, and other links once.
+
+        Returns the URLs of all other links that are attached.
+        """
         found, page = event.finding, event.finding.page
         attached = list(known)
         links = [link for link in (found.chart, *found.links) if link and wording.address(link) not in (*known, "")]
@@ -250,7 +252,10 @@ class Linear(Sink[LinearConfig]):
                 raise
 
     async def _raise(self, event: Event, issue: Mapping[str, Any], ours: object) -> int:
-        """Raises the priority where the money asks for a higher one than we ever set, and than there is."""
+        """Raise the priority if the cost calls for a higher one than we ever set, and than there is now.
+
+        Returns the highest priority that the cost has called for.
+        """
         wanted, before = self._priority(event), int(str(ours)) if ours else 5
         there = int(issue.get("priority") or 0) or 5
         if wanted < min(there, before):
@@ -275,13 +280,16 @@ class Linear(Sink[LinearConfig]):
         except Refused as error:
             notes.append(f"{event.finding.subject.name} was not subscribed: {error}")
 
-    # What is looked up
+    # Lookups
 
     async def _choices(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        """What else can be chosen, while no team is: labels, ours first, and states, those that end an issue first."""
+        """Return what else can be chosen before a team is: labels and states.
+
+        Our label comes first, and so do states that end an issue.
+        """
         try:
             found = await self._ask(queries.CHOICES)
-        except Refused:  # they can be typed as well
+        except Refused:  # not fatal: names can be typed as well
             return {}
         states = sorted(found["workflowStates"]["nodes"], key=lambda state: _ENDS.get(str(state["type"]), len(_ENDS)))
         labels = [self.config.label, *(str(label["name"]) for label in found["issueLabels"]["nodes"])]
@@ -359,7 +367,7 @@ def _with(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ())
 
 
 def _base(event: Event) -> dict[str, Any]:
-    """What doublings are counted from; the same incident goes on counting."""
+    """Build the state that doublings are counted from; the same incident goes on counting."""
     if event.receipt is not None:
         return {name: event.receipt.state.get(name) for name in ("base_usd", "doublings")}
     return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
@@ -381,7 +389,7 @@ def _recently_over(earlier: Receipt, event: Event) -> bool:
 
 
 def _listed(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Names as a list to choose from, each once."""
+    """Build a list of choices from names, each once; empty and overlong ones are dropped."""
     return tuple((name, name) for name in dict.fromkeys(names) if 0 < len(name) <= MAX_NAME_CHARACTERS)
 
 

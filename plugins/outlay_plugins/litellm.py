@@ -1,6 +1,6 @@
-"""LiteLLM: what each virtual key of a proxy asked for, what ran, and what LiteLLM reckons it cost.
+"""LiteLLM: what each virtual key of a proxy requested, what ran, and what LiteLLM computes that it cost.
 
-A gateway's books, so its role is attribution unless said otherwise: the provider's bill is the money, and LiteLLM says
+A gateway's books, so its role is attribution unless set otherwise: the provider's bill is the money, and LiteLLM says
 whose it is. Two reports: `daily` counts for days that are over, `logs` by the hour until then. All of LiteLLM's dollars
 are computed, from its own price map. Only GET, and no route that can carry a prompt.
 """
@@ -63,7 +63,7 @@ LOGS = Report(
 
 
 class LiteLLMConfig(Config):
-    """What LiteLLM needs to know."""
+    """Settings of a LiteLLM proxy."""
 
     api_key: SecretStr = Field(
         title="Key",
@@ -82,7 +82,7 @@ class LiteLLMConfig(Config):
 
 
 class LiteLLM(Ledger[LiteLLMConfig]):
-    """The books of a LiteLLM proxy, or the part of them that goes to one provider."""
+    """Ledger of a LiteLLM proxy, or of the part of it that goes to one provider."""
 
     meta = Meta(slug="litellm", title="LiteLLM", docs="https://docs.litellm.ai/docs/proxy/cost_tracking")
     Config = LiteLLMConfig
@@ -101,10 +101,11 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """Refuses a proxy without a database, and a key that does not see everybody's spend.
+        """Verify that the proxy has a database, and that the key sees all of its spend.
 
-        The account is the proxy's database, told by when its first user was made: that survives new keys, a new master
-        key and a new address, and is the same for all replicas. Where LiteLLM does not say, the address is the account.
+        The account is the proxy's database, identified by when its first user was created: that survives new keys, a
+        new master key and a new address, and is the same for all replicas. Where LiteLLM does not say, the address is
+        the account.
         """
         await self._has_database()
         user_id = await self._checked_user()
@@ -139,7 +140,10 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         )
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One page of one of the two reports. A day's sums do not say which provider; lines do."""
+        """Return one page of one of the two reports.
+
+        With a single provider `daily` is absent: a day's sums do not say which provider; lines do.
+        """
         if report == LOGS.name:
             return await self._logs.page(window, cursor, LOGS.history)
         if report == DAILY.name:
@@ -149,10 +153,10 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         raise Permanent(f"LiteLLM has no report «{report}».")
 
     async def keys(self) -> Sequence[Key]:
-        """All virtual keys, blocked and deleted ones too.
+        """Return all virtual keys, blocked and deleted ones too.
 
-        Each poll begins here, so here is looked whether the key still sees everything: were its user given a lesser
-        role, LiteLLM would go on answering, and what others spent would seem to have vanished.
+        Each poll begins here, so this verifies that the key still sees everything: were its user given a lesser role,
+        LiteLLM would go on answering, and other users' spend would seem to have vanished. Raises NeedsReauth then.
         """
         user_id, users = await self._own_user(), await self._people.users()
         if not _credential(user_id, users):
@@ -160,7 +164,10 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         return await self._people.keys(users)
 
     async def _has_database(self) -> None:
-        """Asks what anybody may ask. A proxy that hides its health is believed to have one."""
+        """Raise BadConfig if the proxy's public health route reports no database.
+
+        A proxy that hides its health is assumed to have one.
+        """
         try:
             health = read(Readiness, await ask(self.context, "/health/readiness"))
         except Permanent as error:
@@ -171,7 +178,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
             raise BadConfig("base_url", NO_DATABASE)
 
     async def _own_user(self) -> str | None:
-        """Whose key this is; None for the master key, which is in no list of keys."""
+        """Return the id of this key's user; None for the master key, which is in no list of keys."""
         try:
             return read(KeyInfo, await ask(self.context, "/key/info")).info.user_id
         except Permanent as error:
@@ -180,7 +187,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
             raise
 
     async def _checked_user(self) -> str | None:
-        """The same, with what is wrong about the key landing on its field."""
+        """Return the id of this key's user; errors about the key become BadConfig of its field."""
         try:
             return await self._own_user()
         except NeedsReauth as error:
@@ -193,7 +200,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
 
 
 def _credential(user_id: str | None, users: Sequence[User]) -> str:
-    """What kind of key it is, in words; "" for one that does not see everything."""
+    """Describe what kind of key it is; "" for one that does not see everything."""
     if user_id is None:
         return f"master key ({TOO_MUCH})"
     role = next((user.user_role for user in users if user.user_id == user_id), "")

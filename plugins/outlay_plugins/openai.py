@@ -2,7 +2,7 @@
 
 Two reports, in order of authority: `costs` (whole days, OpenAI's own dollars, hours late) and `usage` (minutes,
 tokens without dollars). Usage says who and when, also inside a billed day; the bill says how much.
-An admin key reads all of it. It could do more, so the client lets only reading through.
+An admin key reads all of it. It could do more, so the client allows only reading.
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ USAGE = Report(
     name="usage",
     grain=timedelta(minutes=1),
     basis="computed",
-    lag=timedelta(minutes=5),  # not published; minutes have been seen
+    lag=timedelta(minutes=5),  # not published; minutes were observed
     settles=timedelta(days=3),
     history=timedelta(days=365),
     rereads=(Reread(_NO_TIME, timedelta(hours=1)), Reread(timedelta(hours=6), _DAY), Reread(_DAY, timedelta(days=3))),
@@ -60,7 +60,7 @@ USAGE = Report(
 
 
 class OpenAIConfig(Config):
-    """What OpenAI needs to know."""
+    """Settings of an OpenAI organization."""
 
     api_key: SecretStr = Field(
         title="Admin key",
@@ -75,7 +75,7 @@ class OpenAIConfig(Config):
 
 
 class OpenAI(Ledger[OpenAIConfig]):
-    """The ledger of an OpenAI organization, all its projects included."""
+    """Ledger of an OpenAI organization, all its projects included."""
 
     meta = Meta(slug="openai", title="OpenAI", docs="https://platform.openai.com/docs/api-reference/usage")
     Config = OpenAIConfig
@@ -93,7 +93,10 @@ class OpenAI(Ledger[OpenAIConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """Refuses what is not an admin key. OpenAI says of no key whose it is; the oldest project tells the account."""
+        """Verify that this is an admin key.
+
+        OpenAI does not say whose a key is, so the oldest project identifies the account.
+        """
         now = self.context.clock.now()
         hour = int(now.replace(minute=0, second=0, microsecond=0).timestamp())
         try:
@@ -125,7 +128,7 @@ class OpenAI(Ledger[OpenAIConfig]):
         read(Buckets[Usage], body, path)
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One page of one of the two reports."""
+        """Return one page of one of the two reports."""
         if report == COSTS.name:
             return await self._costs.page(window, cursor)
         if report == USAGE.name:
@@ -133,12 +136,12 @@ class OpenAI(Ledger[OpenAIConfig]):
         raise Permanent(f"OpenAI has no report «{report}».")
 
     async def keys(self) -> Sequence[Key]:
-        """All enabled keys of all projects."""
+        """Return all enabled keys of all projects, and a seat for each member."""
         return await self._account.keys()
 
 
 def _refusal(error: PluginError) -> PluginError:
-    """What a refused first question says about the credential, if anything."""
+    """Convert the error of a refused first query to what it says about the credential, if anything."""
     if not isinstance(error, NeedsReauth | Permanent) or error.status not in (401, 403, 404):
         return error
     if error.status == 404:

@@ -1,8 +1,8 @@
 """OpenRouter: what each key spent on each model, by the day once it is settled and by the hour within minutes.
 
 Three reports, in order of authority: `activity` (past days), `analytics` (hours, today's too) and `keys` (counters that
-only rise). OpenRouter's dollars are the bill; what an upstream provider takes for one's own key (BYOK) is told apart.
-A management key reads all of it. It could do more, so the client lets only reading through.
+only rise). OpenRouter's dollars are the bill; what an upstream provider charges for the customer's own key (BYOK) is
+reported separately. A management key reads all of it. It could do more, so the client allows only reading.
 """
 
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ KEYS = Report(name="keys", grain=None, rereads=(Reread(_NO_TIME, _NO_TIME),))
 
 
 class OpenRouterConfig(Config):
-    """What OpenRouter needs to know."""
+    """Settings of an OpenRouter account."""
 
     api_key: SecretStr = Field(
         title="Management key",
@@ -80,7 +80,7 @@ class OpenRouterConfig(Config):
 
 
 class OpenRouter(Ledger[OpenRouterConfig]):
-    """The ledger of an OpenRouter account, all its workspaces included."""
+    """Ledger of an OpenRouter account, all its workspaces included."""
 
     meta = Meta(slug="openrouter", title="OpenRouter", docs="https://openrouter.ai/docs")
     Config = OpenRouterConfig
@@ -99,7 +99,7 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """Refuses what is not a management key by its kind. The account is told by what all its keys have in common."""
+        """Verify that this is a management key, and identify the account by what all its keys share."""
         try:
             me = one(await self.context.http.get("/key"), "the key")
         except NeedsReauth as error:
@@ -131,7 +131,7 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         )
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One page of one of the three reports."""
+        """Return one page of one of the three reports."""
         if report == ACTIVITY.name:
             return await self._activity.page(window, cursor)
         if report == ANALYTICS.name:
@@ -141,15 +141,15 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         raise Permanent(f"OpenRouter has no report «{report}».")
 
     async def keys(self) -> Sequence[Key]:
-        """All keys of all workspaces, disabled and expired ones too."""
+        """Return all keys of all workspaces, disabled and expired ones too."""
         return [found.key for found in await self._account.keys()]
 
     async def generation(self, generation_id: str) -> Generation:
-        """What one request cost and which model really ran; never what it said."""
+        """Return what one request cost and which model really ran; never its content."""
         return openrouter_schemas.generation(await self.context.http.get("/generation", {"id": generation_id}))
 
     async def _counters(self, window: Window) -> Page:
-        """The lifetime counters of all keys, and of the account."""
+        """Return the lifetime counters of all keys, and of the account."""
         found = await self._account.keys()
         at = await self._account.read_at()
         readings = [Reading(item.key.id, at, item.usage_usd, item.byok_usd) for item in found]
@@ -166,7 +166,7 @@ class OpenRouter(Ledger[OpenRouterConfig]):
 
 
 def default_workspace(workspaces: Sequence[Workspace]) -> Workspace | None:
-    """The one that every account has: called so, or the oldest."""
+    """Return the workspace that every account has: the one with the slug "default", else the oldest."""
     return min(
         workspaces,
         key=lambda found: (found.slug != "default", found.created_at or _LATEST, found.id),

@@ -1,8 +1,8 @@
-"""PagerDuty: one alert for each incident, by the Events API v2. Only what is worth waking somebody is sent.
+"""PagerDuty: one alert for each incident, by the Events API v2. Only what is worth paging a person for is sent.
 
 Every event carries the same deduplication key, which comes from the incident: PagerDuty itself makes one alert of all
-of them, however often each is told. An update pages nobody anew while the alert is open; one that somebody has resolved
-by hand is opened again by it, so updates are only sent when the money has doubled or it has become more severe.
+of them, however often each is sent. An update pages nobody anew while the alert is open; one that was resolved by hand
+is opened again by it, so updates are only sent when the cost has doubled or it has become more severe.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ MAX_SUMMARY_CHARACTERS = 1_024
 MAX_TEXT_CHARACTERS = 1_000
 MAX_LINES = 20
 SEVERITY_OF: dict[Severity, str] = {"info": "info", "warning": "warning", "critical": "critical"}
-_NO_ALERT = "outlay-check"  # a key that no alert has: to resolve it does nothing
+_NO_ALERT = "outlay-check"  # a key that no alert has: resolving it does nothing
 
 
 class PagerDutyConfig(Config):
-    """One integration of one service."""
+    """Settings of one integration of one service."""
 
     routing_key: SecretStr = Field(
         title="Integration key", description="PagerDuty → the service → Integrations → Events API v2."
@@ -49,13 +49,13 @@ class PagerDutyConfig(Config):
 
 
 class PagerDuty(Sink[PagerDutyConfig]):
-    """A service in PagerDuty."""
+    """Sink that opens alerts at a PagerDuty service."""
 
     meta = Meta(slug="pagerduty", title="PagerDuty", docs="docs/sinks.md")
     Config = PagerDutyConfig
 
     async def check(self) -> Checked:
-        """Resolves an alert that is not there: PagerDuty looks at the key, and does nothing."""
+        """Resolve an alert that does not exist: PagerDuty verifies the key, and does nothing."""
         await self._send("resolve", _NO_ALERT)
         mark = hashlib.sha256(self._key.encode()).hexdigest()[:16]
         return Checked(mark, f"a service in PagerDuty ({mark[:6]})", "integration key", can_read=("open alerts",))
@@ -88,7 +88,7 @@ class PagerDuty(Sink[PagerDutyConfig]):
         return self.config.routing_key.get_secret_value()
 
     async def _send(self, action: str, alert: str, event: Event | None = None) -> None:
-        """One event. Raises NeedsReauth where PagerDuty does not know the key: it says so with a 400."""
+        """Send one event. Raises NeedsReauth if PagerDuty does not know the key: it says so with a 400."""
         body: dict[str, Any] = {"routing_key": self._key, "event_action": action, "dedup_key": alert}
         sent = await self.http.send("POST", ENQUEUE, json=body | (_told(event) if event else {}), secrets=(self._key,))
         if sent.status == 400:
@@ -116,7 +116,10 @@ def _message(found: Any) -> str:
 
 
 def _told(event: Event) -> dict[str, Any]:
-    """A finding in PagerDuty's words. An address in a text would become a link there, so none is left."""
+    """Build an event's content from a finding.
+
+    PagerDuty would turn an address in a text into a link, so none is left.
+    """
     found = event.finding
     lines = {plain(fact.label, 100): plain(fact.value, MAX_TEXT_CHARACTERS) for fact in found.facts[:MAX_LINES]}
     details = {

@@ -1,10 +1,10 @@
-"""Portkey: what each of its API keys cost, hour by hour, as Portkey estimates it; by model where that can be had.
+"""Portkey: what each of its API keys cost, hour by hour, as Portkey estimates it; by model where that is available.
 
 Portkey's analytics answer with graphs: dollars (in cents) over time, for one filter. So each key's day is one graph; a
-key that spent is asked for its models, and each model, if there are several, for a graph of its own. What the models'
-graphs do not account for has no model; if they add up to more than the key's own, the filter did nothing, and the key's
-graph stands alone. What the keys do not account for stays in the total, without a key. Tokens come as one sum of all
-kinds, which says nothing, so there are none here. Log exports, which hold content, are never asked for.
+key that spent is queried for its models, and each model, if there are several, for a graph of its own. What the models'
+graphs do not account for has no model; if they add up to more than the key's own, the filter had no effect, and the
+key's graph stands alone. What the keys do not account for stays in the total, without a key. Tokens come as one sum of
+all classes, which cannot be split, so there are none here. Log exports, which hold content, are never read.
 """
 
 from collections import defaultdict
@@ -55,7 +55,7 @@ Hours = dict[datetime, Decimal]
 
 
 class PortkeyConfig(Config):
-    """What Portkey needs to know."""
+    """Settings of a Portkey workspace."""
 
     api_key: SecretStr = Field(
         title="API key", description="An admin or workspace key that may read analytics and keys."
@@ -72,7 +72,7 @@ class PortkeyConfig(Config):
 
 
 class Portkey(Ledger[PortkeyConfig]):
-    """The books of a Portkey workspace."""
+    """Ledger of a Portkey workspace."""
 
     meta = Meta(slug="portkey", title="Portkey", docs="https://portkey.ai/docs/api-reference/admin-api")
     Config = PortkeyConfig
@@ -89,7 +89,7 @@ class Portkey(Ledger[PortkeyConfig]):
         return {"x-portkey-api-key": config.api_key.get_secret_value().strip()}
 
     async def check(self) -> Checked:
-        """Whose account: the organisation that the keys are of, and the workspace where one was named."""
+        """Verify the key; the account is the keys' organization, with the workspace in the settings, if any."""
         refused = BadConfig("api_key", f"Portkey does not take this key for its books. {WANTED}")
         keys = await tried(self._api_keys(), {401: refused, 403: refused})
         if not keys or not keys[0].organisation_id:
@@ -105,7 +105,7 @@ class Portkey(Ledger[PortkeyConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The API keys. Portkey names the user of a personal one by an id, not by e-mail."""
+        """Return the API keys. Portkey names the user of a personal one by an id, not by e-mail."""
         self._known = await self._api_keys()
         return [
             Key(key.id, key.name, project_id=key.workspace_id, project_name=key.workspace_id, created_at=key.created_at)
@@ -113,7 +113,7 @@ class Portkey(Ledger[PortkeyConfig]):
         ]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One UTC day. Whole days are asked for, so that Portkey's own buckets begin where hours do."""
+        """Return one UTC day. Whole days are queried, so that Portkey's own buckets begin where hours do."""
         part = common_responses.piece(window, cursor)
         day = Window(midnight(part.start), min(midnight(part.start) + DAY, self.context.clock.now()))
         left = await self._graph(day)
@@ -130,7 +130,7 @@ class Portkey(Ledger[PortkeyConfig]):
         return common_responses.page(window, part, inside, notes=tuple(sorted(notes)))
 
     async def _by_model(self, day: Window, key: str, mine: Hours, notes: set[str]) -> dict[str, Hours]:
-        """A key's hours by model; under "" what no model accounts for."""
+        """Return a key's hours by model; under "" what no model accounts for."""
         models = await self._models(day, key) if any(mine.values()) else []
         if len(models) < 2:
             return dict.fromkeys(models or [""], mine)
@@ -144,7 +144,7 @@ class Portkey(Ledger[PortkeyConfig]):
             notes.add("Portkey's graphs of models add up to more than their key's; such keys are shown without models.")
             return {"": mine}
         for at, usd in rest.items():
-            if usd < 0:  # the key's own graph stands
+            if usd < 0:  # the key's own graph is right: reduce the largest model
                 largest = max(models, key=lambda model: found[model].get(at, NOTHING))
                 found[largest][at] += usd
         return found | {"": {at: usd for at, usd in rest.items() if usd > 0}}
@@ -160,7 +160,7 @@ class Portkey(Ledger[PortkeyConfig]):
         raise Permanent(f"Portkey's models go on beyond {MAX_PAGES} pages.")
 
     async def _graph(self, window: Window, **only: str) -> Hours:
-        """Dollars by hour. A bucket wider than an hour lands in its first one."""
+        """Return dollars by hour. A bucket wider than an hour counts in its first one."""
         graph = read("Portkey", Graph, await self._get(COST_PATH, window, **only))
         found: Hours = defaultdict(Decimal)
         for point in graph.data_points:
@@ -192,7 +192,7 @@ class Portkey(Ledger[PortkeyConfig]):
 
 
 class ApiKey(Shape):
-    """A key of Portkey's."""
+    """API key of Portkey's."""
 
     id: str = Field(min_length=1)
     name: Text = ""
@@ -202,31 +202,31 @@ class ApiKey(Shape):
 
 
 class ApiKeys(Shape):
-    """GET /api-keys."""
+    """Response of GET /api-keys."""
 
     data: list[ApiKey]
 
 
 class Group(Shape):
-    """A model that was used."""
+    """Model that was used."""
 
     ai_model: str
 
 
 class Models(Shape):
-    """GET /analytics/groups/ai-models."""
+    """Response of GET /analytics/groups/ai-models."""
 
     data: list[Group]
 
 
 class Point(Shape):
-    """One bucket of a graph, in cents."""
+    """Bucket of a graph, in cents."""
 
     timestamp: Moment
     total: Money
 
 
 class Graph(Shape):
-    """GET /analytics/graphs/cost."""
+    """Response of GET /analytics/graphs/cost."""
 
     data_points: list[Point]

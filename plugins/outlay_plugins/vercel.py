@@ -1,10 +1,10 @@
-"""Vercel AI Gateway: what each user cost, hour by hour and model by model; the user is the key, for it tells no others.
+"""Vercel AI Gateway: what each user cost, by hour and model. The user is the key: Vercel's report names no other.
 
-Vercel's report groups by one thing at a time, and hours only come ungrouped; so a day is asked for its models, each
+Vercel's report groups by one thing at a time, and hours only come ungrouped; so a day is queried for its models, each
 model for its hours and its users, and, where a model has more than one user, each user for the hours with that model.
-Every question is billed by Vercel ($5 for a thousand), so this ledger is read four times a day. What comes without a
-user stays in the total, without a key. Dollars are what Vercel counts (`total_cost`); a request on one's own key costs
-nothing there, and its list price is told apart. Days and hours are taken as UTC.
+Every query is billed by Vercel ($5 for a thousand), so this ledger is read four times a day. What comes without a user
+stays in the total, without a key. Dollars are what Vercel counts (`total_cost`); a request on the customer's own key
+(BYOK) costs nothing there, and its list price is reported separately. Days and hours are taken as UTC.
 """
 
 from collections import defaultdict
@@ -64,7 +64,7 @@ Hours = dict[datetime, Sum]
 
 
 class VercelConfig(Config):
-    """What Vercel needs to know."""
+    """Settings of a Vercel team."""
 
     api_key: SecretStr = Field(title="AI Gateway API key", description="Vercel → AI Gateway → API keys.")
     team: str = Field(
@@ -81,7 +81,7 @@ class VercelConfig(Config):
 
 
 class Vercel(Ledger[VercelConfig]):
-    """The books of a team's AI Gateway."""
+    """Ledger of a team's AI Gateway."""
 
     meta = Meta(slug="vercel", title="Vercel AI Gateway", docs="https://vercel.com/docs/ai-gateway")
     Config = VercelConfig
@@ -98,7 +98,7 @@ class Vercel(Ledger[VercelConfig]):
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
     async def check(self) -> Checked:
-        """The key must read credits and the report; whose it is, Vercel does not say, so the settings do."""
+        """Verify that the key may read credits and the report; the settings name the team, as Vercel does not."""
         refused = BadConfig("api_key", f"Vercel does not take this key for the gateway's books. {WANTED}")
         read("Vercel", Credits, await tried(self.context.http.get("/v1/credits"), {401: refused, 403: refused}))
         await tried(self._ask(self.context.clock.now(), group_by="model"), {401: refused, 402: refused, 403: refused})
@@ -111,11 +111,11 @@ class Vercel(Ledger[VercelConfig]):
         )
 
     async def keys(self) -> Sequence[Key]:
-        """The users whom the books have met: Vercel has no list of them, and every question costs money."""
+        """Return the users that the books know: Vercel has no list of them, and every query costs money."""
         return [Key(id=key.id, name=key.name, email=key.email or _email(key.id)) for key in self.context.known_keys]
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One day."""
+        """Return one UTC day."""
         part = common_responses.piece(window, cursor)
         rows: list[Row] = []
         self._left = MAX_QUESTIONS_A_DAY
@@ -129,7 +129,7 @@ class Vercel(Ledger[VercelConfig]):
         return common_responses.page(window, part, rows, notes=notes)
 
     async def _rows(self, part: Window, model: str) -> list[Row]:
-        """One model's day: by user and hour, and what no user accounts for."""
+        """Return one model's day by user and hour, and what no user accounts for."""
         whole = await self._hours(part.start, model=model)
         users = await self._names(part.start, "user", model=model) if self._left > 0 else []
         rows: list[Row] = []
@@ -149,7 +149,7 @@ class Vercel(Ledger[VercelConfig]):
         return [row for row in rows if part.start <= row.start < part.end and _says_something(row)]
 
     async def _of_no_model(self, part: Window, rows: Sequence[Row]) -> list[Row]:
-        """What a day has beyond its models: where Vercel names none, there is nothing to ask for."""
+        """Return what a day has beyond its models: what Vercel names no model for cannot be queried."""
         known: Hours = defaultdict(Sum)
         for row in rows:
             known[row.start].add(row.cost_usd, row.tokens, row.requests)
@@ -158,12 +158,12 @@ class Vercel(Ledger[VercelConfig]):
         return [row for row in found if part.start <= row.start < part.end and _says_something(row)]
 
     async def _names(self, day: datetime, what: str, **only: str) -> list[str]:
-        """The models or users of a day."""
+        """Return the models or users of a day."""
         lines = await self._ask(day, group_by=what, **only)
         return sorted({line.model if what == "model" else line.user for line in lines})
 
     async def _hours(self, day: datetime, **only: str) -> Hours:
-        """A day's figures by the hour."""
+        """Return a day's figures by the hour."""
         found: Hours = defaultdict(Sum)
         for line in await self._ask(day, group_by="day", date_part="hour", **only):
             if line.hour is None:
@@ -174,7 +174,7 @@ class Vercel(Ledger[VercelConfig]):
         return found
 
     async def _ask(self, day: datetime, **asked: str) -> list["Line"]:
-        """One billed question."""
+        """Run one billed query."""
         self._left -= 1
         when = f"{day:%Y-%m-%d}"
         answer = await self.context.http.get(REPORT_PATH, {"start_date": when, "end_date": when, **asked})
@@ -191,20 +191,20 @@ def _says_something(row: Row) -> bool:
 
 
 def _email(user: str) -> str:
-    """Many applications send e-mails as user ids."""
+    """Return a user id that is an e-mail address, as many applications send it; else ""."""
     name, at, domain = user.partition("@")
     return user if name and at and "." in domain and " " not in user else ""
 
 
 class Credits(Shape):
-    """GET /v1/credits; numbers as text."""
+    """Response of GET /v1/credits; numbers as text."""
 
     balance: Decimal
     total_used: Decimal
 
 
 class Line(Shape):
-    """One line of a report."""
+    """Line of a report."""
 
     hour: Moment | None = None
     user: Text = ""
@@ -220,12 +220,15 @@ class Line(Shape):
 
     @property
     def money(self) -> tuple[Decimal | None, Decimal]:
-        """What Vercel counts, and what was paid upstream with one's own key: all of it where Vercel took nothing."""
+        """Return what Vercel counts, and what was paid upstream with the customer's own key (BYOK).
+
+        The latter is the list price where Vercel took nothing, else zero.
+        """
         return self.total_cost, (self.market_cost or Decimal(0)) if self.total_cost == 0 else Decimal(0)
 
     @property
     def tokens(self) -> Tokens:
-        """Input includes cached tokens, as everywhere in Vercel's AI SDK."""
+        """Return disjoint token counts; Vercel's input includes cached tokens, as everywhere in its AI SDK."""
         return disjoint(
             self.input_tokens,
             self.cached_input_tokens,
@@ -236,6 +239,6 @@ class Line(Shape):
 
 
 class Lines(Shape):
-    """GET /v1/report."""
+    """Response of GET /v1/report."""
 
     results: list[Line]

@@ -1,9 +1,9 @@
-"""A signed webhook by the rules of Standard Webhooks, for whatever has no plugin of its own.
+"""A signed webhook by the rules of Standard Webhooks, for receivers that have no plugin of their own.
 
-The receiver can use any ready library: `webhook-id` is the same in each retry, so that it can drop what it has seen;
+The receiver can use any ready library: `webhook-id` is the same in each retry, so that it can drop duplicates;
 `webhook-timestamp` is fresh each time; `webhook-signature` holds one signature for each secret, so that a secret can be
-changed without losing a message. What is sent is the finding as it is, plain text and exact decimals, with the number
-of its shape. Only the status of the answer counts.
+rotated without losing a message. What is sent is the finding as it is, plain text and exact decimals, with the version
+of its schema. Only the status of the answer counts.
 """
 
 import base64
@@ -33,7 +33,7 @@ from outlay.plugin import (
 )
 from outlay_plugins._common.tickets import ADVANCED, kept, wants
 
-VERSION = 1  # of the shape of `data`: raised when something is taken away or means something else, never for additions
+VERSION = 1  # schema of `data`: raised when a field is removed or changes its meaning, never for additions
 PREFIX = "whsec_"
 SECRET_BYTES = range(24, 65)
 MAX_SECRETS = 5
@@ -42,7 +42,7 @@ MAX_LINES = 50
 
 
 class WebhookConfig(Config):
-    """One receiver."""
+    """Settings of one receiver."""
 
     base_url: str = Field(title="Address", description="Where to post to. Private only if it names a private address.")
     secret: SecretStr = Field(
@@ -68,18 +68,18 @@ class WebhookConfig(Config):
 
     @property
     def endpoint(self) -> str:
-        """The last part of the address."""
+        """Return the last part of the address."""
         path = urlsplit(self.base_url.strip()).path.rstrip("/")
         return f"/{path.rpartition('/')[2]}" if path else "/"
 
     @property
     def root(self) -> str:
-        """The rest of it."""
+        """Return the address without its last part."""
         return self.base_url.strip().rstrip("/").removesuffix(self.endpoint)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """What signs: the secret first, then the old ones."""
+        """Return the signing keys: the secret first, then the old ones."""
         words = [
             word for value in (self.secret, self.old_secrets) if value for word in value.get_secret_value().split()
         ]
@@ -87,18 +87,21 @@ class WebhookConfig(Config):
 
 
 class Webhook(Sink[WebhookConfig]):
-    """A receiver of signed messages."""
+    """Sink that posts signed messages to a receiver."""
 
     meta = Meta(slug="webhook", title="Webhook", docs="docs/sinks.md")
     Config = WebhookConfig
 
     @classmethod
     def base_url(cls, config: WebhookConfig) -> str:
-        """The host, and whatever comes before the last part of the address."""
+        """Return the address without its last part."""
         return config.root
 
     async def check(self) -> Checked:
-        """Sends a message of the type `check`, signed as all are: a receiver that refuses it refuses the rest too."""
+        """Send a signed message of the type `check`.
+
+        A receiver that refuses it would refuse all other messages too.
+        """
         at = self.http.now().isoformat()
         mark = hashlib.sha256(self.config.base_url.strip().rstrip("/").encode()).hexdigest()[:32]
         sent = await self._post(f"msg_check_{mark[:8]}_{int(self.http.now().timestamp())}", "check", at, {})
@@ -143,7 +146,10 @@ class Webhook(Sink[WebhookConfig]):
         return await self.http.send("POST", self.config.endpoint, content=body, headers=headers, secrets=secrets)
 
     def _raise_for(self, sent: Sent, *, checking: bool = False) -> None:
-        """2xx is done. Gone is gone; a redirect is never followed; all else is tried again, for about two days."""
+        """Raise the error that a status means, unless it is 2xx.
+
+        410 is final; a redirect is never followed; all else is retried, for about two days.
+        """
         if sent.status == 410:
             raise NeedsReauth(
                 "The receiver says that it is gone for good (410). Nothing more is sent until this is connected anew.",
@@ -163,13 +169,13 @@ class Webhook(Sink[WebhookConfig]):
 
 
 def signature(key: bytes, message: str, seconds: str, body: bytes) -> str:
-    """One signature, as it stands in the header."""
+    """Return one signature, as it stands in the header."""
     signed = hmac.new(key, b".".join((message.encode(), seconds.encode(), body)), hashlib.sha256)
     return f"v1,{base64.b64encode(signed.digest()).decode()}"
 
 
 def finding(event: Event) -> dict[str, Any]:
-    """The finding as JSON: dollars are decimal strings, null where they are not known."""
+    """Convert the finding to JSON: dollars are decimal strings, null if unknown."""
     found = event.finding
     return {
         "title": _text(found.title),
@@ -211,7 +217,7 @@ def _text(text: str) -> str:
 
 
 def _key(word: str) -> bytes:
-    """The bytes of a secret; none if it is not one."""
+    """Decode a secret to its bytes; empty if it is invalid."""
     try:
         key = base64.b64decode(word.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
-"""A ledger whose bill knows no keys: the usage splits it, and a better hourly report comes later than the usage.
+"""A ledger whose bill has no keys: the usage splits it, and a better hourly report comes later than the usage.
 
-`what_is_reconciled` is the plain model of what should count: every page that was ever handed in, and nothing else.
+`what_is_reconciled` is the plain model of what should count, computed from every page that was taken in.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ Sums = dict[tuple[Any, ...], list[int | None]]
 
 
 def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sums:
-    """Sums by day, key, model and basis."""
+    """Return sums by day, key, model and basis."""
     said_: dict[str, dict[tuple[Any, ...], Row]] = defaultdict(dict)
     final: dict[int, bool] = {}
     spans: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
@@ -72,7 +72,7 @@ def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sum
 
 
 def _ratios(said_: dict[str, dict[tuple[Any, ...], Row]], day: int | None) -> dict[str, int]:
-    """What the last bill said of each model's computed dollars."""
+    """Return the last bill's ratio to each model's computed dollars."""
     if day is None:
         return {}
     billed, computed, unpriced = Counter[str](), Counter[str](), Counter[str]()
@@ -104,7 +104,7 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
         )
         for (key, model), rows in used.items()
     ]  # fmt: skip
-    bill = [row for row in bill if any(_amounts(row))]  # a row of nothing names nobody: so looks one that vanished
+    bill = [row for row in bill if any(_amounts(row))]  # a row of zeros is one that the ledger withdrew
     billed = [Billed(_name(row.key, row), bool(row.key), canonical(row.model), "", _amounts(row)) for row in bill]
     amounts, explained = reconcile(billed, uses, kinds=2)
     for (cost, byok), ((key, model), rows) in zip(amounts, used.items(), strict=True):

@@ -1,4 +1,4 @@
-"""October as a closed month: somebody who closes and audits, and what the books say of it."""
+"""October as a closed month: closing, auditing, and the state of the books afterward."""
 
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -24,29 +24,29 @@ NANO = 1_000_000_000
 
 
 def clerk(books: Books, now: datetime = SETTLED) -> Bookkeeping:
-    """Somebody who closes and audits at a time."""
+    """Build the service that closes and audits, at a given time."""
     return Bookkeeping(books.database, LEDGERS, FakeClock(now))
 
 
 def october(**usd: str) -> list[Row]:
-    """Bills of the month's last days: three keys' money, and some without a price."""
+    """Build bills of the month's last days: dollars on two keys, and some tokens without a price."""
     rows = [row(LAST, usd.get(key, worth), key, "m1", tokens=tokens(9)) for key, worth in (("k1", "5"), ("k2", "7"))]
     return [*rows, row(LAST - DAY, "3", "k1", "m2"), row(LAST - DAY, None, "k2", "m3", tokens=tokens(50))]
 
 
 async def bill(books: Books, rows: list[Row], *, at: datetime = OVER + 2 * HOUR, **how: Any) -> None:
-    """The bill of the whole month, as read at a time."""
+    """Take in the bill of the whole month, as read at a time."""
     await books.say(rows, start=FIRST, end=OVER, report=BILL, at=at, **how)
 
 
 async def read_to(books: Books, moment: datetime) -> None:
-    """Notes how far the connection has been read."""
+    """Store how far the connection has been read."""
     async with books.database.write() as session:
         await move_cursor(session, 1, BILL.name, watermark=moment, rereads={})
 
 
 async def closed_october(books: Books) -> str:
-    """October, billed, read, settled and closed; its hash."""
+    """Bill, read, settle and close October; return its hash."""
     await bill(books, october())
     await read_to(books, OVER)
     return (await clerk(books).close("T1", OCTOBER)).hash
@@ -61,7 +61,7 @@ async def set_workspace(books: Books, **what: Any) -> None:
 
 
 async def frozen(books: Books) -> tuple[Any, ...]:
-    """All that must not move any more: the rows, their hash, their total and status."""
+    """Return all that must not change any more: the rows, their hash, their total and status."""
     async with books.database.read() as session:
         digest = await month_hash(session, "T1", OCTOBER)
     tables = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
@@ -74,7 +74,7 @@ async def frozen(books: Books) -> tuple[Any, ...]:
 
 
 async def unexplained(books: Books, *, connection_id: int = 1) -> list[Any]:
-    """Days of October whose closed figures and adjustments are not what the entries say."""
+    """Return days of October whose closed figures and adjustments differ from the entries."""
     blank = await books.rows("SELECT id FROM model WHERE ledger = '' AND name = ''")
     found = []
     async with books.database.write() as session:

@@ -1,4 +1,4 @@
-"""A process that dies between two statements, as the database sees it: what was not committed is gone."""
+"""Injected crash between two statements, as the database sees it: uncommitted changes are lost."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from tests.books.factories import Books
 
 
 class Crash(RuntimeError):
-    """The process died here."""
+    """The simulated death of the process."""
 
 
 class Crashing:
-    """Dies at the so many-th statement that the books' writers send, the commit included."""
+    """Raises Crash at the n-th statement that the books' writers send; a commit counts as one."""
 
     def __init__(self, books: Books) -> None:
         self.left: int | None = None

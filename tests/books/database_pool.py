@@ -1,6 +1,6 @@
-"""Where a test's books come from: a copy of a SQLite file, or a PostgreSQL database that is emptied and lent again.
+"""Pool of test databases: a copy of a SQLite file, or a PostgreSQL database that is emptied and lent again.
 
-`postgres` tests are skipped, saying why, only where no PostgreSQL can be found.
+`postgres` tests are skipped, with the reason, only where no PostgreSQL can be found.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _NAMES = count()
 
 
 class Shelf(Protocol):
-    """Gives the URL of furnished, else empty books, and takes them back."""
+    """Pool that gives out the URL of furnished, otherwise empty books, and takes them back."""
 
     kind: str
 
@@ -45,7 +45,7 @@ class SqliteShelf:
         return f"sqlite+aiosqlite:///{path}"
 
     async def take_back(self, url: str) -> None:
-        os.unlink(url.partition(":///")[2])  # the journal has gone with the last connection
+        os.unlink(url.partition(":///")[2])  # SQLite deletes the journal with the last connection
 
 
 class PostgresShelf:
@@ -91,7 +91,7 @@ async def _make(url: str) -> None:
 
 
 async def _emptying(template: str) -> str:
-    """SQL that brings books back to how they were lent. The furniture waits in a schema of its own."""
+    """Return SQL that resets books to how they were lent. Copies of the initial rows are in a schema of their own."""
     connection = await asyncpg.connect(template)
     try:
         await connection.execute("CREATE SCHEMA furniture")
@@ -106,7 +106,7 @@ async def _emptying(template: str) -> str:
     return "; ".join(
         [
             "BEGIN",
-            "SET LOCAL session_replication_role = replica",  # foreign keys rest meanwhile, so any order will do
+            "SET LOCAL session_replication_role = replica",  # no foreign key checks, so any order works
             *(f"DELETE FROM {row[0]}" for row in tables),
             *(f"SELECT setval('{name}', {last or 1}, {last is not None})" for name, last in sequences),
             *(f"INSERT INTO {table} SELECT * FROM furniture.{table}" for table in ("workspace", "connection")),

@@ -1,4 +1,4 @@
-"""What the tests of the books share: a small ledger, its reports, and books that one can write pages into."""
+"""Shared by the tests of the books: a small ledger, its reports, and books to take pages into."""
 
 import os
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 def examples(modest: int) -> settings:
-    """How many examples: few by default, fifty times as many with HYPOTHESIS_PROFILE=thorough."""
+    """Return hypothesis settings: few examples by default, fifty times as many with HYPOTHESIS_PROFILE=thorough."""
     return settings(
         max_examples=modest * 50 if THOROUGH else modest,
         deadline=None,
@@ -61,7 +61,7 @@ def examples(modest: int) -> settings:
 
 
 async def furnish(database: Database) -> None:
-    """A workspace with the connection `main`, and another tenant beside it."""
+    """Add a workspace with the connection `main`, and another tenant beside it."""
     async with database.write() as session:
         for workspace, name in (("T1", "main"), ("T2", "theirs")):
             session.add(Workspace(id=workspace, created_at=0))
@@ -70,7 +70,7 @@ async def furnish(database: Database) -> None:
 
 
 async def connection(session: Any, workspace: str, name: str, *, role: str = "books", ledger: str = "little") -> int:
-    """A connection's row; its id."""
+    """Add a connection; return its id."""
     row = Connection(
         workspace_id=workspace, name=name, ledger=ledger, role=role, account_id=name, account_title=name, created_at=0
     )
@@ -90,7 +90,7 @@ class Books:
     @classmethod
     @asynccontextmanager
     async def copied(cls, shelf: "Shelf", folder: Path) -> AsyncIterator["Books"]:
-        """Books of one's own from a shelf; a file lies in the folder."""
+        """Lend books from a pool for the duration of the block; a SQLite file lies in the folder."""
         books = cls(await shelf.lend(folder))
         try:
             yield books
@@ -108,35 +108,35 @@ class Books:
         ledger: str = "little",
         reports: Sequence[Report] | None = None,
     ) -> Accepted:
-        """Takes a page in, in a transaction of its own."""
+        """Take a page in, in a transaction of its own."""
         async with self.database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
             known = reports or self.reports
             return await accept(session, connection_id, ledger, known, report, page, observed_at=at)
 
     async def say(self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any) -> Accepted:
-        """Takes in a page of these rows."""
+        """Take in a page of these rows."""
         return await self.take(Page(Window(start, end), list(rows)), **how)
 
     async def read(self, key: str, usd: str, at: datetime) -> Accepted:
-        """Reads a counter."""
+        """Take in a counter reading."""
         return await self.take(Page(Window(at, at), readings=[Reading(key, at, Decimal(usd))]), COUNTER, at=at)
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        """What is in the books, looked at in a transaction of its own."""
+        """Run a query in a transaction of its own."""
         async with self.database.read() as session:
             found = await (await session.connection()).execute(text(sql), values)
             return [tuple(int(one) if isinstance(one, Decimal) else one for one in row) for row in found]
 
     async def dump(self, *, without: Sequence[str] = (), versions: bool = False) -> dict[str, list[tuple[Any, ...]]]:
-        """Every row of every table; `versions`: with who wrote it, where the database tells (PostgreSQL)."""
+        """Return every row of every table; `versions`: with the transaction that wrote it, on PostgreSQL."""
         postgres = self.database.dialect == "postgresql"
         columns = "xmin::text, *" if postgres and versions else "*"
         tables = [name for (name,) in await self.rows(TABLES[self.database.dialect]) if name not in without]
         return {name: sorted(await self.rows(f"SELECT {columns} FROM {name}"), key=repr) for name in tables}
 
     async def figures(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What the books say, without when they learnt it."""
+        """Return entries and roll-ups, without observation times."""
         names = f"connection_id, start, series_id, basis, {', '.join(FIGURES)}"
         entries = await self.rows(f"SELECT {names} FROM entry ORDER BY {names}")
         return {"entry": entries} | {
@@ -144,7 +144,7 @@ class Books:
         }
 
     async def told(self, *, without: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
-        """The same by name: the numbers that stand for names may differ (a sequence does not roll back)."""
+        """Return the rows by name, without generated numbers, which may differ (a sequence does not roll back)."""
         columns = {
             "ledger_key": "connection_id, ledger_id, reason, scope, name",
             "model": "ledger, name",
@@ -167,17 +167,17 @@ class Books:
             return [dict(one) for one in (await (await session.connection()).execute(text(sql))).mappings()]
 
     async def total(self, *, connection_id: int = 1) -> int | None:
-        """All that counts, in nano-dollars."""
+        """Return all that counts, in nano-dollars."""
         sql = "SELECT SUM(cost_nano_usd) FROM spend_day_model WHERE connection_id = :id"
         return (await self.rows(sql, id=connection_id))[0][0]
 
     async def sums(self, table: str) -> tuple[Any, ...]:
-        """The sums of a roll-up."""
+        """Return the sums of a roll-up."""
         names = ", ".join(f"SUM({name})" for name in (*MEASURED, "unpriced_tokens"))
         return (await self.rows(f"SELECT {names} FROM {table}"))[0]
 
     async def agree(self) -> None:
-        """Every level of the roll-ups has the same sums."""
+        """Check that every level of the roll-ups has the same sums."""
         first, *others = [await self.sums(table) for table in ROLLUPS]
         assert others == [first] * len(others)
 
@@ -189,11 +189,11 @@ class Books:
 
 
 def row(start: datetime, usd: str | None = "1", key: str = "k1", model: str = "m1", **more: Any) -> Row:
-    """A row of a report, with as little as it takes."""
+    """Build a row of a report, with as little as it takes."""
     return Row(start=start, key=key, model=model, cost_usd=None if usd is None else Decimal(usd), **more)
 
 
 def tokens(total: int) -> Tokens:
-    """Tokens of all classes that make this total."""
+    """Build tokens of all classes that add up to this total."""
     part, rest = divmod(total, 5)
     return Tokens(part + rest, part, part, part, part, part // 2) if total else NO_TOKENS

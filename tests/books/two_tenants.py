@@ -1,7 +1,7 @@
-"""Two workspaces in one set of books, alike in everything that can be mistaken: T1, and T2 whose rows say PLANTED.
+"""Two workspaces in one set of books, alike wherever they could be confused: T1, and T2 whose rows say PLANTED.
 
-Every table that knows tenants has rows of T2. `rows_of` says which rows are a workspace's, table by table; a table that
-is none of these is named in `NOBODYS`, with why.
+Every table with tenants has rows of T2. `rows_of` returns a workspace's rows, table by table; a table without
+tenants is named in `NOBODYS`, with the reason.
 """
 
 from datetime import timedelta
@@ -24,7 +24,7 @@ from outlay.workspaces.tables import Installation, Preference
 from tests.books.factories import MONDAY, NOW, Books, row
 
 TEAM = '{"managers": ["U8"], "members": ["U9"]}'
-MARK = "PLANTED"  # in everything of T2 that has a name
+MARK = "PLANTED"  # in every name of T2's rows
 DOLLARS = {"T1": "3", "T2": "7777"}
 NOBODYS = {
     "model": "names of models, alike for all",
@@ -41,7 +41,7 @@ _BY_PARENT = {  # tables without a workspace or a connection: the column, and wh
 
 
 async def furnished(books: Books, workspace: str) -> dict[str, int]:
-    """Fills a workspace with one of everything; the numbers under which people know what is in it."""
+    """Fill a workspace with one of everything; return the numbers under which users know its parts."""
     ours = workspace == "T1"
     mark, connection_id = ("OURS", 1) if ours else (MARK, 2)
     at = int(NOW.timestamp())
@@ -107,7 +107,7 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
 
 
 def _where(name: str, workspace: str) -> str:
-    """Which rows of a table are a workspace's. Raises KeyError for a table of which nobody knows whose it is."""
+    """Return the SQL condition for a workspace's rows of a table. Raises KeyError for a table of unknown tenancy."""
     columns = SQLModel.metadata.tables[name].c
     if name == "workspace":
         return f"id = '{workspace}'"
@@ -118,7 +118,7 @@ def _where(name: str, workspace: str) -> str:
 
 
 async def rows_of(books: Books, workspace: str) -> dict[str, list[Any]]:
-    """Every row of every table that is this workspace's."""
+    """Return every row of every table that is this workspace's."""
     names = [name for name in SQLModel.metadata.tables if name not in NOBODYS]
     return {
         name: sorted(await books.rows(f"SELECT * FROM {name} WHERE {_where(name, workspace)}"), key=repr)

@@ -1,4 +1,4 @@
-"""Weeks of something in every hour, and how to say whose keys they are."""
+"""Weeks with money in every hour, and helpers to assign keys to owners."""
 
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,11 @@ from outlay.plugin.contract import Key, Row
 from outlay.spend.answer import Answer
 from tests.books.factories import DAY, HOUR, MONDAY, NOW, Books, row, tokens
 
-SUNDAY_NIGHT = MONDAY + 2 * DAY - HOUR  # the last hour of a week as below
+SUNDAY_NIGHT = MONDAY + 2 * DAY - HOUR  # the last hour of `a_week`
 
 
 def a_week(start: datetime = MONDAY - 5 * DAY, hours: int = 24 * 7) -> list[Row]:
-    """Something in every hour: keys, models and one kind of keyless money by turns, each hour of another size."""
+    """Build a row in every hour: keys, models and keyless money in turn, each hour with another amount."""
     rows = []
     for hour in range(hours):
         key = ("ci", "ann", "bob", "")[hour % 4]
@@ -32,12 +32,12 @@ async def fill(books: Books, rows: list[Row]) -> None:
 
 
 def paid(rows: list[Row]) -> int:
-    """The dollars of rows, in nano-dollars."""
+    """Return the dollars of rows, in nano-dollars."""
     return sum(to_nano(each.cost_usd) for each in rows if each.cost_usd is not None)
 
 
 def lines_agree(found: Answer) -> None:
-    """The lines of an answer add up to its total, and no two are about the same."""
+    """Check that the lines of an answer add up to its total, and that no two have the same dimensions."""
     assert sum(line.cost_nano_usd or 0 for line in found.lines) + found.rest_nano_usd == found.total_nano_usd
     if not found.rest_count:
         assert sum(line.unpriced_tokens for line in found.lines) == found.unpriced_tokens
@@ -49,7 +49,7 @@ def lines_agree(found: Answer) -> None:
 
 
 async def in_zone(books: Books, zone: str) -> ZoneInfo:
-    """The workspace reports in this zone from now on."""
+    """Set the workspace's reporting time zone."""
     async with books.database.write() as session:
         workspace = await session.get(Workspace, "T1")
         assert workspace
@@ -59,7 +59,7 @@ async def in_zone(books: Books, zone: str) -> ZoneInfo:
 
 
 async def remember(books: Books, *found: Key) -> None:
-    """The ledger lists these keys."""
+    """Store the ledger's list of keys."""
     async with books.database.write() as session:
         await book_keys.remember(session, 1, found, NOW)
 

@@ -1,4 +1,4 @@
-"""A terminal on an empty machine, a ledger to connect, and a machine on which that has been done already."""
+"""Fixtures: a terminal on an empty machine, a ledger to connect, and a machine on which it is connected already."""
 
 import shutil
 from collections.abc import Iterator
@@ -17,39 +17,39 @@ NOW = datetime(2026, 11, 21, 14, 5, 30, tzinfo=UTC)
 
 @pytest.fixture(scope="session")
 def company() -> Company:
-    """A day and a half of history. Shared, since it remembers what it has worked out; nobody changes it."""
+    """Build a day and a half of history. Shared, since it caches what it has computed; no test changes it."""
     return Company(now=NOW, days=1)
 
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[tuple[Door, str]]:
-    """Where the ledger is: the same address for all, so that a machine that knows it can be copied."""
+    """Serve the ledger at one address for all tests, so that a data directory that refers to it can be copied."""
     with doors() as found:
         yield found
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """The time of everybody here."""
+    """Return the clock that all fixtures here share."""
     return FakeClock(NOW)
 
 
 @pytest.fixture
 def openrouter(place: tuple[Door, str], company: Company, clock: FakeClock) -> Iterator[Served]:
-    """The company's account."""
+    """Serve the company's account."""
     with behind(place, company, clock) as found:
         yield found
 
 
 @pytest.fixture
 def terminal(tmp_path: Path, clock: FakeClock, openrouter: Served) -> Terminal:
-    """A shell on an empty machine, with the ledger's right key in KEY."""
+    """Return a shell on an empty machine, with the ledger's right key in KEY."""
     return Terminal(tmp_path / "data", clock, KEY=openrouter.key)
 
 
 @pytest.fixture(scope="session")
 def polled_machine(tmp_path_factory: pytest.TempPathFactory, place: tuple[Door, str], company: Company) -> Path:
-    """A data directory in which the ledger is connected as `main` and has been polled once."""
+    """Build a data directory in which the ledger is connected as `main` and has been polled once."""
     clock, data_dir = FakeClock(NOW), tmp_path_factory.mktemp("polled") / "data"
     with behind(place, company, clock) as found:
         machine = Terminal(data_dir, clock, KEY=found.key)
@@ -60,6 +60,6 @@ def polled_machine(tmp_path_factory: pytest.TempPathFactory, place: tuple[Door, 
 
 @pytest.fixture
 def polled(terminal: Terminal, polled_machine: Path) -> Terminal:
-    """A shell on a copy of that machine, at the moment after the poll."""
+    """Return a shell on a copy of that machine, at the moment after the poll."""
     shutil.copytree(polled_machine, terminal.data_dir)
     return terminal

@@ -1,4 +1,4 @@
-"""`outlay …` as somebody types it: the real `main` in this process, its own environment, and all that it wrote.
+"""Runs `outlay …` as typed: the real `main` in this process, with an environment of its own, and all its output.
 
     ran = terminal("spend", "7d", "--format", "json")
     assert ran.code == 0 and ran.json()["total_usd"] == "12.000000000"
@@ -28,14 +28,14 @@ _NAMED = (*OURS, *FLOORS, "slack_bolt.outlay")
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a command ended, and what it wrote."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
     err: str
 
     def json(self) -> Any:
-        """Standard output as the one JSON document that it has to be."""
+        """Parse standard output as the one JSON document that it has to be."""
         return json.loads(self.out)
 
     @property
@@ -44,7 +44,7 @@ class Ran:
 
     @property
     def complaint(self) -> str:
-        """The only line on stderr. Fails if there is another, or anything at all on stdout, or a traceback."""
+        """Return the only line on stderr. Fails if there is another, or anything at all on stdout, or a traceback."""
         assert self.out == "", self.out
         lines = self.err.splitlines()
         assert len(lines) == 1, self.err
@@ -53,7 +53,7 @@ class Ran:
 
 
 class Terminal:
-    """A shell on a machine with a data directory and nothing else of ours in the environment."""
+    """A shell on a machine with a data directory and no other variable of Outlay in the environment."""
 
     def __init__(self, data_dir: Path, clock: Clock, **environ: str) -> None:
         self.data_dir = data_dir
@@ -61,7 +61,7 @@ class Terminal:
         self.environ = {"OUTLAY_DATA_DIR": str(data_dir), **environ}
 
     def __call__(self, *words: str, typed: str = "", **environ: str) -> Ran:
-        """Types a command. `typed`: what comes in on standard input; the rest: variables for this command alone."""
+        """Run a command. `typed`: standard input; the rest: variables for this command alone."""
         out, err = io.StringIO(), io.StringIO()
         with ExitStack() as stack:
             stack.enter_context(_environment(self.environ | environ))
@@ -77,14 +77,14 @@ class Terminal:
         return Ran(code, out.getvalue(), err.getvalue())
 
     def done(self, *words: str, typed: str = "", **environ: str) -> Ran:
-        """Types a command that has to go well."""
+        """Run a command that has to succeed."""
         ran = self(*words, typed=typed, **environ)
         assert ran.code == 0, ran.err or ran.out
         assert ran.err == "", ran.err
         return ran
 
     def spend(self, *words: str) -> dict[str, Any]:
-        """The answer to a question, as programs read it."""
+        """Return the answer to a query as JSON."""
         found = self.done("spend", *words, "--format", "json").json()
         assert isinstance(found, dict)
         return found
@@ -92,7 +92,7 @@ class Terminal:
 
 @contextmanager
 def _environment(environ: dict[str, str]) -> Iterator[None]:
-    """Ours and nobody else's variables; what a command does to the process is undone."""
+    """Replace Outlay's and Slack's variables; restore them and the umask afterward."""
     umask = os.umask(0o022)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLACK_", "OUTLAY_"))}
     try:
@@ -107,7 +107,7 @@ def _logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     handlers, levels = list(root.handlers), {name: logging.getLogger(name).level for name in ("", *_NAMED)}
     try:
-        with warnings.catch_warnings():  # pytest shows those that an interpreter by itself keeps to itself
+        with warnings.catch_warnings():  # pytest shows deprecation warnings that Python hides by default
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:

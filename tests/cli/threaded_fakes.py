@@ -1,4 +1,4 @@
-"""An OpenRouter on loopback that runs beside the test, in a thread: commands have an event loop of their own."""
+"""Fake OpenRouter on loopback that runs beside the test, in a thread: commands have an event loop of their own."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ class Served:
         return self.standin.faults
 
     def paths(self) -> list[str]:
-        """`METHOD /path` of everything asked so far."""
+        """Return `METHOD /path` of every request so far."""
         return self.standin.journal.paths()
 
 
@@ -49,7 +49,7 @@ class Door:
 
 @contextmanager
 def doors() -> Iterator[tuple[Door, str]]:
-    """Serves a door in a thread of its own for as long as the block lasts; yields it and its base URL."""
+    """Serve a door in a thread of its own during the block; yield it and its base URL."""
     door, loop = Door(), asyncio.new_event_loop()
     started, stop = threading.Event(), asyncio.Event()
     urls: list[str] = []
@@ -73,7 +73,7 @@ def doors() -> Iterator[tuple[Door, str]]:
 
 @contextmanager
 def behind(place: tuple[Door, str], company: Company, clock: Clock, *, key: str = MANAGEMENT_KEY) -> Iterator[Served]:
-    """Puts the company's account behind a door. Whatever happens, nobody may try to write there, or read a prompt."""
+    """Put the company's account behind a door; fail if a request tried to write there, or to read a prompt."""
     door, url = place
     app = openrouter_app(company, clock, management_key=key)
     before, door.app = door.app, app
@@ -86,20 +86,20 @@ def behind(place: tuple[Door, str], company: Company, clock: Clock, *, key: str 
 
 @contextmanager
 def ledger(company: Company, clock: Clock, *, key: str = MANAGEMENT_KEY) -> Iterator[Served]:
-    """A second ledger, behind a door of its own."""
+    """Serve a second ledger, behind a door of its own."""
     with doors() as place, behind(place, company, clock, key=key) as found:
         yield found
 
 
 def connecting(at: Served, *more: str, name: str = "main", key: str = "KEY") -> list[str]:
-    """The words that connect a ledger whose credential is in the variable `key`."""
+    """Return the command line that connects a ledger whose credential is in the variable `key`."""
     where = f"base_url={at.base_url}"
     return ["connect", "openrouter", "--name", name, "--secret-env", key, "--set", where, *more]
 
 
 @contextmanager
 def slack(*scopes: str) -> Iterator[SlackStandIn]:
-    """A Slack beside the test, whose bot token has these scopes."""
+    """Serve a Slack beside the test, whose bot token has these scopes."""
     stand_in = SlackStandIn(scopes=scopes)
     with doors() as (door, url):
         door.app, stand_in.base_url = stand_in.app, url

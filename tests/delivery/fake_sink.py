@@ -1,4 +1,4 @@
-"""A small sink in memory: tickets by id, what was said of each, and whatever shall go wrong."""
+"""A small sink in memory: tickets by id, the notes on each, and injected failures."""
 
 import asyncio
 from collections import Counter
@@ -34,7 +34,7 @@ def finding(subject: str = "U1", spent: str = "100", **more: Any) -> Finding:
 
 
 class LittleSink:
-    """The other side and the carrier to it in one. `trouble` may raise before or after something was done."""
+    """The vendor and the delivery to it in one. `trouble` may raise before or after something was done."""
 
     def __init__(self) -> None:
         self.tickets: dict[str, list[str]] = {}

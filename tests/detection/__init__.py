@@ -1,1 +1,1 @@
-"""The detector: what rings, what does not, and that bad input changes neither."""
+"""Tests of the detector: what alerts, what does not, and that bad input changes neither."""

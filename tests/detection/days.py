@@ -13,13 +13,13 @@ Poll = tuple[int, list[Delta]]
 
 
 def money(subject: str, end: int, usd: float, *, model: str = "sonnet", key: str = "", width: int = POLL) -> Delta:
-    """What one subject spent in the stretch that ends then."""
+    """Build the spend of one subject in the stretch that ends then."""
     tokens = int(abs(usd) * 300_000)
     return Delta(subject, key or f"{subject}-key", model, tokens, None, round(usd * USD), end - width, end)
 
 
 def worker(subject: str, days: int, seed: int = 1, *, usd: float = 0.2) -> Iterator[Delta]:
-    """A weekday worker: sessions with pauses between nine and six, amounts that differ by factors."""
+    """Yield a weekday worker's spend: sessions with pauses between nine and six, amounts that differ by factors."""
     rng = random.Random(f"{subject} {seed}")
     for day in range(days):
         if day % 7 > 4:
@@ -35,14 +35,14 @@ def worker(subject: str, days: int, seed: int = 1, *, usd: float = 0.2) -> Itera
 def loop(
     subject: str, start: int, hours: float, usd: float, *, model: str = "sonnet", seed: int = 7
 ) -> Iterator[Delta]:
-    """A machine that nobody watches: every poll, evenly."""
+    """Yield the spend of an unattended machine: every poll, evenly."""
     rng = random.Random(f"{subject} {seed}")
     for at in range(start + POLL, start + int(hours * 3600) + 1, POLL):
         yield money(subject, at, usd * rng.lognormvariate(0, 0.25), model=model)
 
 
 def polls(deltas: Iterable[Delta], until: int, since: int = MONDAY) -> Iterator[Poll]:
-    """Deltas by the poll that shows them, with the polls that show nothing."""
+    """Yield deltas by the poll that shows them, including polls that show nothing."""
     due: dict[int, list[Delta]] = {}
     for delta in deltas:
         due.setdefault(delta.end, []).append(delta)
@@ -51,10 +51,10 @@ def polls(deltas: Iterable[Delta], until: int, since: int = MONDAY) -> Iterator[
 
 
 def run(detector: Detector, series: Iterable[Poll]) -> list[Verdict]:
-    """All that it said."""
+    """Return all verdicts of a series."""
     return [verdict for at, deltas in series for verdict in detector.feed(at, deltas)]
 
 
 def team(days: int, size: int = 12) -> list[Delta]:
-    """Workers of a small company."""
+    """Return the spend of the workers of a small company."""
     return [delta for one in range(size) for delta in worker(f"dev{one:02d}", days, usd=0.1 + 0.05 * one)]

@@ -1,8 +1,8 @@
-"""How many cases, and what is done to good input so that it is bad.
+"""Number of fuzz cases, and mutation of valid input.
 
-`FUZZ_CASES` says how many (`./run fuzz` says 100,000); without it a few, the same at each run, so that the suite stays
-quick and does not fail on somebody else's afternoon. Bytes that have a shape are recorded from real use and then bent
-in one to three places: what is made from nothing seldom gets past the first check.
+`FUZZ_CASES` sets the number (`./run fuzz` sets 100,000); without it a few, the same at each run, so that the suite is
+quick and never fails at random on an unrelated change. Structured bytes are recorded from real use and then mutated
+in one to three places: input made from nothing seldom gets past the first check.
 """
 
 import copy
@@ -28,7 +28,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 def fuzzed(few: int, **how: st.SearchStrategy[Any]) -> Callable[[T], T]:
-    """A test of `few` cases, or as many as FUZZ_CASES says. Cases that failed are told with their seed."""
+    """Make a test of `few` cases, or as many as FUZZ_CASES says. Failed cases are reported with their seed."""
 
     def decorate(test: T) -> T:
         slow = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
@@ -41,7 +41,7 @@ def fuzzed(few: int, **how: st.SearchStrategy[Any]) -> Callable[[T], T]:
 
 
 def bent(value: Any, dice: random.Random) -> Any:
-    """The same JSON with one to three places that nobody promised."""
+    """Return the same JSON with one to three unexpected values."""
     value = copy.deepcopy(value)
     for _ in range(dice.choice((1, 1, 2, 3))):
         value = _bent_once(value, dice)
@@ -49,7 +49,7 @@ def bent(value: Any, dice: random.Random) -> Any:
 
 
 def _bent_once(value: Any, dice: random.Random) -> Any:
-    """Goes down somewhere and changes what is there."""
+    """Descend to a random place and change what is there."""
     if isinstance(value, dict) and value and dice.random() < 0.9:
         name = dice.choice(list(value))
         if dice.random() < 0.1:
@@ -79,7 +79,7 @@ def _instead(value: Any, dice: random.Random) -> Any:
 
 
 def torn(body: bytes, dice: random.Random) -> bytes:
-    """Bytes that were cut off, mixed up, or are something else."""
+    """Return bytes that are truncated, mixed up, or something else."""
     how = dice.randrange(5)
     if how == 0:
         return body[: dice.randrange(len(body) + 1)]
@@ -96,5 +96,5 @@ def torn(body: bytes, dice: random.Random) -> bytes:
 
 
 def spelled(value: Any) -> bytes:
-    """As JSON, the numbers that JSON does not know among it."""
+    """Encode as JSON, including the numbers that JSON does not know."""
     return json.dumps(value, default=str).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The whole house between two stand-ins: the real bot, real books on disk, real HTTP and a real socket. See `house`."""
+"""Fixtures for end-to-end tests: the real bot, books on disk, HTTP and a socket, between two fakes. See `house`."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ Open = Callable[..., AbstractAsyncContextManager[House]]
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
-    """Whoever sets up the log, as `outlay run` does, leaves nothing behind for the next test."""
+    """Restore the logging configuration, which `outlay run` changes, after each test."""
     root = logging.getLogger()
     names = ("", *logs.OURS, *logs.FLOORS, "slack_bolt.outlay")
     handlers, levels = list(root.handlers), {name: logging.getLogger(name).level for name in names}
@@ -35,20 +35,20 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def place() -> Iterator[tuple[Door, str]]:
-    """Where the ledger is: one address for all, so that a machine that knows it can be copied."""
+    """Serve the ledger at one address for all tests, so that a data directory that refers to it can be copied."""
     with doors() as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def company() -> Company:
-    """A day and a half of history. Shared, since it remembers what it has worked out; nobody changes it."""
+    """Build a day and a half of history. Shared, since it caches what it has computed; no test changes it."""
     return Company(now=NOW, days=1)
 
 
 @pytest.fixture(scope="session")
 def machine(tmp_path_factory: pytest.TempPathFactory, place: tuple[Door, str], company: Company) -> Path:
-    """A data directory in which Alice has connected the ledger as `main`, and the bot has read it once."""
+    """Build a data directory in which Alice has connected the ledger as `main`, and the bot has read it once."""
     data_dir = tmp_path_factory.mktemp("machine") / "data"
 
     async def first_day() -> None:
@@ -62,7 +62,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, place: tuple[Door, str], c
 
 @pytest.fixture
 def open_house(tmp_path: Path, place: tuple[Door, str], company: Company) -> Open:
-    """Opens a house in a folder of its own: `async with open_house() as home:`. A second one finds what was there."""
+    """Return a function that starts a bot: `async with open_house() as home:`. A second one finds the same data."""
 
     def in_its_folder(**how: Any) -> AbstractAsyncContextManager[House]:
         return opened(place, tmp_path / "data", **({"company": company} | how))
@@ -72,28 +72,28 @@ def open_house(tmp_path: Path, place: tuple[Door, str], company: Company) -> Ope
 
 @pytest.fixture
 def open_connected(open_house: Open, tmp_path: Path, machine: Path) -> Open:
-    """Opens a house in which the ledger is connected and was read a moment ago."""
+    """Return a function that starts a bot whose ledger is connected and was just read."""
     shutil.copytree(machine, tmp_path / "data")
     return open_house
 
 
 @pytest.fixture
 async def home(open_house: Open) -> AsyncIterator[House]:
-    """A house in which nothing is connected yet."""
+    """Start a bot with no connection yet."""
     async with open_house() as found:
         yield found
 
 
 @pytest.fixture
 async def connected(open_connected: Open) -> AsyncIterator[House]:
-    """A house in which the ledger is connected as `main` and was read a moment ago."""
+    """Start a bot whose ledger is connected as `main` and was just read."""
     async with open_connected() as found:
         yield found
 
 
 @pytest.fixture
 def terminal_before_slack(tmp_path: Path, place: tuple[Door, str], company: Company) -> Terminal:
-    """A shell on the same machine, on which the ledger was connected and read before there was any Slack."""
+    """Return a shell on a machine on which the ledger was connected and read before Slack was set up."""
     clock = FakeClock(NOW)
     with behind(place, company, clock) as found:
         terminal = Terminal(tmp_path / "data", clock, KEY=found.key)

@@ -1,4 +1,4 @@
-"""What a person reads off an answer in Slack, as data: the table under it, exact to the nano-dollar."""
+"""Parsing of an answer in Slack: the table under it, exact to the nano-dollar."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 
 def table(reply: Reply) -> list[Row]:
-    """The rows of the table in a reply, by the titles of its columns. Text, a Slack user's id, or a Decimal."""
+    """Return the rows of the table in a reply, by the titles of its columns. Text, a Slack user's id, or a Decimal."""
     found = [block for block in reply.blocks if block["type"] == "data_table"]
     assert found, reply.words
     head, *rows = found[0]["rows"]
@@ -27,7 +27,7 @@ def _cell(cell: dict[str, Any]) -> Any:
 
 
 def spent(reply: Reply, title: str) -> dict[str, int | None]:
-    """Nano-dollars by what stands in a column; None where there is no price."""
+    """Return nano-dollars by the values of a column; None where there is no price."""
     rows = table(reply)
     found = {row[title]: _nano(row["Spend (USD)"]) for row in rows}
     assert len(found) == len(rows), "two rows of one name"
@@ -39,10 +39,10 @@ def _nano(cell: Any) -> int | None:
 
 
 def nano(usd: str) -> int:
-    """A decimal string of the command line's JSON, in nano-dollars."""
+    """Convert a decimal string of the command line's JSON to nano-dollars."""
     return int(Decimal(usd).scaleb(9))
 
 
 def truth_by(company: Company, name: str, start: Any, end: Any) -> dict[str, int]:
-    """What the ledger ought to say, by one dimension."""
+    """Return what the ledger should report, by one dimension."""
     return {group: amount for (group,), amount in company.truth(start, end, by=(name,), of="paid_nano_usd").items()}

@@ -1,4 +1,4 @@
-"""The bot as it runs, for one `async with`: what people do goes in through Slack, what a ledger says through HTTP.
+"""The running bot between fakes, for one `async with`: people act through Slack, the ledger answers over HTTP.
 
     async with opened(place, tmp_path) as home:
         await home.connect()                    # Alice, in the modal
@@ -6,7 +6,7 @@
         reply = await home.slack.command("/spend", user=BRUNO)
 
 The wall clock stands still until a test moves it, so that every figure can be compared to the nano-dollar. Waits that a
-ledger asks for pass at once, and are written down; Slack's own waits are real.
+ledger asks for pass at once, and are recorded; Slack's own waits are real.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ BRUNO, DANA = "U02BRUNO", "U04DANA"
 
 
 class WallClock(SystemClock):
-    """Stands still until it is moved. Durations are real."""
+    """Clock that stands still until it is moved. Durations are real."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -52,12 +52,12 @@ class WallClock(SystemClock):
         return self._now
 
     def advance(self, by: timedelta) -> None:
-        """Moves on."""
+        """Move the clock ahead."""
         self._now += by
 
 
 class LedgerClock(SystemClock):
-    """The same time for whoever talks to ledgers; their waits pass at once."""
+    """The wall clock for ledger clients; their waits pass at once."""
 
     def __init__(self, wall: WallClock) -> None:
         self._wall = wall
@@ -78,7 +78,7 @@ class LedgerClock(SystemClock):
 
 @dataclass
 class House:
-    """Everything in it."""
+    """The running bot with its Slack, ledger, clocks and data directory."""
 
     slack: Workspace
     bot: Bot
@@ -91,58 +91,58 @@ class House:
 
     @property
     def faults(self) -> OpenRouterFaults:
-        """What goes wrong at the ledger."""
+        """Return the switches for faults at the ledger."""
         return self.openrouter.faults
 
     @cached_property
     def terminal(self) -> Terminal:
-        """A shell on the bot's own machine."""
+        """Return a shell on the bot's own machine."""
         return Terminal(self.data_dir, self.ledger_clock)
 
     async def outlay(self, *words: str, **how: str) -> Ran:
-        """Types a command there, beside the running bot."""
+        """Run a command there, beside the running bot."""
         return await asyncio.to_thread(self.terminal, *words, **how)
 
     async def spend(self, *words: str) -> dict[str, Any]:
-        """What the command line answers, as programs read it."""
+        """Return the command line's answer as JSON."""
         return await asyncio.to_thread(self.terminal.spend, *words)
 
     async def form(self, user: str = ALICE) -> Modal:
-        """Opens the form for connecting."""
+        """Open the form for connecting."""
         reply = await self.slack.command("/spend connect openrouter", user=user)
         assert reply.modal is not None, reply.text
         return reply.modal
 
     async def submit(self, modal: Modal, key: str, **more: str) -> Reply:
-        """Fills the form in, with the ledger's address under Advanced, and submits it."""
+        """Fill in the form, with the ledger's address under Advanced, and submit it."""
         if "Base URL" not in modal.words:
             await modal.click("connect:advanced")
         return await modal.submit({"Management key": key, "Base URL": self.base_url, **more})
 
     async def connect(self, key: str = MANAGEMENT_KEY, name: str = "main") -> Reply:
-        """Alice connects the ledger in the modal."""
+        """Connect the ledger in the modal, as Alice."""
         reply = await self.submit(await self.form(), key, Name=name)
         assert reply.modal is not None
         assert reply.modal.title == "Connected", reply.errors
         return reply
 
     async def tick(self) -> None:
-        """Lets the bot do what its timetable does every so often, and waits until that is done."""
+        """Run what is due on the schedule, and wait until that is done."""
         await self.bot.tick()
         await self.slack.settle()
 
     async def later(self, **by: float) -> None:
-        """Time passes, and the bot does what is due then."""
+        """Advance the clock, then run what is due."""
         self.clock.advance(timedelta(**by))
         await self.tick()
 
     async def connections(self) -> dict[str, ConnectionView]:
-        """What is connected, with its health, by name."""
+        """Return the connections with their health, by name."""
         views = await self.bot.house.connections.views(await self.bot.house.workspace())
         return {view.name: view for view in views}
 
     async def until(self, condition: Callable[[], Awaitable[object]], what: str) -> None:
-        """Returns as soon as something holds that has no event to wait on. Raises TimeoutError, naming it."""
+        """Wait for a condition that has no event to wait on. Raises TimeoutError, naming it."""
         try:
             async with asyncio.timeout(BOUND_SECONDS):
                 while True:
@@ -153,7 +153,7 @@ class House:
             raise TimeoutError(f"waited {BOUND_SECONDS} s for {what}") from None
 
     async def truth_holds(self, period: str = "7d") -> int:
-        """Checks the total and every model of a period against the ledger's truth; gives the total."""
+        """Check the total and every model of a period against the ledger's truth; return the total."""
         found = await self.spend(period, "by", "model")
         start = max(datetime.fromisoformat(found["query"]["from"] + "T00:00:00+00:00"), self.company.start)
         models = {
@@ -168,7 +168,7 @@ class House:
 
 
 def people(company: Company) -> list[Person]:
-    """The company's developers as members of its Slack, Alice their admin, and a guest."""
+    """Return the company's developers as members of its Slack, Alice as their admin, and a guest."""
     members = [
         Person(one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin)
         for one in company.staff.people
@@ -189,9 +189,9 @@ async def opened(
     before: House | None = None,
     **environ: str,
 ) -> AsyncIterator[House]:
-    """Opens the house, with the ledger at `place`. `clockwork`: the timetable runs by itself.
+    """Start the bot, with the ledger at `place`. `clockwork`: the schedule runs by itself.
 
-    `before`: the house that stood here, whose Slack and whose time go on.
+    `before`: the earlier bot on the same data directory, whose Slack and whose time go on.
     """
     wall = WallClock(before.clock.now() if before else NOW)
     quick = LedgerClock(wall)

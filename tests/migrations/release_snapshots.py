@@ -1,10 +1,10 @@
-"""Books as a released version of Outlay left them, so that an upgrade can be tried on data of that time.
+"""Books as a released version of Outlay left them, so that an upgrade can be tested on data of that time.
 
     python -m tests.migrations.release_snapshots tests/migrations/released/0001.sql
 
-Run it before a release, with the newest tables lived in.
+Run it before a release, on the newest tables with data.
 
-The file holds one INSERT a row, in SQL that both databases take. Once released, such a file is never written again.
+The file holds one INSERT a row, in SQL that both databases accept. Once released, such a file is never rewritten.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ FOLDER = Path(__file__).with_name("released")
 
 
 async def live(books: Books) -> None:
-    """A closed October with an adjustment, an open November, counters, owners, an audit, and another tenant."""
+    """Fill a closed October with an adjustment, an open November, counters, owners, an audit, and another tenant."""
     await closed_october(books)
     await bill(books, october(k1="5.5"), at=SETTLED + timedelta(days=2))
     await books.say([row(MONDAY, "2.25", "k1", tokens=tokens(40)), row(MONDAY, None, "k3", "m9", tokens=tokens(8))])
@@ -42,7 +42,7 @@ async def live(books: Books) -> None:
 
 
 def statements(connection: Connection) -> Iterator[str]:
-    """An INSERT for each row of each table, parents first."""
+    """Yield an INSERT for each row of each table, parents first."""
     for table in Workspace.metadata.sorted_tables:
         names = [column.name for column in table.columns]
         booleans = {column.name for column in table.columns if isinstance(column.type, Boolean)}
@@ -55,12 +55,12 @@ def statements(connection: Connection) -> Iterator[str]:
 
 
 async def load(database: Database, file: Path) -> None:
-    """Puts the rows of a file into tables of its version."""
+    """Put the rows of a file into tables of its version."""
 
     def run(connection: Connection) -> None:
         for statement in file.read_text().splitlines():
             connection.exec_driver_sql(statement)
-        if connection.dialect.name == "postgresql":  # its sequences have not counted along
+        if connection.dialect.name == "postgresql":  # explicit ids do not advance its sequences
             for table in inspect(connection).get_table_names():
                 sequence = connection.execute(
                     text(
@@ -84,7 +84,7 @@ def _literal(value: Any) -> str:
 
 
 async def write(file: Path) -> None:
-    """Lives in fresh books and writes down what they hold."""
+    """Fill fresh books and write their rows to a file."""
     with tempfile.TemporaryDirectory() as folder:
         shelf = await asyncio.to_thread(SqliteShelf, Path(folder))
         async with Books.copied(shelf, Path(folder)) as books:

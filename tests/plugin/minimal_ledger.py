@@ -1,4 +1,4 @@
-"""The smallest ledger that keeps every promise, and its vendor: what the kit's own tests start from."""
+"""The smallest ledger that fulfills the contract, and its vendor: the base of the conformance kit's own tests."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ class LittleConfig(Config):
 
 
 class LittleLedger(Ledger[LittleConfig]):
-    """Hours by key, two to a page; and a counter."""
+    """Ledger with an hourly report by key, two hours to a page, and a counter."""
 
     meta = Meta("little", "Little")
     Config = LittleConfig
@@ -94,7 +94,7 @@ class LittleLedger(Ledger[LittleConfig]):
 
 
 def vendor(request: httpx.Request) -> httpx.Response:
-    """Little's own side: spend in every hour of one day."""
+    """Answer as the vendor: spend in every hour of one day."""
     if request.headers["Authorization"] != f"Bearer {SECRET}":
         return httpx.Response(401, json={"error": {"message": "unknown key"}})
     path = request.url.path.removeprefix("/v1")

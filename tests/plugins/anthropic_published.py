@@ -1,4 +1,4 @@
-"""Anthropic's API as far as it is written down beside this repository: does a question, does an answer fit it?"""
+"""Validator of requests and answers against the description of Anthropic's API beside this repository."""
 
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ _NAME = "urn:anthropic"
 
 
 class Published:
-    """The document, and whether what was sent and what came back fit it."""
+    """The API description, and checks of requests and answers against it."""
 
     def __init__(self) -> None:
         self.document = yaml.load(SPEC.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  safe, and quick
@@ -24,7 +24,7 @@ class Published:
         self.registry: Registry[Any] = Registry().with_resource(_NAME, resource)
 
     def check_request(self, request: httpx.Request) -> None:
-        """Method and path are there, every parameter is one of them and of its type, and none that must be is not."""
+        """Check that method, path, headers and parameters are documented, of the right type, and complete."""
         operation = self.document["paths"][request.url.path][request.method.lower()]
         known = {(one["in"], one["name"]): one for one in map(self._resolved, operation["parameters"])}
         asked: dict[str, list[str]] = {}
@@ -43,7 +43,7 @@ class Published:
         assert len(groups) <= 5
 
     def check_response(self, path: str, status: int, body: Any) -> None:
-        """The answer is one that this path is known to give; a refusal that is not written down is like the others."""
+        """Check that this path can give such an answer; an undocumented refusal has to look like the others."""
         responses = self.document["paths"][path]["get"]["responses"]
         found = self._resolved(responses.get(str(status), {"$ref": "#/components/responses/Error"}))
         self._validate(found["content"]["application/json"]["schema"], body)
@@ -63,7 +63,7 @@ class Published:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """Passes requests on, and keeps what was asked and what was answered."""
+    """Transport that passes requests on and records them with their answers."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -77,7 +77,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 def published() -> Published:
-    """The document. Skips the test without it."""
+    """Load the description. Skips the test without it."""
     if not SPEC.exists():
         pytest.skip("what is known of Anthropic's API is not beside this repository")
     return Published()

@@ -1,7 +1,7 @@
-"""A vendor on paper: a little stand-in that answers as its documents show, for ledgers nobody has run live yet.
+"""Fake vendor that answers as the vendor's documentation shows, for ledgers that were never run live.
 
-Routes are functions from what was asked to JSON. A route that is not there is a 404, and whoever has not the right
-credential gets a 401. Also: a published schema, against which answers and requests are held where it is at hand.
+Routes are functions from the request to JSON. An unknown route is a 404, and a wrong credential gets a 401.
+Also: a published schema, against which answers and requests are validated where its file exists.
 """
 
 import json
@@ -30,12 +30,12 @@ TODAY = NOW.replace(hour=0, minute=0)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 Asked = dict[str, Any]
-Route = Callable[[Asked], Any]  # JSON, or a status
+Route = Callable[[Asked], Any]  # returns JSON, or a status
 L = TypeVar("L", bound=Ledger[Any])
 
 
 def dumps(value: Any) -> str:
-    """JSON with Decimals as numbers, digit by digit."""
+    """Encode JSON with Decimals as numbers, digit by digit."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{dumps(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -45,7 +45,7 @@ def dumps(value: Any) -> str:
 
 @dataclass
 class Paper:
-    """The vendor. `header`: the name and value that a good request has. `asked`: method, path, what for."""
+    """The vendor. `header`: name and value that a valid request has. `asked`: method, path and parameters."""
 
     header: tuple[str, str]
     routes: Mapping[str, Route]
@@ -54,7 +54,7 @@ class Paper:
     answers: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
-        """Answers one request."""
+        """Answer one request."""
         path = request.url.path.removeprefix(self.root)
         body = json.loads(request.content) if request.content else {}
         asked = body | dict(request.url.params)
@@ -72,7 +72,7 @@ class Paper:
         return httpx.Response(200, text=dumps(answer))
 
     def count(self, path: str) -> int:
-        """How often a path was asked."""
+        """Return how often a path was requested."""
         return sum(asked == path for _, asked, _ in self.asked)
 
 
@@ -80,14 +80,14 @@ class Paper:
 async def asking(
     plugin: type[L], config: Config, vendor: Paper, *, known_keys: tuple[Key, ...] = ()
 ) -> AsyncIterator[L]:
-    """The plugin, talking to the vendor."""
+    """Open the plugin, connected to the vendor."""
     transport = httpx.MockTransport(vendor.handle)
     async with session(plugin, config, clock=FakeClock(NOW), transport=transport, known_keys=known_keys) as ledger:
         yield ledger
 
 
 async def drain(ledger: Ledger[Any], report: str, start: datetime, end: datetime) -> list[Page]:
-    """All pages of a poll."""
+    """Return all pages of a poll."""
     pages = [await ledger.poll(report, Window(start, end), None)]
     while (cursor := pages[-1].cursor) is not None:
         pages.append(await ledger.poll(report, Window(start, end), cursor))
@@ -96,7 +96,7 @@ async def drain(ledger: Ledger[Any], report: str, start: datetime, end: datetime
 
 
 async def rows_of(ledger: Ledger[Any], report: str, start: datetime, end: datetime) -> list[Row]:
-    """All rows of a poll."""
+    """Return all rows of a poll."""
     return [row for page in await drain(ledger, report, start, end) for row in page.rows]
 
 
@@ -113,7 +113,7 @@ class Published:
         self._registry: Registry[Any] = Registry().with_resource("urn:vendor", resource)
 
     def operation(self, method: str, path: str) -> tuple[str, dict[str, Any]] | None:
-        """The published operation that a request is one of, with its path; None if there is none."""
+        """Return the published operation of a request, with its path; None if there is none."""
         for known, operations in self.document["paths"].items():
             parts, theirs = known.split("/"), path.split("/")
             same = len(parts) == len(theirs) and all(
@@ -124,7 +124,7 @@ class Published:
         return None
 
     def hold(self, vendor: Paper, *, unpublished: frozenset[str] = frozenset()) -> int:
-        """Every request and every answer of the vendor's against the schema; how many were held."""
+        """Validate all requests and answers of the vendor against the schema; return how many answers were checked."""
         held = 0
         for method, path, asked in vendor.asked:
             found = self.operation(method, path)
@@ -145,7 +145,7 @@ class Published:
         return held
 
     def _at(self, node: dict[str, Any]) -> dict[str, Any]:
-        """What a reference points to."""
+        """Resolve a reference."""
         if "$ref" not in node:
             return node
         found: Any = self.document
@@ -159,7 +159,7 @@ class Published:
 
 
 def _without_nullable(node: Any) -> None:
-    """OpenAPI 3.0's `nullable`, as JSON Schema says it."""
+    """Convert OpenAPI 3.0's `nullable` to JSON Schema, in place."""
     if isinstance(node, dict):
         if node.pop("nullable", False) is True:
             if isinstance(node.get("type"), str):

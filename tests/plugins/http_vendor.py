@@ -1,4 +1,4 @@
-"""A vendor in a few lines: a function that answers requests, served over real HTTP on loopback."""
+"""Fake vendor in a few lines: a function that answers requests, served over real HTTP on loopback."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -25,13 +25,13 @@ class Asked:
 
     @property
     def json(self) -> Any:
-        """The body."""
+        """Return the body as JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What it says to that. `body` None: an answer without one."""
+    """The vendor's answer. `body` None: an answer without one."""
 
     status: int = 200
     body: Any = None
@@ -40,7 +40,7 @@ class Answer:
 
 @asynccontextmanager
 async def vendor(answer: Callable[[Asked], Answer]) -> AsyncIterator[str]:
-    """Serves the function, and yields its base URL."""
+    """Serve the function, and yield its base URL."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

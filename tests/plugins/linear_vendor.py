@@ -1,4 +1,4 @@
-"""A Linear to test against: the stand-in over Linear's own published schema, and a sink at work beside it."""
+"""Fake Linear over Linear's own published schema, and a sink that uses it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ BASE_URL = "https://linear.example/graphql"
 
 @cache
 def published_schema() -> GraphQLSchema:
-    """Linear's own; a second of work, once."""
+    """Load Linear's own schema once; it takes a second."""
     if not SCHEMA.exists():
         pytest.skip("no copy of Linear's schema beside the repository")
     return schema_of(SCHEMA.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""The invented company's organization at OpenAI: the stand-in over real HTTP, and the plugin that reads it."""
+"""The invented company's organization at OpenAI: the fake over real HTTP, and the plugin that reads it."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -18,32 +18,32 @@ from outlay_plugins.openai import OpenAI, OpenAIConfig
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-COMPANY = Company(seed=7, now=NOW).at("openai")  # only ever asked; it remembers its hours
+COMPANY = Company(seed=7, now=NOW).at("openai")  # shared read-only; it caches its hours
 DELETED = COMPANY.key("goran-spike")
 START, END = COMPANY.start + 8 * DAY, COMPANY.start + 10 * DAY  # around the deletion of that key
 
 
 @dataclass
 class Account:
-    """The stand-in, and a plugin that talks to it."""
+    """The fake, and a plugin that talks to it."""
 
     plugin: OpenAI
     standin: OpenAIStandin
     clock: FakeClock
 
     async def drain(self, report: str, start: datetime = START, end: datetime = END) -> list[Page]:
-        """All pages of a poll."""
+        """Return all pages of a poll."""
         pages = [await self.plugin.poll(report, Window(start, end), None)]
         while (cursor := pages[-1].cursor) is not None:
             pages.append(await self.plugin.poll(report, Window(start, end), cursor))
         return pages
 
     async def rows(self, report: str, start: datetime = START, end: datetime = END) -> list[Row]:
-        """All rows of a poll."""
+        """Return all rows of a poll."""
         return [row for page in await self.drain(report, start, end) for row in page.rows]
 
     def queries(self, path: str) -> list[str]:
-        """The query strings of all requests to a path."""
+        """Return the query strings of all requests to a path."""
         return [asked.query for asked in self.standin.journal.asked if asked.path == path]
 
 
@@ -51,7 +51,7 @@ class Account:
 async def brightloom(
     known_keys: Sequence[Key] = (), api_key: str = ADMIN_KEY, company: Company = COMPANY, now: datetime = NOW
 ) -> AsyncIterator[Account]:
-    """The invented company's organization."""
+    """Serve the invented company's organization."""
     clock = FakeClock(now)
     app = openai_app(company, clock)
     async with serving(app) as url:
@@ -62,7 +62,7 @@ async def brightloom(
 
 
 def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
-    """What rows say by key, slot and model (without its date), in nano-dollars, zeros left out."""
+    """Sum rows by key, slot and model (without its date), in nano-dollars, zeros left out."""
     sums: dict[tuple[str, ...], int] = {}
     for row in rows:
         group = (row.key, f"{row.start:{step}}", f"openai/{row.model.removesuffix('-2025-08-07')}")
@@ -71,7 +71,7 @@ def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
 
 
 def tokens(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], tuple[int, int, int]]:
-    """Input with what was cached, cached, and output, by key, slot and model."""
+    """Sum input including cached, cached, and output tokens by key, slot and model."""
     sums: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for row in rows:
         group = (row.key, f"{row.start:{step}}", f"openai/{row.model.removesuffix('-2025-08-07')}")
@@ -82,7 +82,7 @@ def tokens(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], tuple[int, i
 
 
 def true_tokens(company: Company, start: datetime, end: datetime, slot: str) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """What the company used, as `tokens` tells it."""
+    """Return the company's true usage, in the shape of `tokens`."""
     sums: dict[tuple[str, ...], tuple[int, ...]] = {}
     names = ("prompt_tokens", "cached_tokens", "completion_tokens")
     for place, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""A very small OpenRouter over httpx.MockTransport: a list of uses, and answers of the published shape made from it."""
+"""A very small fake OpenRouter over httpx.MockTransport: answers of the published shape from a list of uses."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -24,13 +24,13 @@ MAIN, LAB = "11111111-2222-4333-8444-555555555555", "22222222-2222-4333-8444-555
 
 
 def digest(number: int) -> str:
-    """A key's hash."""
+    """Return a key's hash."""
     return f"{number:064x}"
 
 
 @dataclass(frozen=True)
 class Use:
-    """What one key did in one hour with one model. `key` "" is a use without a key."""
+    """Use of one model by one key in one hour. `key` "" is a use without a key."""
 
     hour: datetime
     key: str
@@ -47,7 +47,7 @@ class Use:
 
 
 def dumps(value: Any) -> str:
-    """JSON with Decimals as numbers, digit by digit."""
+    """Encode JSON with Decimals as numbers, digit by digit."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{dumps(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -57,7 +57,7 @@ def dumps(value: Any) -> str:
 
 @dataclass
 class Vendor:
-    """The account. `display` maps a model to what analytics calls it. `max_rows` cuts analytics' answers short."""
+    """The account. `display` maps a model to its name in analytics. `max_rows` truncates the answers of analytics."""
 
     uses: list[Use] = field(default_factory=list)
     names: dict[str, str | None] = field(default_factory=dict)  # of the keys that exist, by hash
@@ -72,8 +72,8 @@ class Vendor:
     forgotten: dict[str, int] = field(default_factory=dict)  # hashes that activity answers with this status
     slow_above: timedelta | None = None  # analytics gives up on longer stretches of time
     generous: bool = False  # analytics answers with the hour after the end too
-    shows_labels: bool = False  # analytics calls a nameless key by its label
-    loses_models: bool = False  # the account's own activity has no rows, as has been seen
+    shows_labels: bool = False  # analytics shows the label of a key without a name
+    loses_models: bool = False  # the account's own activity has no rows, as observed in reality
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def handle(self, request: httpx.Request) -> httpx.Response:
@@ -104,7 +104,7 @@ class Vendor:
         return httpx.Response(200, text=dumps(answer))
 
     def count(self, path: str) -> int:
-        """How often a path was asked."""
+        """Return how often a path was requested."""
         return sum(asked == path for asked, _ in self.asked)
 
     def _key(self, _: dict[str, Any]) -> Any:
@@ -247,7 +247,7 @@ def _metric(use: Use, name: str) -> Any:
 async def ledger(
     vendor: Vendor, *, clock: FakeClock | None = None, known_keys: Iterable[Key] = ()
 ) -> AsyncIterator[OpenRouter]:
-    """The plugin, talking to the small vendor."""
+    """Open the plugin, connected to the small vendor."""
     config = OpenRouterConfig.model_validate({"api_key": SECRET})
     transport = httpx.MockTransport(vendor.handle)
     async with session(
@@ -257,7 +257,7 @@ async def ledger(
 
 
 async def drain(plugin: OpenRouter, report: str, start: datetime, end: datetime) -> list[Page]:
-    """All pages of a poll."""
+    """Return all pages of a poll."""
     pages = [await plugin.poll(report, Window(start, end), None)]
     while (cursor := pages[-1].cursor) is not None:
         pages.append(await plugin.poll(report, Window(start, end), cursor))

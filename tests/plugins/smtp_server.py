@@ -1,4 +1,4 @@
-"""A mail server on loopback that speaks SMTP, keeps a mailbox, and misbehaves when the kit's wire says so."""
+"""SMTP server on loopback that keeps a mailbox, and fails when the conformance kit's wire says so."""
 
 import asyncio
 import base64
@@ -20,10 +20,10 @@ USER, PASSWORD = "outlay", "correct-horse-battery-9"
 
 
 class MailWire(Wire):
-    """The kit's bad weather, as a mail server has it: a connection is a request."""
+    """Fault injection of the conformance kit for a mail server: a connection is a request."""
 
     def weather(self, url: str) -> Fault | None:
-        """What happens to the next connection."""
+        """Return the fault of the next connection."""
         self.seen.append(("MAIL", httpx.URL(url)))
         if self._fault is None or self._left == 0 or self._passing > 0:
             self._passing -= 1
@@ -34,7 +34,7 @@ class MailWire(Wire):
 
 
 class Mailbox:
-    """What has been taken. A mail of a known id is taken and not shown twice, as most mailboxes do."""
+    """Received mails. A mail of a known id is accepted and not shown twice, as in most mailboxes."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.mails: dict[str, EmailMessage] = {}
@@ -112,7 +112,7 @@ class Mailbox:
         self.mails.setdefault(str(mail["Message-ID"]), mail)
 
     def body(self, mail: EmailMessage, kind: str = "plain") -> str:
-        """One of its two bodies."""
+        """Return one of a mail's two bodies."""
         part = mail.get_body((kind,))
         assert part
         return str(part.get_content())
@@ -122,7 +122,7 @@ class Mailbox:
 async def mailbox(
     tls: ssl.SSLContext | None = None, scheme: str = "smtp", clock: FakeClock | None = None
 ) -> AsyncIterator[Mailbox]:
-    """A server; with `smtps`, TLS from the first byte."""
+    """Run a server; with `smtps`, TLS from the first byte."""
     found = Mailbox(clock or FakeClock(AT))
     found.tls = tls
     server = await asyncio.start_server(found, "127.0.0.1", 0, ssl=tls if scheme == "smtps" else None)

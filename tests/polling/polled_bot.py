@@ -1,4 +1,4 @@
-"""A ledger's stand-in on loopback, its own plugin, the real poller and real books, by a clock that a test moves.
+"""A fake ledger on loopback, its own plugin, the real poller and real books, on a clock that a test moves.
 
 async with reading("openai", tmp_path, now=NOW) as house:
     await house.poll()
@@ -37,7 +37,7 @@ from outlay_plugins.litellm import LiteLLM
 from outlay_plugins.openai import OpenAI
 from outlay_plugins.openrouter import OpenRouter
 
-PRICES = PriceList()  # shared, since reading the list takes a while
+PRICES = PriceList()  # shared, since loading the list takes a while
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -83,30 +83,30 @@ class House:
 
     @property
     def faults(self) -> Any:
-        """What may go wrong at the ledger."""
+        """Return the switches for faults at the ledger."""
         return self.standin.faults
 
     async def poll(self, **more: Any) -> PollResult:
-        """One poll."""
+        """Poll once."""
         result = await self.poller.poll(1, **more)
         assert result is not None
         return result
 
     async def view(self) -> ConnectionView:
-        """The connection as it stands."""
+        """Return the connection's current view."""
         (found,) = await self.connections.views(LOCAL)
         return found
 
     async def total(self, question: str) -> int:
-        """What `/spend` says, in nano-dollars."""
+        """Return the total of `/spend`, in nano-dollars."""
         return (await Asking(self.database, self.clock).spend(LOCAL, question)).total_nano_usd
 
     async def fresh_until(self) -> datetime | None:
-        """Up to when `/spend` says that the ledger has been read."""
+        """Return up to when `/spend` says that the ledger has been read."""
         return (await Asking(self.database, self.clock).spend(LOCAL, "today")).fresh_until["main"]
 
     def truth(self, start: datetime, end: datetime) -> int:
-        """What the ledger ought to say of [start, end)."""
+        """Return what the ledger should report for [start, end)."""
         if self.kind.plugin is LiteLLM:
             written = self.clock.now() - self.faults.write_lag
             calls = self.standin.traffic.calls(start, end)
@@ -114,14 +114,14 @@ class House:
         return self.standin.company.truth(start, end, of="paid_nano_usd").get((), 0)  # type: ignore[no-any-return]
 
     async def audited(self) -> Audit:
-        """The whole audit."""
+        """Run the whole audit."""
         reports = {self.kind.plugin.meta.slug: self.kind.plugin.reports}
         return await audit(self.database, LOCAL, reports, now=self.clock.now())
 
 
 @asynccontextmanager
 async def reading(slug: str, folder: Path, *, now: datetime, days: int = 1) -> AsyncIterator[House]:
-    """The ledger, connected and not polled yet. Its story begins `days` days before today."""
+    """Connect the ledger, without a poll. Its story begins `days` days before today."""
     kind, clock = KINDS[slug], FakeClock(now)
     company = Company(seed=7, now=now, days=days)
     app = kind.app(company, clock)
@@ -137,7 +137,7 @@ async def reading(slug: str, folder: Path, *, now: datetime, days: int = 1) -> A
             await connections.connect(LOCAL, slug, "main", values)
             clock.advance(MINUTE)
             if slug == "openai":
-                app.state.standin.faults.skips_empty = True  # which is quicker
+                app.state.standin.faults.skips_empty = True  # faster
             poller = Poller(database, connections, clock, prices=PRICES)
             yield House(kind, company, clock, database, connections, poller, app.state.standin)
             assert not app.state.standin.journal.violations

@@ -1,4 +1,4 @@
-"""The app without any Slack: for what can be asked of it without a socket."""
+"""The Slack app without any Slack: for tests that need no socket."""
 
 import logging
 
@@ -11,7 +11,7 @@ from tests.slack.fakes import deps_of
 
 
 class NoAdmins:
-    """A workspace of members, none of them an admin; asking takes no time."""
+    """A workspace of members, none of them an admin; lookups take no time."""
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
         return False
@@ -20,8 +20,8 @@ class NoAdmins:
         return False
 
 
-def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it keeps nothing)
-    """The app, talking to nobody."""
+def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it has no state)
+    """Build the app, without a connection to Slack."""
     clock, log = SystemClock(), logging.getLogger("outlay.slack")
     deps = deps_of(NoAdmins(), clock, log)
     return build(deps, token_of)

@@ -1,4 +1,4 @@
-"""A bot with a real Bolt app on a real socket, in the test workspace, with fakes behind it."""
+"""Fixtures for a bot with a real Bolt app on a real socket, in the test workspace, with fakes behind it."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ QUICK = Patience(settle_seconds=0)
 
 @dataclass
 class Bot:
-    """The bot under test and what stands behind it."""
+    """The bot under test and the fakes behind it."""
 
     asking: FakeAsking
     connecting: FakeConnecting
@@ -50,7 +50,7 @@ async def running(
     patience: Patience,
     admins: tuple[str, ...],
 ) -> AsyncIterator[Bot]:
-    """The bot, for as long as this is open."""
+    """Run the bot for the duration of the block."""
     clock, tasks, removed = SystemClock(), Tasks(LOG), list[tuple[str, bool]]()
     token_of = one_workspace(bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
@@ -111,7 +111,7 @@ Start = Callable[..., AbstractAsyncContextManager[Workspace]]
 
 @pytest.fixture
 def start() -> Start:
-    """Opens a workspace with the bot in it; `async with start(…) as slack:`."""
+    """Return a function that opens a workspace with the bot in it; `async with start(…) as slack:`."""
 
     @asynccontextmanager
     async def opened(
@@ -132,6 +132,6 @@ def start() -> Start:
 
 @pytest.fixture
 async def slack(start: Start) -> AsyncIterator[Workspace]:
-    """A workspace with the bot in it, one ledger to connect, and books that have an answer."""
+    """Open a workspace with the bot in it, one ledger to connect, and books that have an answer."""
     async with start() as opened:
         yield opened

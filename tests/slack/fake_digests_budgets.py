@@ -1,4 +1,4 @@
-"""Digests, budgets and Home tabs as told, behind the Slack face; they note what is asked of them."""
+"""Fake digests, budgets and Home tabs behind the Slack face; they record the calls."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +23,7 @@ DANA = Owner("U04DANA", "", "person")
 
 
 def standing(spent: int = 412, limit: int = 600, likely: int | None = 590, **more: Any) -> Standing:
-    """A budget of the month, on its 21st day."""
+    """Build the status of a monthly budget on the month's 21st day."""
     budget = Budget(**{"id": 3, "scope": "workspace", "subject": "", "period": "month"} | more,
                     limit_nano_usd=limit * DOLLAR)  # fmt: skip
     range_ = (None, None) if likely is None else ((likely - 40) * DOLLAR, (likely + 50) * DOLLAR)
@@ -32,7 +32,7 @@ def standing(spent: int = 412, limit: int = 600, likely: int | None = 590, **mor
 
 
 def digest(**more: Any) -> Digest:
-    """Friday the 20th, with something of everything in it."""
+    """Build a digest of Friday the 20th, with something in every part."""
     from tests.slack.fakes import answer_of, owner_line
 
     lines = [owner_line(f"dev{n}@acme.example", 50 - n) for n in range(5)]
@@ -61,7 +61,7 @@ def digest(**more: Any) -> Digest:
 
 
 class FakeDigests:
-    """A plan that is kept in memory, and one digest for every question."""
+    """A plan in memory, and one digest for every request."""
 
     def __init__(self) -> None:
         self.kept = Plan()
@@ -102,7 +102,7 @@ class FakeDigests:
 
 
 class FakeBudgets:
-    """Budgets that are kept in memory; `error` is raised instead of keeping one."""
+    """Budgets in memory; `error` is raised instead of storing one."""
 
     def __init__(self) -> None:
         self.found: list[Standing] = []
@@ -129,7 +129,7 @@ class FakeBudgets:
 
 
 def month(*lines: Line, **more: Any) -> Month:
-    """November until the 21st, by model or by owner."""
+    """Build November until the 21st, by model or by owner."""
     from tests.slack.fakes import answer_of, model_line
 
     lines = lines or (model_line("anthropic/claude-opus-4.1", 300), model_line("openai/gpt-5.5", 112.3))
@@ -140,7 +140,7 @@ def month(*lines: Line, **more: Any) -> Month:
 
 
 def connection(name: str = "main", **more: Any) -> ConnectionView:
-    """A connection of OpenRouter's that was read a moment ago."""
+    """Build an OpenRouter connection that was just read."""
     from tests.slack.fakes import NOW
 
     found = ConnectionView(
@@ -152,7 +152,7 @@ def connection(name: str = "main", **more: Any) -> ConnectionView:
 
 
 def care(**more: Any) -> Care:
-    """A house in which all is well and nothing is missing."""
+    """Build an admin summary in which all is well and nothing is missing."""
     from tests.slack.fakes import NOW, owner_line
 
     found = Care(
@@ -170,7 +170,7 @@ def care(**more: Any) -> Care:
 
 
 class FakeHomes:
-    """A month for everybody, and a house for admins; notes who asked."""
+    """A month for every user, and a summary for admins; records who asked."""
 
     def __init__(self) -> None:
         self.month = month()

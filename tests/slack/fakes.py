@@ -1,4 +1,4 @@
-"""What stands behind the Slack face in these tests: books that answer as told, a ledger that says yes or no as told."""
+"""Fakes behind the Slack face: books with given answers, a ledger that accepts or refuses as given."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ SAVED = Connected("c1", "openrouter", "OpenRouter", "Acme Inc.", "7f3a…c2", ("
 
 
 def owner_line(name: str, usd: float | None, **more: Any) -> Line:
-    """A line of an answer by owner."""
+    """Build a line of an answer by owner."""
     nano = None if usd is None else round(usd * DOLLAR)
     basis = "unpriced" if usd is None else "billed"
     line = Line(nano, "settled", basis, Tokens(input=1_000, output=200), 3, owner=Owner(name, name, "person"))
@@ -61,18 +61,18 @@ def owner_line(name: str, usd: float | None, **more: Any) -> Line:
 
 
 def key_line(name: str, key_id: str, usd: float, **more: Any) -> Line:
-    """A line of an answer by key."""
+    """Build a line of an answer by key."""
     line = Line(round(usd * DOLLAR), "settled", "billed", key=KeyRef(key_id, name, "openrouter", "main"))
     return replace(line, **more)
 
 
 def model_line(name: str, usd: float) -> Line:
-    """A line of an answer by model."""
+    """Build a line of an answer by model."""
     return Line(round(usd * DOLLAR), "settled", "billed", Tokens(output=5), model=ModelRef(name, (name,)))
 
 
 def answer_of(*lines: Line, words: str = "", **more: Any) -> Answer:
-    """An answer to these words, with these lines."""
+    """Build an answer to these words, with these lines."""
     total = sum(line.cost_nano_usd or 0 for line in lines)
     found = Answer(
         query=parse(words, today=TODAY, me="U02BEN"),
@@ -89,7 +89,7 @@ def answer_of(*lines: Line, words: str = "", **more: Any) -> Answer:
 
 
 class FakeAsking:
-    """Answers every question that can be understood with the same answer."""
+    """Answers every valid query with the same answer."""
 
     def __init__(self) -> None:
         self.answer = answer_of(owner_line("dev@example.com", 400), owner_line("agent-ci", 12.4))
@@ -104,7 +104,7 @@ class FakeAsking:
 
 
 class FakeConnecting:
-    """A ledger that says what it is told to say, when `gate` is open."""
+    """A ledger that returns the given outcomes, once `gate` is open."""
 
     def __init__(self, *ledgers: LedgerForm) -> None:
         self.ledgers = ledgers or (OPENROUTER,)
@@ -141,14 +141,14 @@ class FakeConnecting:
 
 
 async def eventually(condition: Callable[[], object], seconds: float = 5) -> None:
-    """Returns as soon as `condition()` holds. Raises TimeoutError if it does not come to hold."""
+    """Wait until `condition()` holds. Raises TimeoutError if it does not in time."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 (what is waited for has no event to wait on)
             await asyncio.sleep(0)
 
 
 class FakeOwning:
-    """Keys of which some have nobody; notes what is said of them."""
+    """Keys, some without an owner; records the assignments."""
 
     def __init__(self, *keys: OwnedKey) -> None:
         self.found = list(keys)
@@ -163,7 +163,7 @@ class FakeOwning:
 
 
 def incident(number: int = 7, **more: Any) -> IncidentView:
-    """An agent's runaway at 02:10, as the desk shows it."""
+    """Build an agent's runaway at 02:10, as the incident service shows it."""
     numbers = {
         "sentence": "usually $2.10 by 02:40 on a Saturday, now $83, 39×; $31 an hour; at this pace $240 by midnight",
         "today_nano_usd": 83 * DOLLAR,
@@ -202,7 +202,7 @@ def incident(number: int = 7, **more: Any) -> IncidentView:
 
 
 class FakeDesk:
-    """Incidents that go through the real state machine, kept in memory; notes everything that is asked of it."""
+    """Incidents in memory that go through the real state machine; records every call."""
 
     def __init__(self, *found: IncidentView) -> None:
         self.found = {view.number: view for view in found}
@@ -277,7 +277,7 @@ class FakeDesk:
 
 
 class FakeUndelivered:
-    """Messages that were given up, until they are sent again."""
+    """Messages that could not be delivered, until they are sent again."""
 
     def __init__(self, *found: GivenUp) -> None:
         self.found = list(found)
@@ -294,7 +294,7 @@ class FakeUndelivered:
 
 
 class FakeRuling:
-    """Keeps who sees and may do what, in memory."""
+    """Access settings in memory."""
 
     def __init__(self) -> None:
         self.found = Rights(teams={})
@@ -314,7 +314,7 @@ class FakeRuling:
 
 
 def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
-    """What listeners get: fakes for all services, but for those that a test hands in."""
+    """Build the dependencies of listeners: fakes for all services, except those that a test passes in."""
     behind: dict[str, Any] = {
         "asking": FakeAsking(),
         "connecting": FakeConnecting(),

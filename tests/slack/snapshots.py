@@ -1,4 +1,4 @@
-"""Views as people read them, kept as text beside the tests, so that a change of words or order is seen in a diff.
+"""Snapshots of views as text beside the tests, so that a change of words or order is seen in a diff.
 
 The terminal's renderer draws them; below stand the ids of what can be pressed or filled in, in order.
 
@@ -22,14 +22,14 @@ WIDTH = 100
 
 
 def same_view(name: str, view: block_kit.View) -> None:
-    """A modal or a Home tab is as it was."""
+    """Compare a modal or a Home tab with its snapshot."""
     console = _console()
     (render_home if view["type"] == "home" else render_modal)(view, console=console)
     _same(name, console, view["blocks"])
 
 
 def same_message(name: str, message: Message, form: int = 0) -> None:
-    """A message is as it was, in its richest form or another."""
+    """Compare a message, in its richest form or another, with its snapshot."""
     console = _console()
     blocks = message.forms[form][1]
     render_message(blocks, message.text, console=console)
@@ -37,7 +37,7 @@ def same_message(name: str, message: Message, form: int = 0) -> None:
 
 
 def same_text(name: str, found: str) -> None:
-    """Any text is as it was."""
+    """Compare any text with its snapshot."""
     path = FOLDER / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whether Slack would take it: the project's own limits always, the published schema where it is at hand."""
+"""Validation of what Slack would accept: the project's own limits always, the published schema where it exists."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from outlay.slack.message_poster import Message, fits
 from tests.workspace import schema
 
 _SCHEMA = BlockKitSchema(path) if (path := schema()) else None
-# What Slack itself turns into a mention or a link; the bot writes dates, and people and channels by their id.
+# Markup that Slack turns into a mention or a link. Allowed: dates, and people and channels by their id.
 _LIVE = re.compile(r"<(?!!date\^\d+\^[^<>|]*\|[^<>|]*>|@[UW][A-Z0-9]+>|#[CG][A-Z0-9]+>)")
 
 
 def assert_message(message: Message) -> None:
-    """Every form of the message is valid, within the budget, and mentions nobody."""
+    """Check that every form of the message is valid, within the budget, and mentions nobody."""
     assert message.text
     assert not _LIVE.search(message.text), message.text
     for form, blocks in message.forms:
@@ -25,7 +25,7 @@ def assert_message(message: Message) -> None:
 
 
 def assert_blocks(blocks: list[block_kit.Block], surface: Surface) -> None:
-    """The blocks are valid on this surface, and mention nobody."""
+    """Check that the blocks are valid on this surface, and mention nobody."""
     problems = [*check_blocks(blocks, surface), *(_SCHEMA.check_blocks(blocks) if _SCHEMA else [])]
     assert not problems, problems
     for text in mrkdwn_texts(blocks):
@@ -33,7 +33,7 @@ def assert_blocks(blocks: list[block_kit.Block], surface: Surface) -> None:
 
 
 def assert_view(view: block_kit.View) -> None:
-    """The view is valid, and nothing of it is an unserialisable object."""
+    """Check that the view is valid, and that no part of it is an unserializable object."""
     problems = [*check_view(view), *(_SCHEMA.check_view(view) if _SCHEMA else [])]
     assert not problems, problems
     json.dumps(view)
@@ -42,7 +42,7 @@ def assert_view(view: block_kit.View) -> None:
 
 
 def mrkdwn_texts(node: Any) -> list[str]:
-    """Every text that Slack formats. Each must be verbatim, so that nothing becomes a link by itself."""
+    """Return every text that Slack formats. Each must be verbatim, so that nothing becomes a link by itself."""
     if isinstance(node, list):
         return [text for part in node for text in mrkdwn_texts(part)]
     if not isinstance(node, dict):

@@ -1,8 +1,8 @@
-"""The gate before the services: who acts is looked up, and what they may not do is refused, whatever was pressed.
+"""Access gate before the services: looks up who acts and refuses what they may not do, whatever was pressed.
 
-`guarded` gives a service as the Slack face gets it. Only the methods that a table names can be reached, each with who
-may call it; where figures of people are shown, the service is handed the viewer. So a listener that forgets to ask, or
-a payload that was made up, gets no further than a button would.
+`guarded` wraps a service for the Slack face. Only the methods that a table names can be reached, each with who may call
+it; where figures of people are shown, the service is passed the viewer. So a listener that forgets to ask, or a forged
+payload, gets no further than a button would.
 """
 
 import inspect
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Knowing(Protocol):
-    """Slack's own word on somebody; see `outlay.slack.user_directory`."""
+    """Protocol of Slack's own answers about a user; see `outlay.slack.user_directory`."""
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool: ...
 
@@ -27,14 +27,17 @@ class Knowing(Protocol):
 
 
 class Gate:
-    """Says who somebody is, and lets them through or not."""
+    """Authorization: finds a user's role, and admits or refuses an action."""
 
     def __init__(self, database: Database, people: Knowing) -> None:
         self._database = database
         self._people = people
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
-        """Slack's admins and owners, those in OUTLAY_ADMINS, and those whom the workspace has named; never a guest."""
+        """Report whether a user is an admin; never true of a guest.
+
+        Admins are Slack's admins and owners, those in OUTLAY_ADMINS, and those whom the workspace has named.
+        """
         if await self._people.is_admin(workspace_id, user_id, fresh=fresh):
             return True
         if await self._people.is_guest(workspace_id, user_id):
@@ -43,11 +46,11 @@ class Gate:
             return user_id in (await read_rights(session, workspace_id)).admins
 
     async def is_guest(self, workspace_id: str, user_id: str) -> bool:
-        """Guests, strangers, and everybody while Slack cannot be asked."""
+        """Report whether a user is a guest or stranger; true of everybody while Slack cannot be asked."""
         return await self._people.is_guest(workspace_id, user_id)
 
     async def viewer(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> Viewer:
-        """Somebody with their role and what they see. A guest sees nothing."""
+        """Return a user's role and what they may see. A guest sees nothing."""
         is_admin = await self._people.is_admin(workspace_id, user_id, fresh=fresh)
         if not is_admin and await self._people.is_guest(workspace_id, user_id):
             return Viewer(user_id, "guest", frozenset())
@@ -56,7 +59,7 @@ class Gate:
         return rights.viewer(user_id, is_admin=is_admin or user_id in rights.admins)
 
     async def admit(self, workspace_id: str, action: Action, *, fresh: bool = False) -> Viewer:
-        """Whoever acts, if they may do that in that workspace. Raises NotAllowed."""
+        """Return the acting user, if they may do that in that workspace. Raises NotAllowed."""
         who = actor()
         if who.origin != "slack" or not who.who or who.workspace_id != workspace_id:
             raise NotAllowed("Slack does not say that this is asked by somebody of this workspace.")
@@ -67,9 +70,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may call a method. `sees`: it is handed the viewer. `own`: the argument that has to be whoever acts.
+    """Permission to call a method. `sees`: it is passed the viewer. `own`: the argument that must be the acting user.
 
-    `fresh`: an answer of Slack's that is older than a few seconds will not do, because something is about to be saved.
+    `fresh`: a cached answer of Slack that is older than a few seconds is not enough, because something is about to be
+    saved.
     """
 
     action: Action
@@ -78,7 +82,7 @@ class Rule:
     fresh: bool = False
 
 
-FREE: Mapping[str, None] = {"forms": None}  # what is the same for everybody, and of no workspace
+FREE: Mapping[str, None] = {"forms": None}  # methods without a check: the same for everybody, and of no workspace
 _ASK, _SEE = Rule(Action.ASK), Rule(Action.ASK, sees=True)
 _DECIDE = Rule(Action.DECIDE, sees=True)
 RULES: Mapping[str, Mapping[str, Rule]] = {
@@ -128,7 +132,7 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
 
 
 def guarded(service: T, gate: Gate, port: str) -> T:
-    """A service as the Slack face gets it: behind the gate, by the rules of its port."""
+    """Wrap a service for the Slack face: behind the gate, by the rules of its port."""
     return cast(T, _Guarded(service, gate, port))
 
 

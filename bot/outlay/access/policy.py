@@ -1,7 +1,7 @@
-"""Who may do what, and who sees whose figures: one table, asked by the gate before a service does anything.
+"""Access policy: which role may do what, and who sees whose figures; the gate checks it before a service acts.
 
 Admins are Slack's own admins and owners and those on a list. A manager answers for a team, and sees it. Guests get
-nothing. The command line is not asked: whoever has the machine has the database.
+nothing. The command line is not checked: a user with access to the machine has the database.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Literal
 
 Role = Literal["admin", "manager", "member", "guest"]
-EVERYBODY = "*"  # the subject of an incident of the whole workspace
-NOBODYS = "key:"  # how that of a key begins which nobody answers for
+EVERYBODY = "*"  # subject of an incident of the whole workspace
+NOBODYS = "key:"  # prefix of the subject of a key without an owner
 
 
 class Action(StrEnum):
-    """What somebody may want to do. The value ends the sentence "… is for workspace admins and owners"."""
+    """A guarded action. The value ends the sentence "… is for workspace admins and owners"."""
 
     ASK = "asking"
     WISH = "choosing what one gets oneself"
@@ -41,29 +41,29 @@ WHO: Mapping[Action, frozenset[Role]] = {action: _MEMBERS if action in _FOR_MEMB
 
 
 class NotAllowed(Exception):
-    """Somebody may not do or see that. The message is for them: plain text, whole sentences, who may."""
+    """Access denied. The message is for the user: plain text, whole sentences, naming who may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever looks. `sees`: the owners whose figures are theirs to see, besides totals; None: everybody's."""
+    """A user who looks at figures. `sees`: the owners whose figures they may see, besides totals; None: all."""
 
     user_id: str = ""
     role: Role = "admin"
     sees: frozenset[str] | None = None
 
     def may_see(self, subject: str) -> bool:
-        """Whether an owner's figures, or an incident of that subject, are theirs to see."""
+        """Report whether the viewer may see an owner's figures, or an incident of that subject."""
         return self.sees is None or subject in self.sees or subject == EVERYBODY or subject.startswith(NOBODYS)
 
     def see(self, subject: str) -> None:
-        """Raises NotAllowed for what is not theirs to see."""
+        """Raise NotAllowed unless the viewer may see the subject."""
         if not self.may_see(subject):
             raise NotAllowed(NOT_YOURS)
 
 
-OPERATOR = Viewer()  # whoever has the machine
-CHANNEL = Viewer(role="member", sees=frozenset())  # where people see only themselves, a channel sees totals
+OPERATOR = Viewer()  # a user with access to the machine
+CHANNEL = Viewer(role="member", sees=frozenset())  # in a workspace that is not open, a channel sees totals only
 NOT_YOURS = (
     "That is somebody else's. In this workspace people see their own figures and the totals; managers see their team, "
     "and admins everybody."
@@ -72,7 +72,7 @@ NOT_YOURS = (
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """Who belongs to a team, and who of the workspace sees its figures and theirs."""
+    """Members of a team, and the managers, who see its figures and theirs."""
 
     managers: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
@@ -80,14 +80,14 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a workspace has chosen. `open`: everybody sees everybody. `admins`: besides Slack's own. Teams by name."""
+    """Access settings of a workspace. `open`: all see all. `admins`: besides Slack's own. Teams by name."""
 
     open: bool = True
     admins: tuple[str, ...] = ()
     teams: Mapping[str, Team] | None = None
 
     def viewer(self, user_id: str, *, is_admin: bool) -> Viewer:
-        """Somebody who is no guest, with what they see."""
+        """Return the viewer for a user who is not a guest."""
         managed = {name: team for name, team in (self.teams or {}).items() if user_id in team.managers}
         role: Role = "admin" if is_admin else "manager" if managed else "member"
         if is_admin or self.open:
@@ -97,7 +97,7 @@ class Rights:
 
 
 def refuse(role: Role, action: Action) -> None:
-    """Raises NotAllowed where a role may not do something."""
+    """Raise NotAllowed if a role may not do something."""
     if role in WHO[action]:
         return
     if role == "guest":

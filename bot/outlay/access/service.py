@@ -1,4 +1,4 @@
-"""What a workspace has chosen about who sees and may do what: kept, changed with a row in the audit trail, and read."""
+"""Access settings of a workspace: who may see and do what; each change is a row in the audit trail."""
 
 import json
 import re
@@ -24,21 +24,21 @@ _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
 class Ruling:
-    """Keeps and reads what was chosen."""
+    """Service that stores and reads access settings."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def rights(self, workspace_id: str) -> Rights:
-        """What was chosen, else that everybody sees everybody."""
+        """Return the access settings; by default everybody sees everybody."""
         async with self._database.read() as session:
             return await read_rights(session, workspace_id)
 
     async def choose(
         self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
     ) -> Rights:
-        """Who sees whom, and who is an admin besides Slack's own; None: as it is. Raises BadConfig."""
+        """Set who sees whom, and the admins besides Slack's own; None: as it is. Raises BadConfig."""
         values: dict[str, str | None] = {}
         if open_ is not None:
             values[_OPEN] = None if open_ else "no"
@@ -56,7 +56,7 @@ class Ruling:
             return chosen
 
     async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
-        """Who belongs to a team and who manages it; nobody at all: it is forgotten. Raises BadConfig."""
+        """Set a team's members and managers; a team without any is deleted. Raises BadConfig."""
         name = name.strip().removeprefix("team:").strip()
         if not name or len(name) > NAME_CHARACTERS_MAX:
             raise BadConfig("name", f"a team has a name of at most {NAME_CHARACTERS_MAX} characters")
@@ -76,7 +76,7 @@ class Ruling:
 
 
 async def read_rights(session: AsyncSession, workspace_id: str) -> Rights:
-    """What the workspace has chosen."""
+    """Read the workspace's access settings, with defaults for those never set."""
     said = await preferences.read(session, workspace_id, PREFIX)
     teams = {name[len(_TEAM) :]: json.loads(value) for name, value in said.items() if name.startswith(_TEAM)}
     return Rights(

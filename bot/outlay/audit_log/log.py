@@ -1,9 +1,9 @@
-"""The audit trail: who did what, when, from where, to which object. It is only appended to, and each row is chained.
+"""Audit log: who did what, when, from where, to which object. It is append-only, and each row is chained by its hash.
 
-A row is written in the transaction of its deed, so that there is neither a deed without its row nor a row without its
-deed. The hash of a row covers the hash of the one before: a changed, missing or inserted row breaks the chain there,
-and a row that is gone from its end is missed by the head. Who may write all of the database can write a chain of their
-own; that shows only against a head that was noted elsewhere.
+A row is written in the transaction of its action, so that neither exists without the other. The hash of a row covers
+the hash of the one before: a changed, missing or inserted row breaks the chain there, and the head shows if a row is
+gone from the end. Anyone who may write all of the database can write a chain of their own; that shows only against a
+head that was noted elsewhere.
 """
 
 import json
@@ -25,7 +25,7 @@ BEGIN = ""  # the hash before the first row
 
 
 class TrailDeed(StrEnum):
-    """Every deed that leaves a row."""
+    """Every action that leaves a row in the audit log."""
 
     CONNECT = "connection.connect"
     REPLACE = "connection.replace"
@@ -60,7 +60,7 @@ class TrailDeed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of the trail. `detail`: names and figures, never a secret and no free text."""
+    """Row of the audit log. `detail`: names and figures, never a secret and no free text."""
 
     seq: int
     at: int
@@ -72,14 +72,16 @@ class Entry:
     hash: str
 
     def expected_hash(self, before: str) -> str:
-        """What its hash has to be, after that of the row before."""
+        """Return the hash that the row must have, given the hash of the row before."""
         return _hash(before, self.seq, _body(self.at, self.who, self.origin, self.deed, self.thing, self.detail))
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What came of looking at a chain. `broken`: the number of the first row that is not as it was written, or None;
-    `why` says so in words. `seq`, `hash`: the head, worth noting elsewhere."""
+    """Result of verifying a chain. `seq`, `hash`: the head, worth noting elsewhere.
+
+    `broken`: the number of the first row that is not as it was written, or None; `why` says so in words.
+    """
 
     checked: int
     seq: int
@@ -95,9 +97,9 @@ class Verified:
 async def note(
     session: AsyncSession, workspace_id: str, deed: TrailDeed, thing: str, *, now: datetime, **detail: object
 ) -> None:
-    """Appends a row about what whoever acts has just done, in the caller's transaction.
+    """Append a row about what the current actor has just done, in the caller's transaction.
 
-    Do it last there: until the transaction ends, other deeds of the workspace wait.
+    Call it last there: until the transaction ends, other actions of the workspace wait.
     """
     told = {name: _short(value) for name, value in detail.items() if value not in (None, "")}
     who, at = actor(), int(now.timestamp())
@@ -111,7 +113,7 @@ async def note(
 
 
 async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry]:
-    """The trail in order, a page at a time."""
+    """Yield the audit log in order, reading a page at a time."""
     after = 0
     while True:
         wanted = {"workspace": workspace_id, "after": after, "most": ROWS_AT_ONCE}
@@ -125,7 +127,7 @@ async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry
 
 
 async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, str] | None = None) -> Verified:
-    """Walks the chain from its first row. `noted`: a head from before, that has to be a row of this chain."""
+    """Verify the chain from its first row. `noted`: an earlier head that must be a row of this chain."""
     before, seq, last = BEGIN, 0, None
     async for entry in rows(session, workspace_id):
         if entry.seq != seq + 1:
@@ -146,13 +148,13 @@ async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, 
 
 
 async def _head(session: AsyncSession, workspace_id: str) -> Entry | None:
-    """What the head says is the last row. Before the first append to it, a head of an older version has no copy."""
+    """Return the last row as the head has it. The head of an older version has no copy until the next append."""
     found = (await execute(session, _HEAD[_dialect(session)], {"workspace": workspace_id})).first()
     return Entry(*map(_readable, found)) if found is not None and found[0] else None
 
 
 def _hash(before: str, seq: int, body: str) -> str:
-    """The hash of a row; `_APPEND` says the same in SQL."""
+    """Compute the hash of a row; `_APPEND` does the same in SQL."""
     return sha256_hex(f"{before}\n{seq}\n{body}")
 
 
@@ -161,7 +163,7 @@ def _body(*parts: object) -> str:
 
 
 def _short(value: object) -> Any:
-    """What JSON can say; long words are cut, since they are no name."""
+    """Convert a value to what JSON has; long text is cut, since it is no name."""
     if isinstance(value, str):
         return value[:VALUE_CHARACTERS_MAX]
     if isinstance(value, (bool, int)):
@@ -172,7 +174,7 @@ def _short(value: object) -> Any:
 
 
 def _readable(value: Any) -> Any:
-    """Bytes that are no text any more, since somebody has been at them, are shown as far as they are."""
+    """Decode bytes as far as possible: a row that was tampered with may no longer be valid text."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
@@ -190,7 +192,7 @@ _SHA256 = {
     "sqlite": f"sha256_hex({_TO_HASH.format(newline='char(10)')})",  # see `database`
     "postgresql": f"encode(sha256(convert_to({_TO_HASH.format(newline='chr(10)')}, 'UTF8')), 'hex')",
 }
-_APPEND = {  # one statement: what follows from it is the database's, see the migrations
+_APPEND = {  # one statement: triggers copy the new head into the log, see the migrations
     dialect: text(
         f"UPDATE trail_head SET seq = seq + 1, hash = {sha256}, "
         f"{', '.join(f'{name} = :{name}' for name in _WRITTEN)} WHERE workspace_id = :workspace"

@@ -1,17 +1,17 @@
-"""What the books keep of the audit trail: a row for each deed, and where each workspace's chain ends. See `trail`."""
+"""Tables of the audit log: a row for each action, and the end of each workspace's chain. See `trail`."""
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 
 class TrailRow(SQLModel, table=True):
-    """One deed: who did what, when, from where, to which object. Never changed; the database itself refuses that."""
+    """Action: who did what, when, from where, to which object. Never changed; the database itself refuses that."""
 
     __tablename__ = "trail"
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     seq: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})  # from 1, no gaps
     at: int = Field(sa_type=BigInteger)
-    who: str = ""  # a Slack user's id, a user of the machine, whom a ticket names; '' for the clock
+    who: str = ""  # a Slack user's id, a user of the machine, a name from a ticket; '' for the clock
     origin: str  # slack | command line | ticket | clock
     deed: str
     thing: str  # the object: its kind, a colon, its number or name
@@ -20,9 +20,9 @@ class TrailRow(SQLModel, table=True):
 
 
 class TrailHead(SQLModel, table=True):
-    """The newest row of a workspace's chain. Whoever appends writes it anew, and the database copies it into the trail.
+    """Newest row of a workspace's chain. Appending overwrites it, and the database copies it into the log.
 
-    It is held until the end of the transaction, so that there is one chain whatever the replicas.
+    It is locked until the end of the transaction, so that there is one chain however many replicas run.
     """
 
     __tablename__ = "trail_head"

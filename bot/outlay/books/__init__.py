@@ -1,5 +1,5 @@
-"""The ledger of record: what was observed, what counts, and every figure that follows from it.
+"""Ledger of record: what was observed, what counts, and every figure derived from it.
 
-Read in this order: `tables` (what is kept), `accept` (how a page of a report becomes entries), `rollups` (how entries
-become the figures that lenses read), `reports` (how a question is answered from them).
+Read in this order: `tables` (the schema), `accept` (a page of a report becomes entries), `rollups` (entries become sums
+by hour and by day), `reports` (questions are answered from those sums).
 """

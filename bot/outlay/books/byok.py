@@ -1,4 +1,4 @@
-"""Where money that was paid upstream counts: `byok_rules` has the rule; here is who kept the books, and when."""
+"""Counting of money paid upstream (BYOK): `byok_rules` has the rule; this adds who kept the books, and when."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,34 +12,34 @@ _COST, _BYOK = FIGURES.index("cost_nano_usd"), FIGURES.index("byok_nano_usd")
 
 
 def keeping_books(connections: Iterable[Connection]) -> frozenset[str]:
-    """The ledgers that are connected and whose dollars count."""
+    """Return the ledgers that are connected and whose dollars count."""
     return frozenset(row.ledger for row in connections if row.role == "books" and row.disconnected_at is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The ledgers that keep a workspace's books, now and when its months were closed."""
+    """Ledgers that keep a workspace's books, now and when each of its months was closed."""
 
     ledgers: frozenset[str]
     closed: Mapping[int, frozenset[str]]
 
     @classmethod
     def of(cls, connections: Iterable[Connection], closed: Iterable[ClosedMonth]) -> "Upstream":
-        """What the books of a workspace say of it."""
+        """Build it from a workspace's connections and closed months."""
         return cls(keeping_books(connections), {row.month: frozenset(row.ledgers.split()) for row in closed})
 
     def depends_on_the_model(self, models: Iterable[str]) -> bool:
-        """Is there a model whose maker's own ledger keeps, or once kept, the books?"""
+        """Report whether the ledger of any model's maker keeps, or once kept, the books."""
         every = self.ledgers.union(*self.closed.values())
         return any(maker_of(model) in every for model in models if model)
 
     def edges(self, start: int, end: int) -> set[int]:
-        """Where, between two moments, it changes who kept the books: a closed month reads as it was closed."""
+        """Return when, between two moments, the ledgers that keep the books change: closed months keep theirs."""
         differing = [month for month, ledgers in self.closed.items() if ledgers != self.ledgers]
         return {edge for month in differing for edge in (month, months.end_of(month)) if start < edge < end}
 
     def with_byok(self, figures: tuple[Any, ...], model: str, moment: int) -> tuple[tuple[Any, ...], int]:
-        """A row's figures with the money paid upstream among its dollars, where it counts; and how much that is."""
+        """Add the money paid upstream to a row's dollars where it counts; return the figures and that money."""
         byok = int(figures[_BYOK] or 0)
         if not byok or not counts(model, self.closed.get(months.start_of(moment), self.ledgers)):
             return figures, 0

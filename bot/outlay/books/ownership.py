@@ -1,7 +1,7 @@
-"""Who answers for a key: what somebody said, else what the ledger itself says, else nobody. Never a silent guess.
+"""Ownership of keys: the owner that a person set, else what the ledger itself says, else none. Never a silent guess.
 
 Ownership is read, not written into the figures: a remap moves money between owners and can never create any. It can
-start on a day; what came before stays with whom it was.
+start on a day; earlier spend stays with the earlier owner.
 """
 
 import re
@@ -20,16 +20,16 @@ from outlay.core.owner import UNATTRIBUTED, KeyRef, Owner
 from outlay.database.engine import execute
 from outlay.database.tables import Connection, LedgerKey, Ownership, Person
 
-AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key named so is an agent's, whoever made it
+AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key with such a name is an agent's
 _AGENT = re.compile("|".join(translate(pattern) for pattern in AGENT_PATTERNS))
 
 
 class OwnerError(ValueError):
-    """An owner or a key that cannot be; the message says what would work."""
+    """Invalid owner or key; the message says what would work."""
 
 
 def owner_of_id(owner_id: str) -> Owner:
-    """`agent:NAME`, `team:NAME`, `unattributed`, a Slack user id or an e-mail. Raises OwnerError for anything else."""
+    """Parse `agent:NAME`, `team:NAME`, `unattributed`, a Slack user id or an e-mail. Raise OwnerError otherwise."""
     kind, colon, name = owner_id.partition(":")
     if owner_id == UNATTRIBUTED.id:
         return UNATTRIBUTED
@@ -45,7 +45,7 @@ def owner_of_id(owner_id: str) -> Owner:
 
 
 class KeyRow(NamedTuple):
-    """A key as an answer needs it: a plain row, since an account has thousands."""
+    """Key as an answer needs it: a plain row, since an account has thousands."""
 
     id: int
     connection_id: int
@@ -59,7 +59,7 @@ class KeyRow(NamedTuple):
 
 
 def by_the_ledger(key: LedgerKey | KeyRow, people: Mapping[str, Person]) -> Owner:
-    """What the ledger itself says: a key named like an agent's, else whose e-mail stands on it, else nobody."""
+    """Return the owner by the ledger's data: an agent if the key is named so, else the key's e-mail, else none."""
     if not key.ledger_id:
         return UNATTRIBUTED
     if _AGENT.match(key.name.lower()):
@@ -68,12 +68,12 @@ def by_the_ledger(key: LedgerKey | KeyRow, people: Mapping[str, Person]) -> Owne
 
 
 def _by_email(email: str) -> Owner:
-    """A person is one, however their e-mail is written."""
+    """Return a person by e-mail, in lower case so that two spellings are one person."""
     return Owner(email.lower(), email.lower(), "person")
 
 
 def named(owner: Owner, people: Mapping[str, Person]) -> Owner:
-    """A person by their Slack id and name, where an e-mail or an id is known to be theirs. `people`: by either."""
+    """Replace an e-mail or id by the Slack id and name of the person if known. `people`: by either, in lower case."""
     person = people.get(owner.id.lower()) if owner.kind == "person" else None
     if person is None or not person.slack_user_id:
         return owner
@@ -82,29 +82,29 @@ def named(owner: Owner, people: Mapping[str, Person]) -> Owner:
 
 @dataclass(slots=True)
 class Owners:
-    """The owners of a workspace's keys, by day."""
+    """Owners of a workspace's keys, by day."""
 
     _by_ledger: dict[int, Owner] = field(default_factory=dict)
     _days: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     _said: dict[int, list[Owner]] = field(default_factory=lambda: defaultdict(list))
 
     def of(self, key_id: int, day: int) -> Owner:
-        """Who answered for a key on a day (the second at which it starts)."""
+        """Return the owner of a key on a day (the second at which it starts)."""
         place = bisect_right(self._days.get(key_id, ()), day)
         return self._said[key_id][place - 1] if place else self._by_ledger.get(key_id, UNATTRIBUTED)
 
     def ever(self, key_id: int) -> list[Owner]:
-        """Everybody who ever answered for a key."""
+        """Return every owner that a key has ever had."""
         return [self._by_ledger.get(key_id, UNATTRIBUTED), *self._said.get(key_id, ())]
 
     def changes(self, after: int, before: int) -> dict[int, list[int]]:
-        """The keys that change hands strictly between two moments, and the days on which they do."""
+        """Return the keys that change owner strictly between two moments, and the days on which they do."""
         found = {key: [day for day in days if after < day < before] for key, days in self._days.items()}
         return {key: days for key, days in found.items() if days}
 
 
 async def owners_of(session: AsyncSession, workspace_id: str, keys: Iterable[LedgerKey | KeyRow]) -> Owners:
-    """The owners of a workspace's keys."""
+    """Read the owners of a workspace's keys."""
     owners = Owners()
     people: dict[str, Person] = {}
     for person in await session.exec(select(Person).where(Person.workspace_id == workspace_id)):
@@ -129,12 +129,12 @@ _KEYS = text(
 
 
 async def key_rows(session: AsyncSession, workspace_id: str) -> list[KeyRow]:
-    """All keys of a workspace, those without a ledger's key included, in no order."""
+    """Return all rows of keys of a workspace, in no order; some have no ledger's key but a reason."""
     return [KeyRow(*row) for row in (await execute(session, _KEYS, {"workspace": workspace_id})).all()]
 
 
 async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[LedgerKey, Connection]]:
-    """All keys of a workspace with their connections, those without a ledger's key included."""
+    """Return all rows of keys of a workspace with their connections; some have no ledger's key but a reason."""
     rows = await session.exec(
         select(LedgerKey, Connection)
         .join(Connection, col(Connection.id) == col(LedgerKey.connection_id))
@@ -145,7 +145,10 @@ async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[Ledger
 
 
 async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str, from_day: int) -> LedgerKey:
-    """Says who answers for a key, in all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`."""
+    """Set the owner of a key for all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`.
+
+    Raise OwnerError if the owner is invalid, or if the key is unknown or ambiguous.
+    """
     owner = owner_of_id(owner_id)
     found = [
         (row, f"{connection.name}:{row.ledger_id}")
@@ -163,7 +166,7 @@ async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str,
 async def own_number(
     session: AsyncSession, workspace_id: str, number: int, owner_id: str, from_day: int
 ) -> LedgerKey | None:
-    """The same for a key by the books' own number; None if this workspace has no such key."""
+    """Set the owner of a key by the books' own number; return None if this workspace has no such key."""
     owner = owner_of_id(owner_id)
     statement = select(LedgerKey).join(Connection, col(Connection.id) == col(LedgerKey.connection_id))
     mine = statement.where(LedgerKey.id == number, Connection.workspace_id == workspace_id, LedgerKey.ledger_id != "")
@@ -182,7 +185,7 @@ async def _say(session: AsyncSession, row: LedgerKey, owner: Owner, from_day: in
 
 
 async def email_of(session: AsyncSession, workspace_id: str, owner_id: str) -> str:
-    """The e-mail of an owner who is a person, where it is known; else ''."""
+    """Return the e-mail of an owner who is a person; '' if unknown."""
     if "@" in owner_id:
         return owner_id
     found = await session.exec(
@@ -192,7 +195,7 @@ async def email_of(session: AsyncSession, workspace_id: str, owner_id: str) -> s
 
 
 async def owners_now(session: AsyncSession, workspace_id: str, now: int) -> list[tuple[Owner, list[KeyRef]]]:
-    """Who answers for which keys today; those without an owner last."""
+    """Return each owner with their keys at `now`; unattributed ones last."""
     rows = [(row, connection) for row, connection in await keys_of(session, workspace_id) if row.ledger_id]
     owners = await owners_of(session, workspace_id, [row for row, _ in rows])
     found: dict[str, tuple[Owner, list[KeyRef]]] = {}

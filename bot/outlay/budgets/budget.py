@@ -1,9 +1,9 @@
-"""A budget: so many dollars for somebody or something in a day, week or month, and what is told on the way there.
+"""Budgets: a dollar limit for a workspace, owner, model or ledger and a period, and which alerts are due.
 
-Each *mark* (a share of the limit, or the forecast passing it) is told once a period. Whoever passes several marks at
-once is told of the highest alone. When the limit is changed, marks that hold no longer are forgotten, so that they are
-told again under the new one; those that still hold are not repeated. Budgets here are soft: they tell and stop nothing.
-Pure; money in nano-dollars.
+Each *mark* (a share of the limit, or the forecast passing it) is announced once a period. If several marks are reached
+at once, only the highest is announced. When the limit changes, marks that no longer hold are forgotten, so that they
+are announced again under the new one; those that still hold are not repeated. Budgets here are soft: they alert and
+stop nothing. Pure; money in nano-dollars.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from outlay.spend.forecast import Forecast
 
 Scope = Literal["workspace", "owner", "model", "ledger"]
 SCOPES: tuple[Scope, ...] = ("workspace", "owner", "model", "ledger")
-SHARES = (80, 100)  # per cent; half of a budget in the middle of a month is no news
+SHARES = (80, 100)  # percent; no 50, since half of a budget in the middle of a month is as planned
 SHARES_MAX = 5
 PERCENT_MAX = 1_000
 FORECAST = 0  # the mark of a forecast that passes the limit
@@ -27,7 +27,7 @@ LIMIT_MAX_NANO_USD = 10**9 * 10**9  # a billion dollars
 class Budget:
     """A limit. `subject`: an owner's id, a pattern of models, a ledger's slug; "" for the workspace.
 
-    `shares`: per cent of the limit at which somebody is told. `channel`: where; "" for where alerts go.
+    `shares`: percent of the limit at which to alert. `channel`: where to post; "" for the channel of the alerts.
     """
 
     id: int
@@ -43,7 +43,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a budget stands in the period [start, end] on `today`."""
+    """State of a budget in the period [start, end] on `today`."""
 
     budget: Budget
     start: date
@@ -53,19 +53,19 @@ class Standing:
 
     @property
     def spent_nano_usd(self) -> int:
-        """So far in the period."""
+        """Return what was spent so far in the period."""
         return self.forecast.spent_nano_usd
 
     @property
     def passes(self) -> bool:
-        """Not over the limit yet, and likely to be."""
+        """Report whether the limit is not passed yet but is forecast to be."""
         likely = self.forecast.likely_nano_usd
         return likely is not None and likely > self.budget.limit_nano_usd > self.spent_nano_usd
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a look at a budget brings: the mark to tell (None: nothing new), marks to note as told, marks to forget."""
+    """Result of checking a budget: the mark to announce (None: nothing new), marks to store, marks to forget."""
 
     tell: int | None = None
     note: frozenset[int] = frozenset()
@@ -73,7 +73,10 @@ class News:
 
 
 def news(standing: Standing, told: Mapping[int, int]) -> News:
-    """What is new. `told`: the marks of this period that are noted, with the limit that held then."""
+    """Compare a budget with its stored marks and return what changed.
+
+    `told`: the marks of this period that are stored, with the limit that held then.
+    """
     budget = standing.budget
     limit, spent = budget.limit_nano_usd, standing.spent_nano_usd
     reached = {share for share in budget.shares if spent * 100 >= share * limit}
@@ -84,5 +87,5 @@ def news(standing: Standing, told: Mapping[int, int]) -> News:
     above = max(reached & known, default=0)
     tell = max(fresh, default=None)
     if tell is not None and tell != FORECAST and tell < above:
-        tell = None  # a lower share that was added later
+        tell = None  # a lower share, added after a higher one was announced
     return News(tell, frozenset(fresh), forget)

@@ -1,7 +1,7 @@
-"""Budgets at work: how each stands, and once a minute whether there is news of one. See `outlay.budgets.budget`.
+"""Budget service: how each budget stands and, once a minute, whether it is time to notify. See `outlay.budgets.budget`.
 
-What was spent is what `/spend` says of the same days. The forecast reads two months and is looked at once an hour, the
-shares every minute. What is told is noted in the transaction that writes the message.
+Spend is what `/spend` gives for the same days. Shares are checked every minute; the forecast reads two months and is
+made once an hour. A notification is recorded in the transaction that writes its message.
 """
 
 from collections import defaultdict
@@ -35,7 +35,7 @@ from outlay.spend.report import answer, zone_of
 
 CHECK_SECONDS, FORECAST_SECONDS = 60, 3600
 BUDGETS_MAX = 200  # of a workspace
-OWNERS_APART_MAX = 8  # so many owners with budgets are asked for one by one, which reads less; more of them all at once
+OWNERS_APART_MAX = 8  # up to so many owners get a query each, which reads less; more share one
 KIND = "budget"
 _BY: dict[Scope, tuple[str, ...]] = {
     "workspace": ("day",),
@@ -47,7 +47,7 @@ Days = Mapping[date, int]
 
 
 class BudgetError(ValueError):
-    """A budget that cannot be. `field`: which part of it; the message is for a person."""
+    """Invalid budget. `field`: the part of it that is wrong; the message is for people."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -56,27 +56,27 @@ class BudgetError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """For whom or what a budget can be set: owners that the books know, and the ledgers that are connected."""
+    """Owners known to the books and connected ledgers, for which a budget can be set."""
 
     owners: tuple[Owner, ...]
     ledgers: tuple[str, ...]
 
 
 class Budgeting:
-    """Sets budgets, says how they stand, and tells when there is news."""
+    """Service that sets budgets, reports how they stand and notifies of changes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def standings(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Standing]:
-        """How each budget that is the viewer's to see stands now, with its forecast."""
+        """Return how each budget that the viewer may see stands now, with its forecast."""
         async with self._database.read() as session:
             found = await read_standings(session, workspace_id, self._clock.now())
             return await for_viewer(session, workspace_id, found, viewer)
 
     async def subjects(self, workspace_id: str) -> Subjects:
-        """What a budget can be for."""
+        """Return the owners and ledgers for which a budget can be set."""
         async with self._database.read() as session:
             found = await ownership.owners_now(session, workspace_id, int(self._clock.now().timestamp()))
             rows = await session.exec(
@@ -88,7 +88,7 @@ class Budgeting:
             return Subjects(tuple(known.values()), tuple(sorted(set(rows))))
 
     async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
-        """Adds a budget (its id is 0) or changes one. Raises BudgetError."""
+        """Add a budget (its id is 0) or change one; return it as stored. Raises BudgetError."""
         _check(budget)
         async with self._database.write() as session:
             await budget_store.alone(session, workspace_id)  # a form that is submitted twice at once is kept once
@@ -109,7 +109,7 @@ class Budgeting:
             return kept
 
     async def remove(self, workspace_id: str, number: int) -> bool:
-        """Removes a budget; False if it is gone already."""
+        """Remove a budget; return False if it is gone already."""
         async with self._database.write() as session:
             gone = await budget_store.remove(session, workspace_id, number)
             if gone:
@@ -119,7 +119,7 @@ class Budgeting:
             return gone
 
     async def run(self) -> None:
-        """Looks at every budget of every workspace, and writes what is news; one replica at a time."""
+        """Check every budget of every workspace and queue notifications; one replica at a time."""
         async with self._database.read() as session:
             wanted = await budget_store.workspaces(session)
         for workspace_id in wanted:
@@ -141,7 +141,7 @@ class Budgeting:
                 await claim(session, hour, now, FORECAST_SECONDS)
             current = {one.id: one for one in await budget_store.every(session, workspace_id)}
             for standing in found:
-                if current.get(standing.budget.id) == standing.budget:  # else it was changed meanwhile: a minute later
+                if current.get(standing.budget.id) == standing.budget:  # else it was changed: due in a minute
                     await _tell(session, workspace_id, standing, now, standing.budget.channel or channel)
 
 
@@ -153,7 +153,7 @@ async def read_standings(
     foresee: bool = True,
     among: Collection[int] | None = None,
 ) -> list[Standing]:
-    """How each budget stands; without a forecast unless `foresee`. `among`: of these alone."""
+    """Compute how each budget stands, or those whose ids are in `among`; with a forecast if `foresee`."""
     every = [one for one in await budget_store.every(session, workspace_id) if among is None or one.id in among]
     if not every:
         return []
@@ -185,9 +185,10 @@ async def read_standings(
 
 
 async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, around: bool = False) -> list[int]:
-    """The budgets that are one person's own, whether they were set for the Slack user or for the e-mail; their numbers.
+    """Return the ids of a person's own budgets, set for the Slack user or for the e-mail.
 
-    `around`: then those of the teams that they manage, or belong to where everybody sees everybody; and everybody's.
+    `around`: then also those of teams that they manage, or belong to where everybody sees everybody; and the
+    workspace's.
     """
     every = await budget_store.every(session, workspace_id)
     ids = await _slack_ids(session, workspace_id)
@@ -208,7 +209,7 @@ async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, 
 async def for_viewer(
     session: AsyncSession, workspace_id: str, standings: Sequence[Standing], viewer: Viewer
 ) -> list[Standing]:
-    """Those that are a viewer's to see: totals, and budgets of owners whom they see."""
+    """Filter standings to those a viewer may see: totals, and budgets of owners whom they see."""
     if viewer.sees is None:
         return list(standings)
     ids = await _slack_ids(session, workspace_id)
@@ -220,13 +221,13 @@ async def for_viewer(
 
 
 async def _teams(session: AsyncSession, workspace_id: str) -> dict[str, Team]:
-    """The teams of which somebody has said who belongs to them, by the owner's id in small letters."""
+    """Return the teams whose people the workspace has set, by the team's owner id in lower case."""
     teams = (await read_rights(session, workspace_id)).teams or {}
     return {f"team:{name}".lower(): team for name, team in teams.items()}
 
 
 def _owners(budget: Budget, ids: Mapping[str, str], teams: Mapping[str, Team]) -> frozenset[str]:
-    """Whose money a budget of an owner counts: theirs, and of a team its members' too, as in a question about it."""
+    """Return the owner ids whose money an owner's budget counts: of a team its members too, as in a question."""
     subject = budget.subject.lower()
     team = teams.get(subject)
     return frozenset({ids.get(subject, budget.subject), *(team.members if team else ())})
@@ -292,7 +293,7 @@ async def _tell(session: AsyncSession, workspace_id: str, standing: Standing, no
 
 
 def from_payload(payload: Mapping[str, object]) -> Standing:
-    """The standing that a message tells of."""
+    """Rebuild the standing that a budget message is about. Raises ValueError for another kind of payload."""
     about, figures = payload["budget"], payload["nano_usd"]
     if not isinstance(about, dict) or not isinstance(figures, list):
         raise ValueError("not the payload of a budget's message")
@@ -310,6 +311,6 @@ def _check(budget: Budget) -> None:
 
 
 def with_name(budget: Budget, known: Subjects) -> Budget:
-    """The budget with its subject's name as the books have it."""
+    """Return the budget with its subject's name as the books have it."""
     names = {owner.id: owner.name for owner in known.owners}
     return replace(budget, name=names.get(budget.subject, budget.subject))

@@ -1,4 +1,4 @@
-"""Budgets in the books: listed, kept, removed, and what was told of them. Everything is bounded to a workspace."""
+"""Store of budgets and of the thresholds announced for them. Everything is limited to one workspace."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ TOLD_KEPT_DAYS = 400
 
 
 async def every(session: AsyncSession, workspace_id: str) -> Sequence[Budget]:
-    """The budgets of a workspace, the oldest first."""
+    """Return the budgets of a workspace, oldest first."""
     rows = await session.exec(
         select(BudgetRow).where(BudgetRow.workspace_id == workspace_id).order_by(col(BudgetRow.id))
     )
@@ -23,17 +23,17 @@ async def every(session: AsyncSession, workspace_id: str) -> Sequence[Budget]:
 
 
 async def alone(session: AsyncSession, workspace_id: str) -> None:
-    """From here on nobody else changes this workspace's budgets until the transaction ends."""
+    """Lock a workspace's budgets against other changes until the transaction ends."""
     await session.exec(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update())
 
 
 async def workspaces(session: AsyncSession) -> Sequence[str]:
-    """Those that have budgets."""
+    """Return the ids of the workspaces that have budgets, sorted."""
     return sorted((await session.exec(select(BudgetRow.workspace_id).distinct())).all())
 
 
 async def keep(session: AsyncSession, workspace_id: str, budget: Budget, *, by: str, at: int) -> Budget | None:
-    """Adds a budget (its id is 0) or changes one. None: this workspace has none with that id any more."""
+    """Add a budget (its id is 0) or change one. Return None if the workspace has no budget with that id."""
     if budget.id:
         row = await session.get(BudgetRow, budget.id)
         if row is None or row.workspace_id != workspace_id:
@@ -41,7 +41,7 @@ async def keep(session: AsyncSession, workspace_id: str, budget: Budget, *, by: 
     else:
         row = BudgetRow(workspace_id=workspace_id, scope="", period="", limit_nano_usd=0, shares="", changed_at=at)
     if budget.id and (row.scope, row.subject, row.period) != (budget.scope, budget.subject, budget.period):
-        await session.exec(delete(BudgetTold).where(col(BudgetTold.budget_id) == budget.id))  # about something else
+        await session.exec(delete(BudgetTold).where(col(BudgetTold.budget_id) == budget.id))  # of its old subject
     row.scope, row.subject, row.name, row.period = budget.scope, budget.subject, budget.name, budget.period
     row.limit_nano_usd, row.shares = budget.limit_nano_usd, ",".join(map(str, budget.shares))
     row.on_forecast, row.channel = budget.on_forecast, budget.channel
@@ -52,7 +52,7 @@ async def keep(session: AsyncSession, workspace_id: str, budget: Budget, *, by: 
 
 
 async def remove(session: AsyncSession, workspace_id: str, number: int) -> bool:
-    """Removes a budget. False: this workspace has none with that id."""
+    """Remove a budget. Return False if the workspace has none with that id."""
     row = await session.get(BudgetRow, number)
     if row is None or row.workspace_id != workspace_id:
         return False
@@ -63,7 +63,7 @@ async def remove(session: AsyncSession, workspace_id: str, number: int) -> bool:
 
 
 async def told(session: AsyncSession, budget: Budget, start: date) -> dict[int, int]:
-    """The marks of a period that were told, with the limit that held then."""
+    """Return the thresholds announced in a period, each with the limit of that time."""
     rows = await session.exec(
         select(BudgetTold).where(BudgetTold.budget_id == budget.id, BudgetTold.start == start.toordinal())
     )
@@ -71,7 +71,7 @@ async def told(session: AsyncSession, budget: Budget, start: date) -> dict[int, 
 
 
 async def note(session: AsyncSession, budget: Budget, start: date, found: News, at: int) -> None:
-    """Notes what is told now, and forgets what holds no longer."""
+    """Record the thresholds announced now; delete those that no longer hold, and those of periods long past."""
     await _forget(session, budget, start, found.forget)
     for mark in sorted(found.note):
         session.add(

@@ -1,11 +1,11 @@
-"""What the books keep of budgets: the limits, and which marks of a period have been told. See `budget`."""
+"""Tables of budgets: the limits, and which thresholds of a period were announced. See `budget`."""
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 
 class BudgetRow(SQLModel, table=True):
-    """A limit that a workspace has set. `shares`: per cent, with commas between."""
+    """Budget of a workspace. `shares`: thresholds in percent, separated by commas."""
 
     __tablename__ = "budget"
     id: int | None = Field(default=None, primary_key=True)
@@ -23,11 +23,11 @@ class BudgetRow(SQLModel, table=True):
 
 
 class BudgetTold(SQLModel, table=True):
-    """A mark of a period that was told (or passed by, on the way to a higher one), under a limit."""
+    """Threshold of a period that was announced (or passed, on the way to a higher one), under a limit."""
 
     __tablename__ = "budget_told"
     budget_id: int = Field(primary_key=True, foreign_key="budget.id")
-    start: int = Field(primary_key=True, sa_type=BigInteger)  # of the period: its first day, counted from 0001-01-01
+    start: int = Field(primary_key=True, sa_type=BigInteger)  # first day of the period, counted from 0001-01-01
     mark: int = Field(primary_key=True)
     limit_nano_usd: int = Field(sa_type=BigInteger)
     at: int = Field(sa_type=BigInteger)

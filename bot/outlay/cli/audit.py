@@ -1,4 +1,4 @@
-"""`outlay audit`: derive every figure once more and compare; with `--trail`, walk the chain of who did what instead."""
+"""`outlay audit`: derive every figure again and compare; with `--trail`, verify the audit log's hash chain instead."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ COLUMNS = ("seq", "at", "who", "origin", "deed", "object", "detail", "hash")
 
 
 async def audit(home: House, arguments: argparse.Namespace) -> int:
-    """Audits the books, or the trail. Exit 1 on any difference."""
+    """Audit the books, or the audit log. Exit code 1 on any difference."""
     if arguments.trail:
         return await _trail(home, arguments)
     if arguments.format == "csv" or arguments.noted:
@@ -39,7 +39,7 @@ async def audit(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def _trail(home: House, arguments: argparse.Namespace) -> int:
-    """Verifies the chain, and writes its rows."""
+    """Verify the chain and write its rows."""
     workspace, noted = await home.workspace(), _noted(arguments.noted)
     async with home.database.read() as session:
         found = await audit_log.verify(session, workspace, noted=noted)
@@ -77,7 +77,7 @@ def _plain(found: Verified) -> dict[str, Any]:
 def _as_plain(entry: Entry) -> dict[str, Any]:
     try:
         detail = json.loads(entry.detail)
-    except ValueError:  # somebody has been at it: the row is shown all the same
+    except ValueError:  # not as it was written: the row is shown anyway
         detail = entry.detail
     return _flat(entry) | {"detail": detail}
 
@@ -90,12 +90,12 @@ def _flat(entry: Entry) -> dict[str, Any]:
 def _at(entry: Entry) -> str:
     try:
         return stamp(datetime.fromtimestamp(entry.at, UTC)) or ""
-    except (ValueError, OverflowError, OSError):  # a row that is not as it was written may say anything
+    except (ValueError, OverflowError, OSError):  # a row that was tampered with may hold anything
         return str(entry.at)
 
 
 def _noted(word: str | None) -> tuple[int, str] | None:
-    """SEQ:HASH, as the head is printed."""
+    """Parse SEQ:HASH, as the head is printed."""
     if not word:
         return None
     seq, _, hash_ = word.partition(":")

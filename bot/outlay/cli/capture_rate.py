@@ -1,4 +1,4 @@
-"""`outlay capture`: how much of the bill behind each gateway the gateway saw."""
+"""`outlay capture`: which share of the bill behind each gateway the gateway saw."""
 
 import argparse
 from typing import Any
@@ -11,7 +11,7 @@ from outlay.terminal import tables as terminal_tables
 
 
 async def capture(home: House, arguments: argparse.Namespace) -> int:
-    """Writes the capture of each gateway. Raises QueryError."""
+    """Write the capture rate of each gateway. Raises QueryError."""
     workspace = await home.workspace()
     query, found = await home.asking.captures(workspace, " ".join(arguments.period))
     never_paid = {slug for slug, plugin in home.loaded.ledgers().items() if plugin.notional}

@@ -1,4 +1,4 @@
-"""`outlay close`: freezes a month, and says what it came to as of then."""
+"""`outlay close`: freeze a month and print its totals as of then."""
 
 import argparse
 
@@ -12,7 +12,7 @@ from outlay.terminal import tables as terminal_tables
 
 
 async def close(home: House, arguments: argparse.Namespace) -> int:
-    """Closes, or says again what was closed. Raises MonthError and NotClosable."""
+    """Close a month, or print the earlier close again. Raises MonthError and NotClosable."""
     month = months.parse(arguments.month)
     done = await home.bookkeeping.close(await home.workspace(), month, force=arguments.force)
     if arguments.format == "text":

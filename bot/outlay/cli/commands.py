@@ -1,4 +1,4 @@
-"""One function a command: opens the house, calls a service, hands the result to `outlay.terminal` to be written."""
+"""Commands of `outlay`, one function each: open the services, call one, and pass the result to `outlay.terminal`."""
 
 import argparse
 import contextlib
@@ -39,7 +39,7 @@ DEMO_YEARS = range(2000, 2100)
 
 
 async def run(arguments: argparse.Namespace) -> int:
-    """Runs a command; gives its exit code."""
+    """Run a command and return its exit code."""
     name = str(arguments.command)
     if name == "vault" and arguments.action == "new-key":
         from outlay.vault.local_key import new_key
@@ -52,7 +52,7 @@ async def run(arguments: argparse.Namespace) -> int:
         from outlay.cli.replay import run as run_replay
 
         return run_replay(arguments)
-    os.umask(0o077)  # the database, its journal and the key file are for their owner alone
+    os.umask(0o077)  # database, journal and key file: readable by their owner alone
     _leave_no_core()
     environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
     settings = bot_settings.load(environ)
@@ -64,11 +64,11 @@ async def run(arguments: argparse.Namespace) -> int:
             with acting(CLOCK if name == "run" else Actor(_machine_user(), "command line")):
                 return await _COMMANDS[name](home, arguments)
     except BrokenPipeError:
-        raise  # whoever read us has enough; `outlay.cli.parser` knows
+        raise  # the reader closed the pipe; `outlay.cli.parser` handles it
     except (UsageError, QueryError, MonthError) as error:
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 2
-    except Exception as error:  # noqa: BLE001  the boundary of `outlay.cli.parser` would say the same, but it does not know the secrets
+    except Exception as error:  # noqa: BLE001  handled here, not in `outlay.cli.parser`, which cannot redact the secrets
         sys.stderr.write(redactor.redact(explain(error)) + "\n")
         return 1
 
@@ -87,15 +87,15 @@ async def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _leave_no_core() -> None:
-    """A crash leaves no image of the memory behind: the keys would be in it."""
-    with contextlib.suppress(ImportError, OSError, ValueError):  # no such thing on this system
+    """Disable core dumps: an image of the memory would contain the keys."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # not on this system
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _machine_user() -> str:
-    """Who types, as the machine knows them; a container may have a number without a name."""
+    """Return the operating system's name of the user; a container may only have a number."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -214,7 +214,7 @@ async def _poll(home: House, arguments: argparse.Namespace) -> int:
             result = PollResult(view.name, ok=False, error=str(error))
         if result:
             results.append(result)
-    await home.watching.look(await home.workspace())  # unless a bot does so already, which also delivers what is found
+    await home.watching.look(await home.workspace())  # no-op while a running bot does this and delivers the alerts
     await home.watching.let_go()
     if arguments.format == "json":
         terminal_output.document(
@@ -253,7 +253,7 @@ async def _spend(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def _digest(home: House, arguments: argparse.Namespace) -> int:
-    from outlay.cli.digest import digest  # Slack's libraries take a while
+    from outlay.cli.digest import digest  # lazy: Slack's libraries load slowly
 
     return await digest(home, arguments)
 

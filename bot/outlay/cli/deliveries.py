@@ -1,4 +1,4 @@
-"""`outlay deliveries`: what waits to be told, what was given up, and sending that again."""
+"""`outlay deliveries`: list what waits for delivery and what was given up, and send that again."""
 
 import argparse
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from outlay.terminal import output as terminal_output
 
 
 async def deliveries(home: House, arguments: argparse.Namespace) -> int:
-    """Lists, or sends again."""
+    """List the deliveries, or send those that were given up again."""
     workspace, now = await home.workspace(), home.clock.now()
     again = 0
     if arguments.again:

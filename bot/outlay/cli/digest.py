@@ -1,7 +1,7 @@
-"""`outlay digest`: posts the newest digest now; or, with `--format`, prints it here and posts nothing.
+"""`outlay digest`: post the newest digest now; or, with `--format`, print it and post nothing.
 
 What is posted goes through the outbox like every other digest, leased by this command from the start, so that a bot
-that runs beside it does not post it too.
+that runs at the same time does not post it too.
 """
 
 import argparse
@@ -39,13 +39,13 @@ from outlay.terminal import output as terminal_output
 from outlay.workspaces import installations
 from outlay.workspaces.store import LOCAL
 
-PICTURE_SECONDS = 60.0  # what a picture may take that follows the message
-_TOKEN = re.compile(r"<(?:![^|>]*\|([^>]*)|[@#]([^|>]*))>")  # a date shows its fallback, somebody or a channel its id
+PICTURE_SECONDS = 60.0  # for the chart image that follows the message
+_TOKEN = re.compile(r"<(?:![^|>]*\|([^>]*)|[@#]([^|>]*))>")  # a date becomes its fallback, a user or channel its id
 _JOINER = "\u2060"
 
 
 async def digest(home: House, arguments: argparse.Namespace) -> int:
-    """Posts, or prints."""
+    """Post the newest digest, or print it."""
     workspace, period = await home.workspace(), arguments.period
     if arguments.format:
         found = await home.digests.last(workspace, period, viewer=OPERATOR)
@@ -89,7 +89,7 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def _token(home: House, workspace_id: str) -> SecretStr:
-    """The settings' token, else the one that the workspace's installation gave."""
+    """Return the settings' token, else that of the workspace's installation. Raises StartError without either."""
     if home.settings.slack_bot_token is not None:
         return home.settings.slack_bot_token
     async with home.database.read() as session:
@@ -102,7 +102,7 @@ async def _token(home: House, workspace_id: str) -> SecretStr:
 
 
 async def _deliver(letters: Letters, message: Message) -> str:
-    """Why it was not posted, in words; "" if it was."""
+    """Deliver the message; return why that failed, or ""."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await letters.deliver(message)
@@ -120,7 +120,7 @@ def _words(error: BaseException) -> str:
 
 
 def plain(found: Digest) -> dict[str, Any]:
-    """The digest as JSON can say it. Dollars are decimal strings."""
+    """Return the digest as JSON values; dollars are decimal strings."""
     return {
         "period": found.period,
         "from": found.start.isoformat(),
@@ -178,6 +178,6 @@ def _usd(nano_usd: int | None) -> str | None:
 
 
 def _readable(line: str) -> str:
-    """A line of mrkdwn as a terminal shows it."""
+    """Convert a line of mrkdwn to text for a terminal."""
     said = _TOKEN.sub(lambda token: token[1] or token[2] or "", line).replace("*", "").replace("`", "")
     return html.unescape(said.replace(_JOINER, ""))

@@ -1,4 +1,4 @@
-"""What went wrong, in one line that a person can act on. A traceback goes to the log only, at DEBUG."""
+"""Error messages of the commands: one line that a person can act on. Tracebacks go to the log only, at DEBUG."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ _TICKED = re.compile(r"`([^`]*)`")
 
 
 class UsageError(Exception):
-    """The words of a command are off in a way that argparse cannot see; exit 2."""
+    """Wrong usage that argparse cannot detect; exit code 2."""
 
 
 _FOR_PEOPLE = (
@@ -38,7 +38,7 @@ _FOR_PEOPLE = (
 
 
 def explain(error: Exception) -> str:
-    """One line."""
+    """Return the message of an error as one line; an unexpected one is logged and shown as an id."""
     log.debug("failed", exc_info=error)
     if isinstance(error, QueryError):
         return _misunderstood(error)
@@ -56,6 +56,6 @@ def explain(error: Exception) -> str:
 
 
 def _misunderstood(error: QueryError) -> str:
-    """The word, and what was probably meant or would have worked; what stands in `ticks` there, in «these» here."""
+    """Say which word was not understood and what would work instead, with `ticks` turned into «these»."""
     tried = f" Did you mean: outlay spend {error.meant}" if error.meant else f" Try: {error.hint}" if error.hint else ""
     return _TICKED.sub("«\\1»", one_line(f"{error}{tried}"))

@@ -1,4 +1,4 @@
-"""`outlay export`: a month of the books to standard output, as long as it may be."""
+"""`outlay export`: stream a month of the books to standard output, whatever its size."""
 
 import argparse
 from contextlib import aclosing
@@ -13,7 +13,7 @@ from outlay.terminal import output as terminal_output
 
 
 async def export(home: House, arguments: argparse.Namespace) -> int:
-    """Writes the rows as they come off the books. Raises MonthError."""
+    """Write the rows as they are read. Raises MonthError."""
     month = months.parse(arguments.month)
     workspace, now = await home.workspace(), home.clock.now()
     async with home.database.read() as session:

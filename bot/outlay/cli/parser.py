@@ -1,7 +1,7 @@
-"""The commands, as words: each is done in `outlay.cli`, what people and programs read is made in `outlay.terminal`.
+"""Command-line parser of `outlay`. Commands run in `outlay.cli`; `outlay.terminal` writes.
 
-Exit 0: done. 1: something is wrong with the world or was refused, one line each on stderr, never a traceback. 2: wrong
-usage. Heavy imports wait until a command needs them, so that `outlay --help` answers at once.
+Exit 0: done. 1: a failure or a refusal, one line each on stderr, never a traceback. 2: wrong usage. Heavy imports wait
+until a command needs them, so that `outlay --help` answers at once.
 """
 
 import argparse
@@ -14,7 +14,7 @@ Command = Callable[[argparse.Namespace], Awaitable[int]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script. Returns the exit code."""
+    """Run the console script and return the exit code."""
     arguments = _parser().parse_args(argv)
     from outlay.cli import commands
     from outlay.cli.errors import explain
@@ -24,9 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe
         return 0
-    except Exception as error:  # noqa: BLE001  the boundary: what it is is said in one line
+    except Exception as error:  # noqa: BLE001  the error boundary: any failure becomes one line
         sys.stderr.write(explain(error) + "\n")
         return 1
 

@@ -1,8 +1,8 @@
-"""`outlay replay STREAM --out ALERTS`: the detector as it is shipped over a recorded stream, poll by poll.
+"""`outlay replay STREAM --out ALERTS`: run the shipped detector over a recorded stream, poll by poll.
 
 A stream is CSV (`.csv`, `.csv.gz`) with the columns `ts,developer,key,model,tokens,cost_usd`, in order of time: a row
-for each developer, key and model that spent since the poll before; a row without a developer is the poll itself. What
-is written is `ts,developer,severity` and the numbers of the reason. Nothing later than `ts` is looked at.
+for each developer, key and model that spent since the poll before; a row without a developer is the poll itself. The
+output has `ts,developer,severity` and the numbers of the explanation. An alert uses nothing later than its `ts`.
 """
 
 import argparse
@@ -26,16 +26,16 @@ COLUMNS = ("ts", "developer", "key", "model", "tokens", "cost_usd")
 WRITTEN = ("ts", "developer", "severity", "score", "observed_usd", "expected_usd", "usd_per_hour", "explanation")
 FIRST_SPAN_SECONDS = 300
 LONGEST_SPAN_SECONDS = 86_400
-MAX_TOKENS = 2**63 - 1  # what the books can hold
+MAX_TOKENS = 2**63 - 1  # BIGINT, as in the books
 
 
 class StreamError(Exception):
-    """A stream that cannot be read; says the file and the line."""
+    """A stream that cannot be read; the text names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One moment of the stream."""
+    """One poll of the stream: `at` in Unix seconds, `stamp` as it was written."""
 
     at: int
     stamp: str
@@ -43,7 +43,7 @@ class Poll:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """The command. Gives the exit code."""
+    """Run the command and return its exit code."""
     try:
         polls, written = replay(Path(arguments.stream), Path(arguments.out))
     except (StreamError, OSError) as error:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def replay(stream: Path, alerts: Path) -> tuple[int, int]:
-    """Runs it. Gives how many polls were read and how many alerts were written. Raises StreamError, OSError."""
+    """Write the alerts of a stream; return (polls read, alerts written). Raises StreamError, OSError."""
     detector = Detector()
     polls = written = 0
     with alerts.open("w", encoding="utf-8", newline="") as file:
@@ -69,7 +69,7 @@ def replay(stream: Path, alerts: Path) -> tuple[int, int]:
 
 
 def read(stream: Path) -> Iterator[Poll]:
-    """The polls of a stream, one after another. Raises StreamError."""
+    """Yield the polls of a stream in order. Raises StreamError."""
     with _opened(stream) as file:
         try:
             yield from _polls(csv.reader(file), stream.name)
@@ -115,7 +115,7 @@ def _moment(word: str, name: str, line: int) -> int:
     try:
         moment = datetime.fromisoformat(word)
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, OverflowError):  # a time before the year 1 in UTC among them
+    except (ValueError, OverflowError):  # including a time before the year 1 in UTC
         raise StreamError(f"{name}, line {line}: «{word}» is not a time; such as 2026-03-02T00:05Z") from None
 
 
@@ -126,7 +126,7 @@ def _tokens(word: str, name: str, line: int) -> int | None:
         if abs(tokens := int(word)) <= MAX_TOKENS:
             return tokens
     except ValueError:
-        pass  # said below, as for one that is too large
+        pass  # raised below, as for a number that is too large
     raise StreamError(f"{name}, line {line}: «{word[:40]}» is not a number of tokens")
 
 

@@ -1,4 +1,4 @@
-"""`outlay vault rotate`: a new master key, under which every stored credential is wrapped anew; the bot goes on."""
+"""`outlay vault rotate`: make a new master key and re-wrap every stored credential under it, while the bot runs."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from outlay.vault.key_setup import add_key
 
 
 async def vault(home: House, arguments: argparse.Namespace) -> int:
-    """Goes on with a rotation, or begins one. Raises VaultError where no new key can be made."""
+    """Continue a rotation, or begin one. Raises VaultError where no new key can be made."""
     keys = home.vault
     if not await _under_others(home):
         if keys.key_file is not None:
@@ -44,6 +44,6 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def _under_others(home: House) -> int:
-    """How many secrets a rotation has still to wrap anew."""
+    """Count the secrets that a rotation still has to re-wrap."""
     found = await under_which_keys(home.database)
     return sum(count for key_id, count in found.items() if key_id != home.vault.key_id)

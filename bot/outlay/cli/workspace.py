@@ -1,4 +1,4 @@
-"""`outlay workspace`: how one counts its days, and who sees whom in it; `outlay team`: the people of a team."""
+"""`outlay workspace`: time zone, month close, retention and visibility; `outlay team`: the people of a team."""
 
 import argparse
 
@@ -10,7 +10,7 @@ VISIBILITIES = ("everybody", "own")
 
 
 async def workspace(home: House, arguments: argparse.Namespace) -> int:
-    """Shows or changes it. Raises BadConfig."""
+    """Show or change the workspace's settings. Raises BadConfig."""
     id_ = await home.workspace()
     row = await home.bookkeeping.set_up(
         id_,
@@ -47,7 +47,7 @@ async def workspace(home: House, arguments: argparse.Namespace) -> int:
 
 
 async def team(home: House, arguments: argparse.Namespace) -> int:
-    """Lists teams, or says who manages one and who belongs to it. Raises BadConfig."""
+    """List teams, or set who manages one and who belongs to it. Raises BadConfig."""
     id_ = await home.workspace()
     if arguments.name is None:
         rights = await home.ruling.rights(id_)

@@ -1,8 +1,8 @@
-"""Rotation: every stored secret's data key is wrapped anew under the key that seals now; no secret is opened for it.
+"""Key rotation: every stored secret's data key is wrapped again under the current key; no secret is opened.
 
-One secret is one small transaction, so the bot goes on meanwhile, and a rotation that is interrupted is simply begun
-again: what is done already is seen by the id beside it. A key service is asked outside of any transaction: what was
-replaced meanwhile is left as it is.
+One secret is one small transaction, so the bot goes on meanwhile, and an interrupted rotation is simply started again:
+the key id beside a secret shows what is done already. A key service is called outside of any transaction; a secret that
+was replaced meanwhile is left as it is.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ TOLD_EACH = 100
 
 @dataclass(slots=True)
 class Rotated:
-    """What a rotation did. `failed`: in words, one line for each secret that could not be wrapped anew."""
+    """Result of a rotation. `failed`: one line for each secret that could not be wrapped again."""
 
     rewrapped: int = 0
     already: int = 0
@@ -32,7 +32,7 @@ class Rotated:
 
 
 async def under_which_keys(database: Database) -> Counter[str]:
-    """How many secrets are sealed under which key."""
+    """Count how many secrets are sealed under each key."""
     async with database.read() as session:
         blobs = [place.blob for place in await secret_locations.places(session)]
     found: Counter[str] = Counter()
@@ -45,7 +45,7 @@ async def under_which_keys(database: Database) -> Counter[str]:
 
 
 async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Progress = lambda _: None) -> Rotated:
-    """Wraps anew what is not under the vault's first key."""
+    """Wrap again what is not under the vault's first key."""
     async with database.read() as session:
         places = await secret_locations.places(session)
     done = Rotated()
@@ -74,7 +74,7 @@ async def _one(database: Database, vault: Vault, clock: Clock, place: Place, don
     async with database.write() as session:
         if await secret_locations.replace(
             session, place, blob
-        ):  # else given anew meanwhile, under the key that seals now
+        ):  # else it was replaced meanwhile, under the current key
             await audit_log.note(
                 session, place.workspace_id, TrailDeed.REWRAP, place.thing, now=clock.now(),
                 name=place.title, field=place.field, key=vault.key_id, before=key_id_of(place.blob),

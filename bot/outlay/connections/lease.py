@@ -1,4 +1,4 @@
-"""One poll of a connection at a time, whatever the number of processes: a lease in its row, kept alive while it lasts.
+"""Connection lease: one poll at a time, whatever the number of processes; a row's lease, renewed while the poll runs.
 
 A process that dies stops renewing, and after LEASE_SECONDS another may go on.
 """
@@ -19,12 +19,12 @@ RETRY_SECONDS = 0.25
 
 
 class BusyError(RuntimeError):
-    """Somebody else is polling this connection, and went on longer than we were willing to wait."""
+    """Lease held by another process for longer than the caller was willing to wait."""
 
 
 @asynccontextmanager
 async def lease(database: Database, clock: Clock, connection_id: int, *, wait_seconds: float) -> AsyncIterator[str]:
-    """Holds the connection for polling. Raises BusyError after waiting that long in vain."""
+    """Hold a connection's lease for the block. Raises BusyError after waiting `wait_seconds` in vain."""
     owner = uuid.uuid4().hex
     deadline = clock.monotonic() + wait_seconds
     while not await _take(database, clock, connection_id, owner):
@@ -55,7 +55,7 @@ async def _take(database: Database, clock: Clock, connection_id: int, owner: str
                 "owner": owner,
                 "now": now,
                 "until": now + LEASE_SECONDS,
-                "absurd": now + 10 * LEASE_SECONDS,  # the clock went back: nobody leases so far ahead
+                "absurd": now + 10 * LEASE_SECONDS,  # a lease so far ahead means that the clock went back
             },
         )
         return bool(getattr(taken, "rowcount", 0))

@@ -1,4 +1,4 @@
-"""Telling people that a credential no longer works: once each time, whoever connected it and whom the settings name."""
+"""Notice that a credential no longer works: once each time, to who connected it and to OUTLAY_ADMINS."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,12 +10,12 @@ from outlay.database.tables import Connection
 
 
 def responsible(row: Connection, admins: Iterable[str]) -> list[str]:
-    """Who connected it, and OUTLAY_ADMINS; '' stands for whoever Slack calls admin."""
+    """Return the users to notify: who connected it, and OUTLAY_ADMINS; '' stands for those who are admins in Slack."""
     return sorted({row.connected_by, *admins} - {""}) or [""]
 
 
 async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
-    """Tells whoever is responsible that a ledger refuses the credential."""
+    """Queue a notice to the responsible users that a ledger refuses the credential."""
     for person in responsible(row, admins):
         await outbox.say(
             session,

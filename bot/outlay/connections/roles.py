@@ -1,7 +1,8 @@
-"""What a connection's dollars are for: `books`, they count; `attribution`, they only split what another counts.
+"""Role of a connection: `books`, its dollars count; `attribution`, they only split what another counts.
 
-Two settings beside every ledger's own form say it: `role`, and for role attribution `in_front_of=CONNECTION[:KEY_ID]`.
-What is not said stays as it was; for a new connection that is what its plugin says.
+Two settings beside every ledger's own form choose it: `role`, and for role attribution
+`in_front_of=CONNECTION[:KEY_ID]`. A setting that is not given stays as it was; for a new connection that is the
+plugin's default.
 """
 
 from collections.abc import Mapping
@@ -25,10 +26,10 @@ _REACH = text("SELECT MIN(day), MAX(day) FROM spend_day WHERE connection_id = :c
 
 
 def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The values of the plugin's own form, and what was said about the role. Only a ledger has one.
+    """Separate the values of the plugin's own form from those about the role, which only a ledger has.
 
     A ledger with a setting of its own by one of these names gets the value too. Raises BadConfig for a ledger whose
-    dollars are notional, and shall count.
+    dollars are notional, if they are to count or to split.
     """
     if not issubclass(plugin, Ledger):
         return dict(values), {}
@@ -43,7 +44,7 @@ def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[st
 
 
 async def settle(session: AsyncSession, row: Connection, said: Mapping[str, str]) -> None:
-    """Puts on the row what was said. Raises BadConfig on the field that cannot be."""
+    """Set the role on the row. Raises BadConfig on the field that is wrong."""
     role = said.get("role") or row.role
     if role not in ROLES and "role" in said:
         raise BadConfig("role", f"«{role[:40]}» is not a role: {' or '.join(ROLES)}")
@@ -59,7 +60,7 @@ async def settle(session: AsyncSession, row: Connection, said: Mapping[str, str]
 
 
 async def _place(session: AsyncSession, row: Connection, where: str) -> tuple[int | None, int | None]:
-    """What CONNECTION[:KEY_ID] names; nothing said: nothing."""
+    """Resolve CONNECTION[:KEY_ID] to ids; (None, None) for "". Raises BadConfig."""
     if not where:
         return None, None
     name, colon, key_id = where.partition(":")
@@ -92,7 +93,7 @@ async def _place(session: AsyncSession, row: Connection, where: str) -> tuple[in
 
 
 async def _refuse_to_turn(session: AsyncSession, row: Connection, role: str) -> None:
-    """A closed month never moves, and nothing stands in front of what does not count."""
+    """Raise BadConfig if the role cannot change: a closed month would move, or a gateway splits its dollars."""
     first, last = (await execute(session, _REACH, {"connection": row.id})).one()
     for month in await session.exec(select(ClosedMonth.month).where(ClosedMonth.workspace_id == row.workspace_id)):
         if first is not None and first < months.end_of(month) and month <= last:

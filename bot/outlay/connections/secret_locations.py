@@ -1,6 +1,6 @@
-"""Every place where a sealed secret lies: fields of connections, and the bot's tokens of workspaces that installed it.
+"""Locations of all sealed secrets: fields of connections, and the bot's tokens of workspaces that installed it.
 
-Whoever goes over all secrets (rotation, the doctor) asks here, so that no kind of them is forgotten.
+Everything that visits all secrets (rotation, the doctor) asks here, so that no kind of them is missed.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from outlay.workspaces.tables import Installation
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a secret is sealed for, and its blob as it was read. `title` and `thing` name it to people, to the trail."""
+    """Location of a sealed secret, and its blob as read. `title` names it to people, `thing` in the audit log."""
 
     workspace_id: str
     owner: str
@@ -30,7 +30,7 @@ class Place:
 
 
 async def places(session: AsyncSession) -> list[Place]:
-    """All of them, connections first, always in the same order."""
+    """Return the locations of all secrets, connections first, always in the same order."""
     rows = await session.exec(
         select(Secret, Connection)
         .join(Connection, col(Connection.id) == col(Secret.connection_id))
@@ -55,7 +55,7 @@ async def places(session: AsyncSession) -> list[Place]:
 
 
 async def replace(session: AsyncSession, place: Place, blob: bytes) -> bool:
-    """Puts a blob in the place of the one that was read; False if another is there by now, or none."""
+    """Replace the blob that was read; return False if it has changed meanwhile, or is gone."""
     if place.connection_id is None:
         change = update(Installation).where(
             col(Installation.workspace_id) == place.workspace_id, col(Installation.blob) == place.blob

@@ -1,7 +1,7 @@
-"""Connections: checked with the ledger, their secrets sealed, saved; listed, opened for work, and let go again.
+"""Connections: checked with the ledger, their secrets encrypted, saved; listed, opened for use, and disconnected.
 
-Nothing is saved unless the ledger itself has said whose credential it is. The same account cannot be connected twice in
-a workspace, since its dollars would count twice; letting go removes the credential and keeps the books.
+Nothing is saved unless the ledger itself has confirmed whose credential it is. The same account cannot be connected
+twice in a workspace, since its dollars would count twice; disconnecting removes the credential and keeps the books.
 """
 
 import json
@@ -41,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Connections:
-    """The connections of all workspaces. `forbidden_files` are never read through a `file:` reference."""
+    """Service for the connections of all workspaces. `forbidden_files` are never read through a `file:` reference."""
 
     def __init__(
         self,
@@ -62,12 +62,12 @@ class Connections:
         self._pacer = Pacer(clock)
 
     def forms(self) -> tuple[LedgerForm, ...]:
-        """What can be connected, by title."""
+        """Return the form of each plugin that can be connected, by title."""
         found = [LedgerForm(slug, plugin.meta.title, forms.fields_of(plugin)) for slug, plugin in self._plugins.items()]
         return tuple(sorted(found, key=lambda form: form.title))
 
     async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
-        """What is connected in a workspace, by name."""
+        """List the connections of a workspace, by name."""
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
         return tuple(
@@ -76,7 +76,7 @@ class Connections:
         )
 
     async def views(self, workspace_id: str) -> list[ConnectionView]:
-        """What is connected, with health and freshness."""
+        """List the connections of a workspace with health and freshness, by name."""
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
             fresh = await freshness(session, rows)
@@ -93,10 +93,10 @@ class Connections:
         replace: bool = False,
         by: str = "",
     ) -> Connected:
-        """Checks with the ledger, encrypts, saves. `by`: the Slack user who does it.
+        """Check a credential with the ledger, encrypt and save it. `by`: the Slack user who does it.
 
-        Raises a PluginError, and then nothing was saved: BadConfig("name") for a name in use, BadConfig of the
-        credential for an account that is connected already.
+        Raises a PluginError, and then nothing is saved: BadConfig("name") for a name in use, BadConfig of the
+        credential for an account that is connected already, ChoiceNeeded for a field that is still to be chosen.
         """
         plugin = self.plugin(slug)
         values, role = roles.apart(plugin, values)
@@ -104,7 +104,7 @@ class Connections:
         async with self._database.read() as session:
             before = await _by_name(session, workspace_id, name)
         _refuse_taken_name(before, replace)
-        if before is not None and replace:  # what is not said again stays as it was
+        if before is not None and replace:  # a field that is not given again keeps its value
             values = {field: str(value) for field, value in json.loads(before.settings).items()} | dict(values)
         config = forms.build(plugin, self._resolved(plugin, values))
         async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile()) as ledger:
@@ -144,7 +144,7 @@ class Connections:
         )
 
     async def disconnect(self, workspace_id: str, name: str) -> None:
-        """Removes the credential and keeps the books. Raises BadConfig("name") if nothing is connected so."""
+        """Remove the credential and keep the books. Raises BadConfig("name") if no connection has that name."""
         async with self._database.write() as session:
             row = await _by_name(session, workspace_id, name)
             if row is None or row.disconnected_at is not None:
@@ -157,7 +157,7 @@ class Connections:
 
     @asynccontextmanager
     async def opened(self, connection_id: int) -> AsyncIterator[Ledger[Any]]:
-        """A connection's ledger, ready to be asked. Raises PluginError or VaultError if it cannot be opened."""
+        """Open a connection's ledger for use. Raises PluginError or VaultError."""
         async with self.open(connection_id) as plugin:
             if not isinstance(plugin, Ledger):
                 raise Permanent("this connection is no ledger")
@@ -165,7 +165,7 @@ class Connections:
 
     @asynccontextmanager
     async def open(self, connection_id: int) -> AsyncIterator[Plugin[Any]]:
-        """A connection's plugin, of either kind, ready to be asked. Raises PluginError or VaultError."""
+        """Open a connection's plugin, of either kind, for use. Raises PluginError or VaultError."""
         async with self._database.read() as session:
             row = await session.get(Connection, connection_id)
             if row is None or row.disconnected_at is not None:
@@ -180,7 +180,7 @@ class Connections:
             yield opened
 
     async def equipped(self, row: Connection) -> tuple[type[Plugin[Any]], Config, KeptSecrets]:
-        """A connection's plugin, its settings, and what is kept for it. Raises PluginError or VaultError."""
+        """Return a connection's plugin, its settings and its token store. Raises PluginError or VaultError."""
         async with self._database.read() as session:
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == row.id))).all()
         plugin, config = await self._configured(row, secrets)
@@ -196,7 +196,7 @@ class Connections:
         return plugin, forms.build(plugin, self._resolved(plugin, values))
 
     def plugin(self, slug: str) -> type[Plugin[Any]]:
-        """A plugin by its slug. Raises BadConfig if none is loaded so."""
+        """Return a plugin by its slug. Raises BadConfig if none is loaded."""
         if slug not in self._plugins:
             raise BadConfig("ledger", f"no plugin «{slug}» is loaded; there is: {', '.join(sorted(self._plugins))}")
         return self._plugins[slug]
@@ -205,7 +205,7 @@ class Connections:
         return self._plugins[slug].meta.title if slug in self._plugins else slug
 
     def _resolved(self, plugin: type[Plugin[Any]], values: Mapping[str, str]) -> dict[str, str]:
-        """The values with `env:` and `file:` references of secret fields followed."""
+        """Resolve the `env:` and `file:` references of secret fields. Raises BadConfig."""
         resolved = dict(values)
         for field in forms.secret_fields(plugin) & values.keys():
             try:
@@ -230,7 +230,10 @@ class Connections:
         checked: Checked,
         replace: bool,
     ) -> Connection:
-        """The row to save to: a new one, the one whose credential is replaced, or the account's own from before."""
+        """Return the row to save to: new, one whose credential is replaced, or the account's earlier one.
+
+        Raises BadConfig for a name or an account that is in use.
+        """
         named = await _by_name(session, workspace_id, name)
         _refuse_taken_name(named, replace)
         same_account = Connection.account_id == checked.account_id
@@ -282,14 +285,14 @@ class Connections:
 
 
 def _deed_on(row: Connection) -> TrailDeed:
-    """What connecting will have been, seen from the row before it is written."""
+    """Return which audit action connecting amounts to, judged from the row before it is written."""
     if row.id is None:
         return TrailDeed.CONNECT
     return TrailDeed.REPLACE if row.disconnected_at is None else TrailDeed.RECONNECT
 
 
 def public_id(row: Connection) -> str:
-    """A connection's id as the outside sees it."""
+    """Return a connection's id as it is shown outside."""
     return f"con_{row.id}"
 
 

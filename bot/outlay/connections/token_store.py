@@ -1,7 +1,7 @@
-"""Tokens that the other side gives out for a while, kept like a credential: sealed, in the connection's own row.
+"""Token store: short-lived tokens issued by the other side, encrypted in the connection's own rows.
 
-All replicas share them, because some vendors take the old token back the moment a new one is asked for. So a new one is
-asked for by one process at a time, and whoever comes second takes what the first was given.
+All replicas share them, because some vendors revoke the old token the moment a new one is requested. So one process at
+a time requests a new one, and the next one uses what the first was given.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from outlay.plugin.errors import Transient
 from outlay.vault.errors import VaultUnavailable
 from outlay.vault.vault import Vault
 
-KEPT = "~"  # no setting's name begins so
+KEPT = "~"  # prefix of a stored token's field; no setting's name begins so
 WAIT_SECONDS = 10.0
 
 
 class KeptSecrets:
-    """What is kept for one connection."""
+    """Encrypted token store of one connection, shared by all replicas."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, connection: Connection) -> None:
         self._database = database
@@ -30,10 +30,10 @@ class KeptSecrets:
         self._clock = clock
         self._id = connection.id or 0
         self._workspace_id = connection.workspace_id
-        self._renewing = asyncio.Lock()  # in this process one asks the database at a time
+        self._renewing = asyncio.Lock()  # one task of this process asks the database at a time
 
     async def get(self, name: str) -> str | None:
-        """What is kept by this name."""
+        """Return the token stored by this name, or None. Raises Transient while the key service is away."""
         async with self._database.read() as session:
             row = (await session.exec(self._of(name))).first()
         if row is None:
@@ -44,7 +44,10 @@ class KeptSecrets:
             raise Transient(str(error)) from None
 
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
-        """A newer one than `stale`. Raises Transient where another process is at it for too long."""
+        """Return a token newer than `stale`: stored meanwhile, else from `make`.
+
+        Raises Transient if another process takes too long to renew it.
+        """
         try:
             async with (
                 self._renewing,
@@ -69,17 +72,17 @@ class KeptSecrets:
 
 
 class KeptMeanwhile:
-    """The same for a connection that is not saved yet: kept in memory, and forgotten."""
+    """Token store in memory, for a connection that is not saved yet."""
 
     def __init__(self) -> None:
         self._kept: dict[str, str] = {}
 
     async def get(self, name: str) -> str | None:
-        """What is kept by this name."""
+        """Return the token stored by this name, or None."""
         return self._kept.get(name)
 
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
-        """A newer one than `stale`."""
+        """Return a token newer than `stale`: stored meanwhile, else from `make`."""
         if self._kept.get(name) in (None, stale):
             self._kept[name] = await make()
         return self._kept[name]

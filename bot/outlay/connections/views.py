@@ -1,4 +1,4 @@
-"""What the house tells about connections and polls: plain values, which Slack, the terminal and JSON each render."""
+"""Views of connections and polls: plain values, which Slack, the terminal and JSON each render."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ MAX_NAMED = 20
 
 
 class ChoiceNeeded(BadConfig):
-    """The credential is right, and something has yet to be chosen. `choices` are for the second step of the form."""
+    """Right credential with something yet to be chosen. `choices` are for the second step of the form."""
 
     def __init__(self, field: str, choices: Choices) -> None:
         found = choices.get(field, ())
@@ -25,7 +25,7 @@ class ChoiceNeeded(BadConfig):
 
 @dataclass(frozen=True, slots=True)
 class LedgerForm:
-    """One kind of connection that can be made, and the fields of its form."""
+    """Kind of connection that can be made, and the fields of its form."""
 
     slug: str
     title: str
@@ -34,7 +34,7 @@ class LedgerForm:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
+    """Connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
 
     id: str
     name: str
@@ -47,7 +47,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A connection that stands, as the Home tab and the form that replaces its credential need it."""
+    """Existing connection, as the Home tab and the form that replaces its credential need it."""
 
     id: str
     name: str
@@ -59,7 +59,7 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionView:
-    """A connection with its health. `state`: ok, paused, needs_reauth or failing."""
+    """Connection with its health. `state`: ok, paused, needs_reauth or failing."""
 
     id: str
     name: str
@@ -81,7 +81,7 @@ class ConnectionView:
 
 @dataclass(slots=True)
 class PollResult:
-    """What one poll of a connection did. `error` is in words a person can act on; '' when all went well."""
+    """Result of one poll of a connection. `error` is in words a person can act on; '' when all went well."""
 
     name: str
     ok: bool = True
@@ -95,7 +95,7 @@ class PollResult:
 
 @dataclass(frozen=True, slots=True)
 class OwnedKey:
-    """A key with who answers for it today. `number` is the books' own; `spent_nano_usd` is of this month so far."""
+    """Key with its current owner. `number` is the books' own; `spent_nano_usd` is of this month so far."""
 
     number: int
     name: str

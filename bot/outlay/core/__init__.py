@@ -1,1 +1,1 @@
-"""The pure heart: money, tokens, time, queries, answers. No I/O, no Slack, no SQL; it imports nothing of ours."""
+"""Pure domain code: money, tokens, time, queries, answers. No I/O, Slack or SQL; imports nothing else of Outlay."""

@@ -1,7 +1,7 @@
-"""Who acts: a person in Slack, somebody at the command line, a ticket's people, or the clock. Carried beside the work.
+"""The current actor, in a context variable: a Slack or command-line user, the people of a ticket, or the clock.
 
-Whoever lets work in (a listener, a command, a webhook) says who it is for, once; the audit trail and the gate read it
-where the deed is done. A task that is started meanwhile takes it along. Where nobody has said, it is the clock.
+The entry point (a listener, a command, a webhook) sets the actor once; the audit trail and the access gate read it
+where the change is made. Tasks started meanwhile inherit it. Without one, the actor is the clock.
 """
 
 from collections.abc import Iterator
@@ -15,9 +15,10 @@ Origin = Literal["slack", "command line", "ticket", "clock"]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`who`: a Slack user's id, a user of the machine, or whom a ticket names; '' for the clock.
+    """An actor and where it comes from.
 
-    `workspace_id`: of a person in Slack, the workspace in which they act; it is no other's.
+    `who`: a Slack user's id, a user of the machine, or the name that a ticket gives; '' for the clock.
+    `workspace_id`: for a person in Slack, the workspace in which they act; nothing in another workspace is theirs.
     """
 
     who: str = ""
@@ -30,18 +31,18 @@ _actor: ContextVar[Actor] = ContextVar("outlay_actor", default=CLOCK)
 
 
 def actor() -> Actor:
-    """Who acts now."""
+    """Return the current actor."""
     return _actor.get()
 
 
 def act_as(one: Actor) -> None:
-    """From here on, in this task and those it starts, this is who acts."""
+    """Set the actor of this task and of the tasks that it starts from here on."""
     _actor.set(one)
 
 
 @contextmanager
 def acting(one: Actor) -> Iterator[None]:
-    """While the block lasts, this is who acts."""
+    """Set the actor for the duration of a `with` block, then restore the previous one."""
     token = _actor.set(one)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Time as something handed in: the product asks a Clock, so that tests and the demo can say what time it is."""
+"""Clocks as dependencies: the product asks a Clock for the time, so that tests and the demo can set it."""
 
 import asyncio
 import time
@@ -7,18 +7,18 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the product may ask about time."""
+    """Interface to time: wall clock, monotonic clock, sleep."""
 
     def now(self) -> datetime:
-        """The wall clock, aware, UTC."""
+        """Return the wall-clock time, aware, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back; for durations and pacing."""
+        """Return seconds that never go back; for durations and pacing."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Waits."""
+        """Wait for so many seconds."""
         ...
 
 
@@ -36,7 +36,7 @@ class SystemClock:
 
 
 class ShiftedClock(SystemClock):
-    """The machine's clock moved to another moment, from which it runs on; `advance` moves it further."""
+    """The machine's clock shifted to another moment, from which it runs on; `advance` shifts it further."""
 
     def __init__(self, now: datetime) -> None:
         self._shift = now - datetime.now(UTC)
@@ -45,12 +45,12 @@ class ShiftedClock(SystemClock):
         return datetime.now(UTC) + self._shift
 
     def advance(self, by: timedelta) -> None:
-        """Jumps ahead (or back) by this much."""
+        """Move the clock ahead (or back)."""
         self._shift += by
 
 
 class FakeClock:
-    """A clock that stands still. Sleeping moves it, at once; for tests of pacing and waiting."""
+    """A clock that stands still. Sleeping advances it at once; for tests of pacing and waiting."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -69,6 +69,6 @@ class FakeClock:
         await asyncio.sleep(0)
 
     def advance(self, by: timedelta) -> None:
-        """Moves wall and monotonic time together."""
+        """Move wall and monotonic time together."""
         self._now += by
         self._monotonic += by.total_seconds()

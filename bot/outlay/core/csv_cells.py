@@ -1,4 +1,4 @@
-"""Rows as CSV, for spreadsheets: a cell that one would run as a formula is made plain text first."""
+"""CSV for spreadsheets: cells that a spreadsheet would run as a formula are made plain text first."""
 
 import csv
 import io
@@ -11,14 +11,14 @@ _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
 def inert(cell: Any) -> Any:
-    """The cell, with a `'` before what a spreadsheet would run."""
+    """Prefix a cell with `'` if a spreadsheet would run it."""
     if not isinstance(cell, str) or cell[:1] not in _FORMULA_STARTS or _NUMBER.fullmatch(cell):
         return cell
     return f"'{cell}"
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """CSV with a header."""
+    """Format rows as CSV with a header."""
     found = io.StringIO()
     writer = csv.writer(found, lineterminator="\n")
     writer.writerow(columns)

@@ -1,9 +1,9 @@
-"""One canonical name per model, for reading: `anthropic/claude-sonnet-4.5`; the ledger's own spelling is kept beside.
+"""Canonical model names for reading: `anthropic/claude-sonnet-4.5`; the ledger's own spelling is kept beside.
 
 Vendors and gateways spell the same model with dates, with dots or dashes, in another order of words, with or without
 the maker's name, behind the name of a cloud or a gateway. What a variant costs differently (`:free`, `:thinking`,
-`-fast`) stays a part of the name, and so does a snapshot that costs something else. What an operator knows better (a
-deployment's own name) goes before all of it: `use`.
+`-fast`) stays a part of the name, and so does a snapshot that costs something else. The operator's own names (of a
+deployment, say) take precedence: `use`.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-MAX_ROUNDS = 6  # a prefix behind a prefix behind a prefix; names beyond that are left as they are
+MAX_ROUNDS = 6  # nested prefixes to strip; names with more are left as they are
 _DATE = re.compile(r"(?<=.)(?:\s*[-@_]20\d{2}-?[01]\d-?[0-3]\d)+\Z")
 _CLAUDE = re.compile(r"^claude-(?:(\d+)(?:[.-](\d{1,2}))?-)?([a-z]+)(?:-(\d+)(?:[.-](\d{1,2}))?)?$")
 _CLAUDE_TAIL = re.compile(r"(?:(?<=\d)-v\d|(?:-|@)latest|@default)$")
@@ -63,7 +63,7 @@ _own: Mapping[str, str] = MappingProxyType({})
 
 
 def use(own: Mapping[str, str]) -> None:
-    """Takes the operator's own names, once, at the start: a ledger's spelling or a canonical name, and what to read."""
+    """Set the operator's own names, once, at the start: a ledger's spelling or a canonical name → the name to show."""
     global _own
     _own = MappingProxyType({_tidy(spelling): _tidy(name) for spelling, name in own.items()})
     canonical.cache_clear()
@@ -71,7 +71,7 @@ def use(own: Mapping[str, str]) -> None:
 
 @lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
-    """The name for reading. A name that nothing is known of comes back in lower case, as it was."""
+    """Return the canonical name. An unknown name comes back in lower case, otherwise unchanged."""
     found = _tidy(name)
     if found in _own:
         return _own[found]
@@ -89,7 +89,7 @@ def _tidy(name: str) -> str:
 
 
 def _step(name: str) -> str:
-    """The name with one more layer of spelling taken off."""
+    """Strip one more layer of spelling from the name."""
     base, colon, variant = name.partition(":")
     if variant == "0":  # Bedrock numbers its releases: -v1:0
         colon = variant = ""
@@ -106,12 +106,12 @@ def _step(name: str) -> str:
 
 
 def maker_of(model: str) -> str:
-    """Who makes a model of this bare name; "" if nobody known."""
+    """Return the maker of a model of this bare name; "" if unknown."""
     return next((known for pattern, known in _MAKERS if pattern.match(model)), "")
 
 
 def _unrouted(base: str) -> str:
-    """Without the cloud or gateway in front, where what is left says whose model it is."""
+    """Strip the cloud or gateway prefix, where the rest says whose model it is."""
     if (path := _PATH.match(base)) is not None:
         rest = base[path.end() :]
         return rest if maker_of(rest) else f"{path[1]}/{rest}"
@@ -125,7 +125,7 @@ def _unrouted(base: str) -> str:
 
 
 def _respelled(model: str) -> str:
-    """A bare model's name in one spelling."""
+    """Normalize the spelling of a bare model's name."""
     plain = model.removeprefix("meta-") if model.startswith("meta-llama") else model
     if maker_of(plain):
         plain = plain.replace(" ", "-")

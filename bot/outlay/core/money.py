@@ -1,4 +1,4 @@
-"""Money is an integer of nano-dollars (1e-9 USD); `Decimal` only at the edges, and never a float.
+"""Money as an integer of nano-dollars (1e-9 USD); `Decimal` only at the edges, and never a float.
 
 A signed 64-bit integer of nano-dollars holds 9.2 billion dollars, adds exactly in any order, and is what the
 database stores. `None` is money that is not known, which is not the same as no money.
@@ -11,7 +11,7 @@ MAX_NANO_USD = 2**63 - 1
 _NANO = Decimal(NANO_PER_USD)
 _MAX_USD = Decimal(MAX_NANO_USD) / _NANO
 _MIN_USD = -_MAX_USD
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # whatever precision a thread has set for itself
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # independent of the thread's own decimal context
 _QUICK = Context(prec=40, Emax=17, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Inexact, Overflow])
 
 
@@ -20,41 +20,41 @@ class MoneyError(ValueError):
 
 
 def to_nano(usd: Decimal | int) -> int:
-    """Dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
-    try:  # nearly all money: less than a billion dollars, with at most 40 digits
+    """Convert dollars to nano-dollars, rounded once, half to even. Raises MoneyError beyond ±9.2 billion dollars."""
+    try:  # fast path for nearly all money: less than a billion dollars, with at most 40 digits
         return int(_QUICK.to_integral_value(_QUICK.multiply(usd, _NANO)))
     except (ArithmeticError, TypeError, ValueError):  # too large, too long, no number, or no Decimal
         return _carefully(usd)
 
 
 def _carefully(usd: Decimal | int) -> int:
-    """The same for whatever may come."""
+    """Convert any input, with all checks."""
     if not isinstance(usd, (Decimal, int)):
         raise MoneyError(f"money comes as Decimal, not {type(usd).__name__}")
     amount = usd if type(usd) is Decimal else Decimal(usd)
     if not amount.is_finite():
         raise MoneyError(f"{usd} is not an amount of money")
-    if not _MIN_USD <= amount <= _MAX_USD:  # before anything is worked out: 1e999999 has a million digits
+    if not _MIN_USD <= amount <= _MAX_USD:  # checked before any arithmetic: 1e999999 has a million digits
         raise MoneyError(f"{amount:.3e} dollars are more than the books can hold")
     return int(_EXACT.to_integral_value(_EXACT.multiply(amount, _NANO)))
 
 
 def to_usd(nano_usd: int) -> Decimal:
-    """Nano-dollars to dollars, exact."""
+    """Convert nano-dollars to dollars, exactly."""
     return Decimal(nano_usd) / _NANO
 
 
 def exact(nano_usd: int) -> str:
-    """Dollars as a decimal string, exact to the nano-dollar: `12.345678901`. For programs; people get `words`."""
+    """Format dollars as a decimal string for programs, exact to the nano-dollar: `12.345678901`."""
     sign = "-" if nano_usd < 0 else ""
     whole, part = divmod(abs(nano_usd), NANO_PER_USD)
     return f"{sign}{whole}.{part:09d}"
 
 
 def share(total: int, weights: list[int]) -> list[int]:
-    """Splits an integer by weights so that the parts add up to it exactly (largest remainder; ties by position).
+    """Split an integer by weights so that the parts add up to it exactly (largest remainder; ties by position).
 
-    Zero or no weights at all: split evenly. Weights are not negative.
+    Weights must not be negative; if all are zero, split evenly. Raises ValueError without any weights.
     """
     if not weights:
         raise ValueError("nothing to share among")

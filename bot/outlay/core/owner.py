@@ -8,7 +8,10 @@ OwnerKind = Literal["person", "agent", "team", "unattributed"]
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who answers for a key. `id`: a Slack user id, an e-mail, `agent:NAME`, `team:NAME` or `unattributed`."""
+    """Owner of a key: who answers for it.
+
+    `id`: a Slack user id, an e-mail address, `agent:NAME`, `team:NAME` or `unattributed`.
+    """
 
     id: str
     name: str
@@ -16,7 +19,7 @@ class Owner:
 
 
 UNATTRIBUTED = Owner("unattributed", "unattributed", "unattributed")
-OTHERS = Owner("others", "everybody else", "unattributed")  # all whose figures are not for whoever asks to see
+OTHERS = Owner("others", "everybody else", "unattributed")  # sum of the owners whom the asker may not see
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""How often somebody may knock: a bucket of tokens for each address, refilled slowly, for so many addresses.
+"""Rate limiter: a token bucket for each address, refilled slowly, for a bounded number of addresses.
 
-When there are more addresses than that, the one that was heard of longest ago is forgotten: it begins anew.
+Beyond that bound, the address that was used least recently is dropped and starts anew.
 """
 
 import math
@@ -12,18 +12,18 @@ MAX_ADDRESSES = 4_096
 
 
 class Quota:
-    """Tokens by address. Times are seconds of a monotonic clock."""
+    """Token buckets by address. Times are seconds of a monotonic clock."""
 
     def __init__(self, *, burst: int = BURST, per_second: float = PER_SECOND) -> None:
         self._burst = burst
         self._per_second = per_second
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when that was so
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when they were counted
 
     def __len__(self) -> int:
         return len(self._left)
 
     def take(self, address: str, now: float) -> int:
-        """Takes a token: 0, or in how many seconds there is one again."""
+        """Take a token; return 0, or in how many seconds there is one again."""
         wait_seconds = self.wait_seconds(address, now)
         if not wait_seconds:
             self._left[neighbourhood(address)] = (self._tokens(neighbourhood(address), now) - 1, now)
@@ -33,7 +33,7 @@ class Quota:
         return wait_seconds
 
     def wait_seconds(self, address: str, now: float) -> int:
-        """The same without taking one."""
+        """Return in how many seconds there is a token, 0 for now, without taking one."""
         tokens = self._tokens(neighbourhood(address), now)
         return 0 if tokens >= 1 else math.ceil((1 - tokens) / self._per_second)
 
@@ -43,5 +43,8 @@ class Quota:
 
 
 def neighbourhood(address: str) -> str:
-    """An IPv4 address is one; of an IPv6 address, everybody has 64 bits to choose from."""
+    """Return the part of an address that identifies a client: all of IPv4, the first 64 bits of IPv6.
+
+    The owner of an IPv6 network can choose the other 64 bits freely.
+    """
     return ":".join(address.split(":")[:4]) if ":" in address else address

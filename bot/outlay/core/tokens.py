@@ -1,7 +1,7 @@
-"""Token classes are disjoint: each token is in exactly one of five, and their sum is the ledger's own total.
+"""Token counts by disjoint class: each token is in exactly one of five, and their sum is the ledger's own total.
 
-Reasoning tokens are a part of output, told apart but never added. Vendors disagree on whether "input" includes
-cached tokens; a ledger plugin settles that at its edge, so that nobody behind it has to know.
+Reasoning tokens are a part of output, shown separately but never added. Vendors disagree on whether "input" includes
+cached tokens; a ledger plugin converts that, so that no other code has to know.
 """
 
 from typing import NamedTuple
@@ -21,15 +21,15 @@ class Tokens(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All five classes; reasoning is inside output already."""
+        """Return the sum of all five classes; reasoning is inside output already."""
         return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
 
     def plus(self, other: "Tokens") -> "Tokens":
-        """Class by class."""
+        """Add two counts class by class."""
         return Tokens(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
     def problem(self) -> str | None:
-        """What is wrong with the counts, in words, or None."""
+        """Return what is wrong with the counts, in words, or None."""
         if min(self) < 0:
             name, count = next(pair for pair in zip(self._fields, self, strict=True) if pair[1] < 0)
             return f"{name} tokens are negative ({count})"

@@ -1,7 +1,7 @@
-"""Many rows at once, each database by its quickest way that can be repeated without harm.
+"""Bulk writes, by each database's fastest method that can safely be repeated.
 
-SQLite takes tuples in one prepared statement. PostgreSQL takes a binary COPY into a temporary table and moves them on
-from there; a few rows are not worth that.
+SQLite takes tuples in one prepared statement. PostgreSQL takes a binary COPY into a temporary table and moves the rows
+on from there; a few rows are not worth that.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-ROWS_A_STATEMENT = 5_000  # past this many rows at once nothing is gained
+ROWS_A_STATEMENT = 5_000  # larger batches gain nothing
 WORTH_A_COPY = 500  # rows; below, the temporary table costs more than it saves
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 async def run_many(session: AsyncSession, statement: Insert, columns: Sequence[str], rows: Rows) -> None:
-    """Executes an insert, or an `upsert`, for many rows: tuples in the order of `columns`. No row may come twice."""
+    """Execute an insert, or an `upsert`, for many rows: tuples in the order of `columns`. No row may come twice."""
     if not rows:
         return
     connection = await session.connection()
@@ -39,9 +39,9 @@ async def run_many(session: AsyncSession, statement: Insert, columns: Sequence[s
 async def _copy(
     connection: AsyncConnection, table: str, columns: Sequence[str], rows: Rows, insert: str, then: str
 ) -> None:
-    """By way of a table that lasts as long as the connection, and is empty after every transaction."""
+    """Copy rows through a temporary table that lasts as long as the connection and is empty after each transaction."""
     staged = f"staged_{table}"
-    await connection.execute(  # this also begins the transaction, where nothing has yet
+    await connection.execute(  # this also begins the transaction if nothing has yet
         text(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS "
             f"AS SELECT {', '.join(columns)} FROM {table} WITH NO DATA"
@@ -50,7 +50,7 @@ async def _copy(
     driver: Any = (await connection.get_raw_connection()).driver_connection
     try:
         await driver.copy_records_to_table(staged, records=rows, columns=list(columns))
-    except _driver_errors() as error:  # past SQLAlchemy, which would say it in its own words
+    except _driver_errors() as error:  # SQLAlchemy is bypassed here and does not wrap it
         raise OperationalError(f"COPY {staged}", None, error) from error
     await connection.execute(text(f"{insert} FROM {staged}{then}"))
     await connection.execute(text(f"TRUNCATE {staged}"))

@@ -1,4 +1,4 @@
-"""One database behind the books, SQLite or PostgreSQL; its URL decides and nothing else changes.
+"""Database behind the books, SQLite or PostgreSQL; its URL decides and nothing else changes.
 
 Writers on SQLite begin with BEGIN IMMEDIATE: a deferred transaction that reads first and then writes fails at once when
 another writes, whatever the time-out, or silently loses an update. Readers have an engine of their own and never wait.
@@ -34,38 +34,39 @@ class Database:
 
     @property
     def engine(self) -> AsyncEngine:
-        """The writers' engine; migrations use it."""
+        """Return the writers' engine; migrations use it."""
         return self._writer
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A transaction: commits when the block ends well, else nothing of it happened."""
+        """Open a transaction: it commits when the block succeeds, else it is rolled back."""
         async with AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A consistent view of the books."""
+        """Open a consistent read-only view of the books."""
         async with AsyncSession(self._reader, expire_on_commit=False) as session, session.begin():
             yield session
 
     async def close(self) -> None:
-        """Gives all connections back."""
+        """Close all connections."""
         await self._writer.dispose()
         await self._reader.dispose()
 
 
 def sha256_hex(value: str) -> str:
-    """SHA-256 of a text in UTF-8, as hexadecimal."""
+    """Return the SHA-256 of a text in UTF-8, as hexadecimal."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
 def _sqlite(url: str, begin: str) -> AsyncEngine:
+    """Create an engine whose transactions start with `begin`."""
     engine = create_async_engine(url)
 
     @event.listens_for(engine.sync_engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # on_begin issues BEGIN instead of the driver
         connection.create_function("sha256_hex", 1, sha256_hex, deterministic=True)  # PostgreSQL has one of its own
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
@@ -80,24 +81,24 @@ def _sqlite(url: str, begin: str) -> AsyncEngine:
 
 
 def trouble(error: DBAPIError) -> str:
-    """What a database says that does not do what it should: a full disk, a lost connection. In one sentence."""
+    """Describe a database failure, such as a full disk or a lost connection, in one sentence."""
     said = _OF_CLASS.sub("", str(error.orig)) or type(error.orig).__name__
     return f"the database does not do it: {said}"
 
 
-_OF_CLASS = re.compile(r"\A<class '[\w.]+'>: ")  # asyncpg's errors come with the name of theirs
+_OF_CLASS = re.compile(r"\A<class '[\w.]+'>: ")  # asyncpg's messages begin with the error's class
 
 
 async def execute(
     session: AsyncSession, statement: Executable, values: Mapping[str, Any] | None = None
 ) -> CursorResult[*tuple[Any, ...]]:
-    """Executes SQL in the session's transaction, past the ORM: rows come back as plain tuples with names."""
+    """Execute SQL in the session's transaction, past the ORM: rows come back as plain named tuples."""
     connection = await session.connection()
     return await connection.execute(statement, values)
 
 
 def upsert(session: AsyncSession, table: type[SQLModel], *, update: Sequence[str]) -> Insert:
-    """INSERT … ON CONFLICT (primary key) DO UPDATE, in the words of the session's database."""
+    """Build INSERT … ON CONFLICT (primary key) DO UPDATE, in the dialect of the session's database."""
     target = table.__table__  # type: ignore[attr-defined]  # SQLModel does not declare what SQLAlchemy adds
     if session.get_bind().dialect.name == "sqlite":
         from sqlalchemy.dialects.sqlite import insert

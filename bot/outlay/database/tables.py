@@ -1,11 +1,11 @@
-"""What the books keep. Identity is in the keys, so that a re-poll cannot count anything twice.
+"""Tables of the books. Identity is in the keys, so that a re-poll cannot count anything twice.
 
 A *series* is a bucket's identity without its time: connection, report, shape, width and every dimension. An *entry* is
 (series, start) and holds the current accepted value. Everything under "roll-ups" is derived and can be rebuilt.
 
 Times are integer seconds since 1970 (UTC), days are the second at which they start; money is integer nano-dollars, NULL
-where it is not known. No dimension is ever NULL: '' stands for none, since NULLs are equal to nothing and would make a
-unique key let the same bucket in twice.
+if unknown. No dimension is ever NULL: '' stands for none, since NULLs are equal to nothing and would make a unique key
+accept the same bucket twice.
 """
 
 from sqlalchemy import BigInteger, Index, LargeBinary, UniqueConstraint
@@ -19,26 +19,26 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-BILLED, COMPUTED, UNPRICED = 1, 2, 3  # what a figure is: the `basis` of entries and roll-ups
+BILLED, COMPUTED, UNPRICED = 1, 2, 3  # `basis` of entries and roll-ups: what a figure is
 RESIDUAL = 0  # of roll-ups only: billed, without a key, and no usage explains it
 
 
 class Workspace(SQLModel, table=True):
-    """A Slack team: the tenant. Before Slack is installed there is one called `local`."""
+    """Slack team: the tenant. Before Slack is installed there is one called `local`."""
 
     id: str = Field(primary_key=True)
     name: str = ""
-    url: str = ""  # where its Slack is, such as https://acme.slack.com/
+    url: str = ""  # of its Slack, such as https://acme.slack.com/
     time_zone: str = "UTC"
-    close_day: int = 5  # of the month: when the month before closes by itself; 0 never
-    hours_kept_days: int = 92  # for so long a day can be read by the hour; 0 for ever
+    close_day: int = 5  # of the month: when the month before closes automatically; 0: never
+    hours_kept_days: int = 92  # how long a day can be read by the hour; 0: forever
     folded_until: int = Field(default=0, sa_type=BigInteger)  # before this only whole UTC days are kept
     created_at: int = Field(sa_type=BigInteger)
-    removed_at: int | None = Field(default=None, sa_type=BigInteger)  # when it removed the app; polled no more since
+    removed_at: int | None = Field(default=None, sa_type=BigInteger)  # when it removed the app; not polled since
 
 
 class Connection(SQLModel, table=True):
-    """One account at one ledger. Disconnecting removes the credential and keeps the row, and so the books."""
+    """Account at a ledger. Disconnecting removes the credential and keeps the row, and so the books."""
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "name"),
@@ -50,28 +50,28 @@ class Connection(SQLModel, table=True):
     name: str
     ledger: str
     role: str
-    in_front_of: int | None = Field(default=None, foreign_key="connection.id")  # of role attribution: what it splits,
-    in_front_of_key: int | None = None  # and of that only this key, where one was named
+    in_front_of: int | None = Field(default=None, foreign_key="connection.id")  # of role attribution: what it splits
+    in_front_of_key: int | None = None  # only this key of it; None for all
     account_id: str
     account_title: str
     settings: str = "{}"  # JSON: the fields of its form that are not secret
     fingerprint: str = ""
-    credential: str = ""  # which kind, in the ledger's words; '' where it was connected before that was noted
+    credential: str = ""  # its kind, in the ledger's words; '' if connected before kinds were stored
     state: str = "ok"  # ok | paused | needs_reauth | failing
     error: str = ""
     notes: str = ""
-    connected_by: str = ""  # the Slack user who is told when it needs them; '' from the command line
+    connected_by: str = ""  # the Slack user to notify if it fails; '' from the command line
     created_at: int = Field(sa_type=BigInteger)
     disconnected_at: int | None = Field(default=None, sa_type=BigInteger)
     last_poll_at: int | None = Field(default=None, sa_type=BigInteger)
     next_poll_at: int | None = Field(default=None, sa_type=BigInteger)
-    failures: int = 0  # polls that failed in a row
-    lease_owner: str = ""  # who polls it now
+    failures: int = 0  # consecutive failed polls
+    lease_owner: str = ""  # the process that polls it now
     lease_until: int = Field(default=0, sa_type=BigInteger)
 
 
 class Secret(SQLModel, table=True):
-    """One sealed field of a connection. See outlay.vault."""
+    """Sealed field of a connection. See outlay.vault."""
 
     connection_id: int = Field(primary_key=True, foreign_key="connection.id")
     field: str = Field(primary_key=True)
@@ -79,7 +79,7 @@ class Secret(SQLModel, table=True):
 
 
 class Cursor(SQLModel, table=True):
-    """How far a report has been read: complete up to `watermark`; `rereads` says when each re-read was last done.
+    """Progress of reading a report: complete up to `watermark`; `rereads`: when each re-read was last done.
 
     A report that the account does not have (`absent`), or that the credential may not read, waits until `ask_again_at`.
     """
@@ -91,11 +91,11 @@ class Cursor(SQLModel, table=True):
     error: str = ""
     ask_again_at: int | None = Field(default=None, sa_type=BigInteger)  # None: at each poll
     absent: bool = False
-    note: str = ""  # what an absent report said
+    note: str = ""  # the ledger's message about an absent report
 
 
 class LedgerKey(SQLModel, table=True):
-    """What the ledger bills by. Where it names none, a row with `ledger_id` '' and the `reason`, one for each scope."""
+    """Key that the ledger bills by. Money without a key: a row with `ledger_id` '', one for each `reason` and scope."""
 
     __tablename__ = "ledger_key"
     __table_args__ = (UniqueConstraint("connection_id", "ledger_id", "reason", "scope"),)
@@ -104,7 +104,7 @@ class LedgerKey(SQLModel, table=True):
     connection_id: int = Field(foreign_key="connection.id")
     ledger_id: str
     reason: str = ""
-    scope: str = ""  # of a row without a key: its project; else ''
+    scope: str = ""  # the project of a row without a key; else ''
     name: str = ""
     label: str = ""
     project_id: str = ""
@@ -117,7 +117,7 @@ class LedgerKey(SQLModel, table=True):
 
 
 class Model(SQLModel, table=True):
-    """A model by the name that a ledger gave it; '' for money that is not split by model."""
+    """Model by the name that a ledger gave it; '' for money that is not split by model."""
 
     __table_args__ = (UniqueConstraint("ledger", "name"),)
 
@@ -127,7 +127,7 @@ class Model(SQLModel, table=True):
 
 
 class Series(SQLModel, table=True):
-    """A bucket's identity without its time."""
+    """Identity of a bucket without its time."""
 
     __table_args__ = (
         UniqueConstraint(
@@ -147,7 +147,7 @@ class Series(SQLModel, table=True):
 
 
 class Figures(SQLModel):
-    """What is measured: dollars, requests, and tokens in disjoint classes (reasoning is a part of output)."""
+    """Measured figures: dollars, requests, and tokens in disjoint classes (reasoning is a part of output)."""
 
     cost_nano_usd: int | None = Field(default=None, sa_type=BigInteger)
     byok_nano_usd: int = Field(default=0, sa_type=BigInteger)
@@ -165,7 +165,7 @@ FIGURES = tuple(Figures.model_fields)
 
 
 class Entry(Figures, table=True):
-    """The current accepted value of a bucket, as observed at `observed_at`; the newest observation wins."""
+    """Current accepted value of a bucket, as observed at `observed_at`; the newest observation wins."""
 
     __table_args__ = {"sqlite_with_rowid": False}
 
@@ -174,11 +174,11 @@ class Entry(Figures, table=True):
     series_id: int = Field(primary_key=True)
     basis: int
     observed_at: int = Field(sa_type=BigInteger)
-    price_version: str = ""  # of computed dollars: which list they were computed from
+    price_version: str = ""  # the list that computed dollars were computed from
 
 
 class Coverage(SQLModel, table=True):
-    """Which UTC days a report has spoken of; `final` once it was read whole after the day and the report's lag."""
+    """UTC day that a report covers; `final` once it was read whole after the day and the report's lag."""
 
     connection_id: int = Field(primary_key=True)
     report: str = Field(primary_key=True)
@@ -187,7 +187,7 @@ class Coverage(SQLModel, table=True):
 
 
 class Statement(SQLModel, table=True):
-    """When a report last said, and fully, what there is between `start` and `until`: an older view changes nothing."""
+    """Time range that a report last stated whole at `observed_at`: an older observation changes nothing in it."""
 
     connection_id: int = Field(primary_key=True)
     report: str = Field(primary_key=True)
@@ -197,7 +197,7 @@ class Statement(SQLModel, table=True):
 
 
 class Counter(SQLModel, table=True):
-    """A running counter of a key: how it stands now, and how it stood when the reports had told of all before.
+    """Running counter of a key: its value now, and its value when the reports had covered everything before.
 
     The base moves on, by way of a reading in between, once a report with buckets has been read past that reading.
     """
@@ -210,7 +210,7 @@ class Counter(SQLModel, table=True):
     next_nano_usd: int = Field(sa_type=BigInteger)
     read_at: int = Field(sa_type=BigInteger)
     total_nano_usd: int = Field(sa_type=BigInteger)
-    before_reset_nano_usd: int = Field(default=0, sa_type=BigInteger)  # what it rose since its base, before it fell
+    before_reset_nano_usd: int = Field(default=0, sa_type=BigInteger)  # its rise since its base, before a fall
     resets: int = 0
 
 
@@ -229,7 +229,7 @@ class Rollup(Figures):
 
 
 class SpendHour(Rollup, table=True):
-    """By hour, key, model."""
+    """Roll-up by hour, key and model."""
 
     __tablename__ = "spend_hour"
     connection_id: int = Field(primary_key=True)
@@ -241,7 +241,7 @@ class SpendHour(Rollup, table=True):
 
 
 class SpendDay(Rollup, table=True):
-    """By UTC day, key, model."""
+    """Roll-up by UTC day, key and model."""
 
     __tablename__ = "spend_day"
     connection_id: int = Field(primary_key=True)
@@ -253,7 +253,7 @@ class SpendDay(Rollup, table=True):
 
 
 class SpendDayKey(Rollup, table=True):
-    """By UTC day and key: what a question about people or keys reads."""
+    """Roll-up by UTC day and key, read for questions about people or keys."""
 
     __tablename__ = "spend_day_key"
     connection_id: int = Field(primary_key=True)
@@ -264,7 +264,7 @@ class SpendDayKey(Rollup, table=True):
 
 
 class SpendDayModel(Rollup, table=True):
-    """By UTC day and model: what a question about models, days or totals reads."""
+    """Roll-up by UTC day and model, read for questions about models, days or totals."""
 
     __tablename__ = "spend_day_model"
     connection_id: int = Field(primary_key=True)
@@ -275,20 +275,20 @@ class SpendDayModel(Rollup, table=True):
 
 
 class ClosedMonth(SQLModel, table=True):
-    """A month that is frozen: its day roll-ups move no more, and `hash` is over them."""
+    """Frozen month: its daily roll-ups change no more, and `hash` is over them."""
 
     __tablename__ = "closed_month"
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     month: int = Field(primary_key=True, sa_type=BigInteger)  # the second at which it starts, UTC
     closed_at: int = Field(sa_type=BigInteger)
     forced: bool = False
-    ledgers: str = ""  # that kept the books then, with spaces between: on it depends whose money BYOK was
+    ledgers: str = ""  # that kept the books then, separated by spaces: decides which BYOK money counts
     hash: str
-    totals_hash: str = ""  # over its totals by owner, model, key and ledger (`closed_total`); '' where none were kept
+    totals_hash: str = ""  # over its totals by owner, model, key and ledger (`closed_total`); '' if none were stored
 
 
 class Adjustment(Figures, table=True):
-    """What a ledger said of a closed day later: the signed difference, counted in the hour in which it was observed."""
+    """Later change of a closed day: the signed difference, counted in the hour in which it was observed."""
 
     __table_args__ = (Index("ix_adjustment_day", "connection_id", "day"),)
 
@@ -304,7 +304,7 @@ class Adjustment(Figures, table=True):
 
 
 class AuditRun(SQLModel, table=True):
-    """The result of one audit; `differences` is a JSON list of what did not agree, in words."""
+    """Result of one audit; `differences` is a JSON list of what did not agree, in words."""
 
     __tablename__ = "audit_run"
     id: int | None = Field(default=None, primary_key=True)
@@ -316,7 +316,7 @@ class AuditRun(SQLModel, table=True):
 
 
 class Ownership(SQLModel, table=True):
-    """Who answers for a key from a day on (0: from the beginning). History follows the key."""
+    """Owner of a key from a day on (0: from the beginning). History follows the key."""
 
     key_id: int = Field(primary_key=True, foreign_key="ledger_key.id")
     from_day: int = Field(primary_key=True, sa_type=BigInteger)
@@ -324,7 +324,7 @@ class Ownership(SQLModel, table=True):
 
 
 class Person(SQLModel, table=True):
-    """A person whom the ledgers know by e-mail, and Slack by id ('' where nobody there has that e-mail)."""
+    """Person known to ledgers by e-mail, and to Slack by id ('' if no Slack user has that e-mail)."""
 
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     email: str = Field(primary_key=True)
@@ -334,14 +334,14 @@ class Person(SQLModel, table=True):
 
 
 class Tick(SQLModel, table=True):
-    """A scheduled slot, claimed by being inserted: whoever inserts it does the work."""
+    """Scheduled slot, claimed by inserting it: the process that inserts it does the work."""
 
     job: str = Field(primary_key=True)
     slot: int = Field(primary_key=True, sa_type=BigInteger)
 
 
 class Outbox(SQLModel, table=True):
-    """What has to be said to the outside, written in the transaction of what it tells. `key` makes it once."""
+    """Transactional outbox: stored with the change that caused it, delivered later. `key` makes a message unique."""
 
     __table_args__ = (
         UniqueConstraint("key"),
@@ -353,8 +353,8 @@ class Outbox(SQLModel, table=True):
     key: str
     workspace_id: str = Field(foreign_key="workspace.id")
     lane: int = 0  # the connection that it goes to; 0 is Slack
-    stream: str  # within one, the order is kept
-    topic: str = ""  # a newer message of the same stream and topic takes the place of one that waits
+    stream: str  # its messages keep their order
+    topic: str = ""  # a newer message of the same stream and topic replaces one that waits
     kind: str
     payload: str
     status: str = "waiting"  # waiting | done | dead | superseded
@@ -368,7 +368,7 @@ class Outbox(SQLModel, table=True):
 
 
 class Lane(SQLModel, table=True):
-    """How deliveries to one connection go (0: to Slack): its circuit breaker, and until when it asked to wait."""
+    """Delivery state of one connection (0: of Slack): its circuit breaker, and until when it asked to wait."""
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     failures: int = 0  # in a row
@@ -379,8 +379,7 @@ class Lane(SQLModel, table=True):
 
 
 class Receipt(SQLModel, table=True):
-    """What a sink made of an incident, and what it wants to know next time. `standing`: how it was last heard to
-    stand on the other side; "" before anything was heard."""
+    """Sink's object for an incident, and its state for the next time. `standing`: last known there, else ""."""
 
     __table_args__ = (
         Index("ix_receipt_subject", "connection_id", "subject", "created_at"),

@@ -1,7 +1,7 @@
-"""How deliveries down each lane go: a circuit breaker that all replicas share, and the times we were asked to wait.
+"""Circuit breaker of each delivery lane, shared by all replicas, with the times that a receiver asked to wait.
 
-After FAILURES failures in a row a lane is shut for a while, each time for longer; then one message is let through, to
-try. So a sink that is down costs a request now and then, and not one for each message that waits.
+After FAILURES failures in a row a lane is shut for a while, longer each time; then one message is let through as a
+trial. So a sink that is down costs a request now and then, not one for each message that waits.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ MAX_DOUBLINGS = 10
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """A lane as it stands. `error` is the last one, in words."""
+    """State of a lane. `error`: the last one, in words."""
 
     failures: int = 0
     trips: int = 0
@@ -29,14 +29,14 @@ class Health:
     error: str = ""
 
     def room(self, now: datetime, most: int) -> int:
-        """How many messages may be under way: none while it is shut or held, one to try it, else all."""
+        """Return how many messages may be in flight: none while shut or held, one as a trial, else `most`."""
         at = int(now.timestamp())
         if max(self.open_until, self.hold_until) > at and self.open_until <= at + 2 * MAX_SHUT_SECONDS:
             return 0
         return 1 if self.failures >= FAILURES else most
 
     def words(self, now: datetime) -> str:
-        """What is the matter, as people are told; "" if nothing is."""
+        """Describe what is wrong, for people; "" if nothing is."""
         at = int(now.timestamp())
         if self.open_until > at:
             return f"shut until {_clock(self.open_until)} after {self.failures} failures in a row: {self.error}"
@@ -47,11 +47,11 @@ class Health:
         return ""
 
     def went_well(self) -> "Health":
-        """After a success."""
+        """Return the state after a success."""
         return Health(hold_until=self.hold_until)
 
     def failed(self, now: datetime, error: str) -> "Health":
-        """After a failure that another message would have met too."""
+        """Return the state after a failure that another message would have met too."""
         at, failures = int(now.timestamp()), self.failures + 1
         if failures < FAILURES or self.open_until > at:
             return Health(failures, self.trips, self.open_until, self.hold_until, error)
@@ -59,7 +59,7 @@ class Health:
         return Health(failures, self.trips + 1, at + shut_seconds, self.hold_until, error)
 
     def held(self, until: datetime) -> "Health":
-        """After being asked to wait."""
+        """Return the state after being asked to wait."""
         hold_until = max(self.hold_until, int(until.timestamp()) + (until.microsecond > 0))
         return Health(self.failures, self.trips, self.open_until, hold_until, self.error)
 
@@ -68,13 +68,13 @@ WELL = Health()
 
 
 async def health(session: AsyncSession) -> dict[int, Health]:
-    """Every lane that something has ever been the matter with."""
+    """Return the state of every lane that has ever had a problem."""
     rows = await execute(session, text("SELECT id, failures, trips, open_until, hold_until, error FROM lane"))
     return {row.id: Health(row.failures, row.trips, row.open_until, row.hold_until, row.error) for row in rows}
 
 
 async def note(session: AsyncSession, lane: int, found: Health) -> None:
-    """Keeps how a lane stands."""
+    """Store the state of a lane."""
     await execute(
         session,
         text(

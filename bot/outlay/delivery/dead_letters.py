@@ -1,4 +1,4 @@
-"""What was given up: messages that no attempt could deliver, for whoever mends the cause and sends them again.
+"""Dead letters: messages that no attempt could deliver, for those who fix the cause and send them again.
 
 They keep their keys, and so their ids: what did arrive after all is not there twice.
 """
@@ -28,7 +28,7 @@ _WHAT = {
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """One message. `to`: whom it was for; `what`: what it would have told; `about`: of whom, or ""; `why` it failed."""
+    """Undelivered message. `to`: destination; `what`: its content; `about`: its subject, or ""; `why`: the error."""
 
     number: int
     to: str
@@ -39,14 +39,14 @@ class GivenUp:
 
 
 class Undelivered:
-    """What was given up, of all workspaces."""
+    """Service for the undelivered messages of all workspaces."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def given_up(self, workspace_id: str) -> Sequence[GivenUp]:
-        """The newest first, a hundred at most."""
+        """List undelivered messages, the newest first, a hundred at most."""
         async with self._database.read() as session:
             dead = await outbox.dead(session, workspace_id)
             rows = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
@@ -64,13 +64,13 @@ class Undelivered:
         ]
 
     async def send_again(self, workspace_id: str, numbers: Sequence[int] | None = None) -> int:
-        """Has some of them, or all, delivered once more; gives how many. None are sent that are not given up."""
+        """Queue some undelivered messages, or all, once more; return how many. Others are left alone."""
         async with self._database.write() as session:
             return await outbox.replay(session, workspace_id, self._clock.now(), ids=numbers)
 
 
 def _about(payload: Mapping[str, Any]) -> str:
-    """The subject of an incident, as people call it."""
+    """Return the name of the incident's subject, or "" for none."""
     finding = payload.get("finding")
     subject = finding.get("subject") if isinstance(finding, Mapping) else None
     return str(subject.get("name") or "") if isinstance(subject, Mapping) else ""

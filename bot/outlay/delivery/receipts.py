@@ -1,4 +1,4 @@
-"""What sinks made of incidents: read when a message is taken, written in the transaction that closes it."""
+"""Receipts of sinks for incidents: read when a message is leased, written in the transaction that closes it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from outlay.plugin.events import Receipt
 
 
 async def of(session: AsyncSession, connection_id: int, incident: str) -> Receipt | None:
-    """What a sink made of an incident."""
+    """Return what a sink created for an incident; None if nothing."""
     row = await session.get(tables.Receipt, (connection_id, incident))
     return _receipt(row) if row else None
 
@@ -22,7 +22,10 @@ async def of(session: AsyncSession, connection_id: int, incident: str) -> Receip
 async def known(
     session: AsyncSession, connection_id: int, wanted: Mapping[str, str]
 ) -> tuple[dict[str, Receipt], dict[str, Receipt]]:
-    """Of incidents, each with its subject: what a sink made of them, and of the subject's newest other incident."""
+    """Return what a sink created for incidents, and for the newest other incident of each one's subject.
+
+    `wanted`: subjects by incident. Both results are keyed by the wanted incident.
+    """
     if not wanted:
         return {}, {}
     found = await execute(session, _KNOWN, {"connection": connection_id, "subjects": sorted(set(wanted.values()))})
@@ -45,7 +48,7 @@ _KNOWN = text(
 
 
 async def of_incident(session: AsyncSession, incident: str) -> dict[int, Receipt]:
-    """What each sink made of an incident, by connection."""
+    """Return what each sink created for an incident, by connection."""
     found = await session.exec(select(tables.Receipt).where(tables.Receipt.incident == incident))
     return {row.connection_id: _receipt(row) for row in found}
 
@@ -53,7 +56,7 @@ async def of_incident(session: AsyncSession, incident: str) -> dict[int, Receipt
 async def recent(
     session: AsyncSession, connection_id: int, since: datetime, most: int
 ) -> Sequence[tuple[str, Receipt]]:
-    """What a sink made and touched since then, newest first, each with its incident: what a sweep asks after."""
+    """Return what a sink created and updated since then, newest first, each with its incident: for a sweep."""
     found = await session.exec(
         select(tables.Receipt)
         .where(tables.Receipt.connection_id == connection_id, tables.Receipt.updated_at >= int(since.timestamp()))
@@ -64,7 +67,7 @@ async def recent(
 
 
 async def incidents_of(session: AsyncSession, connection_id: int, external_id: str) -> Sequence[str]:
-    """The incidents of which a sink made this, newest first."""
+    """Return the incidents for which a sink created this object, newest first."""
     found = await session.exec(
         select(tables.Receipt.incident)
         .where(tables.Receipt.connection_id == connection_id, tables.Receipt.external_id == external_id)
@@ -74,7 +77,7 @@ async def incidents_of(session: AsyncSession, connection_id: int, external_id: s
 
 
 async def hear(session: AsyncSession, connection_id: int, incident: str, standing: str) -> bool:
-    """Notes how a ticket stands now; False if it was heard to stand so before, with this incident or an older one."""
+    """Record a ticket's state; return False if that is no news, for this incident or for an older one."""
     row = await session.get(tables.Receipt, (connection_id, incident), with_for_update=True, populate_existing=True)
     if row is None:
         return False
@@ -85,7 +88,7 @@ async def hear(session: AsyncSession, connection_id: int, incident: str, standin
 
 
 async def _heard_of_older(session: AsyncSession, row: tables.Receipt) -> str:
-    """How the same ticket stood when it was an older incident's: one canceled then says nothing of the new one."""
+    """Return the last known state from an older incident of the same ticket: if canceled then, that is no news now."""
     found = await session.exec(
         select(tables.Receipt.standing)
         .where(
@@ -100,7 +103,7 @@ async def _heard_of_older(session: AsyncSession, row: tables.Receipt) -> str:
 
 
 async def keep(session: AsyncSession, given: Sequence[tuple[int, str, str, Receipt]], now: datetime) -> None:
-    """Keeps what sinks gave back, each as (connection, incident, subject, receipt)."""
+    """Store receipts from sinks, each as (connection, incident, subject, receipt)."""
     if not given:
         return
     rows = [

@@ -1,4 +1,4 @@
-"""Takes what is told to the sinks: opens the connection, hands the plugin an event, and looks at what it gives back.
+"""Delivery to sinks: opens the connection, passes the plugin an event, and validates what it returns.
 
 The host calls `opened` first, whatever a message is called, and the other two only with a receipt: so an incident whose
 first message was given up still becomes a ticket with the next one. With a receipt it is called when an incident which
@@ -40,7 +40,7 @@ FINDINGS: TypeAdapter[Finding] = TypeAdapter(Finding)
 
 @dataclass(slots=True)
 class Opened:
-    """A connection's plugin with everything it works with. `sign` tells whether it is still as it was.
+    """Connection's plugin with everything it works with. `sign`: tells whether its settings are unchanged.
 
     `users`: deliveries that work with it now. One that is no longer wanted is closed by the last of them.
     """
@@ -54,12 +54,12 @@ class Opened:
     wanted: bool = True
 
     def sink(self, clock: Clock) -> Sink[Any]:
-        """An instance for one delivery."""
+        """Return an instance for one delivery."""
         return at_work(self.plugin, self.config, self.client, clock=clock, kept=self.kept)
 
 
 class Sinks:
-    """All connected sinks of all workspaces."""
+    """Open clients of the connected sinks of all workspaces."""
 
     def __init__(self, connections: Connections, clock: Clock) -> None:
         self._connections = connections
@@ -69,10 +69,10 @@ class Sinks:
         self._opening = asyncio.Lock()  # ten deliveries that begin at once share one client
 
     async def deliver(self, taken: Taken) -> Receipt | None:
-        """Tells one thing. None: there was nothing to tell. Raises a PluginError, Undeliverable, or what a bug does."""
+        """Deliver one message; None: nothing had to be sent. Raises a PluginError, Undeliverable or Broke."""
         connection = taken.connection
         if connection is None or connection.disconnected_at is not None:
-            return None  # let go meanwhile: it is told nothing any more
+            return None  # disconnected meanwhile: nothing more is sent to it
         event = event_of(taken, connection)
         async with self._using(connection) as opened:
             return await self._tell(opened, event, connection, bool(taken.message.payload.get("again")))
@@ -88,7 +88,7 @@ class Sinks:
         return None if receipt is None else _checked(receipt, opened.plugin.meta.slug)
 
     async def aclose(self) -> None:
-        """Closes all clients."""
+        """Close all clients."""
         for opened in self._open.values():
             await opened.client.aclose()
         self._open.clear()
@@ -132,8 +132,10 @@ class Sinks:
 
 
 async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt | None:
-    """Tells a sink one thing, as the contract says: what is not open yet is opened, and so is what was over and has
-    come back (`again`). None: it does not want to know."""
+    """Call the sink's method for an event, as the contract says; None: the sink does not want it.
+
+    An incident without a receipt is opened, and so is one that was over and has come back (`again`).
+    """
     if event.what == "digest":
         return await sink.digest(event) if sink.can("digest") else None
     if event.receipt is None:
@@ -148,7 +150,7 @@ async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt
 
 
 def event_of(taken: Taken, connection: Connection) -> Event:
-    """The event that a message stands for. Raises Undeliverable for one that nobody can read."""
+    """Build the event that a message stands for. Raises Undeliverable for an unreadable payload."""
     payload: Mapping[str, Any] = taken.message.payload
     try:
         return Event(
@@ -167,7 +169,7 @@ def event_of(taken: Taken, connection: Connection) -> Event:
 
 
 def _checked(receipt: object, slug: str) -> Receipt:
-    """What a plugin gave back, if it is what the contract says. Raises Permanent."""
+    """Validate what a plugin returned as a receipt, without a URL that is not http(s). Raises Permanent."""
     if not isinstance(receipt, Receipt):
         raise Permanent(f"the plugin {slug} gave back a {type(receipt).__name__} instead of a Receipt")
     try:

@@ -1,11 +1,11 @@
-"""Delivers what waits in the outbox: to Slack and to every sink, several streams at once, each in its order.
+"""Delivery worker: sends what waits in the outbox to Slack and to every sink, several streams at once, each in order.
 
-One loop does all of a replica's bookkeeping: a single transaction notes how attempts ended and takes the next ones, so
-that ten deliveries a moment cost one commit. The remote calls happen between these transactions, never inside one. Each
-lane (Slack, and each connection) has its own room, so that a sink that is slow or down holds up nobody else.
+One loop does all of a replica's bookkeeping: a single transaction records how attempts ended and leases the next ones,
+so that ten deliveries a moment cost one commit. The remote calls happen between these transactions, never inside one.
+Each lane (Slack, and each connection) has its own limit, so that a sink that is slow or down holds up nobody else.
 
-A process that dies leaves leases behind; when they run out the rows are taken again. So a call may come twice, and what
-it makes has an id that is the same each time.
+A process that dies leaves leases behind; when they expire, the rows are leased again. So a call may be repeated, and
+what it makes has an id that is the same each time.
 """
 
 import asyncio
@@ -32,32 +32,35 @@ from outlay.outbox import SLACK, Ended, Message
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
 from outlay.plugin.events import Receipt
 
-LANE_AT_ONCE = 10  # deliveries under way down one lane: as many as a client has connections
-AT_ONCE = 64  # down all lanes of sinks together; Slack's are not among them
+LANE_AT_ONCE = 10  # deliveries in flight on one lane: as many as a client has connections
+AT_ONCE = 64  # on the lanes of all sinks together; Slack's are not counted
 MAX_ATTEMPTS = 400  # about two days of trying, with the waits below
-MAX_CRASHES = 5  # attempts of a plugin that raises what is none of the five errors
-BACKOFF_SECONDS = 2.0  # doubled with each attempt; what is waited is a random part of it
+MAX_CRASHES = 5  # attempts with a plugin that raises none of the five errors
+BACKOFF_SECONDS = 2.0  # doubled with each attempt; the wait is a random part of it
 MAX_BACKOFF_SECONDS = 900.0
 MAX_DOUBLINGS = 20
-REAUTH_SECONDS = 5  # before a credential that may have been replaced meanwhile is tried
+REAUTH_SECONDS = 5  # wait before a retry: the credential may have been replaced meanwhile
 TIMEOUT_SECONDS = 30
-LOOK_AGAIN_SECONDS = 0.5  # while deliveries are under way: has something else come due?
+LOOK_AGAIN_SECONDS = 0.5  # while deliveries are in flight, look for newly due messages this often
 MAX_NOTES_CHARACTERS = 500
 log = logging.getLogger("outlay.clock")
 _chance = random.SystemRandom()
 
 
 class Undeliverable(Exception):
-    """A message that cannot be delivered however often it is tried; the text says why."""
+    """Message that cannot be delivered however often it is tried; the text says why."""
 
 
 class Broke(Exception):
-    """A plugin raised what is none of the five errors. The log has it; people are told its kind alone."""
+    """Failure of a plugin with none of the five errors. The log has it; people see only the type of the exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A message with what a sink has to know: its connection, and what was made of this incident before."""
+    """Leased message with what a sink needs: its connection and the incident's receipt.
+
+    `before`: if it has no receipt yet, that of the subject's previous incident.
+    """
 
     message: Message
     connection: Connection | None = None
@@ -67,7 +70,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How an attempt went: what was given back, or the error."""
+    """Result of an attempt: the receipt that was returned, or the error."""
 
     taken: Taken
     receipt: Receipt | None = None
@@ -79,15 +82,18 @@ OnReceipt = Callable[[AsyncSession, Message, Receipt], Awaitable[None]]
 
 
 class Carrier(Protocol):
-    """Takes messages to sinks."""
+    """Protocol of the part that delivers messages to sinks."""
 
     async def deliver(self, taken: Taken) -> Receipt | None:
-        """Tells one thing. None: there was nothing to tell. Raises a PluginError, Undeliverable, or anything."""
+        """Deliver one message; None: nothing had to be sent. Raises PluginError, Undeliverable, or any exception."""
         ...
 
 
 class Deliveries:
-    """`deliver` says it in Slack, `sinks` tells sinks. `on_receipt` runs in the transaction that keeps a receipt."""
+    """Outbox worker. `deliver` posts to Slack, `sinks` calls sinks.
+
+    `on_receipt` runs in the transaction that stores a receipt.
+    """
 
     def __init__(
         self,
@@ -109,7 +115,7 @@ class Deliveries:
         self._ended: list[_Outcome] = []
 
     async def run(self) -> None:
-        """Delivers until nothing is due and nothing is under way."""
+        """Deliver until nothing is due and nothing is in flight."""
         try:
             while True:
                 if self._ended or await self._due():
@@ -124,7 +130,7 @@ class Deliveries:
             await self._stop()
 
     async def forget_old(self) -> None:
-        """Deletes what was said long ago."""
+        """Delete messages that were sent long ago."""
         async with self._database.write() as session:
             await outbox.forget_old(session, self._clock.now())
 
@@ -135,7 +141,7 @@ class Deliveries:
                 self._ended.append(task.result())
 
     async def _stop(self) -> None:
-        """Whatever is still under way ends; its lease runs out, and it is tried again."""
+        """Cancel what is still in flight; its lease expires, and it is tried again."""
         for task in self._flying:
             task.cancel()
         await asyncio.gather(*self._flying, return_exceptions=True)
@@ -146,7 +152,7 @@ class Deliveries:
             return bool(await outbox.due(session, self._clock.now()))
 
     async def _turn(self) -> None:
-        """One transaction: notes what has ended, takes what is due; then the calls begin."""
+        """Record finished attempts and lease due messages in one transaction, then start their calls."""
         now = self._clock.now()
         ended = list(self._ended)
         async with self._database.write() as session:
@@ -168,7 +174,7 @@ class Deliveries:
         for lane in found:
             connection = connections.get(lane)
             if connection and connection.disconnected_at is None and connection.state in ("needs_reauth", "paused"):
-                continue  # it waits until it is mended
+                continue  # waits until the credential or setting is fixed
             most = healths.get(lane, WELL).room(now, LANE_AT_ONCE) - busy[lane]
             most = most if lane == SLACK else min(most, left)
             if most <= 0:
@@ -192,7 +198,7 @@ class Deliveries:
             raise
         except TimeoutError:
             return _Outcome(taken, error=TimeoutError(f"it took longer than {TIMEOUT_SECONDS} seconds"))
-        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, the row says so
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, the row records it
             return _Outcome(taken, error=error)
 
     async def _conclude(
@@ -203,7 +209,7 @@ class Deliveries:
         for outcome, ending in zip(outcomes, endings, strict=True):
             message = outcome.taken.message
             if message.id not in ours:
-                continue  # it took so long that somebody else took it over
+                continue  # its lease expired, and another process took it over
             if ending.error and message.kind:
                 level = logging.ERROR if ending.status == "dead" else logging.WARNING
                 log.log(level, "delivery failed", extra={"kind": message.kind, "why": ending.error})
@@ -220,7 +226,7 @@ class Deliveries:
         healths: dict[int, Health],
         now: datetime,
     ) -> None:
-        """What the outcomes say of the lane and of its connection."""
+        """Update the health of a lane, and of its connection, from the outcomes."""
         before = found = healths.get(lane, WELL)
         for outcome in outcomes:
             error = outcome.error
@@ -239,7 +245,7 @@ class Deliveries:
     async def _mark(
         self, session: AsyncSession, lane: int, outcomes: Sequence[_Outcome], found: Health, now: datetime
     ) -> None:
-        """The connection says how its deliveries go; its admins hear of a credential that no longer works, once."""
+        """Set the connection's state from its outcomes; notify its admins once if the credential is refused."""
         last = outcomes[-1]
         used = last.taken.connection
         reauth = next((one.error for one in outcomes if isinstance(one.error, NeedsReauth)), None)
@@ -249,7 +255,7 @@ class Deliveries:
             return
         row = await session.get(Connection, lane, with_for_update=True, populate_existing=True)
         if row is None or row.disconnected_at is not None or row.fingerprint != used.fingerprint:
-            return  # let go, or given another credential, meanwhile
+            return  # disconnected, or given another credential, meanwhile
         known = row.state == "needs_reauth"
         if reauth or wrong or shut:
             row.state = "needs_reauth" if reauth else "failing"
@@ -285,7 +291,7 @@ class Deliveries:
         if isinstance(error, RateLimited):
             return Ended(message, again_at=max(error.retry_at, now + timedelta(seconds=1)), error=words, counted=False)
         if isinstance(error, NeedsReauth):
-            soon = now + timedelta(seconds=REAUTH_SECONDS)  # and then its lane waits for the credential
+            soon = now + timedelta(seconds=REAUTH_SECONDS)  # by then its lane waits for the credential
             return Ended(message, again_at=soon, error=words, counted=False)
         if isinstance(error, (Undeliverable, Permanent, BadConfig)) or message.attempts >= MAX_ATTEMPTS:
             return Ended(message, "dead", error=words)
@@ -296,7 +302,7 @@ class Deliveries:
 
 
 def backoff_seconds(attempts: int) -> float:
-    """How long to wait after so many attempts: a random part of a bound that doubles, and at least a second."""
+    """Return the wait after so many attempts: a random part of a bound that doubles, at least a second."""
     bound = min(BACKOFF_SECONDS * 2 ** min(attempts, MAX_DOUBLINGS), MAX_BACKOFF_SECONDS)
     return _chance.uniform(1, bound)
 
@@ -304,7 +310,7 @@ def backoff_seconds(attempts: int) -> float:
 async def _with_receipts(
     session: AsyncSession, messages: Sequence[Message], connection: Connection | None
 ) -> list[Taken]:
-    """What sinks have to know beside a message. A payload that says nothing of an incident has nothing of that."""
+    """Pair messages with the receipts that sinks need; a payload without an incident has none."""
     wanted: dict[str, str] = {}
     for message in messages:
         if message.lane != SLACK:
@@ -319,7 +325,7 @@ async def _with_receipts(
 
 
 def _words(error: BaseException | str) -> str:
-    """What went wrong, for people."""
+    """Describe an error for people."""
     if isinstance(error, str):
         return error
     if isinstance(error, BadConfig):

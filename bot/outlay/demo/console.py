@@ -1,6 +1,6 @@
-"""The voice of the demo: headings, the narrator's lines, what people type, and what they then see.
+"""Console output of the demo: headings, narration, what people type, and what they then see.
 
-Plain text where nobody watches a terminal; in one, quiet colours and a line of progress that is overwritten.
+Plain text where output is no terminal; in a terminal, muted colors and a progress line that is overwritten.
 """
 
 import io
@@ -19,22 +19,23 @@ _CLEAR_LINE = "\r\x1b[2K"
 
 
 class Drawn(Protocol):
-    """A reply, a modal, a Home tab."""
+    """Anything that can be printed: a reply, a modal, a Home tab."""
 
     def draw(self, console: Console) -> None:
-        """Prints it."""
+        """Print it to the console."""
         ...
 
 
 class _Console(Console):
-    """rich would end the process when whoever reads us has enough; the command line knows what to do then."""
+    """Console that leaves a broken pipe to the command line, where rich itself would end the process."""
 
     def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError, which the command line handles."""
         raise BrokenPipeError
 
 
 class Narrator:
-    """Prints. `scenes` counts the headings so far."""
+    """Printer of the demo's output. `scenes` counts the headings so far."""
 
     def __init__(self, console: Console | None = None) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -46,33 +47,33 @@ class Narrator:
         self._progress_at = 0.0
 
     def line(self, text: str = "", style: str = "") -> None:
-        """A plain line."""
+        """Print a plain line."""
         self.console.print(Text(text, style))
 
     def scene(self, title: str) -> None:
-        """A new scene."""
+        """Print the heading of a new scene."""
         self.scenes += 1
         self.console.print()
         self.console.print(Rule(Text(f"{self.scenes}  {title}", "bold"), align="left", style="dim"))
         self.console.print()
 
     def say(self, text: str) -> None:
-        """The narrator speaks."""
+        """Print a paragraph of narration."""
         self.console.print(Padding(Text(text, "italic"), (0, 0, 1, 0)))
 
     def typed(self, who: str, line: str) -> None:
-        """What somebody types."""
+        """Print a line as a person types it."""
         self.console.print(Text.assemble((who, "bold green"), (" › ", "dim"), (line, "bold")))
         self.console.print()
 
     def shows(self, drawn: Drawn, *, gap: bool = False) -> None:
-        """What they then see. `gap`: with an empty line after it, which messages have by themselves."""
+        """Print what the person then sees. `gap`: with an empty line after it, which messages have by themselves."""
         drawn.draw(self.console)
         if gap:
             self.console.print()
 
     def progress(self, text: str) -> None:
-        """What is being done right now."""
+        """Show what is being done right now."""
         if self.console.is_terminal:
             self.console.file.write(f"{_CLEAR_LINE}  {text}"[: self.console.width + len(_CLEAR_LINE) - 1])
             self.console.file.flush()
@@ -82,15 +83,15 @@ class Narrator:
             self.flush()
 
     def progress_done(self) -> None:
-        """Takes the line of progress away."""
+        """Erase the line of progress."""
         if self.console.is_terminal:
             self.console.file.write(_CLEAR_LINE)
 
     def prompt(self, text: str) -> None:
-        """Says that somebody may type."""
+        """Print the prompt for input."""
         self.console.file.write(text)
         self.console.file.flush()
 
     def flush(self) -> None:
-        """Shows what was printed so far, also where output is a file."""
+        """Write out what was printed so far, also where output is a file."""
         self.console.file.flush()

@@ -1,10 +1,10 @@
-"""The stage of the demo: stand-ins on loopback, and a real house with a real bot between them, for one `with` block.
+"""Environment of the demo: fakes on loopback, and the real services and bot between them, for one `with` block.
 
     async with stage(date(2026, 11, 24)) as on_stage:
         reply = await on_stage.chat.command("/spend", user="U04DANA")
 
-Nothing of the user's is touched: settings come from a mapping made here, books and key file lie in a folder that goes
-away with the block, and SLACK_…, OUTLAY_… and proxies of the environment are out of sight meanwhile.
+Nothing of the user's is touched: settings come from a mapping made here, the database and the key file are in a folder
+that is deleted after the block, and SLACK_…, OUTLAY_… and proxies are hidden from the environment meanwhile.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ from outlay.spend.answer import Answer
 LOOPBACK = "127.0.0.1"
 BEGINS = timedelta(hours=2, minutes=3, seconds=5)  # of its day, UTC
 WEEK = timedelta(days=7)
-CATCH_UP_SECONDS = 120.0  # many times what it takes; a machine may be very busy
+CATCH_UP_SECONDS = 120.0  # many times the usual duration, since a machine may be very busy
 LOOK_AGAIN_SECONDS = 0.1
 LOG_FILE = "outlay.log"
 ALERT_CHANNEL = "G03FINANCE"  # #finance
@@ -51,12 +51,12 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class NotHeld(Exception):
-    """Something did not come out as it should; the text says what, in one line."""
+    """Expectation of the demo that was not met; the text says what, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the books are. `days`: different UTC days with entries."""
+    """Progress of reading the ledger. `days`: different UTC days with entries."""
 
     entries: int
     days: int
@@ -65,7 +65,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything that plays."""
+    """Running environment: clock, company, fakes, services and bot."""
 
     clock: ShiftedClock
     company: Company
@@ -82,34 +82,37 @@ class Stage:
     folder: Path
 
     def user(self, name: str) -> str:
-        """A person's Slack id by first name. Raises LookupError if nobody is called so."""
+        """Return a person's Slack id by first name. Raises LookupError if there is no such person."""
         for person in self.slack.world.people.values():
             if person.name == name.lower() and not person.is_bot:
                 return person.id
         raise LookupError(name)
 
     async def ask(self, words: str) -> Answer:
-        """What the books answer, as figures."""
+        """Return the answer of the books to a question, as figures."""
         return await self.home.asking.spend(await self.home.workspace(), words)
 
     async def connections(self) -> list[ConnectionView]:
-        """What is connected."""
+        """Return all connections."""
         return await self.home.connections.views(await self.home.workspace())
 
     async def progress(self) -> Progress:
-        """Counted in the books themselves, and at the ledger's door."""
+        """Count entries and days in the database, and requests at the fake OpenRouter."""
         async with self.home.database.read() as session:
             row = (await session.execute(text("SELECT COUNT(*), COUNT(DISTINCT start / 86400) FROM entry"))).one()
         return Progress(int(row[0]), int(row[1]), len(self.openrouter.journal.asked))
 
     def move_to(self, hour: int, minute: int) -> None:
-        """Moves the clock on to a few seconds after this time of today; never back."""
+        """Move the clock on to a few seconds after this time of today; never back."""
         midnight = self.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         wanted = midnight + timedelta(hours=hour, minutes=minute, seconds=BEGINS.seconds % 60)
         self.clock.advance(max(wanted - self.clock.now(), timedelta(0)))
 
     async def catch_up(self) -> None:
-        """Lets the bot's own clockwork do what is due by now. Raises NotHeld if the ledger is not read by then."""
+        """Run the jobs of the bot that are due by now.
+
+        Raises NotHeld if a ledger is not read in time, or a connection is not ok.
+        """
         wanted = self.clock.now().replace(microsecond=0)
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
@@ -129,7 +132,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(today: date) -> AsyncIterator[Stage]:
-    """Opens the stage shortly after two of this day, UTC."""
+    """Open the environment, with its clock shortly after 02:00 UTC of this day."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_without_the_users_own())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-demo-")))
@@ -172,13 +175,13 @@ def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
 
 
 def _since_last_week(company: Company, midnight: datetime) -> Company:
-    """A view of the company whose story at this ledger is young: the demo's audience waits while it is read."""
+    """Shorten the company's history at this ledger to a week, since the audience waits while it is read."""
     company.start = max(company.start, midnight - WEEK)
     return company
 
 
 def _people(company: Company) -> list[Person]:
-    """The company's developers as members of its Slack."""
+    """Build the members of the fake Slack from the company's developers."""
     return [
         Person(
             one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin
@@ -189,7 +192,7 @@ def _people(company: Company) -> list[Person]:
 
 @contextmanager
 def _without_the_users_own() -> Iterator[None]:
-    """Whoever tries the demo may have a real bot's settings, or a proxy that knows nothing of loopback."""
+    """Hide the user's own settings of a real bot, and their proxies, which may not reach loopback."""
     hidden = {
         name: os.environ.pop(name)
         for name in list(os.environ)

@@ -1,7 +1,7 @@
-"""`outlay demo --serve`: the stage stays, and whoever sits at the terminal types the slash commands.
+"""`outlay demo --serve`: the environment stays open, and the user at the terminal types the slash commands.
 
 Lines are read by a thread straight from the file descriptor, so that a terminal, a pipe and a file all work, and the
-end of the process never waits for somebody to press Enter.
+end of the process never waits for the user to press Enter.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _AS = re.compile(r"as\s+@?(\w+)\s*:\s*(.*)", re.IGNORECASE)
 
 
 async def serve(on: Stage, tell: Narrator) -> None:
-    """Plays what is typed until `quit` or the end of input. Time runs on, and the bot goes on polling."""
+    """Run what is typed until `quit` or the end of input. Time runs on, and the bot goes on polling."""
     names = [person.name for person in on.slack.world.people.values() if not person.is_bot]
     tell.line(f"The stage stays open; its clock says {on.clock.now():%H:%M} UTC and runs on, and so does the runaway")
     tell.line("agent: the bot reads it anew every minute. Type, for example:")
@@ -75,7 +75,7 @@ async def _do(on: Stage, tell: Narrator, user: str, line: str) -> None:
 
 
 async def _lines(tell: Narrator) -> AsyncIterator[str]:
-    """What comes in on standard input, line by line, until its end."""
+    """Yield the lines of standard input until its end."""
     loop, waiting = asyncio.get_running_loop(), asyncio.Queue[str | None](LINES_WAITING_MAX)
 
     def hand_over(line: str | None) -> None:
@@ -83,8 +83,8 @@ async def _lines(tell: Narrator) -> AsyncIterator[str]:
 
     def read() -> None:
         rest = b""
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            with suppress(OSError):  # there is no standard input, or its terminal went
+        with suppress(RuntimeError):  # the event loop has ended meanwhile
+            with suppress(OSError):  # there is no standard input, or its terminal was closed
                 while chunk := os.read(0, READ_BYTES):
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:

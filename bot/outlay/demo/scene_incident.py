@@ -1,6 +1,6 @@
-"""The night of the demo: two keys spend alike, one because somebody planned it, one because it is caught in a loop.
+"""Incident scene of the demo: two keys spend alike, one because it was planned, one because it is caught in a loop.
 
-Only the second rings. What people see of it is drawn from the message as it stands in the stand-in's channel.
+Only the second raises an alert. What people see of it is drawn from the message in the fake Slack's channel.
 """
 
 from datetime import timedelta
@@ -24,21 +24,21 @@ LOOKS = 4
 
 
 class _Standing:
-    """A message as it stands in the channel right now."""
+    """Message of a channel, drawn in its current state."""
 
     def __init__(self, on: Stage, message: Message) -> None:
         self._on = on
         self._message = message
 
     def draw(self, console: Console) -> None:
-        """Prints it."""
+        """Print the message."""
         names, shown = self._on.chat.names, self._message
         where = f"#{names[shown.channel]}{', in its thread' if shown.thread_ts else ''}"
         render_message(shown.blocks, shown.text, console=console, where=where, names=names)
 
 
 async def plan_ahead(on: Stage, tell: Narrator) -> None:
-    """A developer says that an agent will work through the night."""
+    """Declare planned work as a developer: an agent will work through the night."""
     tell.say(f"{clock_of(on)}. {PLANNER.title()} lets {PLANNED} evaluate models tonight, and says so beforehand.")
     overview = modal_of(await type_in(on, tell, PLANNER, "/spend alerts"))
     form = modal_of(await overview.click("alerts:plan"))
@@ -53,7 +53,7 @@ async def plan_ahead(on: Stage, tell: Narrator) -> None:
 
 
 async def run_away(on: Stage, tell: Narrator) -> None:
-    """From 02:10 on an agent loops, and a planned batch spends as much beside it; only one of them rings."""
+    """Play the night: from 02:10 on an agent loops, a planned batch spends as much, and only the first alerts."""
     on.move_to(2, 10)
     await on.catch_up()
     tell.say(f"{clock_of(on)}. Everybody sleeps. Before:")
@@ -107,7 +107,7 @@ async def _acknowledge(on: Stage, tell: Narrator, message: Message) -> None:
 
 
 def _alert(on: Stage) -> Message | None:
-    """The one living message. Raises NotHeld if there are more."""
+    """Return the message about the incident; None if there is none. Raises NotHeld if there are more."""
     found = [message for message in on.chat.messages(ALERT_CHANNEL) if not message.thread_ts]
     if len(found) > 1:
         raise NotHeld(f"there are {len(found)} messages about one incident")
@@ -123,7 +123,7 @@ async def _today(on: Stage) -> int:
 
 
 async def _usual_day(on: Stage) -> int:
-    """The dearest of its last seven whole days."""
+    """Return the cost of the most expensive of its last seven whole days."""
     yesterday = on.clock.now().date() - timedelta(days=1)
     answer = await on.ask(f"from {yesterday - timedelta(days=6)} to {yesterday} key:{RUNS_AWAY} by day")
     return max((line.cost_nano_usd or 0 for line in answer.lines), default=0)

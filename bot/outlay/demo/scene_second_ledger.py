@@ -1,6 +1,6 @@
-"""The other bills of the demo: some keys go to Anthropic directly, and with it connected one answer holds both ledgers.
+"""Second-ledger scene of the demo: some keys go to Anthropic directly; once connected, one answer holds both ledgers.
 
-Anthropic tells dollars by the hour; what is younger comes from its tokens. So whole days are compared to the
+Anthropic reports dollars by the hour; what is younger is computed from its tokens. So whole days are compared to the
 nano-dollar, and nothing is counted twice.
 """
 
@@ -22,7 +22,7 @@ DAY = timedelta(days=1)
 
 
 async def connect(on: Stage, tell: Narrator) -> None:
-    """The admin connects Anthropic, and asks across both."""
+    """Connect Anthropic as the admin, and ask across both ledgers."""
     keys = wording.counted(len([key for key in on.anthropic.company.keys if key.hash and not key.deleted]), "key")
     tell.say(
         f"{clock_of(on)}. For a week now {keys} have been going to Anthropic directly, past OpenRouter. The same "
@@ -44,7 +44,7 @@ async def connect(on: Stage, tell: Narrator) -> None:
 
 
 async def compare(on: Stage, tell: Narrator) -> None:
-    """Whole days of Anthropic's, as the books have them and as the company knows them."""
+    """Compare whole days of Anthropic's spend in the books with those of the company."""
     midnight = on.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     company = on.anthropic.company
     books = await on.ask(f"from {on.company.start.date()} to {(midnight - DAY).date()} ledger:{LEDGER}")

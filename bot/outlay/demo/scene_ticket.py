@@ -1,6 +1,6 @@
-"""The ticket of the demo: an admin connects Linear before the night, and in the morning an issue is there.
+"""Ticket scene of the demo: an admin connects Linear before the night, and in the morning an issue is there.
 
-Nobody files it. What is drawn of it is read off the stand-in, as a person would see it in Linear.
+The bot files it. What is drawn of it is read from the fake Linear, as a person would see it there.
 """
 
 import re
@@ -20,11 +20,11 @@ from outlay.fakes.linear.server import API_KEY
 FILED_FROM_USD = "5"
 PRIORITIES = ("No priority", "Urgent", "High", "Medium", "Low")
 _SECTION = re.compile(r"^\+\+\+ ?(.*)$", re.MULTILINE)
-_UNSEEN = "\u200b"  # breaks what Linear would make a link; nobody sees it
+_UNSEEN = "\u200b"  # invisible; keeps Linear from making a link of the text
 
 
 class Issue:
-    """An issue as Linear shows it."""
+    """Issue as Linear shows it."""
 
     def __init__(self, on: Stage, issue: dict[str, Any]) -> None:
         self._issue = issue
@@ -33,7 +33,7 @@ class Issue:
         self._labels = [str(label["name"]) for label in issue["labels"](None)["nodes"]]
 
     def draw(self, console: Console) -> None:
-        """Prints it."""
+        """Print the issue."""
         issue = self._issue
         assignee = issue["assignee"]["name"] if issue["assignee"] else "nobody assigned"
         facts = (PRIORITIES[issue["priority"]], issue["state"]["name"], *self._labels, assignee)
@@ -53,7 +53,7 @@ class Issue:
 
 
 async def connect(on: Stage, tell: Narrator) -> None:
-    """An admin connects Linear: the key first, then the team, out of those that the key sees."""
+    """Connect Linear as an admin: the key first, then the team, out of those that the key sees."""
     tell.say(
         f"Alice wants an issue in Linear for whatever costs {FILED_FROM_USD} dollars more than usual. The same "
         "command, another form, and the address of the stand-in under Advanced:"
@@ -72,7 +72,7 @@ async def connect(on: Stage, tell: Narrator) -> None:
 
 
 async def show(on: Stage, tell: Narrator) -> None:
-    """The issue that was filed by itself, and that it and the message know each other."""
+    """Show the issue that the bot filed, and check that it and the message in Slack link to each other."""
     issues = list(on.linear.issues.values())
     if len(issues) != 1:
         raise NotHeld(f"one incident made {len(issues)} issues")
@@ -93,6 +93,6 @@ async def show(on: Stage, tell: Narrator) -> None:
 
 
 def _text(markdown: str) -> RenderableType:
-    """Linear's Markdown: a section that folds is drawn open."""
+    """Render Linear's Markdown; a section that folds is drawn open."""
     plain = _SECTION.sub(lambda found: f"**▾ {found[1]}**" if found[1] else "", markdown.replace(_UNSEEN, ""))
     return Markdown(plain, hyperlinks=False)

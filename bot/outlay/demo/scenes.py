@@ -1,9 +1,9 @@
-"""The scenes of the demo but for the alert, which is in `story_alert`.
+"""Scenes of the demo except the incident, which is in `story_alert`.
 
-Every figure in them is asked of the bot or counted; none is written here.
+Every figure in them comes from the bot or is counted; none is written here.
 
-A scene drives the stand-ins as people would and prints what they see. What ought to hold is looked at on the way, and
-NotHeld says what did not.
+A scene drives the fakes as users would and prints what they see. Expectations are checked on the way, and NotHeld says
+which was not met.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ ONLY_AUTO = "alice-experiments"
 
 
 async def connect(on: Stage, tell: Narrator) -> None:
-    """The admin connects OpenRouter: first with the wrong kind of key, then with the right one."""
+    """Connect OpenRouter as the admin: first with the wrong kind of key, then with the right one."""
     people, agents, keys = len(on.company.staff.people), len(on.company.staff.agents), len(on.company.keys)
     tell.say(
         f"{clock_of(on)}. {on.slack.world.team_name} has {people} developers, {agents} agents and {keys} keys at "
@@ -56,7 +56,7 @@ async def connect(on: Stage, tell: Narrator) -> None:
 
 
 async def back_fill(on: Stage, tell: Narrator) -> None:
-    """The bot reads what the ledger still has."""
+    """Let the bot read all history that the ledger still has."""
     tell.say("Nobody has to ask for it: the bot polls. The first time it reads as far back as the ledger remembers.")
     began = on.clock.monotonic()
     reading = asyncio.create_task(on.catch_up())
@@ -74,7 +74,7 @@ async def back_fill(on: Stage, tell: Narrator) -> None:
 
 
 async def ask(on: Stage, tell: Narrator) -> None:
-    """A developer asks; openrouter/auto shows what really ran; a typo is answered with what would have worked."""
+    """Ask as a developer: openrouter/auto shows what really ran; a typo is answered with what would have worked."""
     on.move_to(2, 5)
     await on.catch_up()
     tell.say(f"{clock_of(on)}. Dana wants to know where the month's money went. Only she sees the answer.")
@@ -88,7 +88,7 @@ async def ask(on: Stage, tell: Narrator) -> None:
 
 
 async def examine(on: Stage, tell: Narrator) -> None:
-    """What the doctor says of this very house."""
+    """Run `outlay doctor` on the demo's own services."""
     tell.typed("terminal", "outlay doctor")
     checks = await checkup(on.home)
     terminal.checks(checks)
@@ -98,13 +98,13 @@ async def examine(on: Stage, tell: Narrator) -> None:
 
 
 async def type_in(on: Stage, tell: Narrator, who: str, line: str) -> Reply:
-    """Somebody types a command; gives what they then see."""
+    """Type a command as this person; return what they then see."""
     tell.typed(who, line)
     return await on.chat.command(line, user=on.user(who))
 
 
 def modal_of(reply: Reply) -> Modal:
-    """The modal that has opened. Raises NotHeld if none has."""
+    """Return the modal that has opened. Raises NotHeld if none has."""
     if reply.modal is None:
         raise NotHeld(f"no modal opened; the bot said: {reply.text or 'nothing'}")
     return reply.modal
@@ -131,5 +131,5 @@ async def _say_what_auto_became(on: Stage, tell: Narrator) -> None:
 
 
 def clock_of(on: Stage) -> str:
-    """What the stage's clock says."""
+    """Format the time of the demo's clock."""
     return f"{on.clock.now():%H:%M} UTC"

@@ -1,7 +1,7 @@
-"""The story that `outlay demo` tells: one night at an invented company, played by the real bot on loopback.
+"""Story that `outlay demo` tells: one night at an example company, played by the real bot on loopback.
 
-What is simulated is said on the first line. The scenes are in `story_scenes`, `story_alert`, `story_ticket` and
-`story_bills`, the sums in `story_sums`, and what `--serve` adds in `story_serve`.
+The first line says what is simulated. The scenes are in `story_scenes`, `story_alert`, `story_ticket` and
+`story_bills`, the comparison of sums in `story_sums`, and what `--serve` adds in `story_serve`.
 """
 
 import asyncio
@@ -12,19 +12,19 @@ from datetime import date
 from outlay import logs
 from outlay.demo.console import Narrator
 
-STOPPED = 130  # as the shell has it for Ctrl-C
+STOPPED = 130  # the shell's exit code for Ctrl-C
 SIMULATED = "Simulated: Slack, OpenRouter, Linear, Anthropic (all on 127.0.0.1); the company."
 REAL = "Real: the bot, its books, its sockets, its HTTP. No account; nothing leaves this\nmachine."
 
 
 class _Telling:
-    """Whether the story has been told; then Ctrl-C is an ordinary goodbye."""
+    """Flag that the story is complete; from then on Ctrl-C is an ordinary exit."""
 
     told = False
 
 
 async def demo(*, serve: bool, today: date) -> int:
-    """Tells the story of this day, and with `serve` lets the audience play on. Gives the exit code."""
+    """Run the demo on this day, and with `serve` let the user continue it. Returns the exit code."""
     tell, telling = Narrator(), _Telling()
     tell.line(SIMULATED, "bold")
     tell.line(REAL)
@@ -79,8 +79,8 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> 
         sys.stderr.write(f"the demo did not hold: {logs.one_line(str(error))}\n")
         return 1
     except BrokenPipeError:
-        raise  # whoever read us has enough
-    except Exception as error:  # noqa: BLE001  its log goes away with the stage, so all that is known is said here
+        raise  # the reader of our output is gone; the command line handles it
+    except Exception as error:  # noqa: BLE001  the log is deleted with the stage, so the error is printed here
         tell.flush()
         sys.stderr.write(f"the demo broke off: {logs.cut(logs.one_line(logs.redact_shapes(logs.fold(error))))}\n")
         return 1

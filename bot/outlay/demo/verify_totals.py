@@ -1,6 +1,6 @@
-"""The end of the story: do the books say what the invented company really spent, to the nano-dollar?
+"""Final check of the demo: the books hold what the example company really spent, to the nano-dollar.
 
-The company knows the truth by itself, minute by minute; the books only know what they read at the ledger's door.
+The company computes its spend minute by minute; the books only know what they read from the ledger.
 """
 
 from collections import defaultdict
@@ -18,11 +18,11 @@ from outlay.spend.answer import Answer, Line
 TRIES = 3
 
 
-PAID = "paid_nano_usd"  # credits, and what went upstream on own keys: no other ledger counts that here
+PAID = "paid_nano_usd"  # credits and BYOK, which no other ledger counts here
 
 
 async def compare(on: Stage, tell: Narrator) -> None:
-    """Compares, by the whole, by model and by day, and looks for the keys in all that was written."""
+    """Compare sums in total, by model and by day, and search all output for the keys."""
     minute = await _read_in_one_minute(on)
     period = f"from {on.company.start.date()} to {minute.date()}"
     by_model, by_day = await on.ask(f"{period} by model top 100"), await on.ask(f"{period} by day")
@@ -53,7 +53,7 @@ async def compare(on: Stage, tell: Narrator) -> None:
 
 
 def _spending(answer: Answer) -> list[Line]:
-    """The lines with money in them; the company's truth lists no others."""
+    """Return the lines with money in them; the company's truth lists no others."""
     return [line for line in answer.lines if line.cost_nano_usd]
 
 
@@ -63,7 +63,7 @@ def _same(what: str, books: object, truth: object) -> None:
 
 
 async def _read_in_one_minute(on: Stage) -> datetime:
-    """Has the ledger read, and gives the minute in which that began and ended: the truth up to it is what was read."""
+    """Read the ledger within one minute, and return that minute: the truth up to it is what was read."""
     for _ in range(TRIES):
         now = on.clock.now() + timedelta(minutes=1)
         on.move_to(now.hour, now.minute)
@@ -75,7 +75,7 @@ async def _read_in_one_minute(on: Stage) -> datetime:
 
 
 def look_for(on: Stage, *pasted: str) -> None:
-    """In everything that the house has written and said. These were pasted, and must be nowhere."""
+    """Raise NotHeld if a pasted key is in any file that the bot wrote or in any call to Slack."""
     for key in pasted:
         if key in on.slack.journal.said():
             raise NotHeld("a pasted key was sent back to Slack")

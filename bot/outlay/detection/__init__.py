@@ -1,9 +1,9 @@
-"""Runaways, the same day: what a subject spends now against what it has ever done, explained in numbers.
+"""Same-day anomaly detection: a subject's spend now against its own past, explained in numbers.
 
     detector.feed(at, deltas) -> verdicts;  explain(verdict) -> a sentence
 
-`poll` says what goes in, `verdict` what comes out; `slots`, `walk` and `records` are what is remembered, `weigh` how it
-is judged, `company` what concerns everybody. docs/detection.md tells it to whoever was paged.
+`poll` defines the input, `verdict` the output; `slots`, `walk` and `records` are the state, `weigh` the scoring,
+`company` the workspace-wide check. docs/detection.md explains it to a person who was paged.
 """
 
 from outlay.detection.detector import Detector, Settings

@@ -1,8 +1,8 @@
-"""An hour of history as the polls that a watch would have seen.
+"""Conversion of hourly history into the five-minute polls that a live watch would have seen.
 
-Ledgers tell the past by the hour, and a live watch sees it by the minute. If hours taught as lumps, nothing would be
-known of pauses, and an ordinary morning would look like work without any. So an hour's requests are thrown into its
-twelve slots as they would fall by chance, the same way each time, and its money with them.
+Ledgers report the past by the hour, and a live watch sees it by the minute. If hours were learned as lumps, nothing
+would be known of pauses, and an ordinary morning would look like work without any. So an hour's requests are
+distributed over its twelve slots at random, with a fixed seed, and its money with them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,11 +13,11 @@ from outlay.detection.inputs import Delta
 from outlay.detection.time_slots import SLOT_SECONDS
 
 REQUESTS_WHERE_NOT_TOLD = 8
-THROWS_MAX = 120  # more requests than that leave no slot of an hour empty anyway
+THROWS_MAX = 120  # more requests than that leave no slot of an hour empty
 
 
 def as_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
-    """Deltas of an hour or less, split by the slot. Sums stay exact; anything longer or shorter passes as it is."""
+    """Split deltas of an hour or less by the slot; sums stay exact. Longer or shorter ones are yielded unchanged."""
     for delta in deltas:
         slots = (delta.end - delta.start) // SLOT_SECONDS
         if not 1 < slots <= 12 or delta.cost_nano_usd <= 0:

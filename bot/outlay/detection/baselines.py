@@ -1,9 +1,10 @@
-"""What is usual: a day has one record of each fact, its highest value, and only records are compared with records.
+"""Baselines: each day has one record (its highest value) of each fact; only records are compared with records.
 
-A subject's records are remembered as a mean and a spread of their logarithms that forget by half every fourteen active
-days. Few days of one's own lean on the other subjects' (empirical Bayes), so a newcomer is judged as one of its peers.
-A record far above the usual enters clipped: an incident does not teach itself as normal at once, a new level does
-in days. Since a day counts once, the false-alarm rate is one per day and does not depend on how often one looks.
+A subject's records are stored as a mean and a spread of their logarithms, with a half-life of fourteen active
+days. Where the subject has few days of its own, they are pooled with the other subjects' (empirical Bayes), so a
+newcomer is judged as one of its peers. A record far above the usual enters clipped: an incident does not become normal
+at once, a new level does in days. Since a day counts once, the false-alarm rate is per day and does not depend on how
+often the detector looks.
 """
 
 from dataclasses import dataclass, field, replace
@@ -21,21 +22,21 @@ Facts = tuple[float, ...]
 
 
 def logs(facts: Facts) -> Facts:
-    """Facts on the scale on which they are compared."""
+    """Convert facts to the logarithmic scale on which they are compared."""
     return tuple(log(value + floor) for value, floor in zip(facts, FLOORS, strict=True))
 
 
 def unlog(place: int, value: float) -> float:
-    """Back from that scale."""
+    """Convert one fact back from that scale."""
     return max(0.0, exp(min(value, 60.0)) - FLOORS[place])
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """What a subject's closed days taught. `weight`: days in each mean, the old ones counting less.
+    """What a subject's closed days taught. `weight`: days in each mean, older ones weighted less.
 
-    `active`: how likely a slot of each UTC hour has money, on an active day; `level`, `level_var`: of the logarithm of
-    the dollars in such a slot.
+    `active`: how likely a slot of each UTC hour has money, on an active day; `level`, `level_var`: mean and variance of
+    the logarithm of the dollars in such a slot.
     """
 
     weight: Facts = (0.0,) * len(FACTS)
@@ -49,7 +50,7 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The same of all subjects: where their means lie, how far apart those are, and how far one's own days are."""
+    """Prior from all subjects: where their means lie, how far apart those are, and how far apart a subject's days."""
 
     place: Facts = (1.0, 1.5, 1.9, 2.2, 1.9, 3.3, 2.4, 2.2)
     apart: Facts = (1.2, 1.3, 1.4, 1.5, 0.7, 0.7, 0.5, 0.6)
@@ -61,7 +62,7 @@ class Peers:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What to expect of one subject's day: `mean` and `spread` of each record, on the scale of `logs`."""
+    """Expectation for one subject's day: `mean` and `spread` of each record, on the scale of `logs`."""
 
     mean: Facts
     spread: Facts
@@ -73,7 +74,7 @@ class Baseline:
 
 @dataclass(slots=True)
 class Day:
-    """What a day leaves: its records (None where it was not looked at closely enough to know), activity, levels."""
+    """Summary of a day: its records (None where the data was too coarse to know), activity, levels."""
 
     records: list[float | None]
     active: list[float] = field(default_factory=lambda: [0.0] * 24)
@@ -83,7 +84,7 @@ class Day:
 
 
 def learn(habits: Habits, day: Day, expected: Baseline) -> Habits:
-    """The habits after one more active day."""
+    """Return the habits after one more active day."""
     weights, means, variances = list(habits.weight), list(habits.mean), list(habits.var)
     for place, record in enumerate(day.records):
         if record is None:
@@ -112,7 +113,7 @@ def learn(habits: Habits, day: Day, expected: Baseline) -> Habits:
 
 
 def expect(habits: Habits, peers: Peers) -> Baseline:
-    """A subject's own habits, leaning on its peers where they are young."""
+    """Return the baseline from a subject's habits, shrunk toward its peers while it has few days."""
     means, spreads = [], []
     for place in range(len(FACTS)):
         weight, within, between = habits.weight[place], peers.spread[place] ** 2, peers.apart[place] ** 2
@@ -132,7 +133,7 @@ def expect(habits: Habits, peers: Peers) -> Baseline:
 
 
 def peers_of(everybody: list[Habits], known: Peers) -> Peers:
-    """What the subjects have in common; the first few of a small company lean on `known`."""
+    """Return the prior that the subjects have in common; with few subjects, shrunk toward `known`."""
     places, aparts, spreads = [], [], []
     for place in range(len(FACTS)):
         means = [one.mean[place] for one in everybody if one.weight[place] >= 1.9]

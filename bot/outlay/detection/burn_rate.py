@@ -1,4 +1,4 @@
-"""How fast a subject spends just now, and how fast it usually does at this hour: what recovery is judged by."""
+"""Burn rate of a subject, now and as usual at this hour: the measure of recovery."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ WINDOW_SECONDS = RECENT_SLOTS * SLOT_SECONDS
 
 
 def rate(detector: Detector, subject: str, now: int) -> tuple[int, int]:
-    """Nano-dollars an hour: over the last quarter of an hour, and as is usual in this hour of the week."""
+    """Return nano-dollars an hour: over the last quarter of an hour, and as is usual in this hour of the week."""
     if subject == EVERYBODY:
         every = [_rate(one, detector, now) for one in detector.subjects.values()]
         return sum(now for now, _ in every), sum(usually for _, usually in every)

@@ -1,9 +1,9 @@
-"""What people do not do: not pause, work at any hour, spend evenly. Evidence of it is added up slot by slot.
+"""Evidence of automation, added up slot by slot (CUSUM): no pauses, work at any hour, even spending.
 
 Two sums go up with every slot that a machine explains better than this subject's own habits, go down with every pause,
-and never fall below zero (CUSUM). `tireless` knows only activity: a slot at three at night counts much, one at eleven
+and never fall below zero. `tireless` knows only activity: a slot at three at night counts much, one at eleven
 in the morning little. `machine` also asks whether the slots resemble one another and how they compare with this
-subject's usual slot. Both saturate, so an agent that never sleeps is always at the top of its scale, and is no news.
+subject's usual slot. Both saturate: an agent that never sleeps stays at the top of its scale and raises no alert.
 """
 
 from math import log
@@ -20,7 +20,7 @@ CENT = 0.0001
 
 
 class Walk(NamedTuple):
-    """Where the sums stand after a slot. `run`: observations without a pause; `since`: where `machine` left zero."""
+    """CUSUM state after a slot. `run`: observations without a pause; `since`: where `machine` left zero."""
 
     slot: int
     run: int = 0
@@ -33,7 +33,7 @@ class Walk(NamedTuple):
 
 
 def step(walk: Walk | None, slot: int, usd: float, active: float, usual_level: float, usual_spread: float) -> Walk:
-    """One more observed slot with this much money.
+    """Update the sums with one more observed slot with this much money.
 
     `active`: how likely this subject is active in a slot of this hour, on a day on which it works; `usual_level`,
     `usual_spread`: of the logarithm of its slots' dollars.

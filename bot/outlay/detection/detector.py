@@ -1,7 +1,7 @@
-"""The detector: fed once a poll, it answers who spends as never before. It reads nothing again.
+"""Spend anomaly detector: fed once a poll, it returns verdicts on unusual spend. It rereads no past data.
 
 detector = Detector()
-detector.learn(history)                      # back-filled hours teach, and never ring
+detector.learn(history)                      # back-filled hours teach, and never alert
 for poll in polls:
     for verdict in detector.feed(poll.at, poll.deltas):
         print(explain(verdict))
@@ -36,8 +36,11 @@ SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`sensitivity`: calm, normal, sharp. `floor_nano_usd`: nothing rings before the stretch that looks strange, or the
-    last hour, has cost so much. `zone`: whose midnight a day ends at, in words; detection itself knows no calendar."""
+    """Settings of a detector.
+
+    `sensitivity`: calm, normal, sharp. `floor_nano_usd`: no alert before the unusual stretch, or the last hour, has
+    cost so much. `zone`: whose midnight ends a day in texts; detection itself uses no calendar.
+    """
 
     sensitivity: str = "normal"
     floor_nano_usd: int = 8 * NANO_PER_USD
@@ -46,7 +49,7 @@ class Settings:
 
 @dataclass(slots=True)
 class Hold:
-    """What was said of a subject: it is not said again unless it grows."""
+    """The last alert on a subject; repeats are suppressed unless the spend grows."""
 
     slot: int
     severity: Severity
@@ -62,7 +65,7 @@ class Money(NamedTuple):
 
 
 class Detector:
-    """All state of one workspace."""
+    """Detector state of one workspace."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
@@ -78,28 +81,28 @@ class Detector:
         self._looked = self._newest = -1
 
     def marks(self) -> list[int]:
-        """The few numbers that belong to no subject; for `state`."""
+        """Return the few numbers that belong to no subject; for `state`."""
         return [self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest]
 
     def set_marks(self, marks: list[int]) -> None:
-        """Takes them back."""
+        """Restore what `marks` returned."""
         self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest = marks
 
     def plan(self, plan: Plan) -> None:
-        """Expects this spending from now on. A plan with the same id is replaced."""
+        """Add expected spending, in force from now on. A plan with the same id is replaced."""
         self.plans[plan.id] = plan
 
     def unplan(self, plan_id: str) -> None:
-        """Takes it back: what comes from now on rings again."""
+        """Remove expected spending: later money can alert again."""
         self.plans.pop(plan_id, None)
 
     def learn(self, deltas: Iterable[Delta]) -> None:
-        """Books back-filled history without judging it: once, before the first poll, in any order."""
+        """Learn back-filled history without judging it: once, before the first poll, in any order."""
         for name, group in groupby(sorted(deltas, key=attrgetter("subject", "end")), key=attrgetter("subject")):
             self._subject(name).learn(list(group), self.peers)
 
     def feed(self, at: int, deltas: Deltas) -> list[Verdict]:
-        """One poll. `at`: its time, seconds since 1970; deltas in any order."""
+        """Process one poll and return its verdicts. `at`: its time, seconds since 1970; deltas in any order."""
         slot_now = (at - 1) // SLOT_SECONDS
         if slot_now < self._newest - DAY_SLOTS:
             self._clock_went_back(slot_now)
@@ -126,11 +129,11 @@ class Detector:
         if everybody is None:
             return found
         for verdict in found:
-            self.holds.pop(verdict.subject, None)  # it was not told, so it may be yet
+            self.holds.pop(verdict.subject, None)  # not sent, so it must not suppress a later one
         return [everybody]
 
     def _clock_went_back(self, slot: int) -> None:
-        """The machine's clock was ahead, and now is not: what it booked into a future that was none is forgotten."""
+        """Discard what was booked in the future while the machine's clock was ahead."""
         for subject in self.subjects.values():
             subject.back_to(slot // DAY_SLOTS)
         self.holds = {name: hold for name, hold in self.holds.items() if hold.slot <= slot}
@@ -179,7 +182,7 @@ class Detector:
         shift = SHIFT[self.settings.sensitivity]
         points = detection_scoring.score(found)
         if slot < self._everybody_until or self._expected(EVERYBODY, slot, 0.0):
-            points -= APART  # one who stands out even now
+            points -= APART  # during a workspace-wide anomaly a subject has to stand out further
         lasted = self.lasting[name] = detection_scoring.lasting(self.lasting.get(name), slot, points)
         if points <= NOTICE + shift:
             return None
@@ -289,12 +292,12 @@ class Detector:
 
 
 def _hour_end(moment: datetime) -> datetime:
-    """The end of the hour under way, all of whose money is booked by then."""
+    """Return the end of the current hour, by which all of its money is booked."""
     return moment if not (moment.minute or moment.second) else moment.replace(minute=0, second=0) + timedelta(hours=1)
 
 
 def _facts(look: Look, found: detection_scoring.Evidence, freshness: Freshness) -> tuple[Fact, ...]:
-    """The rows that add something, the weightiest first."""
+    """Return the rows that add to the score, highest first."""
     baseline, rows = look.baseline, []
     places = {"quarter": 0, "hour": 1, "day": 3, "busy": 5, "tireless": 4, "machine": 4}
     day = max(look.facts[3], 0.01)

@@ -1,8 +1,8 @@
-"""How strange is it? A sum of rows, each of which is a fact with a number on both sides.
+"""Anomaly score: a weighted sum of rows, each a fact compared with its usual value.
 
-The score is near the logarithm of the odds that this is a runaway. Its weights were fitted on invented companies
+The score approximates the logarithm of the odds that this is a runaway. Its weights were fitted on invented companies
 (`benchmarks/detection`), never below zero, and rounded; docs/detection.md says which were then moved by hand. Money
-alone says little: people's days differ by factors of ten. What tells a machine that nobody watches is that it does not
+alone says little: people's days differ by factors of ten. What gives away an unattended machine is that it does not
 pause, works at any hour and spends evenly.
 """
 
@@ -24,26 +24,26 @@ FAR_BUSY: Final = 1.5
 YOUNG_DAYS: Final = 7.0
 MOST: Final = 5.0
 LASTING_FROM: Final = 0.5
-LASTING_SHARE: Final = 0.1  # of the points above that, each slot
-LASTING_FORGETS: Final = 0.05  # each slot without money
+LASTING_SHARE: Final = 0.1  # of the points above LASTING_FROM, added each slot
+LASTING_FORGETS: Final = 0.05  # subtracted each slot without money
 LASTING_MOST: Final = 3.0
 
 
 class Evidence(NamedTuple):
-    """What speaks for a runaway at a slot: the rows, zero where nothing does, and all facts in spreads."""
+    """Evidence for a runaway at a slot: the rows, zero where there is none, and all facts in spreads."""
 
     rows: dict[str, float]
     z: tuple[float, ...]
 
 
 def evidence(look: Look, fresh: Freshness) -> Evidence:
-    """The rows at a look."""
+    """Compute the rows from the facts at a slot."""
     baseline, facts = look.baseline, look.facts
     z = tuple(
         (value - mean) / spread for value, mean, spread in zip(logs(facts), baseline.mean, baseline.spread, strict=True)
     )
     day = max(facts[3], 0.01)
-    large = min(1.0, cut(max(z[:SIZES])) / FAR)  # novelty alone is noise: people try models. Novelty that costs is not
+    large = min(1.0, cut(max(z[:SIZES])) / FAR)  # a new model or key alone is noise; one with large spend is not
     rows = {
         "quarter": cut(z[0]),
         "hour": cut(z[1]),
@@ -59,29 +59,32 @@ def evidence(look: Look, fresh: Freshness) -> Evidence:
 
 
 def cut(z: float) -> float:
-    """Only what is above the usual counts, and not without end."""
+    """Clip to [0, MOST]: only what is above the usual counts, up to a maximum."""
     return 0.0 if z < 0 else min(z, MOST)
 
 
 def points(found: Evidence) -> dict[str, float]:
-    """What each row adds."""
+    """Return the points that each row adds."""
     return {row: WEIGHTS[row] * found.rows[row] for row in ROWS}
 
 
 def score(found: Evidence) -> float:
-    """The sum of the rows; above 0 a notice, above `PAGE` a page, at normal sensitivity."""
+    """Return the sum of the rows; above 0 a notice, above `PAGE` a page, at normal sensitivity."""
     return BIAS + sum(WEIGHTS[row] * found.rows[row] for row in ROWS)
 
 
 class Lasting(NamedTuple):
-    """How long, and how far, one subject has stood above the line of a notice: what does not go away becomes a page."""
+    """How long, and how far, one subject has been above the notice threshold: what persists becomes a page."""
 
     slot: int
     points: float = 0.0
 
 
 def lasting(before: Lasting | None, slot: int, points: float) -> Lasting:
-    """The same after a look at this slot. An hour without any ends it; what is looked at again does not count twice."""
+    """Update the persistence with the points at this slot.
+
+    An hour without any slot resets it; a slot that is judged again does not count twice.
+    """
     if before is None or abs(slot - before.slot) > HOUR_SLOTS:
         before = Lasting(slot - 1)
     elif slot <= before.slot:

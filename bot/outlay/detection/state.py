@@ -1,10 +1,10 @@
-"""State as bytes, a part for each subject, so that after a poll only those that spent need be written.
+"""Serialization of the detector, one part per subject: after a poll only those that spent need be written.
 
     parts = save(detector)                  # all; or save(detector, names) for some
     detector = restore(parts, settings)     # goes on as if it had never stopped
 
-The part `""` is what belongs to nobody: peers, holds, plans. A part is JSON, compressed; a version that is not known is
-refused, and then the detector is taught again from the books.
+The part `""` has what belongs to no subject: peers, holds, plans. A part is compressed JSON; an unknown version is
+refused, and then the detector has to learn from the books again.
 """
 
 import json
@@ -26,11 +26,11 @@ VERSION = 2
 
 
 class StateError(ValueError):
-    """State of another version, or no state at all: teach the detector from the books."""
+    """State of another version, or unreadable: let the detector learn from the books."""
 
 
 def save(detector: Detector, names: Iterable[str] | None = None) -> dict[str, bytes]:
-    """The parts of these subjects (all if not said), and the common one."""
+    """Return the parts of these subjects (None: all), and the common one."""
     chosen = detector.subjects if names is None else [name for name in names if name in detector.subjects]
     parts = {name: _packed(_subject(detector.subjects[name])) for name in chosen}
     parts[""] = _packed(
@@ -46,7 +46,7 @@ def save(detector: Detector, names: Iterable[str] | None = None) -> dict[str, by
 
 
 def restore(parts: Mapping[str, bytes], settings: Settings | None = None) -> Detector:
-    """A detector out of saved parts. Raises StateError."""
+    """Build a detector from saved parts. Raises StateError."""
     detector = Detector(settings)
     for name, part in parts.items():
         held = _unpacked(part)

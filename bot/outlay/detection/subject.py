@@ -1,7 +1,8 @@
-"""One subject: its last days by the slot, its last five weeks by the hour, and the habits that its closed days taught.
+"""State of one subject: its last days by the slot, five weeks by the hour, and habits learned from closed days.
 
-A day is closed when a later one is looked at, and opened again when money comes for it late: habits are a function of
-the true series, not of the order in which it arrived. Days that are older than the slots kept change only the hours.
+A day is closed when a later one is looked at, and reopened when money comes for it late: habits are a function of
+the true series, not of the order in which it arrived. Late money for days older than the stored slots changes only the
+hours.
 """
 
 from array import array
@@ -36,8 +37,11 @@ class Fresh(NamedTuple):
 
 
 class Freshness(NamedTuple):
-    """Of the last 24 hours: dollars on new models, what a token of theirs costs against the usual (1 where that is not
-    known), and dollars on new or woken keys."""
+    """Spend on new models and keys in the last 24 hours.
+
+    Dollars on new models, what a token of theirs costs against the usual (1 where that is unknown), and dollars on keys
+    that are new or were quiet for long.
+    """
 
     model_usd: float = 0.0
     dear: float = 1.0
@@ -45,7 +49,7 @@ class Freshness(NamedTuple):
 
 
 class Look(NamedTuple):
-    """All that is known at a slot. `facts` in the order of FACTS, in dollars and observations."""
+    """Everything known at a slot. `facts` in the order of FACTS, in dollars and observations."""
 
     slot: int
     facts: Facts
@@ -55,7 +59,7 @@ class Look(NamedTuple):
 
 
 class Subject:
-    """State of one subject."""
+    """Detector state of one subject."""
 
     __slots__ = (
         "_baseline", "ahead", "first", "fresh", "habits", "hours", "keys", "mix", "models", "open_day",
@@ -73,12 +77,12 @@ class Subject:
         self.usual_usd = self.usual_tokens = 0.0
         self.open_day = -1
         self.habits = Habits()
-        self.past: list[tuple[int, Habits, Walk | None]] = []  # each recent day with what was known when it began
-        self.ahead: Walk | None = None  # up to the last slot that was walked in the open day
+        self.past: list[tuple[int, Habits, Walk | None]] = []  # recent days, with the state at their start
+        self.ahead: Walk | None = None  # state at the last processed slot of the open day
         self._baseline: Baseline | None = None
 
     def take(self, delta: Delta) -> int | None:
-        """Books a delta. Gives the slot in which it ends, or None where it is too old to be looked at."""
+        """Book a delta. Return the slot in which it ends, or None where it is too old to be judged."""
         nano, end = delta.cost_nano_usd, delta.end
         last = slot_of(end)
         hour = last // HOUR_SLOTS
@@ -105,9 +109,9 @@ class Subject:
         return last
 
     def learn(self, history: list[Delta], peers: Peers) -> None:
-        """Books back-filled money, in order of time. What is known by the slot is closed by the slot.
+        """Book back-filled money, in order of time. Days known by the slot are closed by the slot.
 
-        Of what is known by the hour all but the last two days are closed by the hour: for money that is spread evenly
+        Where only hours are known, all but the last two days are closed by the hour: for money that is spread evenly
         over its hour that gives the same records, and it says nothing of pauses.
         """
         fine = sum(1 for delta in history if delta.end - delta.start <= SLOT_SECONDS)
@@ -136,7 +140,7 @@ class Subject:
                 self.take(delta)
 
     def note(self, delta: Delta) -> None:
-        """Books a delta that somebody expects: it is in the day's money, but nothing is concluded from it."""
+        """Book a delta that is expected: it is in the day's money, but nothing is learned from it."""
         self._book_hours(max(delta.start, delta.end - 86_400), delta.end, delta.cost_nano_usd)
 
     def _is_fresh(self, known: dict[str, list[int]], name: str, slot: int) -> bool:
@@ -145,7 +149,7 @@ class Subject:
             known[name] = since = [slot, slot]
         elif slot > since[1]:
             since[1] = slot
-        young = self.first is not None and since[0] - self.first < FRESH_SLOTS  # all is new of a newcomer
+        young = self.first is not None and since[0] - self.first < FRESH_SLOTS  # everything of a newcomer is new
         return not young and slot - since[0] < FRESH_SLOTS
 
     def _book_hours(self, start: int, end: int, nano: int) -> None:
@@ -160,7 +164,7 @@ class Subject:
             booked = upto
 
     def look(self, slot: int, peers: Peers, *, least_usd: float = 0.0) -> Look | None:
-        """The facts at this slot; None where 24 hours cost less than this, or nothing is known."""
+        """Return the facts at this slot; None where it has no money or 24 hours cost less than `least_usd`."""
         slots = self.slots
         place = bisect_left(slots.at, slot)
         if place == len(slots.at) or slots.at[place] != slot:
@@ -168,7 +172,7 @@ class Subject:
         self._settle(slot // DAY_SLOTS, peers)
         if slot // DAY_SLOTS != self.open_day:
             return None
-        place = bisect_left(slots.at, slot)  # a new day forgets old slots
+        place = bisect_left(slots.at, slot)  # again: closing a day drops old slots
         day, hour = slots.spent(place, DAY_SLOTS), slots.spent(place, HOUR_SLOTS)
         if day < least_usd:
             return None
@@ -182,13 +186,13 @@ class Subject:
         return Look(slot, facts, walk, baseline, slots.spent(place, slot - walk.since + 1))
 
     def pace(self, slot: int, since: int) -> float:
-        """Dollars an hour: of the last hour, or of the stretch since then where that is shorter, yet over a quarter."""
+        """Return dollars an hour: of the last hour, or of the stretch since `since` if shorter, at least 15 minutes."""
         over = min(HOUR_SLOTS, max(QUARTER_SLOTS, slot - since + 1))
         place = bisect_left(self.slots.at, slot)
         return self.slots.spent(place, over) * HOUR_SLOTS / over
 
     def baseline(self, peers: Peers) -> Baseline:
-        """What to expect of the open day."""
+        """Return the baseline of the open day."""
         if self._baseline is None:
             self._baseline = expect(self.habits, peers)
         return self._baseline
@@ -207,7 +211,7 @@ class Subject:
         slot, usd = slots.at[place], slots.nano[place] * USD
         if usd <= 0:
             return walk
-        if not slots.is_observed(place):  # inside a lump: neither a sign of life nor a pause
+        if not slots.is_observed(place):  # inside a lump: neither activity nor a pause
             return walk._replace(slot=slot) if walk and slot - walk.slot <= HOUR_SLOTS else walk
         hour = slot // HOUR_SLOTS % 24
         return step(walk, slot, usd, baseline.active[hour], baseline.level, baseline.level_spread)
@@ -272,7 +276,7 @@ class Subject:
         self.ahead = walk
         if top[3] <= 0:
             return
-        close = 2 * seen >= total  # else most came in lumps: sizes are known, pauses are not
+        close = 2 * seen >= total  # else most came in lumps: amounts are known, pauses are not
         records: list[float | None] = list(logs(tuple(top)))
         if not close:
             records[SIZES:] = [None] * (len(FACTS) - SIZES)
@@ -292,7 +296,7 @@ class Subject:
             self.usual_tokens, self.usual_usd = self.usual_tokens / 2, self.usual_usd / 2
 
     def freshness(self, slot: int) -> Freshness:
-        """What of the 24 hours up to this slot is on something new."""
+        """Return the spend on new models and keys in the 24 hours up to this slot."""
         if not self.fresh:
             return Freshness()
         model = key = tokens = 0.0
@@ -308,7 +312,7 @@ class Subject:
         return Freshness(max(0.0, model), dear, max(0.0, key))
 
     def back_to(self, day: int) -> None:
-        """The clock was wrong: forgets what was booked after this day, and what only that taught."""
+        """Drop what was booked after this day, and what only that taught: the clock was wrong."""
         self.slots.cut((day + 1) * DAY_SLOTS)
         self.hours = {held: hours for held, hours in self.hours.items() if held <= day}
         self.mix = {hour: parts for hour, parts in self.mix.items() if hour < (day + 1) * 24}
@@ -324,13 +328,16 @@ class Subject:
             self._baseline = None
 
     def parts(self, since_hour: int, until_hour: int) -> Iterable[tuple[tuple[str, str], list[int]]]:
-        """Key and model with nano-dollars, tokens, requests, and whether requests are known, hour by hour."""
+        """Yield key and model with nano-dollars, tokens, requests, and whether requests are known, hour by hour."""
         for hour in range(since_hour, until_hour + 1):
             yield from self.mix.get(hour, {}).items()
 
 
 def day_by_hour(hours: Mapping[int, "array[int]"], day: int) -> Day:
-    """The records of a day of which only hours are known. The highest window of even hours ends with an hour."""
+    """Compute the records of a day of which only hours are known.
+
+    For even hours, the window with the highest sum ends with an hour.
+    """
     line = [money * USD for which in (day - 1, day) for money in hours.get(which, NO_HOURS)]
     tops = [0.0, 0.0, 0.0]
     for end in range(25, 49):

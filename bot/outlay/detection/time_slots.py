@@ -1,6 +1,6 @@
-"""The last days of one subject's money on a grid of five minutes, kept so that any window's sum is two look-ups.
+"""One subject's last days on a grid of five minutes, with prefix sums: any window's sum is two look-ups.
 
-Only slots with money are kept. Money of a span longer than a slot is spread over the span's slots, so that rates stay
+Only slots with money are stored. Money of a span longer than a slot is spread over the span's slots, so that rates stay
 true, but counts as one observation, so that a lump after a gap never looks like hours of steady work.
 """
 
@@ -16,12 +16,15 @@ MAX_NANO = 2**62
 
 
 def slot_of(end: int) -> int:
-    """The slot that holds money spent up to this moment: slot s is the stretch (s × 300, (s + 1) × 300]."""
+    """Return the slot of money spent up to this moment: slot s is the stretch (s × 300, (s + 1) × 300]."""
     return (end - 1) // SLOT_SECONDS
 
 
 class Slots:
-    """Sparse slots in order. `at`: slot numbers; `nano`: money; `sums`: dollars up to it; `seen`: observations."""
+    """Sparse slots in order.
+
+    `at`: slot numbers; `nano`: money; `sums`: dollars up to the slot; `seen`: observations up to the slot.
+    """
 
     __slots__ = ("at", "nano", "seen", "sums")
 
@@ -35,14 +38,14 @@ class Slots:
         return len(self.at)
 
     def add(self, start: int, end: int, nano: int) -> int:
-        """Adds money spent in (start, end]. Gives the first slot that changed."""
+        """Add money spent in (start, end]. Return the first slot that changed."""
         last = slot_of(end)
         first = min(last, max(start // SLOT_SECONDS, last - MAX_SPREAD_SLOTS + 1))
         if first == last:
             self._put(last, nano, int(nano > 0))
             return last
         parts, sign, size = last - first + 1, -1 if nano < 0 else 1, abs(nano)
-        seen = nano > 0 and not self._looked_at(first, last)  # else it corrects what was seen
+        seen = nano > 0 and not self._looked_at(first, last)  # else it corrects money already observed
         for part in range(parts):
             share = size * (part + 1) // parts - size * part // parts
             self._put(first + part, sign * share, int(seen and part == parts - 1))
@@ -76,21 +79,21 @@ class Slots:
             self.sums[later] = total
 
     def spent(self, place: int, slots: int) -> float:
-        """Dollars of the window of so many slots that ends with the slot at this place."""
+        """Return the dollars of the window of so many slots that ends with the slot at this place."""
         before = bisect_right(self.at, self.at[place] - slots) - 1
         return max(0.0, self.sums[place] - (self.sums[before] if before >= 0 else 0.0))
 
     def observed(self, place: int, slots: int) -> int:
-        """Observations with money in that window."""
+        """Return the number of observations with money in that window."""
         before = bisect_right(self.at, self.at[place] - slots) - 1
         return self.seen[place] - (self.seen[before] if before >= 0 else 0)
 
     def is_observed(self, place: int) -> bool:
-        """Was this slot looked at by itself, or does it end a lump? Not: is it the inside of one."""
+        """Report whether this slot was observed by itself or ends a lump; False inside a lump."""
         return self.seen[place] > (self.seen[place - 1] if place else 0)
 
     def fill(self, at: list[int], nano: list[int], seen: list[int]) -> None:
-        """Takes what was saved."""
+        """Load saved slots."""
         self.at, self.nano, self.seen = array("i", at), array("q", nano), array("i", seen)
         total, sums = 0.0, array("d")
         for money in nano:
@@ -99,13 +102,13 @@ class Slots:
         self.sums = sums
 
     def cut(self, end: int) -> None:
-        """Forgets this slot and all after it."""
+        """Drop this slot and all after it."""
         place = bisect_left(self.at, end)
         for kept in (self.at, self.nano, self.sums, self.seen):
             del kept[place:]
 
     def trim(self, before: int) -> None:
-        """Forgets what is older than this slot, and counts anew, so that the sums stay exact."""
+        """Drop what is older than this slot, and recompute the sums, so that they stay exact."""
         cut = bisect_left(self.at, before)
         if not cut:
             return

@@ -1,4 +1,4 @@
-"""What was usual by this time of this weekday: the median of the last five weeks, as `/spend` sums them."""
+"""Usual spend by this time of this weekday: the median of the last five weeks, as `/spend` sums them."""
 
 from array import array
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ FEWEST = 3
 
 
 def day_until(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo) -> int:
-    """Nano-dollars from local midnight up to this moment; the hour under way counts by its part that is over."""
+    """Return nano-dollars from local midnight to this moment; the current hour counts in proportion."""
     local = at.astimezone(zone)
     begin = int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
     end = int(at.timestamp())
@@ -25,9 +25,10 @@ def day_until(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo) -> 
 
 
 def by_now(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo, first: int | None) -> int | None:
-    """The median by this time on the same weekday; of all days while there are fewer than three; None without history.
+    """Return the median spend by this time on the same weekday; None without history.
 
-    `first`: the moment of the subject's first money, before which there is nothing to be compared with.
+    With fewer than three such weekdays: of all days. `first`: the moment of the subject's first money, before which
+    there is nothing to compare with.
     """
     if first is None:
         return None

@@ -1,6 +1,6 @@
-"""What the detector answers: who, how urgent, and the numbers of the reason, as data. `explain` makes them a sentence.
+"""Output of the detector: who, how urgent, and the numbers behind it. `explain` renders them as a sentence.
 
-Every number can be asked for again: `/spend today owner:… by hour`, `… by key`, `… by model`.
+Every number can be checked: `/spend today owner:… by hour`, `… by key`, `… by model`.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ NANO = 1e9
 
 
 class Severity(StrEnum):
-    """A page interrupts somebody; a notice asks, quietly."""
+    """Urgency of a verdict: a page interrupts a person; a notice asks, quietly."""
 
     PAGE = "page"
     NOTICE = "notice"
@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A row that fired: what was seen, what this subject's daily record usually is, what it adds to the score."""
+    """A row of the score that fired: the value now, the subject's usual daily record, the points that it adds."""
 
     name: str
     now: float
@@ -32,12 +32,12 @@ class Fact:
 class Verdict:
     """One alert. Money in nano-dollars, moments in seconds since 1970.
 
-    `at`: the poll that raised it; `as_of`: up to when the money it speaks of was spent. `subject`: `*` for everybody.
+    `at`: the poll that raised it; `as_of`: up to when the money it covers was spent. `subject`: `*` for the workspace.
     `usual_by_now_nano_usd`: the median of the same weekday's money by the same local time (of all days where there are
     fewer than three such), None where there is no history. `by_midnight_nano_usd`: today's money if the last hour goes
     on until local midnight. `share`: of the money since `since`, what went to `model` on `key`. `hour_nano_usd`: of the
     last hour, or at the pace of the stretch since `since` where that is shorter. `requests`, of the hours since then,
-    and `tokens_each`: None where a ledger does not say.
+    and `tokens_each`: None where a ledger does not report requests.
     """
 
     at: int
@@ -62,13 +62,13 @@ class Verdict:
 
     @property
     def ratio(self) -> float | None:
-        """Today against the usual by now; None where nothing is usual."""
+        """Return today's spend over the usual by now; None where there is no usual."""
         usual = self.usual_by_now_nano_usd
         return self.today_nano_usd / usual if usual and usual > 0 else None
 
 
 def explain(verdict: Verdict, zone: tzinfo = UTC) -> str:
-    """One sentence with the numbers, in the workspace's zone."""
+    """Render the verdict as one sentence with its numbers, in the workspace's zone."""
     local = datetime.fromtimestamp(verdict.as_of, zone)
     today, usual, ratio = _usd(verdict.today_nano_usd), verdict.usual_by_now_nano_usd, verdict.ratio
     who = f"{verdict.subjects} owners at once: " if verdict.subject == EVERYBODY else ""
@@ -114,7 +114,7 @@ def _span(polls: float) -> str:
 
 
 def _fact(fact: Fact) -> str:
-    """The rows whose numbers the sentence does not have already."""
+    """Describe a fact whose numbers are not in the sentence already; "" for the others."""
     match fact.name:
         case "machine":
             usual = f"a day's longest is usually {_span(fact.usual)}"

@@ -1,7 +1,7 @@
-"""Everybody at once: a price change, a release, a loop in a shared tool. One alert for `*`, not fifty.
+"""Workspace-wide anomalies: a price change, a release, a loop in a shared tool. One alert for `*`, not fifty.
 
-Each subject that is at work is compared with its own last weeks at these hours. One that doubles says nothing; when the
-middle one of all does, something happened to everybody. The middle cannot be moved by any few subjects, however large.
+Each active subject is compared with its own last weeks at these hours. One that doubles is no evidence; when the
+median of all does, something happened to all of them. A few subjects cannot move the median, however large they are.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ AT_MOST_SUBJECTS = 500
 
 
 def departure(subject: Subject, slot: int, cache: dict[int, float]) -> float | None:
-    """The logarithm of the last four hours against the usual of these hours; None where one of them is not known."""
+    """Return the logarithm of the last four hours' spend over the usual of these hours; None where one is unknown."""
     slots = subject.slots
     place = len(slots.at) - 1
     while place >= 0 and slots.at[place] > slot:
@@ -42,7 +42,7 @@ def departure(subject: Subject, slot: int, cache: dict[int, float]) -> float | N
 
 
 def _usual(subject: Subject, hour: int) -> float:
-    """The median of the same four hours on the days on which there was money in them; −1 where there are too few."""
+    """Return the median of the same four hours on days with money in them; −1 where there are too few."""
     found = []
     for back in range(1, BACK_DAYS + 1):
         total = 0
@@ -56,7 +56,7 @@ def _usual(subject: Subject, hour: int) -> float:
 
 
 def jump(departures: Iterable[float]) -> tuple[float, float, int]:
-    """The middle departure, the lower bound of what can be trusted of it, and of how many."""
+    """Return the median departure, the lower bound of its confidence interval, and the number of subjects."""
     values = list(departures)
     if len(values) < FEWEST_SUBJECTS:
         return 0.0, -9.0, len(values)

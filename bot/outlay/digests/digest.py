@@ -1,7 +1,7 @@
-"""A digest: a period that is over, what changed against the one before, and why. When it is due, how late it may be.
+"""Digest of a complete period: what changed against the previous one and why; when it is due, and until when.
 
 Its figures are an `Answer`, the same that `/spend` gives for the period. *Moves* say who spent more or less than
-before, and on which model most of that was. Pure; money in nano-dollars. The words are those of `outlay.slack.digests`.
+before, and on which model most of that was. Pure; money in nano-dollars. `outlay.slack.digests` has the words.
 """
 
 from collections import defaultdict
@@ -17,10 +17,10 @@ from outlay.spend.forecast import Forecast
 
 TOP = 5
 MOVES_MAX = 3
-MOVE_PERCENT = 5  # of the period's dollars: less is no news
+MOVE_PERCENT = 5  # of the period's dollars; smaller changes are left out
 MOVE_FLOOR_NANO_USD = 1_000_000_000
-NEW_MODELS_DAYS = 60  # what was not used for so long is new
-DRAWN_DAYS = 14  # in the chart of a daily digest
+NEW_MODELS_DAYS = 60  # a model not used for so long counts as new
+DRAWN_DAYS = 14  # days in the chart of a daily digest
 LATE_AFTER = timedelta(minutes=30)
 LATE_AT_MOST: Mapping[Period, timedelta] = {
     "day": timedelta(hours=12),
@@ -31,9 +31,9 @@ LATE_AT_MOST: Mapping[Period, timedelta] = {
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Somebody's dollars (or one model's, in a digest for one person) before and now.
+    """Change of one owner's spend (in a personal digest: of one model's), before and now.
 
-    `model`: on which most of the change was, "" if on none in particular; `model_before` is 0 where it is new to them.
+    `model`: the model behind most of the change, "" if none is. `model_before_nano_usd`: 0 if new to the owner.
     """
 
     owner: Owner | None
@@ -45,13 +45,13 @@ class Move:
 
     @property
     def change_nano_usd(self) -> int:
-        """More (or less) than before."""
+        """Return the difference; negative for less than before."""
         return self.now_nano_usd - self.before_nano_usd
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """An incident of the period, as much as a digest says of it."""
+    """Summary of an incident of the period."""
 
     number: int
     name: str
@@ -62,10 +62,10 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Everything a digest says. `before_nano_usd`: of the period that it is compared with; None: the books
-    do not hold all of that.
+    """Content of a digest.
 
-    `month` and `forecast`: the month under way, by the time of writing. `person`: whose own digest it is, or "".
+    `before_nano_usd`: total of the comparison period; None if the books do not hold all of that.
+    `month` and `forecast`: the current month, at the time of writing. `person`: whose own digest it is, or "".
     `days`: nano-dollars by day, from the first that is compared with or drawn; a day without spend is not in it.
     """
 
@@ -87,13 +87,13 @@ class Digest:
 
     @property
     def quiet(self) -> bool:
-        """Is there nothing to tell?"""
+        """Report whether there is nothing to say."""
         return not self.answer.lines and not self.before_nano_usd and not self.episodes
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A digest whose time has come at `at`: of the days [start, end]."""
+    """A digest of the days [start, end] that became due at `at`."""
 
     period: Period
     start: date
@@ -101,17 +101,19 @@ class Due:
     at: datetime
 
     def late(self, now: datetime) -> bool:
-        """Does it come so late that it says so?"""
+        """Report whether the digest is so late that it should say so."""
         return now - self.at > LATE_AFTER
 
     def too_late(self, now: datetime) -> bool:
-        """Would nobody want it any more?"""
+        """Report whether the digest is too late to send at all."""
         return now - self.at > LATE_AT_MOST[self.period]
 
 
 def newest_due(period: Period, now: datetime, at: time, zone: tzinfo) -> Due:
-    """The newest digest whose time has come. A time that a change of clocks skips is the moment after; one that comes
-    twice is its first."""
+    """Return the latest digest that is due.
+
+    A local time that a clock change skips is the moment after; one that occurs twice is its first occurrence.
+    """
     today = now.astimezone(zone).date()
     first = span_of(period, today)[0]
     moment = datetime.combine(first, at, zone).astimezone(UTC)
@@ -122,7 +124,7 @@ def newest_due(period: Period, now: datetime, at: time, zone: tzinfo) -> Due:
 
 
 def moves(now: Sequence[Line], before: Sequence[Line], *, by_model: bool = False) -> tuple[Move, ...]:
-    """Who moved most, of lines by owner and model; `by_model`: which models did. The biggest change first."""
+    """Return the biggest changes by owner, or by model if `by_model`, biggest first. Lines are by owner and model."""
     sums_now, sums_before = _sums(now, by_model), _sums(before, by_model)
     whole = max(sum(_total(one) for one in sums_now.values()), sum(_total(one) for one in sums_before.values()), 0)
     owners = {_who(line, by_model): line.owner for line in (*before, *now)}
@@ -147,7 +149,7 @@ def moves(now: Sequence[Line], before: Sequence[Line], *, by_model: bool = False
 
 
 def new_models(now: Sequence[Line], known: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
-    """Models with their dollars that were not used before, the biggest first; none where nothing was used before."""
+    """Return models not in `known`, with their dollars, biggest first; none where `known` is empty."""
     seen = frozenset(known)
     if not seen:
         return ()
@@ -176,7 +178,7 @@ def _total(models: Mapping[str, int]) -> int:
 
 
 def _most(before: Mapping[str, int], now: Mapping[str, int], change: int) -> str:
-    """The model that makes most of a change; "" if none makes half of it."""
+    """Return the model that makes most of a change; "" if none makes half of it."""
     by_model = {model: now.get(model, 0) - before.get(model, 0) for model in {*before, *now} if model}
     if not by_model or not change:
         return ""

@@ -1,8 +1,8 @@
-"""Digests at work: put together from the books, and written into the outbox when their time has come, once.
+"""Digest service: composes digests from the books and queues each in the outbox once, when it is due.
 
-A slot is claimed and the message written in one transaction, whatever the replicas and restarts. What is written is
-only which digest goes where; its figures are read when it is delivered, and so those of `/spend` at that moment.
-A digest waits for its ledgers: while a poll is due that would tell more of its days, but not for ever.
+A slot is claimed and the message written in one transaction, whatever the replicas and restarts. The message says only
+which digest goes where; its figures are read when it is delivered, and so equal those of `/spend` at that moment. A
+digest waits for its ledgers while a poll is due that would tell more of its days, for a bounded time.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ DAY_SECONDS = 86_400
 
 
 class Digesting:
-    """Puts digests together, and has them said when they are due. `channel`: that of the settings."""
+    """Service that composes digests and queues those that are due. `channel`: that of the settings."""
 
     def __init__(self, database: Database, clock: Clock, *, channel: str | None = None) -> None:
         self._database = database
@@ -50,12 +50,12 @@ class Digesting:
         self._began = clock.now()
 
     async def plan(self, workspace_id: str) -> Plan:
-        """What was chosen."""
+        """Return the workspace's digest subscriptions."""
         async with self._database.read() as session:
             return await self._plan(session, workspace_id)
 
     async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
-        """Keeps where digests go, how often and when."""
+        """Store where digests go, how often and when."""
         async with self._database.write() as session:
             await subscriptions.choose(
                 session, workspace_id,
@@ -68,7 +68,7 @@ class Digesting:
             )  # fmt: skip
 
     async def want(self, workspace_id: str, user_id: str, periods: Periods) -> None:
-        """How often somebody wants their own figures."""
+        """Store how often a person wants their own figures."""
         async with self._database.write() as session:
             await subscriptions.want(session, workspace_id, user_id, periods, self._seconds())
             await audit_log.note(
@@ -79,7 +79,7 @@ class Digesting:
     async def last(
         self, workspace_id: str, period: Period, *, person: str = "", viewer: Viewer | None = None
     ) -> Digest:
-        """The digest of the newest period that is over; of one person's own money, or of everybody's."""
+        """Compose the digest of the newest period that is over, of one person's own money or of everybody's."""
         async with self._database.read() as session:
             zone = await zone_of(session, workspace_id)
         start, end = last_span(period, self._clock.now().astimezone(zone).date())
@@ -89,8 +89,11 @@ class Digesting:
         self, workspace_id: str, period: Period, start: date, end: date, *, person: str = "", late: bool = False,
         viewer: Viewer | None = None,
     ) -> Digest:  # fmt: skip
-        """A digest of the days [start, end], from one consistent view of the books. `viewer` None: for a channel, which
-        is told of nobody by name where people see only themselves. Raises NotAllowed for somebody else's own."""
+        """Compose a digest of the days [start, end], from one consistent view of the books.
+
+        `viewer` None: for a channel, which sees nobody's name where people see only themselves. Raises NotAllowed for
+        another person's own digest.
+        """
         now = self._clock.now()
         only = (("owner", person),) if person else ()
         async with self._database.read() as session:
@@ -149,19 +152,22 @@ class Digesting:
             )
 
     async def run(self) -> None:
-        """Writes every digest whose time has come."""
+        """Queue every digest that is due."""
         async with self._database.read() as session:
             wanted = await workspace_store.others(session, LOCAL)
         for workspace_id in wanted:
             await self._look(workspace_id)
 
     async def post(self, workspace_id: str, channel: str, period: Period, *, once: str, by: str = "") -> str:
-        """Has the newest digest said in a channel now; gives the key of its message. `once` makes the wish once."""
+        """Queue the newest digest for a channel now; return its message's key. `once` deduplicates the request."""
         async with self._database.write() as session:
             return await self._say_now(session, workspace_id, channel, period, once=once, by=by)
 
     async def take(self, workspace_id: str, channel: str, period: Period, *, once: str) -> outbox.Message:
-        """The same for whoever delivers it here: the message is leased in the transaction that writes it."""
+        """Queue the newest digest and lease it in the same transaction, for a caller that delivers it itself.
+
+        Raises ValueError if a message with this `once` was written before.
+        """
         now = self._clock.now()
         async with self._database.write() as session:
             await workspace_store.ensure(session, workspace_id, now=now)
@@ -210,7 +216,7 @@ class Digesting:
                     await _say(session, workspace_id, place, one, now, key=key, by=plan.by)
 
     async def _ready(self, session: AsyncSession, workspace_id: str, due: Sequence[Due], now: datetime) -> bool:
-        """Have the ledgers told of all its days, or is there no poll to wait for any more?"""
+        """Report whether the ledgers have told of all the days, or no poll is left to wait for."""
         rows = await session.exec(
             select(Connection).where(
                 Connection.workspace_id == workspace_id,
@@ -220,7 +226,7 @@ class Digesting:
         )
         live = list(rows)
         if not live:
-            return False  # nothing is connected: there is nothing to tell
+            return False  # nothing is connected, so there is nothing to report
         if now - max(self._began, *(one.at for one in due)) > WAIT_FOR_BOOKS:
             return True
         zone = await zone_of(session, workspace_id)
@@ -234,8 +240,10 @@ class Digesting:
         )
 
     async def _plan(self, session: AsyncSession, workspace_id: str) -> Plan:
-        """The channel of the settings is the only workspace's; with several nobody knows whose it is, and no
-        workspace's figures may land in another's channel."""
+        """Read the subscriptions; the channel of the settings is the default of an only workspace.
+
+        With several, nobody knows whose channel it is, and no workspace's figures may land in another's channel.
+        """
         channel = None if await workspace_store.others(session, workspace_id) else self._channel
         return await subscriptions.read_plan(session, workspace_id, channel)
 
@@ -267,7 +275,7 @@ async def _say(
 async def _episodes(
     session: AsyncSession, workspace_id: str, start: int, until: int, person: str, viewer: Viewer
 ) -> tuple[Episode, ...]:
-    """The incidents that began in the period, or before it and are not over; those that were none are left out."""
+    """List the incidents that began in the period, or before it and were not over; not the false and expected ones."""
     wanted = select(Incident).where(
         Incident.workspace_id == workspace_id,
         Incident.since < until,
@@ -287,7 +295,7 @@ def _job(workspace_id: str, place: str, due: Due) -> str:
 
 
 def _slot(due: Due) -> datetime:
-    """The slot is the period's last day, whatever the zone and the hour at which it is said."""
+    """Return the slot: the period's last day, whatever the time zone and the hour of posting."""
     return datetime(due.end.year, due.end.month, due.end.day, tzinfo=UTC)
 
 

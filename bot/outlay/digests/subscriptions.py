@@ -1,7 +1,7 @@
-"""Which digests a workspace, and each of its people, has chosen: where to, how often, at what local time.
+"""Digest subscriptions of a workspace and its people: where to, how often, at what local time.
 
-Nobody has chosen yet: the channel of the settings, if there is one, gets one a day. `since` keeps when a place began to
-get a kind of digest, so that whoever sets it up in the afternoon is not told of a digest that "was due" this morning.
+Until they are chosen, the channel of the settings, if there is one, gets one a day. `since` records when a destination
+began to get a kind of digest, so that one set up in the afternoon does not get the digest that was due that morning.
 """
 
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ Periods = tuple[Period, ...]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was chosen. `people`: Slack users who want their own figures by direct message.
+    """Digest subscriptions of a workspace. `people`: Slack users who want their own figures by direct message.
 
-    `since`: (place, period) → seconds since 1970. `by`: who chose the channels; `chosen`: somebody has.
-    `picture`: channels get the chart of the weekly one as a picture too, whatever blocks the workspace knows.
+    `since`: (destination, period) → seconds since 1970. `by`: who chose the channels; `chosen`: they have been chosen.
+    `picture`: channels also get the chart of the weekly digest as a picture, whatever blocks the workspace supports.
     """
 
     channels: tuple[str, ...] = ()
@@ -40,13 +40,13 @@ class Plan:
     since: dict[tuple[str, Period], int] = field(default_factory=dict)
 
     def places(self) -> list[tuple[str, Period]]:
-        """Every place and what it gets."""
+        """List every destination with each period it gets."""
         channels = [(channel, period) for channel in self.channels for period in self.periods]
         return channels + [(person, period) for person, periods in self.people.items() for period in periods]
 
 
 async def read_plan(session: AsyncSession, workspace_id: str, default_channel: str | None = None) -> Plan:
-    """What the workspace has chosen, else the channel of the settings, daily."""
+    """Read the workspace's subscriptions; by default the channel of the settings, daily."""
     said = await preferences.read(session, workspace_id, PREFIX)
     zone = await zone_of(session, workspace_id)
     chosen = "digest.channels" in said
@@ -75,7 +75,7 @@ async def choose(
     by: str,
     now: int,
 ) -> None:
-    """Keeps where digests of the workspace go."""
+    """Store which channels get the workspace's digests, how often and when."""
     values = {"digest.channels": ",".join(channels[:CHANNELS_MAX]), "digest.periods": ",".join(periods)}
     values |= {"digest.time": at.isoformat("minutes"), "digest.by": by}
     await preferences.write(session, workspace_id, {**values, "digest.picture": "yes" if picture else None})
@@ -83,15 +83,15 @@ async def choose(
 
 
 async def want(session: AsyncSession, workspace_id: str, user_id: str, periods: Periods, now: int) -> None:
-    """How often somebody wants their own figures; no period: not any more."""
+    """Store how often a person wants their own figures; no period: not any more."""
     await preferences.write(session, workspace_id, {f"{_PERSON}{user_id}": ",".join(periods) or None})
     await note_since(session, workspace_id, await read_plan(session, workspace_id), now)
 
 
 async def note_since(session: AsyncSession, workspace_id: str, plan: Plan, now: int) -> None:
-    """Notes since when each place gets each kind; what a place does not get any more is forgotten."""
+    """Record since when each destination gets each kind; delete the record of those that no longer do."""
     wanted = set(plan.places())
-    if not plan.chosen:  # a channel of the settings, which is not in this plan, keeps its own
+    if not plan.chosen:  # the channel of the settings is not in this plan, and keeps its record
         wanted |= {place for place in plan.since if place[0] not in plan.people}
     values: dict[str, str | None] = {_since(place): None for place in plan.since if place not in wanted}
     values |= {_since(place): str(now) for place in wanted if place not in plan.since}

@@ -1,13 +1,13 @@
-"""Rows of FOCUS 1.2, the FinOps Foundation's open format of cost data: one for each token class of a charge.
+"""Rows of FOCUS 1.2, the FinOps Foundation's open format for cost data: one for each token class of a charge.
 
-A charge is one row of a day's roll-up: one key, one model, one UTC day, one sum of dollars. The sum is shared among the
+A charge is one row of a day's roll-up: one key, one model, one UTC day, one sum of dollars. The sum is split among the
 token classes by what each would cost at list price (by tokens where no list price is known), to the nano-dollar, so
-that the export adds up to the books. What the format asks for, and what we make of it:
+that the export adds up to the books. How the requirements of the format are met:
 
 - A `Usage` row must have a SKU price and a quantity. What has none (money without tokens, a model without a list price)
   is an `Adjustment`, which has neither; `x_TokenType` and `x_ConsumedTokens` still say what it was. A correction of a
   closed month is `Usage` of the class `Correction`, which may go without.
-- `BilledCost` may not be null. Usage that has no dollars says 0, `x_CostBasis` says `unpriced`, and no price is shown.
+- `BilledCost` may not be null. Usage without dollars says 0, `x_CostBasis` says `unpriced`, and no price is shown.
 - A unit price times its quantity is the cost, exactly: a list cost has more than nine digits where it takes them.
 """
 
@@ -62,7 +62,7 @@ _SNAPSHOT = re.compile(r"20\d{2}-?[01]\d-?[0-3]\d\Z")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose bill it is: a connection's account. `provider` is what people call the ledger."""
+    """Billing account of a connection. `provider` is the display name of the ledger."""
 
     ledger: str
     provider: str
@@ -73,7 +73,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One row of a day's roll-up, with the names behind its numbers.
+    """One row of a day's roll-up, with names in place of database numbers.
 
     Times are seconds. `corrects` is the start of the closed month that it corrects, 0 for none. `model` is the ledger's
     own name, '' for money that is not split by model. `cost_nano_usd` None: no dollars are known.
@@ -98,9 +98,9 @@ class Charge:
 
 
 def rows(charge: Charge, prices: UnitPrices | None) -> list[Row]:
-    """A row for each token class that has tokens; a single one, of no class, for money without tokens.
+    """Build a row for each token class that has tokens; a single one, of no class, for money without tokens.
 
-    `prices`: what the model's tokens cost at list price on the day of use; None if nobody knows.
+    `prices`: list prices of the model on the day of use; None if unknown.
     """
     counts = [(name, count) for name in CLASSES if (count := getattr(charge.tokens, name))]
     common = _common(charge)
@@ -122,14 +122,14 @@ def rows(charge: Charge, prices: UnitPrices | None) -> list[Row]:
 
 
 def _weights(counts: Sequence[tuple[str, int]], prices: UnitPrices | None) -> list[int]:
-    """What each class weighs. A correction can take tokens away: their size is what counts."""
+    """Return the weight of each class. A correction can have negative tokens: their absolute number counts."""
     units = [getattr(prices, name) if prices else None for name, _ in counts]
     priced = [abs(count) * unit for (_, count), unit in zip(counts, units, strict=True) if unit is not None]
     return priced if len(priced) == len(counts) and any(priced) else [abs(count) for _, count in counts]
 
 
 def _common(charge: Charge) -> Row:
-    """What all rows of a charge have."""
+    """Build the columns that all rows of a charge share."""
     account, key = charge.account, charge.key
     month = months.start_of(charge.day)
     model = canonical(charge.model) if charge.model else ""
@@ -175,7 +175,7 @@ def _common(charge: Charge) -> Row:
 
 
 def _money(charge: Charge, cost: int, byok: int, listed: tuple[int, int] | None) -> Row:
-    """The four costs. Without a list price, list and contracted cost are the billed one; FOCUS wants it so."""
+    """Build the four costs. Without a list price, list and contracted cost are the billed one, as FOCUS requires."""
     billed = exact(cost)
     at_list = _product(*listed) if listed else billed
     return {
@@ -189,7 +189,7 @@ def _money(charge: Charge, cost: int, byok: int, listed: tuple[int, int] | None)
 
 
 def _sku(charge: Charge, name: str, count: int) -> Row:
-    """What was used, whether or not its price is known."""
+    """Build the columns that say what was used, whether or not its price is known."""
     sku = f"{charge.account.ledger}/{charge.model}/{name}" if charge.model else None
     return {
         "SkuId": sku,
@@ -200,7 +200,10 @@ def _sku(charge: Charge, name: str, count: int) -> Row:
 
 
 def _priced(charge: Charge, name: str, count: int, unit: int, version: str) -> Row:
-    """Quantity and price. A SKU price's id stays the same over time, so the price list's version stands beside it."""
+    """Build quantity and price.
+
+    A SKU price's id stays the same over time, so the price list's version has a column of its own.
+    """
     price = exact(unit)
     return {
         "ChargeCategory": "Usage",
@@ -221,7 +224,7 @@ def _priced(charge: Charge, name: str, count: int, unit: int, version: str) -> R
 
 @lru_cache(maxsize=10_000)
 def _details(model: str, name: str) -> str:
-    """The model behind a SKU price, by the keys that FOCUS 1.5 is to have; `x_` until then."""
+    """Build the JSON of the model behind a SKU price, by the keys planned for FOCUS 1.5, prefixed `x_` until then."""
     known = canonical(model)
     maker, _, bare = known.rpartition("/")
     snapshot = _SNAPSHOT.search(model.partition(":")[0])
@@ -242,7 +245,7 @@ def _tags(owner: Owner) -> str:
 
 
 def _words(charge: Charge, model: str) -> str:
-    """What the charge is for, in a line."""
+    """Describe the charge in a line."""
     of = model or "charges that are not split by model"
     by = f"key {charge.key.name or charge.key.id}" if charge.key else charge.reason or "no key"
     line = f"{of}, {by}"
@@ -257,12 +260,12 @@ def _time(seconds: int) -> str:
 
 
 def _product(count: int, nano_usd_per_million: int) -> str:
-    """Tokens times their unit price in dollars, exact: nine digits, and as many more as it takes."""
+    """Multiply tokens by their unit price; dollars, exact: nine digits, and as many more as needed."""
     return _fraction(count * nano_usd_per_million, 15, 9)
 
 
 def _fraction(number: int, digits: int, least: int) -> str:
-    """An integer of 10^-digits as a plain decimal with at least so many digits."""
+    """Format an integer of 10^-digits as a plain decimal with at least `least` decimal places."""
     sign = "-" if number < 0 else ""
     whole, part = divmod(abs(number), 10**digits)
     return f"{sign}{whole}.{f'{part:0{digits}d}'.rstrip('0').ljust(least, '0')}"

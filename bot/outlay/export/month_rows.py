@@ -1,8 +1,8 @@
-"""A month of the books on its way out, row by row: as FOCUS 1.2, or as the plain rows of an answer.
+"""Export of a month, row by row: as FOCUS 1.2, or as the plain rows of an answer.
 
-Days here are UTC days: the grain at which months close and bills are settled. The rows of one day and connection come
-off the roll-up in the order of its primary key, so that nothing is sorted and only a handful is ever in memory,
-however many there are; everything comes from one view of the books.
+Days here are UTC days: the grain at which months close and bills settle. The rows of one day and connection are read in
+the order of the roll-up's primary key, so that nothing is sorted and only a handful is ever in memory, however many
+there are; everything comes from one consistent view of the books.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -30,9 +30,9 @@ from outlay.spend.aggregates import Extent, Sums
 from outlay.spend.answer import AnswerBasis, Line, ModelRef, Status
 from outlay.spend.serialization import as_row
 
-BY = ("day", "owner", "key", "model", "ledger", "connection", "project")  # what a plain row tells
+BY = ("day", "owner", "key", "model", "ledger", "connection", "project")  # the dimensions of a plain row
 ROWS_AT_ONCE = 500
-_Held = dict[tuple[str, int], tuple[Sums, set[str]]]  # one key's day, by model and by what is corrected
+_Held = dict[tuple[str, int], tuple[Sums, set[str]]]  # one key's day, by model and by the month that is corrected
 _BASES: Mapping[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED: "computed"}
 
 _SPENT = text(
@@ -54,7 +54,7 @@ _OBSERVED = text(
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What money is of: a key; or none, and then the reason why."""
+    """Key that money belongs to; without one, the reason why."""
 
     key: KeyRef | None
     project_id: str
@@ -64,7 +64,7 @@ class _Subject:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What stands behind the numbers of a workspace. `closed` holds the month if it is."""
+    """Names behind a workspace's ids. `closed` contains the month if it is closed."""
 
     connections: Mapping[int, Connection]
     subjects: Mapping[int, _Subject]
@@ -76,7 +76,7 @@ class _Names:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """One day of one connection. `observed_at`: when the ledger was last read about it; None where nothing says."""
+    """Day of a connection. `observed_at`: when the ledger was last read about it; None if unknown."""
 
     connection: Connection
     start: int
@@ -93,7 +93,7 @@ async def focus_rows(
     titles: Mapping[str, str],
     now: datetime,
 ) -> AsyncGenerator[focus.Row, None]:
-    """The month as rows of FOCUS 1.2. `titles`: what people call each ledger."""
+    """Yield the month as rows of FOCUS 1.2. `titles`: the display name of each ledger."""
     names = await _open(session, workspace_id, month)
     accounts = {id_: _account(row, titles) for id_, row in names.connections.items()}
     async with aclosing(_spent(session, names, month)) as spent:
@@ -109,7 +109,7 @@ async def focus_rows(
 async def plain_rows(
     session: AsyncSession, workspace_id: str, month: int, *, now: datetime
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """The month as an answer by day, owner, key, model and where they belong would show it, in order of time."""
+    """Yield the month as an answer's rows by all dimensions of BY, in order of time."""
     names = await _open(session, workspace_id, month)
     seconds = int(now.timestamp())
     place: tuple[_Day, int] | None = None
@@ -130,7 +130,7 @@ async def plain_rows(
 
 
 async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
-    """The names."""
+    """Read the names behind a workspace's ids."""
     keys = await keys_of(session, workspace_id)
     every = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     closed = await session.get(ClosedMonth, (workspace_id, month))
@@ -150,7 +150,7 @@ async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
 
 
 async def _spent(session: AsyncSession, names: _Names, month: int) -> AsyncGenerator[tuple[_Day, Row[Any]], None]:
-    """Every row of the month's roll-up, with the day and connection that it belongs to."""
+    """Yield every row of the month's roll-up, with its day and connection."""
     database = await session.connection()
     options = {"yield_per": ROWS_AT_ONCE}
     routed = {id_ for id_ in names.connections if (await execute(session, _ROUTERS, {"connection": id_})).first()}
@@ -160,7 +160,7 @@ async def _spent(session: AsyncSession, names: _Names, month: int) -> AsyncGener
             day: _Day | None = None
             stream = await database.stream(_SPENT, {"connection": id_, "day": start}, execution_options=options)
             try:
-                async for rows in stream.partitions(ROWS_AT_ONCE):  # without a size: all at once
+                async for rows in stream.partitions(ROWS_AT_ONCE):  # without a size it reads all at once
                     if day is None:
                         observed = (await execute(session, _OBSERVED, span)).scalar()
                         requested = await _requested(session, span) if id_ in routed else {}
@@ -172,7 +172,7 @@ async def _spent(session: AsyncSession, names: _Names, month: int) -> AsyncGener
 
 
 async def _requested(session: AsyncSession, span: Mapping[str, int]) -> dict[tuple[int, int], str]:
-    """For each key and model that ran, what was asked for on that day; several names with a space between."""
+    """Return the requested models of a day by key and resolved model; several are joined by spaces."""
     found: dict[tuple[int, int], str] = {}
     for key_id, model_id, requested in await execute(session, _REQUESTED, span):
         before = found.get((key_id, model_id))
@@ -219,7 +219,7 @@ def _charge(names: _Names, account: focus.Account, day: _Day, row: Row[Any], mod
 
 
 def _lines(names: _Names, place: tuple[_Day, int] | None, held: _Held, now: int) -> list[Line]:
-    """What one key spent on one day: a line for each model, and for each month that is corrected."""
+    """Build the lines of one key's day: one for each model, and for each month that is corrected."""
     if place is None:
         return []
     day, key_id = place

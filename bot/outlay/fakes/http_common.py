@@ -1,6 +1,6 @@
-"""What stand-ins of HTTP services share: money in JSON to the nano-dollar, a journal, and faults to order.
+"""Common parts of the fake HTTP services: money in JSON to the nano-dollar, a journal of requests, injected faults.
 
-A stand-in answers like the vendor. A test then says what shall go wrong, and the next answers of a path do:
+A fake answers like the vendor, unless a test has ordered a fault for the next requests of a path:
 
     faults.status("/credits", 500, times=3)
     faults.half_json("/activity")
@@ -32,12 +32,12 @@ Trouble = Literal["instead", "half_json", "drop", "cut", "slow"]
 
 
 def usd(nano_usd: int) -> Decimal:
-    """Dollars as a number for JSON: exact, at most nine decimals, no zeros at the end."""
+    """Return dollars as a number for JSON: exact, at most nine decimals, no zeros at the end."""
     return Decimal(exact(nano_usd).rstrip("0").removesuffix("."))
 
 
 def exact_json(value: Json) -> str:
-    """JSON in which a Decimal is written as the number it is. Floats have no place in it."""
+    """Return JSON in which a Decimal is written as the number it is; raise TypeError for a float."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, Mapping):
@@ -50,17 +50,18 @@ def exact_json(value: Json) -> str:
 
 
 class ExactJSONResponse(Response):
-    """A JSON answer that keeps every nano-dollar."""
+    """JSON response that keeps every nano-dollar."""
 
     media_type = "application/json"
 
     def render(self, content: Json) -> bytes:
+        """Return the content as exact JSON."""
         return exact_json(content).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as the stand-in saw it, and what it answered; 0 if it hung up. Credentials are not kept."""
+    """Request as the fake saw it, and the status of the answer; 0 if it hung up. Credentials are not recorded."""
 
     method: str
     path: str
@@ -71,6 +72,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
+    """Fault of one answer on the wire."""
+
     trouble: Trouble
     status: int = 500
     body: bytes = b""
@@ -79,7 +82,7 @@ class _Fault:
 
 
 class Faults:
-    """What shall go wrong on the wire. A path is one below the API's root, or `*` for whichever is asked next."""
+    """Faults on the wire, queued by path: one below the API's root, or `*` for the next request of any path."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[_Fault]] = {}
@@ -87,42 +90,42 @@ class Faults:
     def status(
         self, path: str, status: int, *, times: int = 1, headers: Mapping[str, str] | None = None, message: str = ""
     ) -> None:
-        """The next answers have this status, and an error body as the vendor writes it."""
+        """Give the next answers this status and an error body."""
         body = exact_json({"error": {"code": status, "message": message or f"Fault {status} was ordered"}})
         self._add(path, times, _Fault("instead", status, body.encode(), headers or {}))
 
     def half_json(self, path: str, *, times: int = 1) -> None:
-        """The right answer, well formed as HTTP, but half its text is missing."""
+        """Send the right answer as well-formed HTTP, but with half its text."""
         self._add(path, times, _Fault("half_json"))
 
     def html(self, path: str, *, status: int = 200, times: int = 1) -> None:
-        """A web page where JSON should be, as a proxy in between sends."""
+        """Send a web page where JSON should be, as a proxy in between does."""
         self._add(path, times, _Fault("instead", status, _HTML, {"content-type": "text/html"}))
 
     def body(
         self, path: str, text: str, *, status: int = 200, times: int = 1, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Exactly this text, called JSON."""
+        """Send exactly this text, declared as JSON."""
         self._add(path, times, _Fault("instead", status, text.encode(), headers or {}))
 
     def drop(self, path: str, *, times: int = 1) -> None:
-        """The connection closes before a single byte of an answer."""
+        """Close the connection before a single byte of an answer."""
         self._add(path, times, _Fault("drop"))
 
     def cut(self, path: str, *, times: int = 1) -> None:
-        """The connection closes in the middle of the answer."""
+        """Close the connection in the middle of the answer."""
         self._add(path, times, _Fault("cut"))
 
     def slow(self, path: str, seconds: float, *, times: int = 1) -> None:
-        """The right answer, after so many real seconds."""
+        """Send the right answer after so many real seconds."""
         self._add(path, times, _Fault("slow", seconds=seconds))
 
     def clear(self) -> None:
-        """Nothing more goes wrong on the wire."""
+        """Remove all faults that wait."""
         self._waiting.clear()
 
     def take(self, path: str) -> _Fault | None:
-        """The fault for this request, if one is waiting."""
+        """Remove and return the fault for this request; None if none waits."""
         for name in (path, "*"):
             if waiting := self._waiting.get(name):
                 return waiting.popleft()
@@ -133,22 +136,22 @@ class Faults:
 
 
 class Journal:
-    """What was asked, newest last, and what never should have been."""
+    """Requests, newest last, and violations among them: those that should never have been made."""
 
     def __init__(self) -> None:
         self.asked: deque[Asked] = deque(maxlen=JOURNAL_SIZE)
         self.violations: deque[Asked] = deque(maxlen=VIOLATIONS_SIZE)
 
     def paths(self) -> list[str]:
-        """`METHOD /path` of everything asked."""
+        """Return `METHOD /path` of every request."""
         return [f"{asked.method} {asked.path}" for asked in self.asked]
 
 
 class Wire:
-    """ASGI middleware between the socket and a stand-in: notes every request, and lets go wrong what shall.
+    """ASGI middleware between the socket and a fake: records every request, and applies the faults.
 
-    `forbidden` says of a method and a path whether a reader of bills has no business there: it answers 403 and keeps
-    the request among the violations.
+    `forbidden` says of a method and a path whether a reader of bills must never request it: such a request is answered
+    with 403 and recorded as a violation.
     """
 
     def __init__(
@@ -207,7 +210,7 @@ class Wire:
 
 
 async def _halved(app: ASGIApp, trouble: Trouble, scope: Scope, receive: Receive, send: Send) -> None:
-    """Half of the app's answer: said to be all of it, or cut off by the end of the connection."""
+    """Send half of the app's answer: declared as all of it, or cut off by the end of the connection."""
     messages: list[Message] = []
 
     async def keep(message: Message) -> None:

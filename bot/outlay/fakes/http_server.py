@@ -1,10 +1,10 @@
-"""A stand-in lives as a real server on a real loopback port for as long as a `with` block lasts, in the loop we are in.
+"""Real server on a real loopback port for a fake, for the duration of a `with` block, in the current event loop.
 
     async with serving(app) as base_url:
         ...
 
-Leaving the block stops it at once, whatever sockets are still open: a stand-in owes nobody a long goodbye. So uvicorn's
-own main loop, which watches for signals and rounds its goodbyes up to tenths of a second, is left out.
+Leaving the block stops it at once, whatever sockets are still open. So uvicorn's own main loop is left out, which
+watches for signals and rounds a shutdown up to tenths of a second.
 
 An app may close the socket under a request, as broken networks do: `await scope["extensions"][HANG_UP]()`.
 """
@@ -21,14 +21,14 @@ from uvicorn import Config, Server
 
 HANG_UP = "outlay.hang_up"
 _BACKLOG = 128
-_TURNS_TO_CLOSE = 100  # of the loop, until a closed socket is known to be closed; one or two are usual
+_TURNS_TO_CLOSE = 100  # turns of the loop until a closed socket is deregistered; one or two are usual
 
 
 @asynccontextmanager
 async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serves `app`, WebSockets included, and yields its base URL without a slash at the end. Port 0 takes any free one.
+    """Serve `app`, WebSockets included, and yield its base URL without a slash at the end. Port 0 takes any free one.
 
-    Raises OSError, here and now, if the port is taken.
+    Raises OSError at once if the port is taken.
     """
     interruptible = _Interruptible(app)
     listener = _listen(host, port)
@@ -47,7 +47,7 @@ async def serving(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> As
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Said to be TCP, so that asyncio sends without delay; else each answer waits 40 ms for an acknowledgement.
+    # With IPPROTO_TCP asyncio sends without delay; else each answer waits 40 ms for an acknowledgement.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,7 +85,7 @@ async def _stop(server: Server) -> None:
 
 
 class _Interruptible:
-    """The app, except that being cut off while the server stops is no error that uvicorn should write about."""
+    """Wrapper of an app that gives it HANG_UP and keeps uvicorn from logging requests that the shutdown cuts off."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,7 +101,7 @@ class _Interruptible:
                 raise
 
     async def _hang_up(self, scope: Scope) -> None:
-        """Sends what was written so far, then closes the socket of this request."""
+        """Send what was written so far, then close the socket of this request."""
         open_now = self.server.server_state.connections if self.server else set()
         for connection in [one for one in open_now if getattr(one, "client", None) == scope["client"]]:
             connection.transport.close()

@@ -1,4 +1,4 @@
-"""Is everything well, and if not, how is it mended? One line for each thing that can be wrong."""
+"""Health checks for `outlay doctor`: one line for each thing that can be wrong, with how to fix it."""
 
 import json
 from collections import Counter
@@ -25,7 +25,7 @@ MAX_DEAD = 100
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. `mend` says what to do where it is not ok."""
+    """Result of one check. `mend`: what to do if it is not ok."""
 
     name: str
     ok: bool
@@ -34,7 +34,7 @@ class Check:
 
 
 async def database_check(database: Database) -> Check:
-    """Can it be reached, and are its tables those of this version?"""
+    """Check that the database can be reached and its tables are those of this version."""
     where = database.url.render_as_string(hide_password=True)
     revision = await migrations.revision(database)
     if revision == migrations.NEWEST:
@@ -43,7 +43,7 @@ async def database_check(database: Database) -> Check:
 
 
 async def vault_check(database: Database, vault: Vault) -> Check:
-    """Does the key that seals answer, and does every secret open?"""
+    """Check that the sealing key answers and that every secret opens."""
     try:
         await vault.prove()
     except VaultError as error:
@@ -70,7 +70,7 @@ async def vault_check(database: Database, vault: Vault) -> Check:
 
 
 async def audit_check(database: Database, workspace_id: str) -> Check:
-    """What the last audit said."""
+    """Report the result of the last audit."""
     async with database.read() as session:
         run = await audit.last(session, workspace_id)
     if run is None:
@@ -85,7 +85,7 @@ async def audit_check(database: Database, workspace_id: str) -> Check:
 
 
 async def deliveries_check(database: Database, workspace_id: str, clock: Clock) -> Check:
-    """What waits, what was given up, and which way is shut."""
+    """Report messages that wait, messages that were given up, and lanes that are shut."""
     now = clock.now()
     async with database.read() as session:
         waiting = await outbox.waiting(session)
@@ -108,7 +108,7 @@ async def deliveries_check(database: Database, workspace_id: str, clock: Clock) 
 
 
 def plugin_checks(found: Iterable[Found]) -> list[Check]:
-    """Each plugin that was found, loaded or not."""
+    """Return a check for each plugin that was found, loaded or not."""
     return [
         Check(
             f"plugin {one.slug}",
@@ -121,6 +121,6 @@ def plugin_checks(found: Iterable[Found]) -> list[Check]:
 
 
 def as_plain(checks: Iterable[Check]) -> dict[str, Any]:
-    """What `outlay doctor --format json` prints."""
+    """Return the document that `outlay doctor --format json` prints."""
     rows = [{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in checks]
     return {"ok": all(row["ok"] for row in rows), "checks": rows}

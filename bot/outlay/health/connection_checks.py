@@ -1,5 +1,7 @@
-"""Each connection, asked now: whose credential it is, what it sees, how fresh its figures are, what went wrong last,
-and when it is polled again. Where something is wrong, what a person can do about it.
+"""Connection checks for `outlay doctor`: each connection is asked now whose credential it has and what it may read.
+
+Each line also says how fresh the figures are, what went wrong last, when the next poll is and, where something is
+wrong, how a person can fix it.
 """
 
 import asyncio
@@ -19,13 +21,13 @@ from outlay.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimite
 from outlay.vault.errors import VaultError, VaultUnavailable
 
 CHECK_SECONDS = 20
-OVERDUE = timedelta(minutes=5)  # a poll that should have been so long ago: nobody polls
+OVERDUE = timedelta(minutes=5)  # a poll overdue by so much: no bot is running
 
 
 async def connection_checks(
     database: Database, connections: Connections, views: Iterable[ConnectionView], clock: Clock
 ) -> AsyncIterator[Check]:
-    """One line for each connection."""
+    """Yield one check for each connection."""
     for view in views:
         yield await _connection(database, connections, view, clock.now())
 
@@ -59,7 +61,7 @@ async def _connection(database: Database, connections: Connections, view: Connec
 
 
 def _mend(error: PluginError | VaultError, view: ConnectionView) -> str:
-    """What a person can do about an error. The connection's figures stand in any case."""
+    """Return what a person can do about an error. The connection's figures stand in any case."""
     replace = f"outlay connect {view.ledger} --name {view.name} --replace"
     if isinstance(error, VaultUnavailable):
         return "see to the key service; polling goes on by itself"
@@ -75,7 +77,7 @@ def _mend(error: PluginError | VaultError, view: ConnectionView) -> str:
 
 
 def _role(view: ConnectionView) -> list[str]:
-    """Whether its dollars count, where that is not a matter of course."""
+    """Describe the role of a connection whose dollars do not count by themselves; [] for the others."""
     if view.role != "attribution":
         return []
     if view.in_front_of:
@@ -84,7 +86,7 @@ def _role(view: ConnectionView) -> list[str]:
 
 
 def _reading(view: ConnectionView, now: datetime) -> list[str]:
-    """How fresh its figures are, and when they are read again."""
+    """Describe how fresh the figures are and when they are read again."""
     if view.role == "sink":
         return []
     fresh = f"read up to {_stamp(view.fresh_until)}" if view.fresh_until else "not polled yet"
@@ -100,7 +102,7 @@ def _reading(view: ConnectionView, now: datetime) -> list[str]:
 
 
 async def _refused(database: Database, view: ConnectionView) -> Sequence[str]:
-    """The reports that were refused, why, and when they are asked for again."""
+    """List the refused reports, with the reason and when they are asked for again."""
     connection_id = int(view.id.removeprefix("con_"))
     async with database.read() as session:
         cursors = (await session.exec(select(Cursor).where(Cursor.connection_id == connection_id))).all()
@@ -113,7 +115,7 @@ async def _refused(database: Database, view: ConnectionView) -> Sequence[str]:
 
 
 def _sink(name: str, view: ConnectionView, checked: Checked) -> Check:
-    """A sink has nothing to be read up to: what counts is whether the last delivery went well."""
+    """Build a sink's check: it has nothing to read, so the last delivery decides."""
     can = f"; can {'; '.join(checked.can_read)}" if checked.can_read else ""
     noted = f"; noted: {view.notes}" if view.notes else ""
     detail = f"{checked.credential} of {checked.account_title or checked.account_id}{can}{noted}"

@@ -1,4 +1,4 @@
-"""How late the event loop is: a timer that should fire four times a second, and by how much it did not."""
+"""Event loop lag: how late a timer fires that should fire four times a second."""
 
 import asyncio
 from collections import deque
@@ -8,24 +8,24 @@ KEPT = 240  # a minute
 
 
 class LoopLag:
-    """Listens while it is started. Its time is the loop's own, not a Clock's."""
+    """Gauge of event loop lag while it is started. Its time is the loop's own, not a Clock's."""
 
     def __init__(self) -> None:
         self._late: deque[float] = deque(maxlen=KEPT)
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begins."""
+        """Start measuring."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_at(loop.time() + EVERY_SECONDS, self._heard, loop.time() + EVERY_SECONDS)
 
     async def stop(self) -> None:
-        """Ends."""
+        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
 
     def worst_seconds(self) -> float | None:
-        """The worst of the last minute; None before the first."""
+        """Return the worst lag of the last minute; None before the first measurement."""
         return round(max(self._late), 4) if self._late else None
 
     def _heard(self, due: float) -> None:

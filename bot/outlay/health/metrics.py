@@ -1,4 +1,4 @@
-"""What an operator wants to know: is everything read, told and checked? No secret, no dollar, no person."""
+"""Operational metrics: is everything read, delivered and audited? No secret, no dollar, no person."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ SLACK = "slack"
 
 
 async def measures(database: Database, clock: Clock) -> list[Gauge]:
-    """All of them, as they stand now."""
+    """Return all gauges as they stand now."""
     now = clock.now()
     async with database.read() as session:
         every = list(await session.exec(select(Connection).order_by(col(Connection.id))))

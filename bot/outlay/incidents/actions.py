@@ -1,4 +1,4 @@
-"""What is done to an incident with all that follows from it: the same for a button in Slack and a word from a ticket.
+"""Actions on incidents with all their consequences, the same from a button in Slack and from a ticket.
 
 Everything here happens in the caller's transaction.
 """
@@ -16,14 +16,14 @@ from outlay.incidents import store as incident_store
 from outlay.incidents.state_machine import Deed
 from outlay.incidents.tables import Expectation, Incident
 
-NOTED: dict[Deed, TrailDeed] = {  # the others are the detector's own
+NOTED: dict[Deed, TrailDeed] = {  # what people do is audited; the other changes are the detector's own
     "acknowledge": TrailDeed.ACKNOWLEDGE,
     "snooze": TrailDeed.SNOOZE,
     "dismiss": TrailDeed.DISMISS,
     "expect": TrailDeed.EXPECT,
     "undo": TrailDeed.UNDO,
 }
-CALM_SECONDS = 86_400  # what was called no incident does not ring again for so long, unless it grows fourfold
+CALM_SECONDS = 86_400  # after a dismissal, no new alert for so long unless the spend grows fourfold
 GROWN = 4
 
 
@@ -31,15 +31,15 @@ async def do(
     session: AsyncSession, row: Incident, deed: Deed, *, who: str, now: datetime, until: datetime | None = None,
     reason: str = "", heard_from: int = 0,
 ) -> None:  # fmt: skip
-    """Acknowledges, snoozes, dismisses or takes back. Raises NotNow in words; then nothing was done.
+    """Acknowledge, snooze, dismiss or undo. Raises NotNow with a message for people; then nothing was done.
 
-    `heard_from`: the connection whose ticket has said so.
+    `heard_from`: id of the connection whose ticket caused it, 0 for none.
     """
     end, was_over = int(until.timestamp()) if until else None, row.state in ("expected", "false")
     changed = await incident_store.change(session, row, deed, now=now, who=who, detail=reason, until=end)
     if deed == "undo":
         await _forget(session, row, now)
-        if was_over:  # tickets were told that it is over
+        if was_over:  # its tickets were resolved, and have to be reopened
             await lifecycle.tell(
                 session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from, again=True
             )
@@ -66,7 +66,10 @@ async def expect(
     key_id: int | None = None,
     below_nano_usd: int | None = None,
 ) -> None:
-    """The detector expects it from now on."""
+    """Mark the incident's spend as expected, so that the detector does not alert on it from now on.
+
+    `until` None: for good. `key_id`: of this key alone. `below_nano_usd`: only while a day stays below it.
+    """
     session.add(
         Expectation(
             workspace_id=row.workspace_id,
@@ -84,7 +87,7 @@ async def expect(
 
 
 async def _forget(session: AsyncSession, row: Incident, now: datetime) -> None:
-    """What was expected because of this incident is expected no longer."""
+    """Withdraw the expectations that were created because of this incident."""
     await execute(
         session,
         text("UPDATE expectation SET taken_back_at = :now WHERE incident_id = :id AND taken_back_at IS NULL"),

@@ -1,4 +1,4 @@
-"""What a workspace has chosen about alerts: how sharp, from how many dollars on, where to, and when not to disturb."""
+"""Alert settings of a workspace: sensitivity, smallest amount, channels, quiet hours and direct messages."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -16,9 +16,11 @@ _TEAM, _DIRECT = "alerts.channel.", "alerts.direct."
 
 @dataclass(frozen=True, slots=True)
 class Alerting:
-    """`channel`: a Slack channel's id, "" for the one in the settings. `quiet`: local hours from, to; None for never.
+    """Alert settings of a workspace.
 
-    `team_channels`: owner's id → channel. `direct`: Slack users who want a direct message about their own incidents.
+    `channel`: a Slack channel's id, "" for the one in the bot's settings. `quiet`: local hours (from, to); None: none.
+    `team_channels`: owner id → channel id. `direct`: ids of Slack users who want a direct message about their own
+    incidents.
     """
 
     sensitivity: str = Settings().sensitivity
@@ -30,7 +32,7 @@ class Alerting:
     zone: tzinfo = UTC
 
     def quiet_until(self, now: datetime) -> datetime | None:
-        """When the quiet hours that `now` falls into end; None outside of them."""
+        """Return when the quiet hours that contain `now` end (UTC); None outside of quiet hours."""
         if self.quiet is None or self.quiet[0] == self.quiet[1]:
             return None
         begins, ends = self.quiet
@@ -44,7 +46,7 @@ class Alerting:
 
 
 async def read_alerting(session: AsyncSession, workspace_id: str) -> Alerting:
-    """What the workspace has chosen, else the defaults."""
+    """Read the workspace's alert settings, with the defaults for those never set."""
     said = await preferences.read(session, workspace_id, PREFIX)
     default, quiet = Alerting(), said.get("alerts.quiet", "")
     begins, _, ends = quiet.partition("-")
@@ -60,7 +62,10 @@ async def read_alerting(session: AsyncSession, workspace_id: str) -> Alerting:
 
 
 async def write_alerting(session: AsyncSession, workspace_id: str, chosen: Alerting) -> None:
-    """Keeps what was chosen, but for the zone, which is the workspace's, and who wants direct messages."""
+    """Store the alert settings.
+
+    Not stored here: the time zone, which is the workspace's, and direct messages (see `want_direct`).
+    """
     before = await read_alerting(session, workspace_id)
     gone: dict[str, str | None] = {f"{_TEAM}{owner}": None for owner in before.team_channels}
     await preferences.write(
@@ -78,5 +83,5 @@ async def write_alerting(session: AsyncSession, workspace_id: str, chosen: Alert
 
 
 async def want_direct(session: AsyncSession, workspace_id: str, user_id: str, wanted: bool) -> None:
-    """Whether somebody wants a direct message about incidents of their own."""
+    """Store whether a Slack user wants direct messages about their own incidents."""
     await preferences.write(session, workspace_id, {f"{_DIRECT}{user_id}": "yes" if wanted else None})

@@ -1,4 +1,4 @@
-"""An incident as a neutral finding: plain text and figures, which every sink renders in its own way."""
+"""Incident as a neutral finding: plain text and figures, which every sink renders in its own way."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -16,9 +16,9 @@ BARS = "▁▂▃▄▅▆▇█"
 def finding_of(
     incident: Incident, *, now: datetime, email: str = "", zone: tzinfo = UTC, slack_url: str = "", reason: str = ""
 ) -> Finding:
-    """What was found, as it stands. `slack_url`: where the workspace's Slack is; "" while nobody has said.
+    """Build the finding of an incident as it stands. `slack_url`: the workspace's Slack, "" if unknown.
 
-    `reason`: what people have said of it, in their own words, where they have said that it was expected or nothing.
+    `reason`: people's own words for why it is expected or no incident.
     """
     numbers = verdict_of(incident)
     usual = numbers.get("usual_by_now_nano_usd")
@@ -43,7 +43,7 @@ def finding_of(
 
 
 def page(incident: Incident, slack_url: str) -> Link | None:
-    """Its message in Slack, by the address that Slack itself gives to messages. None before it was posted."""
+    """Return the link to its message, in Slack's own form for messages. None before it was posted."""
     if not incident.ts or not slack_url.startswith("https://"):
         return None
     place = f"{incident.channel}/p{incident.ts.replace('.', '')}"
@@ -51,13 +51,13 @@ def page(incident: Incident, slack_url: str) -> Link | None:
 
 
 def title(incident: Incident, numbers: Mapping[str, Any]) -> str:
-    """One line that stands alone."""
+    """Return one line that stands alone."""
     who = "Spending of everybody" if incident.kind == "everybody" else incident.name
     return f"{who}: {usd(incident.spent_nano_usd)} since {since(incident)}, {usd(_hour(numbers))} an hour"
 
 
 def standing(incident: Incident, numbers: Mapping[str, Any], reason: str = "", zone: tzinfo = UTC) -> str:
-    """How it stands now: what has been spent, how fast while it goes on, and what people have said of it."""
+    """Describe how it stands now: what was spent, how fast while it goes on, and what people said of it."""
     who = "Everybody together" if incident.kind == "everybody" else incident.name
     spent = f"{who} has spent {usd(incident.spent_nano_usd)} since {since(incident, zone)}"
     if incident.state in ALIVE:
@@ -71,34 +71,34 @@ def standing(incident: Incident, numbers: Mapping[str, Any], reason: str = "", z
 
 
 def sentence(numbers: Mapping[str, Any]) -> str:
-    """The detector's own explanation, of the moment when it spoke, as a whole sentence."""
+    """Return the detector's explanation, as of the moment of the alert, as a whole sentence."""
     said = str(numbers.get("sentence") or "it spends as never before")
     return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
 def whys(numbers: Mapping[str, Any]) -> list[str]:
-    """How it was noticed."""
+    """Describe how it was noticed, in whole sentences."""
     known = int(numbers.get("days_known") or 0)
     compared = f"its own last {known} active days" if known >= 2 else "everybody else's days"
     return [f"Compared with {compared}.", "Outlay looks at each poll of the ledger, not at the end of the day."]
 
 
 def asked(incident: Incident) -> str:
-    """The filter of `/spend` that shows the same money."""
+    """Return the filter of `/spend` that shows the same money."""
     if incident.kind == "everybody":
         return ""
     return f"owner:{incident.subject}" if not incident.subject.startswith("key:") else f'key:"{incident.name}"'
 
 
 def since(incident: Incident, zone: tzinfo = UTC) -> str:
-    """When its money began, in words: with the day, since it may be read tomorrow."""
+    """Format when its spend began; with the day, since it may be read tomorrow."""
     return datetime.fromtimestamp(incident.since, zone).strftime("%d %b %H:%M").lstrip("0") + (
         " UTC" if zone is UTC else ""
     )
 
 
 def usd(nano_usd: int) -> str:
-    """Dollars for a line of text: cents below ten dollars."""
+    """Format dollars for a line of text: cents below ten dollars."""
     dollars = to_usd(nano_usd)
     return f"${dollars:,.2f}" if abs(dollars) < 10 else f"${dollars:,.0f}"
 
@@ -117,16 +117,19 @@ def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzi
 
 
 def hours_drawn(hours: Sequence[int]) -> str:
-    """A chart that is text: a letter for each hour, as high as its money, and what the highest stands for."""
+    """Draw a chart in text: a character an hour, as high as its money, and the value of the highest.
+
+    Returns "" if nothing was spent.
+    """
     most = max(hours, default=0)
     if most <= 0:
         return ""
-    steps = [-(-max(cost, 0) * len(BARS) // most) for cost in hours]  # whatever is more than nothing shows
+    steps = [-(-max(cost, 0) * len(BARS) // most) for cost in hours]  # rounded up, so that any spend shows
     return f"{''.join(BARS[step - 1] if step else '·' for step in steps)} (the highest is {usd(most)})"
 
 
 def _by_midnight(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> int:
-    """What the day will have cost if it goes on like this: the figure of the message in Slack."""
+    """Project what the day will cost at this rate, in nano-dollars; the figure of the message in Slack."""
     begun = datetime.combine(now.astimezone(zone).date(), time(), zone)
     left_seconds = int((begun + timedelta(days=1) - now).total_seconds())
     so_far = max(today, incident.spent_nano_usd if incident.since >= begun.timestamp() else 0)
@@ -134,7 +137,7 @@ def _by_midnight(incident: Incident, numbers: Mapping[str, Any], today: int, zon
 
 
 def _hour(numbers: Mapping[str, Any]) -> int:
-    """Dollars an hour right now; as it was when it was noticed, before anything newer is known."""
+    """Return nano-dollars an hour right now; those of the alert until anything newer is known."""
     now = numbers.get("rate_nano_usd")
     return int(numbers.get("hour_nano_usd") or 0) if now is None else int(now)
 

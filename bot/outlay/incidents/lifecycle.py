@@ -1,6 +1,7 @@
-"""From the detector's verdicts to incidents: one episode of one subject is one incident, one message, one ticket.
+"""Incident lifecycle, from the detector's verdict to recovery.
 
-Everything here happens in the caller's transaction.
+One episode of one subject is one incident, one message, one ticket. Everything here happens in the caller's
+transaction.
 """
 
 import json
@@ -27,23 +28,23 @@ from outlay.incidents.tables import Incident
 from outlay.plugin.events import What
 from outlay.spend.report import zone_of
 
-GROUP_FROM = 6  # so many new incidents at one look share a message
-JOIN_SECONDS = 1800  # and whoever follows within so long joins them
-QUIET_SHARE = 4  # back to usual: below a quarter of the worst hour, or one and a half of what is usual
-BACK_SHARE = 2  # what was over is back from half of its worst hour on
+GROUP_FROM = 6  # from so many new incidents at once on, they share a message
+JOIN_SECONDS = 1800  # and those that follow within so long join it
+QUIET_SHARE = 4  # recovering: below a quarter of the worst hour, or 1.5 times the usual
+BACK_SHARE = 2  # reopened from half of its worst hour on
 LEAST_HOUR_NANO_USD = NANO_PER_USD // 4
-SHOWN_AGAIN_SHARE = 20  # the message is edited when it cost a twentieth more
+SHOWN_AGAIN_SHARE = 20  # the message is edited when the cost has moved by a twentieth
 
 
 async def settings(session: AsyncSession, workspace_id: str) -> Settings:
-    """What the workspace has chosen for the detector."""
+    """Return the detector settings that the workspace has chosen."""
     chosen = await read_alerting(session, workspace_id)
     zone = await zone_of(session, workspace_id)
     return Settings(sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, zone=zone)
 
 
 async def plans(session: AsyncSession, workspace_id: str, now: int) -> list[Plan]:
-    """What is expected, for the detector."""
+    """Return the workspace's expectations in the detector's form."""
     return [
         Plan(f"e{row.id}", row.subject, row.start, row.until, str(row.key_id) if row.key_id else "", row.below_nano_usd)
         for row in await incident_store.expected(session, workspace_id, now)
@@ -54,9 +55,10 @@ async def sign(
     session: AsyncSession, workspace_id: str, verdict: Verdict, owner: Owner, key_name: str, *, zone: tzinfo,
     rate_nano_usd: int, usual_hour_nano_usd: int, now: datetime,
 ) -> tuple[Incident, bool]:  # fmt: skip
-    """Takes a verdict in: the subject's incident gets worse, or is opened again, or (True) is new.
+    """Create or update the subject's incident from a verdict; return it, and whether it is new.
 
-    What is over does not come back by a verdict on the same money: only if it burns again.
+    An ongoing incident may be raised to a page. A resolved one is not reopened by a verdict on the same money, only if
+    the subject spends at a high rate again.
     """
     at = int(now.timestamp())
     told = replace(verdict, key=key_name or verdict.key)
@@ -98,8 +100,10 @@ async def burn_again(
     session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
     floor_nano_usd: int, now: datetime,
 ) -> None:  # fmt: skip
-    """Opens an incident again that is over, if its subject burns as it did then. The detector holds its tongue about a
-    subject of which it has spoken, unless that grows; so this is seen here."""
+    """Reopen a resolved incident if its subject spends as it did then.
+
+    The detector suppresses repeat alerts about a subject unless its spend grows, so reopening is decided here.
+    """
     burns = rate_nano_usd * BACK_SHARE >= incident.peak_hour_nano_usd and rate_nano_usd > usual_hour_nano_usd * 3 // 2
     if burns and spent_nano_usd - incident.spent_nano_usd >= floor_nano_usd:
         await _reopen(session, incident, now)
@@ -115,15 +119,18 @@ async def grow(
     session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
     as_of: int, recovery_seconds: int, now: datetime, hours: Sequence[int] = (),
 ) -> None:  # fmt: skip
-    """What it has cost by now, whether that is worth telling, and whether it is over. `hours`: what each of the last
-    hours has cost, this one last."""
+    """Update an incident's cost, notify if it has doubled, wake it from a snooze, and resolve it if it is over.
+
+    `hours`: nano-dollars of each of the last hours, the current one last. `as_of`: up to when the ledgers have been
+    read.
+    """
     shown = incident.spent_nano_usd
     incident.spent_nano_usd = max(spent_nano_usd, 0)
     incident.peak_hour_nano_usd = max(incident.peak_hour_nano_usd, rate_nano_usd)
     now_told = incident_store.verdict_of(incident) | {
         "rate_nano_usd": rate_nano_usd,
         "hours": list(hours),
-    }  # the message tells it as it is now
+    }  # the message shows the current figures
     incident.verdict = json.dumps(now_told, sort_keys=True)
     session.add(incident)
     if incident.told_nano_usd == 0:
@@ -152,7 +159,7 @@ async def grow(
 
 
 async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: datetime) -> None:
-    """Has new incidents shown: each by itself, or all in one message where many fire at once or soon after those."""
+    """Post new incidents: each by itself, or in one message where many fire at once or soon after such a group."""
     at = int(now.timestamp())
     together = await incident_store.group_since(session, opened[0].workspace_id, at - JOIN_SECONDS) if opened else None
     if together is not None:
@@ -165,7 +172,7 @@ async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: da
         await session.flush()
     for incident in opened:
         chosen = await read_alerting(session, incident.workspace_id)
-        silent = incident.severity == "notice" and not incident.ts  # pages wait for nothing, an edit disturbs nobody
+        silent = incident.severity == "notice" and not incident.ts  # pages never wait, and an edit notifies nobody
         morning = chosen.quiet_until(now) if silent else None
         new = await note(session, incident, "opened", now=now, show_at=morning)
         await tell(session, incident, "opened", key=str(new.id), now=now)
@@ -174,11 +181,11 @@ async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: da
 
 
 async def _join(session: AsyncSession, incident: Incident, group: Incident, *, now: datetime) -> None:
-    """One more in the message that many share already."""
+    """Add an incident to the message that a group shares already."""
     incident.group_id, incident.channel, incident.ts = group.group_id, group.channel, group.ts
     session.add(incident)
     await session.flush()
-    if incident.severity == "page":  # the message may wait for the morning yet
+    if incident.severity == "page":  # the message may still be held back until the morning
         await outbox.hurry(session, incident_store.stream_of(incident), now)
 
 
@@ -186,8 +193,10 @@ async def tell(
     session: AsyncSession, incident: Incident, what: What, *, key: str, now: datetime, asked_by: str = "",
     connections: Collection[int] | None = None, but_not: int = 0, again: bool = False,
 ) -> int:  # fmt: skip
-    """Tells the sinks, or some of them; gives how many. `but_not`: the connection that has told us itself. `again`: it
-    was over, and has come back."""
+    """Queue an event for the sinks, or for some of them; return how many.
+
+    `but_not`: the connection that reported the change itself. `again`: the incident was over, and has come back.
+    """
     workspace = await session.get(Workspace, incident.workspace_id)
     return await tell_sinks(
         session,
@@ -212,7 +221,7 @@ async def tell(
 
 
 async def _reason(session: AsyncSession, incident: Incident) -> str:
-    """Why people have said that it was expected, or nothing."""
+    """Return the reason people gave for calling it expected or false, or "" for none."""
     deed = {"expected": "expect", "false": "dismiss"}.get(incident.state)
     if deed is None:
         return ""

@@ -1,6 +1,6 @@
-"""The desk at which people meet incidents: see one whole, say what it is, take that back, and choose how alerts go.
+"""Incident service for people: view, acknowledge, expect, undo, file tickets, and choose alert settings.
 
-Each thing done is checked by the state machine, noted with who and when, and shown in the message by the outbox.
+Each action is checked by the state machine, recorded with who and when, and shown in the message by the outbox.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,16 +29,17 @@ from outlay.spend.report import freshness, zone_of
 
 
 class NoSuchIncident(ValueError):
-    """This workspace has no such incident, or no such expectation."""
+    """Unknown incident or expectation in this workspace."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentView:
-    """An incident as people see it. `members`: all that share its message, the biggest first; itself if it is alone.
+    """Incident as people see it.
 
-    `numbers`: of the newest verdict. `tickets`: what sinks made of it, title and address. `sinks`: how many there are;
-    `unfiled`: those that have made nothing of it, by connection and name.
-    `fresh_until`: up to when each ledger has been read, by the connection's name; empty in a list.
+    `members`: all that share its message, the biggest first; empty if it is alone. `numbers`: of the newest verdict.
+    `tickets`: what sinks made of it, title and URL. `sinks`: how many there are; `unfiled`: those that have made
+    nothing of it, by connection id and name. `fresh_until`: up to when each ledger has been read, by the connection's
+    name; empty in a list.
     """
 
     number: int
@@ -65,21 +66,21 @@ class IncidentView:
 
 
 class Desk:
-    """What can be seen and done."""
+    """Service for what people can see of incidents and do about them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def incident(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> IncidentView:
-        """An incident whole. Raises NoSuchIncident, and NotAllowed for one that is not the viewer's to see."""
+        """Return one incident in full. Raises NoSuchIncident, and NotAllowed if the viewer may not see it."""
         async with self._database.read() as session:
             return await self._view(session, await _existing(session, workspace_id, number, viewer), viewer)
 
     async def recent(
         self, workspace_id: str, *, subject: str = "", viewer: Viewer = OPERATOR
     ) -> Sequence[IncidentView]:
-        """The newest incidents that are the viewer's to see, of all or of one subject; those not over first."""
+        """List the newest incidents that the viewer may see, of all or of one subject; ongoing ones first."""
         async with self._database.read() as session:
             rows = await incident_store.recent(session, workspace_id, subject=subject, of=viewer.sees)
             views = [await self._view(session, row, viewer, whole=False) for row in rows]
@@ -89,7 +90,7 @@ class Desk:
         self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = "",
         viewer: Viewer = OPERATOR,
     ) -> IncidentView:  # fmt: skip
-        """Acknowledges, snoozes, dismisses or takes back. Raises NoSuchIncident, NotAllowed, and NotNow in words."""
+        """Acknowledge, snooze, dismiss or undo. Raises NoSuchIncident, NotAllowed, and NotNow with a message."""
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
@@ -108,8 +109,11 @@ class Desk:
         below_nano_usd: int | None = None,
         viewer: Viewer = OPERATOR,
     ) -> IncidentView:
-        """Says that it was planned: until a moment (None: from now on), of the subject or only of its biggest key, and
-        of any amount or while a day stays below some dollars. Raises NoSuchIncident, and NotNow in words."""
+        """Mark an incident as planned. Raises NoSuchIncident, NotAllowed, and NotNow with a message for people.
+
+        `until` None: from now on. `only_key`: its biggest key alone, else the whole subject. `below_nano_usd`: only
+        while a day stays below it; None: any amount.
+        """
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
@@ -130,7 +134,7 @@ class Desk:
         self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None,
         viewer: Viewer = OPERATOR,
     ) -> None:  # fmt: skip
-        """Declares planned work beforehand."""
+        """Declare planned work in advance; `until` None: for good. Raises NotAllowed."""
         viewer.see(subject)
         now = self._clock.now()
         async with self._database.write() as session:
@@ -151,13 +155,13 @@ class Desk:
             )  # fmt: skip
 
     async def expected(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Expectation]:
-        """What is expected now or later of those whom the viewer sees."""
+        """List what is expected, now or later, of subjects that the viewer may see."""
         async with self._database.read() as session:
             found = await incident_store.expected(session, workspace_id, int(self._clock.now().timestamp()))
         return [row for row in found if viewer.may_see(row.subject)]
 
     async def take_back(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> None:
-        """Expects it no longer. Raises NoSuchIncident, NotAllowed."""
+        """Withdraw an expectation. Raises NoSuchIncident, NotAllowed."""
         async with self._database.write() as session:
             row = await session.get(Expectation, number)
             if row is None or row.workspace_id != workspace_id:
@@ -174,7 +178,7 @@ class Desk:
         self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None,
         viewer: Viewer = OPERATOR,
     ) -> int:  # fmt: skip
-        """Has every sink, or some, make a ticket, whatever its threshold; gives how many. Raises NoSuchIncident."""
+        """Request a ticket from every sink, or some, whatever its threshold; return how many. Raises NoSuchIncident."""
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
@@ -189,9 +193,9 @@ class Desk:
             return told
 
     async def place(self, workspace_id: str, number: int, channel: str, ts: str) -> None:
-        """Notes where the incident's message is, for all that share it. The newest is the one that lives on.
+        """Store where the incident's message is, for all that share it; the newest message is the one kept up to date.
 
-        Whoever answers for one of them and asked for direct messages gets one, now that there is something to link to.
+        Their owners who asked for direct messages get one, now that there is something to link to.
         """
         now = self._clock.now()
         async with self._database.write() as session:
@@ -205,12 +209,12 @@ class Desk:
                     await lifecycle.tell(session, row, "updated", key=f"placed {channel} {ts}", now=now)
 
     async def alerting(self, workspace_id: str) -> Alerting:
-        """What the workspace has chosen."""
+        """Return the workspace's alert settings."""
         async with self._database.read() as session:
             return await read_alerting(session, workspace_id)
 
     async def choose(self, workspace_id: str, chosen: Alerting) -> None:
-        """Keeps what was chosen."""
+        """Store the workspace's alert settings."""
         async with self._database.write() as session:
             await write_alerting(session, workspace_id, chosen)
             await audit_log.note(
@@ -220,7 +224,7 @@ class Desk:
             )  # fmt: skip
 
     async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
-        """Whether somebody wants a direct message about incidents of their own."""
+        """Store whether a Slack user wants direct messages about their own incidents."""
         async with self._database.write() as session:
             await want_direct(session, workspace_id, user_id, wanted)
             await audit_log.note(

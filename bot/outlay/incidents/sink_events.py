@@ -1,8 +1,8 @@
-"""What incidents are told to sinks, written into the outbox in the transaction that changes the incident.
+"""Sink events: news of incidents, queued in the outbox in the transaction that changes the incident.
 
 One row for each connected sink. Rows about one subject are one stream, so that an episode is over before the next one
-begins; an update that still waits makes room for the newer one. Whether a sink files it by itself is asked when it is
-delivered, since only then the sink knows its settings.
+begins; an update that still waits is replaced by the newer one. Whether a sink files it by itself is decided on
+delivery, since only then the sink knows its settings.
 """
 
 from collections.abc import Collection
@@ -34,11 +34,11 @@ async def tell_sinks(
     but_not: int = 0,
     again: bool = False,
 ) -> int:
-    """Tells every connected sink of a workspace, or some, or all but one; gives how many.
+    """Queue an event for every connected sink of a workspace, or some, or all but one; return how many.
 
-    `incident` names the episode and is never used for another. `key` is different for each thing told of it, and the
-    same when the same thing is told again. `asked_by`: a person wants it filed, whatever the sink's thresholds.
-    `again`: it was over, and has come back.
+    `incident` names the episode and is never used for another. `key` is different for each event of it, and the same
+    when an event is repeated. `asked_by`: a person wants it filed, whatever the sink's thresholds. `again`: it was
+    over, and has come back.
     """
     found = await session.exec(
         select(Connection)

@@ -1,7 +1,7 @@
-"""An incident from first sign to recovery, as a small state machine: what may become of it, and by whose doing.
+"""State machine of an incident, from first sign to recovery: allowed actions and the state after each.
 
-It is *alive* while it is open, acknowledged or snoozed: it grows, its message is kept up to date, and one day the clock
-resolves it. A person may end it earlier by saying that it was expected, or nothing. Each of these can be undone. The
+It is *alive* while it is open, acknowledged or snoozed: it grows, its message is kept up to date, and in the end the
+clock resolves it. A person may end it earlier as expected or as a false alarm. Each of these can be undone. The
 severity only rises.
 """
 
@@ -37,15 +37,15 @@ _TO: dict[Deed, State] = {
 
 
 class NotNow(ValueError):
-    """That cannot be done to an incident as it stands; the message says why, for a person."""
+    """That action is not allowed in the incident's state; the message says why, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How an incident stands. `snoozed_until`, `quiet_since`: seconds since 1970.
+    """Status of an incident. `snoozed_until`, `quiet_since`: seconds since 1970.
 
-    `quiet_since`: since when the rate is back to usual, as far as the ledgers have told; None while it burns.
-    `told_nano_usd`: what it had cost when a doubling was last told.
+    `quiet_since`: since when the rate is back to usual, according to the ledgers' data; None while it burns.
+    `told_nano_usd`: the cost at the last message about a doubling.
     """
 
     state: State = "open"
@@ -56,12 +56,12 @@ class Standing:
 
     @property
     def alive(self) -> bool:
-        """Does it still grow?"""
+        """Report whether the incident is still active."""
         return self.state in ALIVE
 
 
 def done(standing: Standing, deed: Deed, *, until: int | None = None) -> Standing:
-    """The standing after a deed. Raises NotNow. `until`: of a snooze."""
+    """Return the status after an action. `until`: the end of a snooze. Raises NotNow."""
     if standing.state not in _FROM[deed]:
         raise NotNow(f"It is {words_of(standing.state)} already, so that changes nothing.")
     if deed == "snooze" and until is None:
@@ -77,12 +77,12 @@ def done(standing: Standing, deed: Deed, *, until: int | None = None) -> Standin
 
 
 def words_of(state: State) -> str:
-    """The state in words."""
+    """Return the state in words."""
     return {"false": "marked as no incident", "expected": "marked as expected", "resolved": "over"}.get(state, state)
 
 
 def has_doubled(standing: Standing, spent_nano_usd: int) -> bool:
-    """Is it worth telling once more? At each doubling of what it had cost when that was last told."""
+    """Report whether the cost has doubled since the last message about it, while the incident is alive."""
     return standing.alive and standing.told_nano_usd > 0 and spent_nano_usd >= 2 * standing.told_nano_usd
 
 
@@ -95,11 +95,11 @@ def watched(
     window_seconds: int,
     recovery_seconds: int,
 ) -> tuple[Standing, bool]:
-    """The standing after a look at the rate, and whether it has recovered.
+    """Return the status after a check of the rate, and whether the incident has recovered.
 
-    `rate_nano_usd`: dollars an hour over the last `window_seconds`, which have been quiet already when the rate is.
-    `as_of`: up to when the ledgers have told: a ledger that is silent because it lags is no quiet developer, so quiet
-    is counted on its clock and not on ours.
+    `rate_nano_usd`: dollars an hour over the last `window_seconds`; that whole window counts as quiet when the rate is.
+    `as_of`: up to when the ledgers have reported. A ledger that is silent because it lags does not mean that spending
+    stopped, so quiet time is counted on the ledger's clock, not on ours.
     """
     if not standing.alive:
         return standing, False

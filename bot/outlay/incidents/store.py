@@ -1,7 +1,7 @@
-"""Incidents in the books: opened, grown, changed by people and ended, each change with who and when, and once.
+"""Store of incidents: opened, grown, changed by people and ended, each change recorded once, with who and when.
 
-Whatever is to be shown of a change is written beside it, in the same transaction, as a row of the outbox that names the
-incident: whoever delivers it shows how the incident stands by then.
+What is to be shown of a change is written in the same transaction, as an outbox row that names the incident: its
+delivery shows the incident as it is by then.
 """
 
 import json
@@ -18,20 +18,20 @@ from outlay.incidents import state_machine
 from outlay.incidents.state_machine import ALIVE, Deed, Standing
 from outlay.incidents.tables import Expectation, Incident, IncidentChange
 
-REOPEN_SECONDS = 86_400  # so long after its end the same subject's next sign is the same incident
+REOPEN_SECONDS = 86_400  # within this time after its end, a new sign of the same subject reopens it
 LISTED_MAX = 50
-SHOW, THREAD = "incident", "incident_thread"  # kinds of the outbox: the living message; a reply in its thread
-DIRECT = "incident_direct"  # a direct message to whoever answers for it
+SHOW, THREAD = "incident", "incident_thread"  # kinds of the outbox: the updating message; a reply in its thread
+DIRECT = "incident_direct"  # a direct message to its owner
 
 
 async def alive(session: AsyncSession, workspace_id: str) -> Sequence[Incident]:
-    """The incidents that are not over, the newest last."""
+    """Return the incidents that are not over, newest last."""
     statement = select(Incident).where(Incident.workspace_id == workspace_id, col(Incident.state).in_(ALIVE))
     return (await session.exec(statement.order_by(col(Incident.id)))).all()
 
 
 async def one(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident | None:
-    """An incident of this workspace."""
+    """Return an incident of this workspace; None if there is none with that number. `lock`: FOR UPDATE."""
     statement = select(Incident).where(Incident.id == number, Incident.workspace_id == workspace_id)
     return (await session.exec(statement.with_for_update() if lock else statement)).first()
 
@@ -39,7 +39,7 @@ async def one(session: AsyncSession, workspace_id: str, number: int, *, lock: bo
 async def recent(
     session: AsyncSession, workspace_id: str, *, subject: str = "", of: Collection[str] | None = None
 ) -> Sequence[Incident]:
-    """The newest incidents, alive or not; `of`: only of these owners, of nobody's keys and of everybody together."""
+    """Return the newest incidents, over or not. `of`: only these owners', unowned keys' and everyone's together."""
     statement = select(Incident).where(Incident.workspace_id == workspace_id)
     if subject:
         statement = statement.where(Incident.subject == subject)
@@ -50,7 +50,10 @@ async def recent(
 
 
 async def to_continue(session: AsyncSession, workspace_id: str, subject: str, now: int) -> Incident | None:
-    """The subject's incident that a new sign belongs to: the one alive, else the one that ended a little while ago."""
+    """Return the subject's incident that a new sign belongs to: one that is not over, else one that resolved recently.
+
+    None: the sign opens a new incident.
+    """
     statement = (
         select(Incident)
         .where(Incident.workspace_id == workspace_id, Incident.subject == subject)
@@ -66,7 +69,7 @@ async def to_continue(session: AsyncSession, workspace_id: str, subject: str, no
 
 
 async def lately_over(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Incident]:
-    """Those that ended by themselves so lately that they may come back: each the newest of its subject."""
+    """Return incidents that resolved so recently that they may reopen: each the newest of its subject."""
     newest = select(func.max(Incident.id)).where(Incident.workspace_id == workspace_id).group_by(col(Incident.subject))
     statement = select(Incident).where(
         col(Incident.id).in_(newest), Incident.state == "resolved", col(Incident.ended_at) > now - REOPEN_SECONDS
@@ -75,7 +78,7 @@ async def lately_over(session: AsyncSession, workspace_id: str, now: int) -> Seq
 
 
 async def members(session: AsyncSession, incident: Incident) -> Sequence[Incident]:
-    """All that share the incident's message, itself among them; the biggest first."""
+    """Return all that share the incident's message, itself included; largest spend first."""
     if incident.group_id is None:
         return [incident]
     statement = select(Incident).where(
@@ -86,7 +89,7 @@ async def members(session: AsyncSession, incident: Incident) -> Sequence[Inciden
 
 
 async def group_since(session: AsyncSession, workspace_id: str, since: int) -> Incident | None:
-    """The one that leads the newest message that several share, if that began no earlier than this."""
+    """Return the leader of the newest shared message, if that began no earlier than `since`; else None."""
     statement = select(Incident).where(
         Incident.workspace_id == workspace_id, Incident.group_id == Incident.id, Incident.opened_at >= since
     )
@@ -94,7 +97,7 @@ async def group_since(session: AsyncSession, workspace_id: str, since: int) -> I
 
 
 def standing(incident: Incident) -> Standing:
-    """How it stands, for the state machine."""
+    """Return an incident's state, for the state machine."""
     return Standing(
         state=incident.state,  # type: ignore[arg-type]
         severity=incident.severity,  # type: ignore[arg-type]
@@ -114,7 +117,7 @@ async def change(
     detail: str = "",
     until: int | None = None,
 ) -> IncidentChange:
-    """Does something to an incident, and has its message shown anew. Raises NotNow if it cannot be done any more."""
+    """Apply an action to an incident and update its message. Raise NotNow if it is no longer possible."""
     at = int(now.timestamp())
     after = state_machine.done(standing(incident), deed, until=until)
     incident.state, incident.severity = after.state, after.severity
@@ -134,7 +137,7 @@ async def note(
     detail: str = "",
     show_at: datetime | None = None,
 ) -> IncidentChange:
-    """Writes down what happened, and has the message shown anew, not before `show_at`."""
+    """Record what happened to an incident, and update its message, not before `show_at`."""
     await session.flush()
     made = IncidentChange(incident_id=incident.id or 0, at=int(now.timestamp()), who=who, what=what, detail=detail)
     session.add(made)
@@ -144,12 +147,12 @@ async def note(
 
 
 def stream_of(incident: Incident) -> str:
-    """What is said of an incident is said in order."""
+    """Return the outbox stream of an incident's messages, which are delivered in order."""
     return f"incident:{incident.group_id or incident.id}"
 
 
 async def show(session: AsyncSession, incident: Incident, *, now: datetime, why: str) -> None:
-    """Has the incident's message shown as it stands, not before `now`. `why` makes the wish once.
+    """Enqueue an update of the incident's message, not before `now`. `why`: only one update is enqueued for each.
 
     A message that still waits to be posted, for the morning perhaps, will show all of it anyway.
     """
@@ -171,7 +174,7 @@ async def show(session: AsyncSession, incident: Incident, *, now: datetime, why:
 async def reply(
     session: AsyncSession, incident: Incident, *, now: datetime, what: str, aloud: bool = False, **numbers: Any
 ) -> None:
-    """Has something said in the incident's thread; `aloud`: in the channel too."""
+    """Enqueue a reply in the incident's thread; `aloud`: in the channel too."""
     number = incident.group_id or incident.id
     await outbox.say(
         session,
@@ -185,7 +188,7 @@ async def reply(
 
 
 async def tell_directly(session: AsyncSession, incident: Incident, *, now: datetime) -> None:
-    """Has whoever answers for it told by direct message, once an incident; its own stream, as it goes elsewhere."""
+    """Enqueue a direct message to the owner, once an incident, in a stream of its own as it goes elsewhere."""
     await outbox.say(
         session,
         workspace_id=incident.workspace_id,
@@ -198,13 +201,13 @@ async def tell_directly(session: AsyncSession, incident: Incident, *, now: datet
 
 
 async def history(session: AsyncSession, incident: Incident) -> Sequence[IncidentChange]:
-    """Everything that happened to it, in order."""
+    """Return every change of an incident, in order."""
     statement = select(IncidentChange).where(IncidentChange.incident_id == incident.id)
     return (await session.exec(statement.order_by(col(IncidentChange.id)))).all()
 
 
 async def expected(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Expectation]:
-    """What is expected now or later, and not taken back."""
+    """Return the expectations that hold now or later and were not taken back."""
     statement = select(Expectation).where(
         Expectation.workspace_id == workspace_id, col(Expectation.taken_back_at).is_(None)
     )
@@ -213,6 +216,6 @@ async def expected(session: AsyncSession, workspace_id: str, now: int) -> Sequen
 
 
 def verdict_of(incident: Incident) -> dict[str, Any]:
-    """The newest numbers of the detector."""
+    """Return the detector's newest numbers for an incident."""
     found = json.loads(incident.verdict)
     return found if isinstance(found, dict) else {}

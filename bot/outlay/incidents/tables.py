@@ -1,7 +1,7 @@
-"""What the books keep of incidents, and what the detector has yet to look at. See `tables` for how times and money are.
+"""Tables of incidents and of changes the detector has yet to examine. See `tables` for the units of time and money.
 
-The detector's own state is kept nowhere: it is learnt from the hours of the last weeks whenever a process begins to
-watch. What it has not looked at yet is: `touched_hour`, written in the transaction that changed the hour.
+The detector's own state is not stored: it is learned from the hours of the last weeks whenever a process begins to
+watch. What it has not examined yet is stored: `touched_hour`, written in the transaction that changed the hour.
 """
 
 from sqlalchemy import BigInteger, Index
@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 
 
 class TouchedHour(SQLModel, table=True):
-    """An hour of a connection that has changed since the detector looked at it; `times` tells two changes apart."""
+    """Hour of a connection that changed since the detector examined it; `times` tells two changes apart."""
 
     __tablename__ = "touched_hour"
     connection_id: int = Field(primary_key=True, foreign_key="connection.id")
@@ -18,7 +18,7 @@ class TouchedHour(SQLModel, table=True):
 
 
 class Watch(SQLModel, table=True):
-    """Which process watches a workspace, and until when if it is not heard of again."""
+    """Lease of the process that watches a workspace; it ends at `until` unless renewed."""
 
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     holder: str = ""
@@ -26,9 +26,9 @@ class Watch(SQLModel, table=True):
 
 
 class Incident(SQLModel, table=True):
-    """One episode of one subject. `subject`: an owner's id, `key:NUMBER` while nobody owns it, `*` for everybody.
+    """Episode of one subject: an owner's id, `key:NUMBER` for a key without an owner, `*` for everyone together.
 
-    `since`: when the money of the episode began. `verdict`: JSON of the newest numbers that the detector gave.
+    `since`: when the spend of the episode began. `verdict`: JSON of the newest numbers that the detector gave.
     `channel`, `ts`: its message in Slack. Several that fire at once share the message of the one in `group_id`.
     """
 
@@ -46,7 +46,7 @@ class Incident(SQLModel, table=True):
     state: str = "open"
     since: int = Field(sa_type=BigInteger)
     opened_at: int = Field(sa_type=BigInteger)
-    seen_at: int = Field(sa_type=BigInteger)  # when the detector last said so
+    seen_at: int = Field(sa_type=BigInteger)  # when the detector last confirmed it
     ended_at: int | None = Field(default=None, sa_type=BigInteger)
     snoozed_until: int | None = Field(default=None, sa_type=BigInteger)
     quiet_since: int | None = Field(default=None, sa_type=BigInteger)
@@ -60,7 +60,7 @@ class Incident(SQLModel, table=True):
 
 
 class IncidentChange(SQLModel, table=True):
-    """Who did what to an incident, and when. `who`: a Slack user, or '' for Outlay itself."""
+    """Change of an incident: who did what, and when. `who`: a Slack user, or '' for Outlay itself."""
 
     __tablename__ = "incident_change"
     __table_args__ = (Index("ix_incident_change_incident", "incident_id"),)
@@ -74,12 +74,12 @@ class IncidentChange(SQLModel, table=True):
 
 
 class Expectation(SQLModel, table=True):
-    """Spending that somebody expects, so that it does not ring: see `outlay.detection.Plan`. Never deleted."""
+    """Spend that a person expects, so that it raises no alert: see `outlay.detection.Plan`. Never deleted."""
 
     id: int | None = Field(default=None, primary_key=True)
     workspace_id: str = Field(foreign_key="workspace.id", index=True)
     subject: str
-    key_id: int | None = None  # only this key's
+    key_id: int | None = None  # only this key; None for all
     start: int = Field(sa_type=BigInteger)
     until: int | None = Field(default=None, sa_type=BigInteger)
     below_nano_usd: int | None = Field(default=None, sa_type=BigInteger)

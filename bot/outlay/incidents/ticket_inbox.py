@@ -1,7 +1,7 @@
-"""What the other side says of things that a sink made: by a webhook, or asked for by a sweep where nobody can reach us.
+"""Ticket inbox: the state of tickets on the other side, by webhook, or by a sweep where no webhook can reach the bot.
 
-Both end in the same: incidents and how their tickets stand, and in the same transaction what follows from that (see
-`tickets`). A webhook is taken once; a sweep may hear the same as often as it likes.
+Both give incidents and how their tickets stand, and apply the consequences in the same transaction (see `tickets`). A
+webhook is processed once; a sweep may report the same as often as it likes.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from outlay.plugin.events import Inbound, Receipt, Stands
 from outlay.scheduler import claim
 from outlay.vault.errors import VaultError
 
-SWEPT_FOR = timedelta(days=30)  # what nothing was told of for so long is not asked after any more
+SWEPT_FOR = timedelta(days=30)  # a ticket without news for so long is no longer swept
 SWEPT_MOST = 200
 SWEPT_CONNECTIONS = 50
 SWEEP_PERIOD_SECONDS = 300
 SWEEP_TIMEOUT_SECONDS = 30
-REMEMBERED = timedelta(days=1)  # a signature is refused as too old long before
+REMEMBERED = timedelta(days=1)  # of deliveries; a signature is refused as too old long before
 MAX_BODY_BYTES = 1024 * 1024
 _JOB = "inbound:"
 log = logging.getLogger("outlay.clock")
@@ -39,7 +39,7 @@ __all__ = ["Heard", "Hearing"]
 
 
 class Hearing:
-    """Hears what other sides say."""
+    """Service that receives ticket states, by webhook and by sweep."""
 
     def __init__(self, database: Database, connections: Connections, clock: Clock) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class Hearing:
         self._tickets = Tickets(clock)
 
     async def webhook(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> list[Heard]:
-        """What a webhook says; nothing for one that was heard before. Raises a PluginError for a bad signature."""
+        """Process a webhook; [] for one that was processed before. Raises a PluginError for a bad signature."""
         if len(body) > MAX_BODY_BYTES:
             raise Permanent("This is longer than any webhook.", status=413)
         said = await self._read(connection_id, headers, body)
@@ -58,7 +58,7 @@ class Hearing:
             return await self._heard(session, connection_id, said.stands)
 
     async def sweep(self, connection_id: int) -> list[Heard]:
-        """How everything that a connection made of late stands now. Raises a PluginError."""
+        """Fetch how everything that a connection made recently stands now. Raises a PluginError."""
         recent = await self._recent(connection_id)
         if not recent:
             return []
@@ -72,7 +72,7 @@ class Hearing:
             return await self._heard(session, connection_id, stands)
 
     async def sweep_due(self) -> None:
-        """Sweeps every connection that can be asked, each once in a while, whichever replica comes first."""
+        """Sweep every connection that supports it, once a period each, on whichever replica is first."""
         async with self._database.read() as session:
             rows = await session.exec(
                 select(Connection)
@@ -90,7 +90,7 @@ class Hearing:
                 await self._sweep_safely(row)
 
     async def _sweep_safely(self, row: Connection) -> None:
-        """One side that does not answer, or a plugin that breaks, does not keep the others from being asked."""
+        """Sweep one connection and log its failure, so that the others are swept all the same."""
         try:
             async with asyncio.timeout(SWEEP_TIMEOUT_SECONDS):
                 await self.sweep(row.id or 0)
@@ -115,7 +115,7 @@ class Hearing:
             return await receipts.recent(session, connection_id, self._clock.now() - SWEPT_FOR, SWEPT_MOST)
 
     async def _read(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> Inbound:
-        """What it says, once the plugin has checked who says it. Raises a PluginError."""
+        """Return what a webhook says, once the plugin has verified its sender. Raises a PluginError."""
         try:
             async with self._connections.open(connection_id) as plugin:
                 if not isinstance(plugin, Sink) or not plugin.can("webhook"):
@@ -133,7 +133,7 @@ class Hearing:
         return said
 
     async def _heard(self, session: AsyncSession, connection_id: int, stands: Sequence[Stands]) -> list[Heard]:
-        """Of each thing the newest incident that it was made of: an older one is over."""
+        """Apply states of tickets, each to the newest incident it was made of: an older one is over."""
         connection = await session.get(Connection, connection_id)
         if connection is None:
             return []
@@ -147,7 +147,7 @@ class Hearing:
 
 
 async def _first_time(session: AsyncSession, connection_id: int, delivery: str, now: datetime) -> bool:
-    """Whether this was not heard before; who asks has heard it then."""
+    """Record a delivery and return whether it is the first; delete the records of old ones."""
     day, job = int(now.timestamp()) // 86_400, f"{_JOB}{connection_id}:{delivery}"
     known = await execute(session, text("SELECT 1 FROM tick WHERE job = :job"), {"job": job})
     if known.first() is not None:

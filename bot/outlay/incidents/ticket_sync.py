@@ -1,7 +1,6 @@
-"""An incident and its tickets, kept in step: what a sink made of it is shown in Slack, once, and what people do to the
-ticket there is done to the incident here.
+"""Ticket sync: a sink's ticket is shown in Slack once, and what people do to it is applied to the incident.
 
-Only a change of a ticket does something, so that what was undone in Slack is not done again at the next look, and what
+Only a change of a ticket has an effect, so that what was undone in Slack is not done again at the next sweep, and what
 Outlay itself did to a ticket does not come back. Everything here happens in the caller's transaction.
 """
 
@@ -24,17 +23,17 @@ from outlay.plugin.events import Receipt, Standing
 FILED = "filed"
 MAX_NAME_CHARACTERS = 60
 MEANS: dict[Standing, Deed] = {
-    "started": "acknowledge",  # somebody has it in hand
-    "done": "acknowledge",  # and whether the money has stopped, the ledger tells
+    "started": "acknowledge",  # a person works on it
+    "done": "acknowledge",  # whether the spend has stopped is for the ledger to show
     "canceled": "dismiss",
     "gone": "dismiss",
-}  # "open" means nothing by itself: it takes back what was heard before
+}  # "open" has no action of its own: it undoes what the ticket caused before
 _NAMED = "incident-"
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """How the ticket of an incident stands. `by`: who changed it, if that was told."""
+    """State of an incident's ticket. `by`: who changed it, "" if unknown."""
 
     incident: str
     standing: Standing
@@ -42,14 +41,16 @@ class Heard:
 
 
 class Tickets:
-    """Keeps them in step."""
+    """Service that keeps incidents and their tickets in step."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def filed(self, session: AsyncSession, message: Message, receipt: Receipt) -> None:
-        """A sink has made a ticket that people can open: the incident says so, and its message is shown with the
-        link. What is told of that ticket later changes nothing more."""
+        """Record that a sink made a ticket with a URL, so that the incident's message shows the link.
+
+        Later events about that ticket change nothing more.
+        """
         connection = await session.get(Connection, message.lane)
         row = await incident_named(session, message.workspace_id, str(message.payload["incident"]))
         if row is None or connection is None or not receipt.url:
@@ -59,7 +60,7 @@ class Tickets:
             await incident_store.note(session, row, FILED, now=self._clock.now(), detail=connection.name)
 
     async def stands(self, session: AsyncSession, connection: Connection, title: str, heard: Heard) -> None:
-        """A ticket was heard to stand so. `title`: what people call the other side."""
+        """Apply a ticket's state to its incident. `title`: what people call the other side."""
         if not await receipts.hear(session, connection.id or 0, heard.incident, heard.standing):
             return
         row = await incident_named(session, connection.workspace_id, heard.incident, lock=True)
@@ -73,12 +74,12 @@ class Tickets:
             if said_there and (deed is None or (row.state == "false" and deed != "dismiss")):
                 await incident_actions.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
             if deed is not None:
-                with contextlib.suppress(NotNow):  # it is over, or somebody here has said so already
+                with contextlib.suppress(NotNow):  # it is over, or was acknowledged or dismissed here already
                     await incident_actions.do(session, row, deed, who=who, now=now)
 
 
 async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
-    """Is it acknowledged or dismissed because of what somebody did to a ticket?"""
+    """Report whether it is acknowledged or dismissed because of a change to a ticket there."""
     deed = {"acknowledged": "acknowledge", "false": "dismiss"}.get(row.state, "")
     last = next(
         (change for change in reversed(await incident_store.history(session, row)) if change.what == deed), None
@@ -87,7 +88,7 @@ async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
 
 
 async def incident_named(session: AsyncSession, workspace_id: str, name: str, *, lock: bool = False) -> Incident | None:
-    """The incident by the name that sinks know it by."""
+    """Return the incident by the name that sinks know it by; None if there is none."""
     number = name.removeprefix(_NAMED)
     if number == name or not number.isdecimal():
         return None

@@ -1,8 +1,8 @@
-"""Watching: what changed in the books is shown to the detector, and what it says becomes incidents.
+"""Incident watcher: feeds changes of the books to the detector and turns its verdicts into incidents.
 
 One process watches a workspace, by a lease that it keeps. Its detector learns from the hours in the books when the
-watch begins, and from then on is fed only what changed. If anything goes wrong on the way, what it has in mind is
-dropped and learnt anew: hours that were touched and not yet looked at are still noted in the books.
+watch begins, and from then on is fed only what changed. If anything goes wrong on the way, its state in memory is
+dropped and learned anew: hours that were touched and not yet processed are still noted in the books.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ from outlay.incidents.tables import Incident
 
 LEASE_SECONDS = 60
 LEARNT_DAYS = 35
-COMPARED_HOURS = 72  # older hours teach when the watch begins, and are not looked at again
-NEW_CONNECTION_SECONDS = DAY_SECONDS  # for so long its history may still be coming in
-RESTATED_PART = 10  # an hour of history that moves by less than a tenth is not worth learning all anew
+COMPARED_HOURS = 72  # older hours only train, when the watch begins
+NEW_CONNECTION_SECONDS = DAY_SECONDS  # so long its history may still arrive
+RESTATED_PART = 10  # history that moves by less than a tenth is not worth retraining
 FIRST_SPAN_SECONDS = 300
 DRAWN_SECONDS = DAY_SECONDS - HOUR_SECONDS  # the hours before this one that tickets show
 SUBJECTS_AGAIN_SECONDS = 600
@@ -53,7 +53,7 @@ Sums = tuple[int, int, int | None]  # nano-dollars, tokens, requests
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Who is who at the moment: the subject of each key, and what people call them."""
+    """Snapshot of who is who: the subject of each key, and what people call them."""
 
     of_key: Mapping[int, str]
     names: Mapping[str, Owner]
@@ -63,24 +63,24 @@ class Known:
     ledgers: frozenset[str]
 
     def keys_of(self, subject: str) -> Collection[int] | None:
-        """The keys of a subject; None for everybody's."""
+        """Return the keys of a subject; None for everybody's."""
         return None if subject == "*" else [key for key, owner in self.of_key.items() if owner == subject]
 
 
 @dataclass(slots=True)
 class Watched:
-    """What this process has in mind of a workspace."""
+    """State of a watched workspace in this process's memory."""
 
     detector: Detector
     known: Known
     known_at: int
     seen: dict[Place, dict[Part, Sums]] = field(default_factory=dict)
     polled_at: dict[int, int] = field(default_factory=dict)
-    learnt: dict[Place, int] = field(default_factory=dict)  # dollars that taught, in nano
+    learnt: dict[Place, int] = field(default_factory=dict)  # nano-dollars it was trained on
 
 
 class Watching:
-    """Watches all workspaces."""
+    """Watcher of all workspaces."""
 
     def __init__(self, database: Database, clock: Clock, *, recovery_minutes: int = 60) -> None:
         self._database = database
@@ -91,7 +91,7 @@ class Watching:
         self._busy = asyncio.Lock()
 
     async def run(self) -> bool:
-        """Looks once at each workspace; one that fails does not stop the others. True: the detector said something."""
+        """Look once at each workspace; one that fails does not stop the others. True: the detector alerted."""
         found = False
         async with self._database.read() as session:
             workspaces = list(await session.exec(select(Workspace.id)))
@@ -103,7 +103,7 @@ class Watching:
         return found
 
     async def look(self, workspace_id: str) -> Sequence[Verdict]:
-        """Looks at what changed since the last look. Nothing, if another process watches this workspace."""
+        """Process what changed since the last look. Returns () if another process watches this workspace."""
         async with self._busy:
             now = int(self._clock.now().timestamp())
             async with self._database.read() as session:
@@ -117,11 +117,11 @@ class Watching:
             try:
                 return await self._look(workspace_id, now)
             except BaseException:
-                self._watched.pop(workspace_id, None)  # what it has in mind may be half true
+                self._watched.pop(workspace_id, None)  # its state may be inconsistent
                 raise
 
     async def let_go(self) -> None:
-        """Gives all watches back, so that another process can go on at once."""
+        """Release all watches, so that another process can go on at once."""
         async with self._database.write() as session:
             await execute(
                 session, text("UPDATE watch SET holder = '', until = 0 WHERE holder = :me"), {"me": self._holder}
@@ -134,7 +134,7 @@ class Watching:
                 session, text("SELECT holder FROM watch WHERE workspace_id = :workspace"), {"workspace": workspace_id}
             )
             if before.scalar() != self._holder:
-                self._watched.pop(workspace_id, None)  # another process may have looked at some of it meanwhile
+                self._watched.pop(workspace_id, None)  # another process may have processed some of it meanwhile
             taken = await execute(
                 session,
                 text(
@@ -147,7 +147,7 @@ class Watching:
                     "me": self._holder,
                     "now": now,
                     "until": now + LEASE_SECONDS,
-                    "absurd": now + 10 * LEASE_SECONDS,  # the clock went back: nobody leases so far ahead
+                    "absurd": now + 10 * LEASE_SECONDS,  # a lease so far ahead means that the clock went back
                 },
             )
             return bool(getattr(taken, "rowcount", 0))
@@ -191,7 +191,7 @@ class Watching:
         rates: Mapping[str, tuple[int, int]],
         now: int,
     ) -> None:
-        """Opens incidents for what was said, and lets those that are alive grow, recover and end."""
+        """Open incidents for the verdicts; update, reopen and resolve those that exist."""
         known, at = watched.known, datetime.fromtimestamp(now, UTC)
         opened: list[Incident] = []
         for verdict in verdicts:
@@ -228,7 +228,7 @@ class Watching:
         await lifecycle.announce(session, opened, now=at)
 
     async def _learn(self, workspace_id: str, known: Known, touched: Sequence[Touched], now: int) -> Watched:
-        """A detector that knows the last weeks, but for what it still has to look at."""
+        """Train a detector on the last weeks, without the hours that it has yet to judge."""
         async with self._database.read() as session:
             settings = await lifecycle.settings(session, workspace_id)
         watched = Watched(Detector(settings), known, now)
@@ -255,7 +255,7 @@ def _hour(seconds: int) -> int:
 
 
 def _is_planned(detector: Detector, subject: str, now: int) -> bool:
-    """Does somebody expect what it spends now?"""
+    """Report whether the subject's current spend is expected."""
     return any(plan.subject in (subject, EVERYBODY) and plan.covers(now) for plan in detector.plans.values())
 
 
@@ -271,14 +271,14 @@ async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Kno
         number = row.id or 0
         owner = owned.of(number, now)
         label = row.name or row.label or row.ledger_id or row.reason
-        if owner.kind == "unattributed":  # a key by itself while nobody owns it
+        if owner.kind == "unattributed":  # an unowned key is a subject by itself
             owner = Owner(f"key:{number}", f"{label} ({connection.name})", "unattributed")
         of_key[number], names[owner.id], key_names[number] = owner.id, owner, label
     return Known(of_key, names, key_names, connection_of, {}, keeping_books(connections.values()))
 
 
 def _is_news(known: Known, one: Touched) -> bool:
-    """Was the hour not over when its connection was made? All before is history: it teaches and never rings."""
+    """Report whether the hour ended after its connection was made; earlier ones only train, and never alert."""
     connection = known.connections.get(one.connection_id)
     return connection is not None and one.hour + HOUR_SECONDS > connection.created_at
 
@@ -286,7 +286,10 @@ def _is_news(known: Known, one: Touched) -> bool:
 def _must_learn_anew(
     watched: Watched, known: Known, touched: Sequence[Touched], parts: Mapping[Place, Mapping[Part, Sums]], now: int
 ) -> bool:
-    """Did a key change hands, or does a new connection bring history, more than what it restates of it?"""
+    """Report whether to retrain: a key changed hands, or a new connection brings history.
+
+    Small restatements of that history do not count.
+    """
     if any(known.of_key.get(key, owner) != owner for key, owner in watched.known.of_key.items()):
         return True
     spent = _dollars(parts)
@@ -304,7 +307,7 @@ def _dollars(parts: Mapping[Place, Mapping[Part, Sums]]) -> dict[Place, int]:
 
 
 def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Sums]]:
-    """Sums by key and canonical model of each hour."""
+    """Sum each hour by key and canonical model."""
     found: dict[Place, dict[Part, Sums]] = {}
     for line in lines:
         upstream = line.byok_nano_usd if line.byok_nano_usd and counts(line.model, known.ledgers) else 0
@@ -317,7 +320,10 @@ def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Su
 
 
 def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int) -> dict[Place, dict[Part, Sums]]:
-    """Lets a detector learn from some hours; their sums. A month of many keys is seconds of work: not for the loop."""
+    """Train a detector on some hours; return their sums.
+
+    A month of many keys is seconds of work: not for the event loop.
+    """
     parts = _parts(known, lines)
     taught = [
         _delta(known, part, sums, place[1], min(place[1] + HOUR_SECONDS, now))
@@ -331,7 +337,7 @@ def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int
 def _differences(
     watched: Watched, touched: Sequence[Touched], found: Mapping[Place, dict[Part, Sums]], now: int
 ) -> list[Delta]:
-    """What the touched hours have now and had not when they were last looked at."""
+    """Return how the touched hours differ from when they were last looked at."""
     known = watched.known
     oldest = now - COMPARED_HOURS * HOUR_SECONDS
     fed: list[Delta] = []
@@ -363,7 +369,7 @@ def _delta(known: Known, part: Part, sums: Sums, start: int, end: int) -> Delta:
 
 
 def _as_of(known: Known, keys: Collection[int] | None) -> int | None:
-    """Up to when the ledgers of these keys (None: all) have been read, the one that lags most first."""
+    """Return up to when the ledgers of these keys (None: all) have been read; the one furthest behind counts."""
     wanted = set(known.connections) if keys is None else {known.connection_of[key] for key in keys}
     rows = [known.connections[number] for number in wanted if number in known.connections]
     read = [row.last_poll_at for row in rows if row.role == "books" and row.disconnected_at is None]

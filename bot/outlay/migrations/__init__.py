@@ -1,4 +1,4 @@
-"""The steps from each released version of the tables to the next. `upgrade` runs them in-process, on start."""
+"""Migrations from each released version of the tables to the next. `upgrade` runs them in-process, on start."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,9 +39,9 @@ def _config() -> "Config":
 
 
 async def upgrade(database: Database, *, to: str = NEWEST) -> None:
-    """Brings the tables to the newest revision, or an older one. Does nothing where they are there already.
+    """Migrate the tables to the newest revision, or an older one. Do nothing if they are there already.
 
-    Alembic is loaded only where there is something to do: it takes half a second.
+    Alembic is loaded only if there is something to do: it takes half a second.
     """
 
     def run(connection: Connection) -> None:
@@ -59,7 +59,7 @@ async def upgrade(database: Database, *, to: str = NEWEST) -> None:
 
 
 async def revision(database: Database) -> str:
-    """The revision that the database is at; '' for an empty one."""
+    """Return the database's revision; '' if it is empty."""
 
     def look(connection: Connection) -> str:
         if not inspect(connection).has_table("alembic_version"):

@@ -1,4 +1,4 @@
-"""What a plugin author imports. `outlay.plugin.contract` explains; everything needed is re-exported here."""
+"""Public names for plugin authors, all re-exported here. `outlay.plugin.contract` explains them."""
 
 from outlay.core.clock import Clock
 from outlay.core.tokens import NO_TOKENS, Tokens

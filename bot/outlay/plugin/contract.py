@@ -1,12 +1,13 @@
-"""What a plugin is, on one page. This is all that a plugin author needs to know.
+"""Plugin contract, on one page: all that a plugin author needs to know.
 
 A **ledger** is a source of spend. It names its `reports`; for each the host asks `poll` for a window of time and gets
 pages. **A page is a statement:** "between `window.start` and `window.end` this report says exactly these rows". So the
-host can tell what is new, what was restated, and what has vanished, by comparing; a plugin keeps no state.
-What a report's figures are worth, how late they are and when to read them again is data (`Report`), not code.
+host can see what is new, what was restated, and what has vanished, by comparing; a plugin keeps no state. What a
+report's figures are worth, how late they are and when to read them again is data (`Report`), not code.
 
-A **sink** is where incidents go. It is told what was `opened`, `updated` and `resolved`, renders it in its own way, and
-must bear being told twice: the ids of what it makes come from the event, so that a repeat meets what is there already.
+A **sink** is where incidents go. It is called when one is `opened`, `updated` or `resolved`, renders it in its own way,
+and must tolerate repeated calls: the ids of what it makes come from the event, so that a repeat finds what exists
+already.
 
 The host owns everything hard: retries, pacing, time-outs, secrets, storage, precedence, order, isolation.
 """
@@ -28,14 +29,14 @@ from outlay.plugin.read_client import GuardedClient, Pace
 from outlay.plugin.request_guards import WEB
 from outlay.plugin.write_client import SendingClient
 
-API = 1  # the number of this contract; a plugin says which it was written for
+API = 1  # version of this contract; a plugin names the one it was written for
 
 Basis = Literal["billed", "computed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Who a plugin is. `slug` is what `outlay connect SLUG` takes; `title` is what people read."""
+    """Plugin's identity. `slug` is what `outlay connect SLUG` takes; `title` is what people read."""
 
     slug: str
     title: str
@@ -46,7 +47,7 @@ class Meta:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of time, UTC, half open: `start` is in it, `end` is not."""
+    """Span of time in UTC, half open: `start` is in it, `end` is not."""
 
     start: datetime
     end: datetime
@@ -54,7 +55,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """Every so often, read the last `back` again. `every` zero: at each poll."""
+    """Rule to read the last `back` again, once every `every`; zero: at each poll."""
 
     every: timedelta
     back: timedelta
@@ -62,7 +63,7 @@ class Reread:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report of a ledger, and what its figures are worth.
+    """Report of a ledger, and how reliable and how late its figures are.
 
     name      stable, part of every bucket's identity.
     grain     width of its buckets; a whole day or a divisor of an hour. None: a counter, read as it stands.
@@ -91,7 +92,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What the ledger bills by. `id` is the ledger's own and never changes; names do, and need not be unique."""
+    """Billing key of a ledger. `id` is the ledger's own and never changes; names do, and need not be unique."""
 
     id: str
     name: str
@@ -106,16 +107,16 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a report says of one bucket.
+    """Figures of one bucket of a report.
 
-    `key` is a Key.id, or "" where the ledger names none; then `reason` says why, in words a person reads.
-    `model` is what really ran, in the ledger's spelling; `requested` what was asked for, if that is known and differs.
-    `detail` holds every other dimension the report was grouped by: all of it is identity. One called `service_tier`
-    is a tier with prices of its own; a bill and a usage report that both tell it are held together by it.
-    `cost_usd` None is a price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream
-    provider with one's own key: never part of `cost_usd`. `requests` None: the ledger does not say.
-    `list_share` is which part of the list price the tokens cost where `cost_usd` is None: half for a batch, say. None:
-    nobody knows (a tier with prices of its own), so the row stays unpriced.
+    `key` is a Key.id, or "" where the ledger names none; then `reason` says why, in words a person reads. `model` is
+    the one that really ran, in the ledger's spelling; `requested` the one asked for, if that is known and differs.
+    `detail` holds every other dimension the report was grouped by: all of it is identity. One called `service_tier` is
+    a tier with prices of its own; a bill and a usage report that both give it are matched by it. `cost_usd` None is a
+    price that is not known; zero is free of charge. `byok_usd` is money paid to an upstream provider with one's own
+    key: never part of `cost_usd`. `requests` None: the ledger does not say. `list_share` is the part of the list price
+    that the tokens cost where `cost_usd` is None: half for a batch, say. None: not known (a tier with prices of its
+    own), so the row stays unpriced.
     """
 
     start: datetime
@@ -134,7 +135,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A counter as it stood at `at`: dollars since ever. `key` "" is the whole account's counter."""
+    """Reading of a counter at `at`: all dollars so far. `key` "" is the whole account's counter."""
 
     key: str
     at: datetime
@@ -144,13 +145,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A statement: in `window` the report says exactly these rows. `cursor` continues; None: that was all.
+    """Statement: in `window` the report says exactly these rows. `cursor` continues; None: that was all.
 
-    Pages of one poll come in order of time and do not overlap. Of days long past they tell whole hours, since the books
-    hold no less of those. `complete` False: the ledger cut its answer short, so
-    what is missing from the page proves nothing. `notes` are told to the admins beside the connection.
-    `absent`: this account does not have this report at all; the page says nothing of the window, the reports below it
-    count, and it is asked for again once a day.
+    Pages of one poll come in order of time and do not overlap. Of days long past they hold whole hours, since the books
+    hold no less of those. `complete` False: the ledger cut its answer short, so a row missing from the page proves
+    nothing. `notes` are shown to the admins beside the connection. `absent`: this account does not have this report at
+    all; the page says nothing of the window, the reports below it count, and it is asked for again once a day.
     """
 
     window: Window
@@ -164,10 +164,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What `check` found: whose account it is, and what the credential may read.
+    """Result of `check`: whose account it is, and what the credential may read.
 
-    `choices` are for a second step: of a field, what can be chosen, as (value, label). `asks` names the fields that
-    have to be chosen before anything is saved; until then `account_id` may be "".
+    `choices` are for a second step: field → what can be chosen, as (value, label). `asks` names the fields that have to
+    be chosen before anything is saved; until then `account_id` may be "".
     """
 
     account_id: str
@@ -179,22 +179,22 @@ class Checked:
 
 
 class Kept(Protocol):
-    """Short-lived credentials that a plugin was given by the other side, kept encrypted and shared by all replicas."""
+    """Store of short-lived tokens issued by the other side, encrypted and shared by all replicas."""
 
     async def get(self, name: str) -> str | None:
-        """What is kept by this name."""
+        """Return the token stored by this name, or None."""
         ...
 
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
-        """A newer one than `stale`: somebody else's, if they were quicker, else what `make` gives. One at a time."""
+        """Return a token newer than `stale`: stored meanwhile, else from `make`. One renewal at a time."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the host lends a plugin: a guarded client, a clock, a log, and the keys that the books have met.
+    """Objects that the host lends a plugin: a guarded client, a clock, a log, and the keys known to the books.
 
-    A sink's client can send too, and `kept` keeps tokens for it.
+    A sink's client can send too, and `kept` stores tokens for it.
     """
 
     http: GuardedClient
@@ -205,7 +205,7 @@ class Context:
 
 
 class Config(BaseModel):
-    """The base of every plugin's settings: the form in Slack and the options of the command line are made from it.
+    """Base of every plugin's settings, from which the form in Slack and the options of the command line are made.
 
     SecretStr fields are encrypted and never shown again. `Field(description=…)` is the hint under the field;
     `json_schema_extra={"advanced": True}` hides it until asked for. An unknown field is refused.
@@ -218,7 +218,7 @@ C = TypeVar("C", bound=Config)
 
 
 class Plugin(Generic[C]):
-    """What all plugins share. Built with a checked config and a context; both live as long as one task."""
+    """Base of all plugins. Built with a checked config and a context; both live as long as one task."""
 
     meta: ClassVar[Meta]
     Config: ClassVar[type[Any]]
@@ -232,82 +232,82 @@ class Plugin(Generic[C]):
 
     @classmethod
     def base_url(cls, config: C) -> str:
-        """Where the other side lives, as the vendor prints it."""
+        """Return the URL of the other side, as the vendor prints it."""
         return str(getattr(config, "base_url", ""))
 
     @classmethod
     def headers(cls, config: C) -> dict[str, str]:
-        """What authenticates a request. Only the client sees it."""
+        """Return the headers that authenticate a request. Only the client sees them."""
         return {}
 
     async def check(self) -> Checked:
-        """Before saving: is this the right kind of credential, and whose? Raises BadConfig or NeedsReauth if not."""
+        """Check the credential and return whose it is, before saving. Raises BadConfig or NeedsReauth if wrong."""
         raise NotImplementedError
 
 
 class Ledger(Plugin[C]):
-    """A source of spend. `reports` come in order of authority: the first that has a whole day counts for it."""
+    """Source of spend. `reports` come in order of authority: the first that has a whole day counts for it."""
 
     reports: ClassVar[tuple[Report, ...]]
     role: ClassVar[Literal["books", "attribution"]] = "books"
-    notional: ClassVar[bool] = False  # nobody ever pays its dollars: they split nothing, and no total holds them
+    notional: ClassVar[bool] = False  # its dollars are never paid: they split nothing, and no total holds them
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
-        """One page of a report. Called again with the page's cursor until that is None."""
+        """Return one page of a report. Called again with the page's cursor until that is None."""
         raise NotImplementedError
 
     async def keys(self) -> Sequence[Key]:
-        """All keys the account has now, with whatever says whose they are."""
+        """Return all keys the account has now, with anything that says whose they are."""
         raise NotImplementedError
 
 
 class Sink(Plugin[C]):
-    """Where incidents go. Each call may come twice, and two at once only for different subjects.
+    """Destination of incidents. Each call may be repeated, and two run at once only for different subjects.
 
     The host calls `opened` first, and `updated` and `resolved` only with the receipt that `opened` gave. An update that
-    waits is replaced by the next, so each tells the whole finding as it stands. An incident that was over and comes
-    back is told by `opened` too, with its receipt.
+    waits is replaced by the next, so each holds the whole finding as it stands. An incident that was over and comes
+    back is sent to `opened` too, with its receipt.
     """
 
     @property
     def http(self) -> SendingClient:
-        """The client that can send; retrying is the host's."""
+        """Return the client that can send; retries are the host's."""
         return cast(SendingClient, self.context.http)
 
     @property
     def post(self) -> MailingClient:
-        """The same for a sink whose `schemes` are MAIL: it hands messages to a mail server."""
+        """Return the mail client, for a sink whose `schemes` are MAIL: it hands messages to a mail server."""
         return cast(MailingClient, self.context.http)
 
     def wants(self, event: Event) -> bool:
-        """Whether it files this by itself. Asked again with each update; not asked where a person has asked for it."""
+        """Report whether to file it by itself. Asked again with each update; not asked if a person wants it filed."""
         return True
 
     async def opened(self, event: Event) -> Receipt:
-        """Tells of an incident for the first time; or, if `event.receipt` is there, that it has come back."""
+        """Report a new incident; or, if `event.receipt` is set, that it has come back."""
         raise NotImplementedError
 
     async def updated(self, event: Event) -> Receipt:
-        """Tells how it stands now."""
+        """Report how the incident stands now."""
         raise NotImplementedError
 
     async def resolved(self, event: Event) -> Receipt:
-        """Tells that it is over."""
+        """Report that the incident is over."""
         raise NotImplementedError
 
     async def digest(self, event: Event) -> Receipt:
-        """Optional: a summary of a period. A sink without it is not asked."""
+        """Send the summary of a period. Optional: a sink without it is not called."""
         raise NotImplementedError
 
     async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
-        """Optional: how what it made stands on the other side now, for a sweep."""
+        """Return how the things it made stand on the other side now, for a sweep. Optional."""
         raise NotImplementedError
 
     async def webhook(self, headers: Mapping[str, str], body: bytes) -> Inbound:
-        """Optional: what the other side says by itself. Names of headers in lower case. Raises for a bad signature."""
+        """Parse a webhook from the other side. Header names in lower case. Raises for a bad signature. Optional."""
         raise NotImplementedError
 
     @classmethod
     def can(cls, name: str) -> bool:
-        """Whether it has one of the optional methods."""
+        """Report whether it has one of the optional methods."""
         return getattr(cls, name) is not getattr(Sink, name)

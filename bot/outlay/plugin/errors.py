@@ -1,4 +1,4 @@
-"""The five things that can go wrong in a plugin, and no others. The host decides what follows from each.
+"""The five errors of a plugin, and no others. The host decides what follows from each.
 
 Every message is read by a person: it says what happened and, where one can, what to do. It never holds a secret.
 `status` is the HTTP status behind it, where there was one, so that a plugin can tell a 403 from a 400.
@@ -8,7 +8,7 @@ from datetime import datetime
 
 
 class PluginError(Exception):
-    """What all five are."""
+    """Base of the five errors."""
 
     def __init__(self, message: str = "", *, status: int | None = None) -> None:
         super().__init__(message)
@@ -16,7 +16,7 @@ class PluginError(Exception):
 
 
 class BadConfig(PluginError):
-    """A setting is wrong. `field` names it, so that the error lands on that field of the form."""
+    """Setting that is wrong. `field` names it, so that the error lands on that field of the form."""
 
     def __init__(self, field: str, message: str, *, status: int | None = None) -> None:
         super().__init__(message, status=status)
@@ -24,11 +24,11 @@ class BadConfig(PluginError):
 
 
 class NeedsReauth(PluginError):
-    """The credential no longer works. The host pauses the connection and tells its admins once."""
+    """Credential that no longer works. The host pauses the connection and notifies its admins once."""
 
 
 class RateLimited(PluginError):
-    """The other side asks us to wait. The host asks again at `retry_at` (aware, UTC), not before."""
+    """Request to wait from the other side. The host asks again at `retry_at` (aware, UTC), not before."""
 
     def __init__(self, retry_at: datetime, message: str = "rate limited", *, status: int | None = None) -> None:
         super().__init__(message, status=status)
@@ -36,8 +36,8 @@ class RateLimited(PluginError):
 
 
 class Transient(PluginError):
-    """It may work later: a time-out, a dropped connection, a 500, a body that was cut off."""
+    """Failure that may pass: a time-out, a dropped connection, a 500, a body that was cut off."""
 
 
 class Permanent(PluginError):
-    """It will not work by being tried again: a refused report, an answer nobody can read, a bug."""
+    """Failure that trying again does not cure: a refused report, an unreadable answer, a bug."""

@@ -1,9 +1,9 @@
-"""What a sink is told: one neutral finding, built once, which every sink renders in its own way; and when it is told.
+"""Events for sinks: one neutral finding, built once, which every sink renders in its own way.
 
 A **finding** is plain text and figures: nothing in it is Markdown, mrkdwn or HTML, and names in it may hold anything a
-stranger typed, so a sink escapes all of it. An **event** is one thing to tell about one incident. Telling may be
-repeated (an answer gets lost, a process dies), so whatever a sink makes gets its id from `event.uid(purpose)`, which is
-the same each time. What a sink wants to know next time goes into its **receipt**.
+stranger typed, so a sink escapes all of it. An **event** is one piece of news about one incident. It may be repeated
+(an answer gets lost, a process dies), so whatever a sink makes gets its id from `event.uid(purpose)`, which is the same
+each time. What a sink needs to remember for the next event goes into its **receipt**.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # from least
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One figure with its name, both as people read them: "Spent since 14:00" and "$912.40"."""
+    """Figure with its name, both as people read them: "Spent since 14:00" and "$912.40"."""
 
     label: str
     value: str
@@ -31,7 +31,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A page worth opening. `url` is http or https."""
+    """Page worth opening. `url` is http or https."""
 
     title: str
     url: str
@@ -39,7 +39,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who or what it is about. `id` is stable; `kind`: person, agent, team, key, unattributed; `email` may be ""."""
+    """Who or what a finding is about. `id` is stable; `kind`: person, agent, team, key, unattributed.
+
+    `email` may be "".
+    """
 
     id: str
     name: str
@@ -49,7 +52,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found, as plain text.
+    """Anomaly as plain text and figures.
 
     title      one line that stands alone: "ana: $912 on OpenAI today, 23 times the usual".
     sentences  what happened, most important first; each a whole sentence.
@@ -77,7 +80,10 @@ class Finding:
 
     @property
     def excess_usd(self) -> Decimal | None:
-        """Dollars beyond the usual; all of them while the usual is not known. None: what was spent is not known."""
+        """Return the dollars beyond the usual; all of them while the usual is not known.
+
+        None: the spend is not known.
+        """
         if self.spent_usd is None:
             return None
         return max(self.spent_usd - (self.usual_usd or Decimal(0)), Decimal(0))
@@ -85,11 +91,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a sink made, kept by the host for it.
+    """What a sink made, stored by the host for it.
 
     url          where a person sees it; external_id  what the other side calls it.
-    state        whatever the sink wants to know next time: plain JSON, no secrets, at most 16 KiB.
-    notes        what went less well than asked for, in whole sentences; told to the admins beside the connection.
+    state        whatever the sink needs to know next time: plain JSON, no secrets, at most 16 KiB.
+    notes        what went less well than asked for, in whole sentences; shown to the admins beside the connection.
     """
 
     url: str = ""
@@ -100,13 +106,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing to tell.
+    """One piece of news about one incident.
 
     key       stable over retries of this one event, and of no other.
     what      opened, updated, resolved or digest.
     incident  stable for the whole episode. `scope` is the connection's own, so that two never share an id.
-    at        when it was said (aware, UTC), the same in every retry.
-    receipt   what this sink gave back last time for this incident; None: it has told nothing of it yet. There with
+    at        when it was queued (aware, UTC), the same in every retry.
+    receipt   what this sink returned last time for this incident; None: it has received nothing of it yet. Set with
               `opened`: the incident was over, and has come back.
     before    the receipt of the subject's episode before this one, if there was one.
     asked_by  who asked for it by hand, as people read it; "" for the clock.
@@ -123,7 +129,7 @@ class Event:
     asked_by: str = ""
 
     def uid(self, purpose: str) -> str:
-        """An id that looks like a random UUID and is the same in each retry: of this connection, incident, purpose."""
+        """Return an id in the shape of a random UUID, the same in each retry: of this connection, incident, purpose."""
         parts = (self.scope, self.incident, purpose)
         digest = hashlib.sha256(b"".join(len(part).to_bytes(4, "big") + part.encode() for part in parts))
         return str(UUID(bytes=digest.digest()[:16], version=4))
@@ -131,7 +137,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """How something that a sink made stands on the other side. `by` is who changed it, if that was told."""
+    """State on the other side of a thing that a sink made. `by` is who changed it, "" if unknown."""
 
     external_id: str
     standing: Standing
@@ -140,7 +146,7 @@ class Stands:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What a webhook said, its signature checked. `delivery` is the same when it comes again; the host takes one."""
+    """Content of a webhook with a valid signature. `delivery` is the same when it is repeated; the host takes one."""
 
     delivery: str
     stands: tuple[Stands, ...] = ()

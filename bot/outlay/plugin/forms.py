@@ -1,4 +1,4 @@
-"""From a plugin's settings to a form, and back. The form is neutral: Slack's modal and the command line both fill it.
+"""Forms from a plugin's settings, and settings from a filled form. Slack's modal and the command line both fill it.
 
 A plugin declares its settings once, as a pydantic model. Here each becomes a `FormField`; what people typed becomes the
 model again, or a `BadConfig` that names the first wrong field in words a person can act on.
@@ -25,7 +25,7 @@ from outlay.plugin.errors import BadConfig
 MAX_SECRET_BYTES = 8_192
 MAX_VALUE_CHARACTERS = 8_192
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_ENV = ("SLACK_", "OUTLAY_")  # the bot's own secrets are nobody's credential
+_OWN_ENV = ("SLACK_", "OUTLAY_")  # the bot's own secrets are never a connection's credential
 _UPPER = {"api": "API", "id": "ID", "ids": "IDs", "url": "URL"}
 _SENTENCES = {
     "bool_parsing": "That is neither yes nor no: true and false work.",
@@ -42,7 +42,7 @@ FieldKind = Literal["text", "secret", "choice", "bool", "number", "url"]
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One field as a form shows it. `default` is text, "" for none, and always "" for a secret.
+    """Field of a form. `default` is text, "" for none, and always "" for a secret.
 
     `choices` are (value, label), for kind "choice" only. `advanced` fields are hidden until asked for.
     """
@@ -58,17 +58,17 @@ class FormField:
 
 
 def fields_of(plugin: type[Plugin[Any]]) -> tuple[FormField, ...]:
-    """The form of a plugin, in the order of its settings. Raises TypeError for a setting that no form can show."""
+    """Return a plugin's form, in the order of its settings. Raises TypeError for a type that no form can show."""
     return tuple(_field(name, info) for name, info in _settings(plugin).items())
 
 
 def secret_fields(plugin: type[Plugin[Any]]) -> frozenset[str]:
-    """The names of the fields that are encrypted and never shown."""
+    """Return the names of the fields that are encrypted and never shown."""
     return frozenset(field.name for field in fields_of(plugin) if field.kind == "secret")
 
 
 def build(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> Config:
-    """What people typed, as the plugin's settings; a blank field is left out. Raises BadConfig, echoing nothing."""
+    """Build the plugin's settings from what people typed, without blank fields. Raises BadConfig, echoing nothing."""
     form = {field.name: field for field in fields_of(plugin)}
     for name in values:
         if name not in form:
@@ -89,7 +89,7 @@ def build(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> Config:
 
 
 def values_of(plugin: type[Plugin[Any]], config: Config) -> dict[str, str]:
-    """The settings as text, as `build` takes them: secrets in plain, so for the vault and not for eyes."""
+    """Return the settings as text, as `build` takes them: secrets in plain text, so for the vault, not for eyes."""
     found = {name: getattr(config, name) for name in _settings(plugin)}
     return {
         name: value.get_secret_value() if isinstance(value, SecretStr) else _text(value)
@@ -99,7 +99,7 @@ def values_of(plugin: type[Plugin[Any]], config: Config) -> dict[str, str]:
 
 
 def resolve_reference(value: str, environ: Mapping[str, str], forbidden_files: Collection[Path] = ()) -> str:
-    """The secret itself: what `env:NAME` or `file:/path` point to, or the value as typed. Raises ValueError."""
+    """Return the secret that `env:NAME` or `file:/path` points to, or the value as typed. Raises ValueError."""
     value = value.strip()
     scheme, colon, place = value.partition(":")
     if colon and scheme == "env":
@@ -132,7 +132,7 @@ def _field(name: str, info: FieldInfo) -> FormField:
 
 
 def _plain_type(info: FieldInfo) -> Any:
-    """The type without `| None` and annotations."""
+    """Return the type without `| None` and annotations; None for a union of several."""
     found = info.annotation
     while True:
         origin = get_origin(found)
@@ -190,7 +190,7 @@ def _title(name: str) -> str:
 
 
 def _problem(field: FormField, text: str | None, schemes: tuple[str, ...]) -> str | None:
-    """What is wrong with one field before the model looks at it, in words, or None."""
+    """Return what is wrong with one field before the model looks at it, in words, or None."""
     if text is None:
         return f"{field.title} is needed." if field.required else None
     if len(text) > MAX_VALUE_CHARACTERS:
@@ -208,12 +208,15 @@ def _problem(field: FormField, text: str | None, schemes: tuple[str, ...]) -> st
 
 
 def _native(plugin: type[Plugin[Any]], name: str, text: str) -> Any:
-    """A choice as the value the model knows; everything else as text, which pydantic reads."""
+    """Convert a choice to the value the model knows; everything else stays text, which pydantic reads."""
     return next((choice for choice in _choices(_settings(plugin)[name]) if _text(choice) == text), text)
 
 
 def _validated(plugin: type[Plugin[Any]], values: Mapping[str, Any]) -> tuple[Config | None, list[tuple[str, str]]]:
-    """The settings, or each wrong field with words. The error of pydantic ends here: it holds what was typed."""
+    """Validate the settings, or list each wrong field with words.
+
+    The error of pydantic ends here: it holds what was typed.
+    """
     model: type[Config] = plugin.Config
     try:
         return model.model_validate(values), []

@@ -1,8 +1,8 @@
-"""Finding plugins. The built-in ones come in through the same door as a stranger's: a module is loaded and looked over.
+"""Plugin loader. Built-in plugins come in through the same door as others: a module is loaded and validated.
 
-Three places are looked at, in this order: the package `outlay_plugins`, a folder of the operator's, and installed
-packages that announce themselves in the entry-point group `outlay.plugins`. What cannot be loaded is named,
-with the reason, and left out; everything else runs. Plugins are trusted code: this is about accidents, not attacks.
+Three places are searched, in this order: the package `outlay_plugins`, a folder of the operator's, and installed
+packages that announce themselves in the entry-point group `outlay.plugins`. What cannot be loaded is named, with the
+reason, and left out; everything else runs. Plugins are trusted code: this is about accidents, not about attacks.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ Kind = Literal["ledger", "sink"]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that was found, loaded or not. `kind` None: it did not get so far as to say. `source` is no path."""
+    """Plugin that was found, loaded or not. `kind` None: it failed before that was known. `source` is no path."""
 
     slug: str
     kind: Kind | None
@@ -50,23 +50,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The plugins that run, by slug, and everything that was found, in the order it was looked at."""
+    """Plugins that run, by slug, and everything that was found, in the order of the search."""
 
     plugins: dict[str, type[Plugin[Any]]] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
 
     def ledgers(self) -> dict[str, type[Ledger[Any]]]:
-        """The plugins that are sources of spend."""
+        """Return the plugins that are sources of spend."""
         return {slug: plugin for slug, plugin in self.plugins.items() if issubclass(plugin, Ledger)}
 
     def sinks(self) -> dict[str, type[Sink[Any]]]:
-        """The plugins that incidents go to."""
+        """Return the plugins that incidents go to."""
         return {slug: plugin for slug, plugin in self.plugins.items() if issubclass(plugin, Sink)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A place where a plugin may be: what to call it until it says its slug, where it is from, how to load it."""
+    """Possible plugin: a name until its slug is known, where it is from, and how to load it."""
 
     name: str
     source: str
@@ -74,7 +74,7 @@ class _Candidate:
 
 
 def load(*, folder: Path | None = None, packages: bool = False) -> Loaded:
-    """Loads all plugins: the built-in ones, those of `folder`, and those of installed packages if asked for."""
+    """Load all plugins: the built-in ones, those of `folder`, and those of installed packages if asked for."""
     loaded = Loaded()
     candidates = [*_built_in(), *(_in_folder(folder) if folder else ()), *(_in_packages() if packages else ())]
     for candidate in candidates:
@@ -95,7 +95,7 @@ def load(*, folder: Path | None = None, packages: bool = False) -> Loaded:
 
 
 def problem_with(plugin: type[Plugin[Any]]) -> str | None:
-    """Why this class cannot be a plugin, in words its author understands, or None."""
+    """Return why this class cannot be a plugin, in words its author understands, or None."""
     meta = plugin.meta
     if not isinstance(meta, Meta):
         return f"Its `meta` is a {type(meta).__name__}, not a Meta."
@@ -160,7 +160,7 @@ def _admit(loaded: Loaded, candidate: _Candidate, plugin: type[Plugin[Any]]) -> 
 
 
 def _classes(loaded: Any) -> list[type[Plugin[Any]]]:
-    """The plugin classes that a module defines itself; a class stands for itself."""
+    """Return the plugin classes that a module defines itself; a class stands for itself. Raises TypeError."""
     if isinstance(loaded, type) and issubclass(loaded, Plugin):
         return [loaded]
     if not isinstance(loaded, ModuleType):
@@ -197,7 +197,7 @@ def _no_folder() -> None:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """Imports a file under a private name, so that it can neither shadow nor be shadowed."""
+    """Import a file under a private name, so that it can neither shadow nor be shadowed."""
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]
     name = f"{_MODULE_PREFIX}_{place}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
@@ -220,7 +220,7 @@ def _in_packages() -> Iterator[_Candidate]:
 
 
 def _words(error: BaseException, folder: Path | None) -> str:
-    """One line for people, without the machine's paths."""
+    """Describe an error in one line for people, without the machine's paths."""
     text = " ".join(str(error).split()) or "no reason given"
     if folder:
         text = text.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")

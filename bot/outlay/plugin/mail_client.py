@@ -1,11 +1,11 @@
-"""The mailing client: how a sink hands messages to the one mail server that its `base_url` names.
+"""Mail client: how a sink hands messages to the one mail server that its `base_url` names.
 
 `smtps://` is TLS from the first byte, `smtp://` is STARTTLS before anything is said; there is no setting to go without.
 Only a server on the machine itself is spoken to in plain text. The guards are those of the other clients: no private
-address that nobody named, bounded time and size, no secret in an error, one try.
+address unless it is named, bounded time and size, no secret in an error, one try.
 
-The library's client blocks, so it talks in a thread of a small pool of its own; whoever stops waiting shuts its socket,
-which ends the thread too.
+The library's client blocks, so it talks in a thread of a small pool of its own; a caller that stops waiting shuts its
+socket, which ends the thread too.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ MAIL: Final = ("smtps", "smtp")
 PORTS = {"smtps": 465, "smtp": 587}
 MOST_AT_ONCE = 4
 STEP_SECONDS = 10.0  # one step of the conversation; all of it has the time of one request
-HELD_SECONDS = 300.0  # after a server says that it is too much
+HELD_SECONDS = 300.0  # the wait after a server says that it is too much
 _TOO_MUCH = ("4.7.", "throttl", "too many", "rate limit", "try again later")
 
 
 class _Line(smtplib.SMTP):
-    """A conversation with one server. The address is looked at before a byte is sent."""
+    """SMTP conversation with one server, whose address is checked before a byte is sent."""
 
     def __init__(
         self, host: str, port: int, name: str, tls: ssl.SSLContext | None, look: Callable[[str], None]
@@ -54,18 +54,18 @@ class _Line(smtplib.SMTP):
 
 
 class MailingClient(SendingClient):
-    """Hands messages to one mail server. A sink that uses it has the settings `sender`, `to` and `user`."""
+    """Client of one mail server. A sink that uses it has the settings `sender`, `to` and `user`."""
 
     schemes: ClassVar[tuple[str, ...]] = MAIL
 
     async def greet(self, sender: str, to: Sequence[str], *, user: str = "", password: str = "") -> None:
-        """Whether the server would take a message, without sending one. Raises as `mail` does."""
+        """Check that the server would take a message, without sending one. Raises as `mail` does."""
         await self._in_time(partial(self._talk, sender, to, None, user, password))
 
     async def mail(
         self, message: bytes, sender: str, to: Sequence[str], *, user: str = "", password: str = ""
     ) -> tuple[str, ...]:
-        """Hands it over, and tells which of the recipients the server does not take.
+        """Send a message; return the recipients that the server does not take.
 
         Raises BadConfig on `sender`, `to`, `user` or `base_url`, NeedsReauth for a password, and the other three. After
         a Transient it may have been sent all the same.
@@ -91,7 +91,7 @@ class MailingClient(SendingClient):
     def _talk(
         self, sender: str, to: Sequence[str], message: bytes | None, user: str, password: str, lines: list[_Line]
     ) -> tuple[str, ...]:
-        """The whole conversation, in its thread. What smtplib raises ends here."""
+        """Hold the whole conversation, in its thread. Exceptions of smtplib end here."""
         if password:
             self.keep_secret(password)
         try:
@@ -127,7 +127,7 @@ class MailingClient(SendingClient):
                 _hang_up(line)
 
     def _open(self, name: str) -> _Line:
-        """A line on which a password may be said. Raises BadConfig where the server offers no TLS."""
+        """Open a line on which a password may be sent. Raises BadConfig where the server offers no TLS."""
         scheme, host = self._base.scheme, self._base.host
         tls = trust() if scheme == "smtps" else None
         line = _Line(host, self._base.port or PORTS[scheme], name, tls, self._check_address)
@@ -167,7 +167,7 @@ class MailingClient(SendingClient):
         line.rset()
 
     def _refusal(self, code: int, said: bytes | str, field: str = "") -> PluginError:
-        """The error that a server's answer stands for."""
+        """Return the error that a server's answer stands for."""
         plain = _readable(said)
         words = self.tidy_words(plain)
         if 400 <= code < 500:
@@ -183,19 +183,19 @@ class MailingClient(SendingClient):
 
 
 def on_this_machine(address: str) -> bool:
-    """Whether an address is the machine's own, so that nobody is between."""
+    """Report whether an address is the machine's own, so that nothing crosses a network."""
     return ip_address(address.partition("%")[0]).is_loopback
 
 
 def _hang_up(line: _Line) -> None:
-    """Ends the conversation, without waiting for an answer."""
+    """End the conversation, without waiting for an answer."""
     with contextlib.suppress(OSError, smtplib.SMTPException):
         line.putcmd("QUIT")
     line.close()
 
 
 def _cut(line: _Line) -> None:
-    """Shuts the socket under a conversation that nobody waits for any more; its thread then hangs up."""
+    """Shut the socket under a conversation that no caller waits for any more; its thread then hangs up."""
     if (plain := line.sock) is not None:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(plain, socket.SHUT_RDWR)  # not TLS's own goodbye, which is the thread's

@@ -1,4 +1,4 @@
-"""Pacing: a vendor publishes a limit, and we keep to it before the vendor has to say so.
+"""Rate limiting: a vendor publishes a limit, and we keep to it before the vendor has to refuse.
 
 A `Pace` is that limit, as data in the plugin. A `Pacer` remembers when requests went out (a sliding window for each
 limit) and makes the next one wait for its turn. It is shared by all clients of one connection, told apart by
@@ -20,7 +20,7 @@ _SHORTEST_SLEEP_SECONDS = 0.001  # what is left of a window may be less than a c
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """At most `calls` of these requests in any `per_seconds`. `path` is exact, or ends in `*` for all that begin so."""
+    """Limit: at most `calls` of these requests in any `per_seconds`. `path` is exact, or a prefix that ends in `*`."""
 
     method: str
     path: str
@@ -28,28 +28,28 @@ class Pace:
     per_seconds: float
 
     def covers(self, method: str, path: str) -> bool:
-        """Whether a request counts against this limit."""
+        """Report whether a request counts against this limit."""
         if method != self.method:
             return False
         return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
 class Pacer:
-    """Who went when. One for the process; without one, a client paces itself alone."""
+    """Sliding-window rate limiter. One for the process; without one, a client limits itself alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._sent: dict[tuple[str, Pace], deque[float]] = {}
 
     async def turn(self, identity: str, paces: Sequence[Pace]) -> None:
-        """Waits until one more request keeps all these limits, and counts it. Raises RateLimited if that is far off."""
+        """Wait until one more request keeps all these limits, and count it. Raises RateLimited if that is far off."""
         began = self._clock.monotonic()
         while (wait_seconds := self._wait_seconds(identity, paces)) > 0:
             if self._clock.monotonic() - began + wait_seconds > MAX_TURN_SECONDS:
                 retry_at = self._clock.now() + timedelta(seconds=wait_seconds)
                 raise RateLimited(retry_at, "too many requests are waiting for their turn under the vendor's limit")
             await self._clock.sleep(max(wait_seconds, _SHORTEST_SLEEP_SECONDS))
-        now = self._clock.monotonic()  # no await since the look above: nobody took this turn meanwhile
+        now = self._clock.monotonic()  # no await since the check above: no other task took this turn meanwhile
         for pace in paces:
             self._sent[identity, pace].append(now)
 

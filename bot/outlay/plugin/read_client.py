@@ -1,8 +1,8 @@
-"""The guarded client: the only way from a plugin to its vendor, and it can only read.
+"""Guarded client: the only way from a plugin to its vendor, and it can only read.
 
 GET, plus the POST paths that a plugin lists because they only read. One host, no redirects, nothing that may hold a
-prompt (`guards`), bodies of a bounded size, exact decimals, the vendor's limits kept (`pacing`), and every failure told
-as one of the five errors (`replies`). A plugin calls `get` or `post` and gets JSON; it never retries by itself.
+prompt (`guards`), bodies of a bounded size, exact decimals, the vendor's limits kept (`pacing`), and every failure
+raised as one of the five errors (`replies`). A plugin calls `get` or `post` and gets JSON; it never retries by itself.
 """
 
 import asyncio
@@ -32,16 +32,16 @@ __all__ = ["GuardedClient", "Pace", "Pacer", "Params"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 TOO_LARGE = f"more than {MAX_BODY_BYTES // 1024**2} MiB"  # in the words of the error for such a body
-BYTES_A_ROW = 100  # about; a long body is read beside the event loop
+BYTES_A_ROW = 100  # an estimate; a long body is parsed beside the event loop
 MAX_ERROR_BODY_BYTES = 64 * 1024  # of a refusal only the message is read
 REQUEST_SECONDS = 60.0  # from the first byte sent to the last one read, one try
 CONNECT_SECONDS = 10.0
 MAX_TRIES = 3  # of a request that met a 5xx, a time-out or a dropped connection
-BACKOFF_SECONDS = 0.5  # doubled with each try; what is slept is a random part of it
+BACKOFF_SECONDS = 0.5  # doubled with each try; the wait is a random part of it
 MAX_LIMITED_TRIES = 5  # of a request that met a 429
 MAX_WAIT_SECONDS = 30.0  # a longer wait is the host's to plan
 MAX_TOTAL_WAIT_SECONDS = 60.0
-SHORTEST_WAIT_SECONDS = 1.0  # whoever says 429 and "retry after 0" gets a second all the same
+SHORTEST_WAIT_SECONDS = 1.0  # also after a 429 with "retry after 0"
 JOURNAL_ENTRIES = 10_000
 MAX_CONNECTIONS = 10
 
@@ -57,16 +57,16 @@ class _Reply:
 
 
 class _Lost(str):
-    """No answer came, and why. No exception: those of httpx carry the request, and with it the credential."""
+    """Reason why no answer came. Not an exception: those of httpx carry the request, and with it the credential."""
 
     __slots__ = ()
 
 
 class GuardedClient:
-    """Reads one vendor with one credential. Use as `async with`, or call `aclose`.
+    """Read-only client of one vendor with one credential. Use as `async with`, or call `aclose`.
 
     `title` is what people read in errors. `private_ok` None: private addresses only if `base_url` names one; False:
-    never; True: this name may lead to one. `pacer` is shared by all clients of a process.
+    never; True: this name may resolve to one. `pacer` is shared by all clients of a process.
     """
 
     schemes: ClassVar[tuple[str, ...]] = request_guards.WEB
@@ -123,15 +123,15 @@ class GuardedClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def get(self, path: str, params: Params | None = None, *, headers: Mapping[str, str] | None = None) -> Any:
-        """The JSON at a path below the base URL. `headers`: what this one request says besides. Raises the five."""
+        """Return the JSON at a path below the base URL. `headers`: extra ones. Raises one of the five errors."""
         return await self._read("GET", path, params=params, headers=headers)
 
     async def post(self, path: str, body: Any) -> Any:
-        """The JSON that a reading POST answers with; only for the paths that the plugin lists. Raises as `get` does."""
+        """Return the JSON that a reading POST answers with; only for listed paths. Raises as `get` does."""
         return await self._read("POST", path, body=body)
 
     async def _read(
@@ -154,7 +154,7 @@ class GuardedClient:
         return await self._persist(request, tidy)
 
     async def _persist(self, request: httpx.Request, path: str) -> Any:
-        """Sends until there is an answer, or a reason to stop trying."""
+        """Send until there is an answer, or a reason to stop trying."""
         failures = limited = 0
         waited_seconds = 0.0
         while True:
@@ -175,19 +175,19 @@ class GuardedClient:
 
     @property
     def who(self) -> str:
-        """What people call the other side."""
+        """Return what people call the other side."""
         return self._who
 
     def keep_secret(self, *secrets: str) -> None:
-        """These show in no error from now on."""
+        """Redact these values in all errors from now on."""
         self._secrets = (*self._secrets, *(secret for secret in secrets if secret and secret not in self._secrets))
 
     def lost(self, why: str) -> Transient:
-        """The error for a request that no answer came to."""
+        """Build the error for a request that got no answer."""
         return Transient(f"{self._who} {why}.")
 
     async def _outcome(self, reply: _Reply | _Lost) -> Any:
-        """The JSON, or the Transient that may go away by trying again. Raises what will not."""
+        """Return the JSON, or the Transient that a retry may cure. Raises errors that it will not."""
         if isinstance(reply, _Lost):
             return self.lost(reply)
         try:
@@ -200,7 +200,7 @@ class GuardedClient:
             return error
 
     def _limited_wait(self, reply: _Reply, limited: int, waited_seconds: float) -> float:
-        """How long to wait after a 429. Raises RateLimited if that is for the host to plan."""
+        """Return the seconds to wait after a 429. Raises RateLimited if that is for the host to plan."""
         now = self._clock.now()
         hint = plugin_responses.wait_hint(reply.headers, now)
         if hint is None:
@@ -215,7 +215,7 @@ class GuardedClient:
         return wait_seconds
 
     async def _send(self, request: httpx.Request, path: str) -> _Reply | _Lost:
-        """One try. What httpx raises ends here."""
+        """Try once. Exceptions of httpx end here."""
         await self._pacer.turn(self._identity, [pace for pace in self._paces if pace.covers(request.method, path)])
         self.requests += 1
         self.journal.append((request.method, path))
@@ -239,7 +239,7 @@ class GuardedClient:
             return _Lost("cannot be found: its name does not resolve")
 
     async def _look_up(self) -> None:
-        """Refuses a public name that leads to a private address."""
+        """Refuse a public name that resolves to a private address. Raises Permanent."""
         found = await asyncio.get_running_loop().getaddrinfo(self._base.host, self._base.port)
         for *_, address in found:
             self._check_address(str(address[0]))
@@ -256,7 +256,7 @@ class GuardedClient:
             raise Permanent(problem + ".")
 
     async def _receive(self, response: httpx.Response) -> _Reply | _Lost:
-        """The body, unpacked here so that not even a packed bomb grows beyond the bound."""
+        """Read the body, decompressed here so that not even a zip bomb grows beyond the bound."""
         packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", ""):
             raise Permanent(f"{self._who} packed its answer in a way nobody asked for ({packing[:20]!r}).")
@@ -278,7 +278,7 @@ class GuardedClient:
 
 
 def query_params(params: Params | None) -> httpx.QueryParams | None:
-    """The parameters of a query as httpx takes them."""
+    """Convert the parameters of a query to the type that httpx takes."""
     if params is None:
         return None
     pairs = params.items() if isinstance(params, Mapping) else params
@@ -286,13 +286,13 @@ def query_params(params: Params | None) -> httpx.QueryParams | None:
 
 
 def _identity(base_url: str, headers: Mapping[str, str]) -> str:
-    """Tells credentials apart without being one."""
+    """Return a hash that tells credentials apart and reveals none."""
     return hashlib.sha256(repr((base_url, sorted(headers.items()))).encode()).hexdigest()
 
 
 @cache
 def trust() -> ssl.SSLContext:
-    """TLS is always verified; SSL_CERT_FILE may name a company's own roots."""
+    """Return the TLS context: always verifying; SSL_CERT_FILE may name a company's own roots."""
     return httpx.create_ssl_context()
 
 

@@ -1,12 +1,12 @@
-"""What the client refuses, whatever a plugin asks for: other hosts, private addresses nobody named, prompts.
+"""Request guards: what the client refuses, whatever a plugin asks for: other hosts, unnamed private addresses, prompts.
 
 Outlay's promise is that it reads ledgers and never sees a prompt. So the paths of known vendors that could return one
 are refused here, in one list, and not by every plugin's good will.
 
 Private addresses are reached only where a `base_url` names them: an IP address, `localhost`, or a name that is private
 by its form (one label, `.internal`, `.local` …). A public name that resolves to a private address is refused, before
-the connection and again by the peer's address before the answer is read. A name that changes between the two still
-gets one GET sent to it, blind; nothing it says is read.
+the connection and again by the peer's address before the answer is read. A name that changes between the two still gets
+one GET sent to it, blind; no answer of it is read.
 """
 
 import re
@@ -45,7 +45,7 @@ WEB = ("https", "http")
 
 
 def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
-    """The base that all paths are relative to, and what its host is. Raises BadConfig on the field `base_url`."""
+    """Parse the base URL that all paths are relative to, and classify its host. Raises BadConfig on `base_url`."""
     first = schemes[0]
     wanted = "https://" if tuple(schemes) == WEB else " or ".join(f"{scheme}://" for scheme in schemes)
     try:
@@ -78,7 +78,7 @@ def _named(host: str, private_ok: bool | None) -> Named:
 
 
 def address_problem(host: str, address: str, named: Named) -> str | None:
-    """Why this address may not be talked to under this name, in words, or None."""
+    """Return why this address may not be used under this name, in words, or None."""
     found = ip_address(address.partition("%")[0])
     if isinstance(found, IPv6Address) and found.ipv4_mapped:
         found = found.ipv4_mapped
@@ -93,7 +93,7 @@ def address_problem(host: str, address: str, named: Named) -> str | None:
 
 
 def target(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
-    """The path, tidied, and the URL it stands for. Raises Permanent if it leaves the base or may show prompts."""
+    """Return the path, tidied, and its URL. Raises Permanent if it leaves the base or may return prompts."""
     tidy = "/" + path.removeprefix("/")
     plain = _plain(tidy)
     if (
@@ -116,7 +116,7 @@ def target(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
 
 
 def _plain(path: str) -> str:
-    """The path with its percent signs undone, however often they were put on."""
+    """Undo the percent-encoding of a path, however often it was applied."""
     for _ in range(_UNQUOTE_ROUNDS):
         undone = unquote(path)
         if undone == path:

@@ -1,4 +1,4 @@
-"""Reading what came back: JSON with exact money, the vendor's own words without secrets, and how long to wait.
+"""Response reading: JSON with exact money, the vendor's own words without secrets, and how long to wait.
 
 Pure: bytes and headers in, a value or one of the five errors out.
 """
@@ -17,14 +17,14 @@ from outlay.plugin.errors import NeedsReauth, Permanent, PluginError, Transient
 
 MAX_WORDS_CHARACTERS = 200  # how much of a vendor's error message people are shown
 _READ_CHARACTERS = 2_000  # how much of it is looked through for secrets
-MAX_HINT_SECONDS = 86_400.0  # nobody is believed who says to come back later than tomorrow
+MAX_HINT_SECONDS = 86_400.0  # a longer wait is cut to this
 _SECRET_MIN_CHARACTERS = 6
 _LOOKS_SECRET = re.compile(
     r"(?i)\b(?:sk|pk|rk|key|xox[a-z]|ghp|lin)[-_][\w*.\-]{6,}"  # keys by their prefixes
     r"|\b(?:bearer|basic)\s+\S+"
     r"|(?=[\w+/=\-]*\d)(?=[\w+/=\-]*[a-z])[\w+/=\-]{24,}"  # long runs of letters and digits
 )
-_HALF = re.compile(rb"(?i)\\u(?:d[89a-f]|0000)|\xed[\xa0-\xbf]")  # JSON may spell what no text holds
+_HALF = re.compile(rb"(?i)\\u(?:d[89a-f]|0000)|\xed[\xa0-\xbf]")  # JSON can spell lone surrogates and NUL
 _WORTH_A_RETRY = frozenset({408, *range(500, 600)})
 
 
@@ -33,12 +33,12 @@ class NotFinite(ValueError):
 
 
 def worth_a_retry(status: int) -> bool:
-    """Whether the same request may do better in a moment."""
+    """Report whether the same request may do better in a moment."""
     return status in _WORTH_A_RETRY
 
 
 def parse(body: bytes, who: str) -> Any:
-    """The JSON object or array in the body, its fractions as Decimal. Raises Transient if cut off, else Permanent."""
+    """Parse the JSON object or array, its fractions as Decimal. Raises Transient if cut off, else Permanent."""
     start = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not start:
         raise Transient(f"{who} answered with nothing at all.")
@@ -58,7 +58,7 @@ def parse(body: bytes, who: str) -> Any:
 
 
 def _whole(found: Any) -> Any:
-    """The same without halves of characters and without NUL, which no database or URL takes."""
+    """Remove halves of characters (lone surrogates) and NUL, which no database or URL takes."""
     if isinstance(found, str):
         return found.replace("\0", "").encode("utf-8", "replace").decode()
     if isinstance(found, list):
@@ -80,7 +80,7 @@ def _refuse(text: str) -> NoReturn:
 
 
 def error_for(status: int, body: bytes, who: str, secrets: Iterable[str]) -> PluginError:
-    """The error that a status other than 2xx and 429 stands for, with the vendor's reason where it gave one."""
+    """Return the error for a status other than 2xx and 429, with the vendor's reason where it gave one."""
     reason = vendor_words(body, secrets)
     said = f': "{reason}"' if reason else "."
     if status == 401:
@@ -97,7 +97,7 @@ def error_for(status: int, body: bytes, who: str, secrets: Iterable[str]) -> Plu
 
 
 def vendor_words(body: bytes, secrets: Iterable[str]) -> str:
-    """The short, secret-free part of a vendor's error message, or ""."""
+    """Return the short, secret-free part of a vendor's error message, or "" for none."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -106,8 +106,8 @@ def vendor_words(body: bytes, secrets: Iterable[str]) -> str:
 
 
 def words(text: str, secrets: Iterable[str]) -> str:
-    """What the other side said, as people are shown it: one short line without secrets."""
-    if len(text) > _READ_CHARACTERS:  # at a space, so that no half of a secret is left that looks like none
+    """Shorten what the other side said to one line without secrets, for people."""
+    if len(text) > _READ_CHARACTERS:  # at a space: half of a secret would not be recognized
         text = text[:_READ_CHARACTERS].rpartition(" ")[0]
     for secret in secrets:
         text = text.replace(secret, "…")
@@ -117,7 +117,7 @@ def words(text: str, secrets: Iterable[str]) -> str:
 
 
 def _message(found: Any) -> str:
-    """Where vendors put it: `error.message`, else `error`, `message` or `detail`, if that is text."""
+    """Find it where vendors put it: `error.message`, else `error`, `message` or `detail`, if that is text."""
     if not isinstance(found, dict):
         return ""
     inner = found.get("error")
@@ -126,7 +126,7 @@ def _message(found: Any) -> str:
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The parts of header values that nobody may see again, longest first."""
+    """Return the parts of header values that must be redacted, longest first."""
     parts: set[str] = set()
     for value in headers.values():
         for word in value.split():
@@ -139,7 +139,7 @@ def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def wait_hint(headers: Mapping[str, str], now: datetime) -> float | None:
-    """How many seconds the other side asks us to wait, or None if it does not say. Names of headers in lower case."""
+    """Return the seconds the other side asks us to wait, None if it does not say. Header names in lower case."""
     for name, read in (
         ("retry-after", _seconds_or_date),
         ("x-ratelimit-reset", _epoch),
@@ -163,7 +163,7 @@ def _seconds_or_date(value: str, now: datetime) -> float | None:
 
 
 def _epoch(value: str, now: datetime) -> float | None:
-    """Vendors send an epoch in seconds or milliseconds; a small number can only be seconds from now."""
+    """Read an epoch in seconds or milliseconds (vendors send either); a small number is seconds from now."""
     if not re.fullmatch(r"\d{1,15}(\.\d{1,9})?", value):
         return None
     number = float(value)

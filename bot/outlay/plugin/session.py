@@ -1,4 +1,4 @@
-"""A plugin at work: its class and a checked config, with a guarded client of its own, for as long as one task takes."""
+"""Plugin session: an instance with a checked config and a guarded client of its own, for as long as one task takes."""
 
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ async def session(
     kept: Kept | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[P]:
-    """The plugin, ready to be asked. Its client closes with the block. Raises BadConfig for a base URL that is none."""
+    """Open a plugin for use; its client closes with the block. Raises BadConfig for an invalid base URL."""
     client = client_for(plugin, config, clock=clock, pacer=pacer, transport=transport)
     async with client:
         yield at_work(plugin, config, client, clock=clock, known_keys=known_keys, kept=kept)
@@ -42,7 +42,7 @@ def client_for(
     pacer: Pacer | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> GuardedClient:
-    """A client for a plugin with this config: one that only reads, and for a sink one that can send."""
+    """Build the client of a plugin with this config: one that only reads, and for a sink one that can send."""
     is_sink = issubclass(plugin, Sink)
     sending = MailingClient if set(plugin.schemes) == set(MAIL) else SendingClient
     return (sending if is_sink else GuardedClient)(
@@ -67,6 +67,6 @@ def at_work(
     known_keys: Sequence[Key] = (),
     kept: Kept | None = None,
 ) -> P:
-    """The plugin, with a client that somebody else opens and closes."""
+    """Build the plugin with a client that the caller opens and closes."""
     log = logging.getLogger(f"outlay.plugin.{plugin.meta.slug}")
     return plugin(config, Context(client, clock, log, tuple(known_keys), kept))

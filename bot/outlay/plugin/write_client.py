@@ -1,7 +1,7 @@
-"""The sending client: how a sink writes, to the one host that its `base_url` names and to no other.
+"""Write client: how a sink writes, to the one host that its `base_url` names and to no other.
 
-It has the guards of the reading one (no redirects, no private address that nobody named, bounded bodies, time-outs, the
-vendor's pace) and its words for what went wrong. It never tries twice: whether a write whose answer was lost may be
+It has the guards of the reading one (no redirects, no private address unless it is named, bounded bodies, time-outs,
+the vendor's pace) and its words for what went wrong. It never tries twice: whether a write whose answer was lost may be
 repeated is known to the outbox alone, which repeats the whole event. A 429 is never waited out, but handed to the host.
 """
 
@@ -23,19 +23,19 @@ DEFAULT_WAIT_SECONDS = 60.0  # after a 429 that does not say how long
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The answer to something sent. Names of headers are in lower case; `body` is as it came, at most 32 MiB."""
+    """Answer to a request. Names of headers are in lower case; `body` is as it came, at most 32 MiB."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
     def json(self, who: str) -> Any:
-        """The JSON object or list in it, fractions as Decimal. Raises Transient if cut off, else Permanent."""
+        """Parse it as a JSON object or list, fractions as Decimal. Raises Transient if cut off, else Permanent."""
         return plugin_responses.parse(self.body, who)
 
 
 class SendingClient(GuardedClient):
-    """Writes for one sink with one credential. `get` and `post` of the reading client are there too, with retries."""
+    """Write client of one sink with one credential. It also has the reading client's `get` and `post`, with retries."""
 
     async def send(
         self,
@@ -48,7 +48,7 @@ class SendingClient(GuardedClient):
         headers: Mapping[str, str] | None = None,
         secrets: tuple[str, ...] = (),
     ) -> Sent:
-        """One request, once; any answer that is not an error of the network. `secrets` never show in an error.
+        """Send one request, once; return its answer, whatever the status. `secrets` never show in an error.
 
         Raises Transient where no answer came: it may have been done all the same.
         """
@@ -69,35 +69,35 @@ class SendingClient(GuardedClient):
         return Sent(reply.status, reply.headers, reply.body)
 
     async def ask(self, method: str, path: str, **how: Any) -> Any:
-        """The JSON of an answer that says yes, None for an empty one. Raises one of the five errors for all others."""
+        """Return the JSON of a successful answer, None for an empty one. Raises one of the five errors for others."""
         sent = await self.send(method, path, **how)
         self.raise_for(sent)
         return sent.json(self.who) if sent.body.strip() else None
 
     def now(self) -> datetime:
-        """The host's time."""
+        """Return the host's time."""
         return self._clock.now()
 
     def raise_for(self, sent: Sent) -> None:
-        """Raises the error that a status stands for; nothing for one below 300."""
+        """Raise the error that a status stands for; nothing for 2xx."""
         if sent.status == 429:
             raise self.limited(sent)
         if not 200 <= sent.status < 300:
             raise plugin_responses.error_for(sent.status, sent.body, self.who, self._secrets)
 
     def limited(self, sent: Sent, wait_seconds: float | None = None) -> RateLimited:
-        """The error for an answer that asks for patience: so long, or as its headers say, or a minute."""
+        """Build the error for an answer that asks us to wait: so long, or as its headers say, or a minute."""
         if wait_seconds is None:
             wait_seconds = plugin_responses.wait_hint(sent.headers, self._clock.now())
         wait_seconds = DEFAULT_WAIT_SECONDS if wait_seconds is None else wait_seconds
         return self.limited_for(wait_seconds, status=sent.status)
 
     def limited_for(self, wait_seconds: float, *, status: int | None = None) -> RateLimited:
-        """The error for whoever asks us to wait so long; a second at least."""
+        """Build the error for a request to wait so long; a second at least."""
         retry_at = self._clock.now() + timedelta(seconds=max(wait_seconds, SHORTEST_WAIT_SECONDS))
         words = f"{self.who} asks us to wait until {retry_at:%Y-%m-%d %H:%M:%S} UTC."
         return RateLimited(retry_at, words, status=status)
 
     def tidy_words(self, text: str) -> str:
-        """What the other side said, short and without secrets, to be shown to people."""
+        """Shorten what the other side said to one line without secrets, for people."""
         return plugin_responses.words(text, self._secrets)

@@ -1,7 +1,7 @@
-"""What the clock does while the bot runs: polls what is due, finds out who people are.
+"""Polls that are due and look-ups of people, started by the clock while the bot runs.
 
-Each piece may run on several replicas at once: a poll holds its connection's lease, the rest claims a slot. Deliveries
-are in `delivering`.
+Each may run on several replicas at once: a poll holds its connection's lease, the rest claims a slot. Deliveries are in
+`delivering`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ LookUp = Callable[[str, str], Awaitable[tuple[str, str] | None]]  # workspace, e
 
 
 class Polls:
-    """Polls every connection when its time has come."""
+    """Starter of polls: one for each connection when it is due."""
 
     def __init__(self, database: Database, poller: Poller, clock: Clock) -> None:
         self._database = database
@@ -40,7 +40,7 @@ class Polls:
         self._places = asyncio.Semaphore(POLLS_AT_ONCE)
 
     async def start_due(self) -> None:
-        """Starts a poll for each connection that is due and not being polled here."""
+        """Start a poll for each connection that is due and is not being polled by this process."""
         now = int(self._clock.now().timestamp())
         async with self._database.read() as session:
             due = await session.exec(
@@ -50,7 +50,7 @@ class Polls:
                     col(Workspace.removed_at).is_(None),
                     col(Connection.disconnected_at).is_(None),
                     Connection.state != "needs_reauth",
-                    # Paused until a time, as while a key service is away, it is asked again then.
+                    # Paused with a time, as while a key service is away: polled again at that time.
                     or_(Connection.state != "paused", col(Connection.next_poll_at).is_not(None)),
                     Connection.role != "sink",
                     or_(col(Connection.next_poll_at).is_(None), col(Connection.next_poll_at) <= now),
@@ -58,14 +58,14 @@ class Polls:
             )
             wanted = [connection_id for connection_id in due if connection_id]
         for connection_id in wanted:
-            if connection_id in self._running:  # looked at only now: another call may have started it meanwhile
+            if connection_id in self._running:  # checked only here: another call may have started it meanwhile
                 continue
             task = asyncio.create_task(self._poll(connection_id), name=f"poll {connection_id}")
             self._running[connection_id] = task
             task.add_done_callback(lambda _, key=connection_id: self._running.pop(key, None))  # type: ignore[misc]
 
     async def stop(self, drain_seconds: float) -> None:
-        """Lets polls under way finish, within this time."""
+        """Let running polls finish within `drain_seconds`, then cancel them."""
         running = list(self._running.values())
         if running:
             _, late = await asyncio.wait(running, timeout=drain_seconds)
@@ -74,7 +74,7 @@ class Polls:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def idle(self) -> None:
-        """Waits until no poll runs here."""
+        """Wait until no poll runs in this process."""
         while self._running:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
 
@@ -83,7 +83,7 @@ class Polls:
             try:
                 result = await self._poller.poll(connection_id, only_if_due=True)
             except BusyError:
-                return  # another replica is at it
+                return  # another replica polls it
             except Exception:
                 log.exception("poll failed", extra={"connection_id": connection_id})
                 return
@@ -94,7 +94,7 @@ class Polls:
 
 
 class People:
-    """Finds out which Slack user an e-mail on a key belongs to."""
+    """Look-up of the Slack user that an e-mail on a key belongs to."""
 
     def __init__(self, database: Database, clock: Clock, look_up: LookUp) -> None:
         self._database = database
@@ -102,7 +102,7 @@ class People:
         self._look_up = look_up
 
     async def run(self) -> None:
-        """Looks up some of those who are not known yet, or not since a day; one replica at a time."""
+        """Look up some e-mails that are unknown, or were looked up over a day ago; one replica at a time."""
         now = self._clock.now()
         async with self._database.read() as session:
             wanted = await self._wanted(session, now)

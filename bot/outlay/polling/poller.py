@@ -1,4 +1,4 @@
-"""One poll of one connection: its keys, then what is due of each report, page by page into the books.
+"""Poll of one connection: its keys, then what is due of each report, page by page into the books.
 
 Each page is one transaction with its entries, its roll-ups and the cursor, so that a poll that dies anywhere is simply
 done again. One report that is refused does not stop the others; one connection that fails does not stop the rest.
@@ -38,19 +38,19 @@ MAX_PAGES = 10_000  # of one report in one poll
 MAX_BACKOFF_SECONDS = 900
 MAX_ERROR_CHARACTERS = 300
 MAX_NOTES, MAX_NOTES_CHARACTERS = 5, 600
-ABSENT_AGAIN = timedelta(days=1)  # when a report that the account does not have is asked for again
-FORBIDDEN_AGAIN = timedelta(hours=1)  # and one that the credential may not read: somebody may have mended that
+ABSENT_AGAIN = timedelta(days=1)  # when to ask again for a report that the account does not have
+FORBIDDEN_AGAIN = timedelta(hours=1)  # and for one that the credential may not read: that may have been fixed
 FORBIDDEN = 403
 Progress = Callable[[str], None]
 log = logging.getLogger("outlay.poll")
 
 
 class _Refused(Permanent):
-    """Some reports were refused, and the others read: no reason to ask for those less often."""
+    """Refusal of some reports while others were read: no reason to ask for those less often."""
 
 
 class Poller:
-    """Polls connections."""
+    """Reader of connections: fetches what is due and stores it in the books."""
 
     def __init__(
         self,
@@ -78,9 +78,9 @@ class Poller:
         only_if_due: bool = False,
         progress: Progress = lambda _: None,
     ) -> PollResult | None:
-        """Polls once, draining all pages. `only_if_due`: does nothing, and gives None, if another replica was first.
+        """Poll once, draining all pages. `only_if_due`: do nothing and return None if another replica was first.
 
-        Raises BusyError if somebody else polls it for longer than we wait.
+        `since`: read from then on. Raises BusyError if another process polls it for longer than `wait_seconds`.
         """
         async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
             async with self._database.read() as session:
@@ -99,7 +99,7 @@ class Poller:
     async def _attempt(
         self, row: Connection, since: datetime | None, result: PollResult, progress: Progress
     ) -> Exception | None:
-        """The poll itself; what went wrong with it as a whole, or None."""
+        """Read the connection; return what failed the poll as a whole, or None."""
         if self._prices:
             await asyncio.to_thread(self._prices.load)
         try:
@@ -110,10 +110,10 @@ class Poller:
                     result.requests = ledger.context.http.requests
         except (PluginError, VaultError, BadPageError) as error:
             return error
-        except DBAPIError as error:  # a full disk, a lost connection: nobody's fault but ours, and it may pass
+        except DBAPIError as error:  # a full disk, a lost connection: our own fault, and it may pass
             log.error("poll failed", extra={"connection": row.name, "error": trouble(error)})
             return Transient(trouble(error))
-        except OverflowError as error:  # of sums; what a single page holds is looked at before
+        except OverflowError as error:  # of sums; the figures of a single page are checked before
             return Permanent(str(error))
         except Exception as error:
             bug = error_id()
@@ -165,7 +165,7 @@ class Poller:
         result: PollResult,
         progress: Progress,
     ) -> Accepted:
-        """Reads what is due of one report."""
+        """Read what is due of one report."""
         total = Accepted()
         now = self._clock.now()
         stretch = await self._due(row, report, now, since)
@@ -174,7 +174,7 @@ class Poller:
         window, cursor, whole = Window(stretch.start, stretch.end), None, True
         projects = {key.project_id: key.project_name for key in keys if key.project_id}
         for _ in range(MAX_PAGES):
-            asked_at = self._clock.now()  # what was seen is as old as the question, however long the answer took
+            asked_at = self._clock.now()  # figures are as of the request, however long the answer took
             page = await ledger.poll(report.name, window, cursor)
             for note in page.notes:
                 log.warning("ledger note", extra={"connection": row.name, "report": report.name, "note": note})
@@ -220,7 +220,7 @@ class Poller:
         )
 
     async def _waiting(self, row: Connection, report: Report) -> Cursor | None:
-        """The report's cursor, while it is not to be asked for."""
+        """Return the report's cursor while it must not be asked for yet, else None."""
         async with self._database.read() as session:
             cursor = await session.get(Cursor, (row.id, report.name))
         now = self._clock.now().timestamp()
@@ -235,7 +235,7 @@ class Poller:
             session.add(cursor)
 
     async def _note_absence(self, row: Connection, ledger: Ledger[Any], report: Report, page: Page) -> None:
-        """The account does not have the report: no failure, no coverage, and a question again tomorrow."""
+        """Record that the account lacks the report: no failure, no coverage, asked for again tomorrow."""
         now = self._clock.now()
         async with self._database.write() as session:
             await accept(session, row.id or 0, row.ledger, ledger.reports, report, page, observed_at=now)
@@ -247,13 +247,13 @@ class Poller:
     async def _conclude(
         self, before: Connection, result: PollResult, failure: Exception | None, noted: Collection[str]
     ) -> None:
-        """What the connection says from now on, and when it is polled again. `noted`: of absent reports, before."""
+        """Store the connection's new state and when it is polled next. `noted`: earlier notes of absent reports."""
         now = self._clock.now()
         result.ok, result.error = failure is None, str(failure or "")[:MAX_ERROR_CHARACTERS]
         async with self._database.write() as session:
             row = await session.get(Connection, before.id)
             if row is None or row.disconnected_at is not None or row.fingerprint != before.fingerprint:
-                return  # let go, or given another credential, while it was polled
+                return  # disconnected, or given another credential, while it was polled
             known = row.state == "needs_reauth"
             row.last_poll_at = int(now.timestamp())
             row.failures = 0 if failure is None else row.failures + 1
@@ -267,7 +267,7 @@ class Poller:
                 await tell_admins(session, row, now, self._admins)
 
     def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
-        """A refused credential is asked again only once it is replaced; other failures back off."""
+        """Return when to poll next; None for a refused credential, until it is replaced. Failures back off."""
         if isinstance(failure, NeedsReauth):
             return None
         wait = self._poll_seconds
@@ -281,7 +281,7 @@ class Poller:
 
 
 def _state(failure: Exception | None) -> str:
-    """Paused: it is not the ledger's fault, nor the credential's, and goes on by itself."""
+    """Return the connection's state. Paused: neither ledger nor credential is at fault, and it resumes by itself."""
     if failure is None:
         return "ok"
     if isinstance(failure, NeedsReauth):
@@ -303,7 +303,7 @@ def _note(result: PollResult, note: str) -> None:
 
 
 async def _noted(session: AsyncSession, connection_id: int) -> Sequence[str]:
-    """What is said of the reports that the account does not have."""
+    """Return the notes on reports that the account does not have."""
     notes = select(Cursor.note).where(Cursor.connection_id == connection_id, Cursor.note != "")
     return (await session.exec(notes)).all()
 
@@ -315,18 +315,18 @@ def _without(notes: str, gone: Collection[str]) -> str:
 
 
 async def _lock(session: AsyncSession, connection_id: int) -> None:
-    """Two workers at one connection come one after the other (on SQLite, BEGIN IMMEDIATE has seen to that)."""
+    """Lock the connection, so that two workers take turns (on SQLite, BEGIN IMMEDIATE has seen to that)."""
     await close_month.share_workspace(session, connection_id)
     await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
 
 
 def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
-    """Up to when the report has now been read, less what it lags behind."""
+    """Return up to when the report has now been read, less its lag; None for a counter."""
     if report.grain is None:
         return None
     if report.grain >= timedelta(days=1):
         return max(page.window.end, stretch.end) if last else page.window.end
-    return page.window.end - report.lag  # a last page that ends early has told no more than that
+    return page.window.end - report.lag  # a last page that ends early covers no more than that
 
 
 def _time(seconds: int) -> datetime:

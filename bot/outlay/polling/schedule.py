@@ -1,7 +1,7 @@
-"""When to read which stretch of a report again: its plugin's schedule against what was read so far. Pure.
+"""Polling schedule: what part of a report to read next, by its plugin's schedule and what was read so far.
 
 The first read goes back as far as asked. From then on, of all re-reads that are due the longest is done; a gap, after
-the bot was down, is closed by the same read, since it never starts later than where the last one ended.
+the bot was down, is closed by the same read, since it never starts later than where the last one ended. Pure.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FIRST_READ = timedelta(days=35)
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A report's schedule: see outlay.plugin.Report, whose fields these are. `rereads`: (every, back)."""
+    """Schedule of a report: see outlay.plugin.Report, whose fields these are. `rereads`: (every, back)."""
 
     grain: timedelta | None
     lag: timedelta
@@ -25,7 +25,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A stretch to read now, and the places in `rereads` that are done by it."""
+    """A stretch to read now, and the indexes in `rereads` that it covers."""
 
     start: datetime
     end: datetime
@@ -40,7 +40,10 @@ def due(
     done: Mapping[int, datetime],
     since: datetime | None = None,
 ) -> Due | None:
-    """What to read now, or None. `done`: when each re-read was last done. `since`: asked for by hand."""
+    """Return what to read now, or None.
+
+    `done`: when each re-read was last done. `since`: an explicit start, asked for by hand.
+    """
     everything = tuple(range(len(terms.rereads)))
     if terms.grain is None:
         return Due(now, now, everything)

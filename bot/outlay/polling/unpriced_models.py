@@ -1,4 +1,4 @@
-"""Telling people of a model whose price nobody knows: once, ever, in each workspace."""
+"""Notice of a model whose price is unknown: once, ever, for each workspace and ledger."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -12,13 +12,13 @@ from outlay.core.model_names import canonical
 from outlay.database.engine import execute
 from outlay.database.tables import Connection
 
-MAX_TOLD_AT_ONCE = 10  # models of one page; the others are told of with a later one
+MAX_TOLD_AT_ONCE = 10  # models of one page; the others follow with a later page
 
 
 async def tell_unpriced(
     session: AsyncSession, row: Connection, models: Collection[str], now: datetime, admins: Iterable[str]
 ) -> None:
-    """Tells whoever is responsible of those that nobody has been told of."""
+    """Notify the responsible users of the models that were never reported before."""
     told = 0
     for model in sorted(models):
         key = f"unpriced:{row.workspace_id}:{row.ledger}:{canonical(model)}"
@@ -38,7 +38,7 @@ async def tell_unpriced(
 
 
 async def _first(session: AsyncSession, key: str) -> bool:
-    """Has nobody been told yet? The outbox forgets what was said long ago; this does not."""
+    """Record a key and return whether it is new. Unlike the outbox, whose old rows are deleted, this is permanent."""
     claimed = await execute(
         session, text("INSERT INTO tick (job, slot) VALUES (:job, 0) ON CONFLICT DO NOTHING"), {"job": key}
     )

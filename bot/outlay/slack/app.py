@@ -1,6 +1,6 @@
-"""The Bolt app, put together: who may call, what is noticed twice, where errors end, and the features.
+"""Bolt app assembly: authorization, event deduplication, the error boundary and every feature's listeners.
 
-No global app and no settings read here: the composition root hands everything in.
+There is no global app, and no settings are read here: the composition root passes everything in.
 """
 
 import asyncio
@@ -37,11 +37,11 @@ LOGGER = "slack_bolt.outlay"
 EVENTS_REMEMBERED_MAX = 2_000
 FEATURES = (
     connect, owners, alerts, digest, budget, settings, spend, home, install,
-)  # fmt: skip  # spend after what takes a subcommand of it
+)  # fmt: skip  # spend matches any `/spend`, so the features with a subcommand are bound before it
 
 
 def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
-    """The app, with every listener on it. Without a signing secret nobody can reach it by HTTP, only by Socket Mode."""
+    """Build the Bolt app with every listener on it; without a signing secret only Socket Mode can reach it."""
     log = quiet_logger()
     with without_slack_environment():
         app = AsyncApp(
@@ -63,7 +63,10 @@ def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, a
 
 
 def quiet_logger() -> logging.Logger:
-    """The logger for Bolt and the SDK. Never below WARNING: below it both can write whole bodies, keys included."""
+    """Return the logger for Bolt and the SDK, never below WARNING.
+
+    Below it both can write whole request bodies, keys included.
+    """
     for name in ("slack_bolt", "slack_sdk"):
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, logging.WARNING))
@@ -81,7 +84,10 @@ def _authorize(token_of: TokenOf) -> Callable[..., Awaitable[Any]]:
 
 
 def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]]:
-    """Slack sends an event again when it is not sure that it arrived; the second time is acknowledged and dropped."""
+    """Build middleware that acknowledges and drops an event that Slack delivers again.
+
+    Slack resends an event when it is not sure that it arrived. The last EVENTS_REMEMBERED_MAX ids are remembered.
+    """
 
     async def once(body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
         event_id = body.get("event_id")
@@ -97,13 +103,17 @@ def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]
 
 
 async def _as_whoever_asks(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
-    """Whatever follows is done for the person whom Slack names, in the workspace that it names."""
+    """Set the acting user and workspace from the request, so that everything after it is done in their name."""
     act_as(Actor(context.user_id or "", "slack", context.team_id or ""))
     return await next_()
 
 
 class _HoldTask(AsyncListenerStartHandler):
-    """Bolt runs each listener as a task that nobody holds. Held, it cannot vanish, and a graceful stop waits for it."""
+    """Start handler that keeps a reference to each listener task.
+
+    Bolt runs a listener as a task without keeping a reference. With one, the task cannot be garbage-collected, and a
+    graceful stop waits for it.
+    """
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -115,8 +125,11 @@ class _HoldTask(AsyncListenerStartHandler):
 
 
 class _KeepAck(AsyncListenerCompletionHandler):
-    """Bolt forgets an acknowledgement when the listener fails within milliseconds of giving it, and the person is told
-    that the app did not respond. The error boundary has noted it; here it is put back."""
+    """Completion handler that restores an acknowledgment that Bolt has dropped.
+
+    Bolt forgets it when the listener fails within milliseconds of giving it, and Slack then shows that the app did not
+    respond. The error boundary has saved it; here it is put back.
+    """
 
     async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
         given = request.context.get(errors.GIVEN_ACK)

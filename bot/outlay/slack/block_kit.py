@@ -1,8 +1,7 @@
-"""Block Kit as plain dicts: the few pieces that every feature is built of.
+"""Block Kit as plain dicts: the few elements from which every feature is built.
 
-Dicts, because the SDK's own models silently drop the blocks that are newer than they are.
-
-`verbatim` is always on: Slack then turns nothing in a text into a link or a mention that was not written as one.
+Dicts, because the SDK's own models silently drop blocks that are newer than they are. `verbatim` is always on, so that
+Slack turns nothing in a text into a link or mention that was not written as one.
 """
 
 from collections.abc import Sequence
@@ -19,42 +18,42 @@ BUTTON_CHARACTERS_MAX = 75
 
 
 def mrkdwn(text: str, limit: int = SECTION_CHARACTERS_MAX) -> Block:
-    """Formatted text. Names from outside come escaped (`words.safe`)."""
+    """Build a formatted text object; names from outside have to be escaped before (`words.safe`)."""
     return {"type": "mrkdwn", "text": cut(text, limit), "verbatim": True}
 
 
 def plain(text: str, limit: int = SECTION_CHARACTERS_MAX) -> Block:
-    """Text in which nothing is formatted and no `:word:` becomes a picture."""
+    """Build a text object in which nothing is formatted and no `:word:` becomes an emoji."""
     return {"type": "plain_text", "text": cut(text, limit), "emoji": False}
 
 
 def section(text: str) -> Block:
-    """A paragraph."""
+    """Build a paragraph."""
     return {"type": "section", "text": mrkdwn(text)}
 
 
 def fields(texts: Sequence[str]) -> Block:
-    """Up to ten short texts in two columns."""
+    """Build a section of up to ten short texts in two columns."""
     return {"type": "section", "fields": [mrkdwn(text, 2_000) for text in texts[:FIELDS_MAX]]}
 
 
 def context(text: str) -> Block:
-    """Small print."""
+    """Build a block of small print."""
     return {"type": "context", "elements": [mrkdwn(text)]}
 
 
 def header(text: str) -> Block:
-    """A title."""
+    """Build a title block."""
     return {"type": "header", "text": plain(text, 150)}
 
 
 def actions(*elements: Block) -> Block:
-    """A row of buttons."""
+    """Build a row of buttons."""
     return {"type": "actions", "elements": list(elements)}
 
 
 def button(text: str, action_id: str, value: str = "", *, primary: bool = False, label: str = "") -> Block:
-    """A button. `value` is an id and nothing else: it comes back from whoever presses."""
+    """Build a button. `value` is an id and nothing else, because it comes back from anyone who presses."""
     made: Block = {"type": "button", "text": plain(text, BUTTON_CHARACTERS_MAX), "action_id": action_id}
     if value:
         made["value"] = value
@@ -66,12 +65,12 @@ def button(text: str, action_id: str, value: str = "", *, primary: bool = False,
 
 
 def option(text: str, value: str) -> Block:
-    """One choice of a select."""
+    """Build one choice of a select menu."""
     return {"text": plain(text, 75), "value": value}
 
 
 def input_field(name: str, label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
-    """A field of a form that is its own block, so that an error lands on it."""
+    """Build a form field as a block of its own, so that a validation error is shown at it."""
     block: Block = {
         "type": "input",
         "block_id": name,
@@ -83,12 +82,12 @@ def input_field(name: str, label: str, element: Block, *, optional: bool = False
 
 
 def size(blocks: Sequence[Block]) -> int:
-    """The characters that people read in these blocks."""
+    """Count the characters that people read in these blocks."""
     return sum(_texts(block) for block in blocks)
 
 
 def cut(text: str, limit: int) -> str:
-    """Not longer than `limit`."""
+    """Cut the text to at most `limit` characters; an ellipsis marks the cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

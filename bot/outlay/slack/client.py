@@ -1,7 +1,7 @@
-"""The Slack Web API client: where it lives, and what it may try again.
+"""Slack Web API client: its base URL, and which methods may be retried.
 
-A retry is safe only where doing a thing twice is doing it once. `chat.postMessage` is not on that list and never will
-be: Slack has no idempotency key, so a message whose fate is unknown is the outbox's business.
+Only idempotent methods are retried. `chat.postMessage` is not among them and never will be: Slack has no idempotency
+key, so the outbox deals with a message whose outcome is unknown.
 """
 
 import logging
@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 API_URL = "https://slack.com/api/"
 REQUEST_SECONDS = 10
 RETRIES_MAX = 1
-WAIT_SECONDS_MAX = 30  # a longer Retry-After is not waited out: somebody is sitting in front of it
+WAIT_SECONDS_MAX = 30  # a longer Retry-After fails at once, because a person is waiting for the response
 IDEMPOTENT = frozenset(
     {
         "apps.connections.open",
@@ -39,7 +39,7 @@ TokenOf = Callable[[str], Awaitable[str | None]]
 
 
 class RateLimitRetry(AsyncRateLimitErrorRetryHandler):
-    """Waits out a 429 of an idempotent method, once, if the wait is short."""
+    """Retry handler for a 429 of an idempotent method: once, and only if the wait is short."""
 
     async def _can_retry_async(
         self,
@@ -54,7 +54,7 @@ class RateLimitRetry(AsyncRateLimitErrorRetryHandler):
 
 
 class ConnectionRetry(AsyncConnectionErrorRetryHandler):
-    """Tries an idempotent method again after a dropped connection, once."""
+    """Retry handler for a dropped connection of an idempotent method: once."""
 
     async def _can_retry_async(
         self,
@@ -69,7 +69,7 @@ class ConnectionRetry(AsyncConnectionErrorRetryHandler):
 
 
 def web_client(token: str | None, api_url: str, log: logging.Logger) -> AsyncWebClient:
-    """A client for the Slack API at `api_url` (with or without a slash at its end)."""
+    """Build a client for the Slack API at `api_url` (with or without a trailing slash)."""
     return AsyncWebClient(
         token=token,
         base_url=api_url.rstrip("/") + "/",
@@ -80,7 +80,7 @@ def web_client(token: str | None, api_url: str, log: logging.Logger) -> AsyncWeb
 
 
 def one_workspace(token: str, workspace_id: str | None = None) -> TokenOf:
-    """The token of the only workspace. With its id, every other workspace gets none."""
+    """Build a token lookup that knows one token; if `workspace_id` is given, other workspaces get None."""
 
     async def token_of(asked: str) -> str | None:
         return token if workspace_id in (None, asked) else None
@@ -89,7 +89,7 @@ def one_workspace(token: str, workspace_id: str | None = None) -> TokenOf:
 
 
 def is_idempotent(url: str) -> bool:
-    """Whether doing this method twice is doing it once."""
+    """Report whether the Slack method of this URL can be called twice with the effect of one call."""
     return urlsplit(url).path.rsplit("/", 1)[-1] in IDEMPOTENT
 
 

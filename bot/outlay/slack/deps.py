@@ -1,4 +1,4 @@
-"""What a listener may ask for. Each feature's `register(app, deps)` gets this and nothing else."""
+"""Dependencies of the Slack listeners. Each feature's `register(app, deps)` gets this object and nothing else."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -20,15 +20,15 @@ from outlay.slack.protocols import (
 )
 from outlay.slack.tasks import Tasks
 
-Removed = Callable[[str, bool], Awaitable[None]]  # the workspace, and whether it has uninstalled the app
+Removed = Callable[[str, bool], Awaitable[None]]  # workspace id, uninstalled or only revoked
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a form that is being submitted waits for the ledger.
+    """Timeouts while a submitted form waits for the ledger.
 
-    Slack wants its answer within three seconds, the question who the person is included. `settle_seconds` lets the
-    "Checking…" view arrive before it is replaced: an acknowledgement and a `views.update` travel different ways.
+    Slack wants its response within three seconds, including the lookup of who the user is. `settle_seconds` lets the
+    "Checking…" view arrive before it is replaced: an acknowledgment and a `views.update` take different ways.
     """
 
     wait_seconds: float = 2.0
@@ -39,9 +39,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deps:
-    """The services behind the Slack face. `removed` is told of a workspace that has thrown the app out.
+    """Services behind the Slack face.
 
-    `deliver_soon`: something was just done that is to be seen at once; the outbox would come to it in a moment anyway.
+    `removed` is called for a workspace that has removed the app. `deliver_soon` asks the outbox to deliver now what a
+    person has just caused, instead of at its next turn.
     """
 
     asking: Asking

@@ -1,8 +1,9 @@
-"""Digests and news of budgets on their way from the outbox into Slack. What they say is their own folders' `blocks`.
+"""Delivery of digests and budget notices from the outbox to Slack. Their texts are in the `blocks` of each feature.
 
-A channel that does not take a digest (archived, or the bot is not in it) is told to whoever chose that channel, by
-direct message and once a week; the digest is given up, and `outlay deliveries` can send it again. News of a budget then
-goes to where alerts go, and says so. What was tried with an unknown outcome is looked for first, where that is allowed.
+If a channel does not accept a digest (archived, or the bot is not a member), the person who chose the channel gets a
+direct message, at most once a week; the digest is given up, and `outlay deliveries` can send it again. A budget notice
+then goes to the alert channel instead and says so. Before a message whose outcome is unknown is sent again, the
+channel's history is searched for it, where that is allowed.
 """
 
 import logging
@@ -45,7 +46,10 @@ log = logging.getLogger("outlay.digests")
 
 
 class Letters:
-    """Delivers them. `somewhere` names the channel where nothing was chosen; `pictures` adds what cannot be a block."""
+    """Sender of digests and budget notices.
+
+    `somewhere` returns the channel to use where none was chosen; `pictures` adds what cannot be a block.
+    """
 
     def __init__(
         self,
@@ -65,7 +69,7 @@ class Letters:
         self._told: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def deliver(self, message: Message) -> None:
-        """Says it. Raises Undeliverable, RateLimited, SlackApiError."""
+        """Post one message. Raises Undeliverable, RateLimited, SlackApiError."""
         place = str(message.payload["to"])
         said = await self._said(message, place)
         always = await self._wants_picture(message, place)
@@ -90,7 +94,7 @@ class Letters:
     async def _post(
         self, message: Message, said: message_poster.Message, place: str
     ) -> tuple[list[block_kit.Block], tuple[str, str] | None]:
-        """The blocks that were taken, and where it stands; None where an earlier attempt has posted it."""
+        """Post; return the accepted blocks and (channel, ts), or [] and None if an earlier attempt has posted it."""
         channel = await message_poster.direct_channel(self._client, place) if place.startswith(("U", "W")) else place
         if message.attempts > 1 and await self._was_posted(channel, message.key):
             return [], None
@@ -99,7 +103,10 @@ class Letters:
         return await self._poster.taken(message.workspace_id, said, send)
 
     async def _was_posted(self, channel: str, key: str) -> bool:
-        """Has an earlier attempt, of which nobody knows the outcome, posted it? False where nobody may look."""
+        """Search the channel for a message that an earlier attempt with unknown outcome posted.
+
+        False where the history may not be read.
+        """
         try:
             reply = await self._client.conversations_history(
                 channel=channel, limit=HISTORY_MESSAGES, include_all_metadata=True
@@ -112,7 +119,7 @@ class Letters:
         return any(((one.get("metadata") or {}).get("event_payload") or {}).get("key") == key for one in found)
 
     async def _wants_picture(self, message: Message, place: str) -> bool:
-        """Whether the chart is wanted as a picture too: by setting, of the weekly digest in a channel."""
+        """Report whether the chart has to come as a picture too: a setting, for the weekly digest in a channel."""
         if message.kind != digest_service.KIND or message.payload["period"] != "week" or place.startswith(("U", "W")):
             return False
         plan = await self._digests.plan(message.workspace_id)
@@ -133,7 +140,7 @@ class Letters:
         return digest_blocks.message(digest, self._clock.now())
 
     async def _tell_who_chose(self, message: Message, place: str, code: str) -> None:
-        """By direct message, and not again for a week: every day the same would be noise."""
+        """Tell the person who chose the channel by direct message, at most once in TOLD_SECONDS for a channel."""
         who = str(message.payload.get("by") or "")
         if not who or place.startswith(("U", "W")):
             return
@@ -157,6 +164,6 @@ def _code(error: SlackApiError) -> str:
 
 
 def _with_note(said: message_poster.Message, note: str) -> message_poster.Message:
-    """The message with a line of small print below."""
+    """Return the message with a line of small print below."""
     forms = tuple((form, [*blocks, block_kit.context(note)]) for form, blocks in said.forms)
     return message_poster.Message(f"{said.text} {note}", forms)

@@ -1,4 +1,4 @@
-"""Bolt and the SDK read SLACK_… from the environment on their own; settings are read in one place only."""
+"""Isolation from SLACK_… variables, which Bolt and the SDK read by themselves; settings are read in one place."""
 
 import os
 from collections.abc import Iterator
@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_slack_environment() -> Iterator[None]:
-    """For the moment in which their objects are made, these are out of their sight: a token to warn about, a client id
-    to start OAuth with."""
+    """Hide every SLACK_… environment variable in the `with` block, in which Bolt's and the SDK's objects are made.
+
+    Otherwise a token makes them warn, and a client id makes them start OAuth.
+    """
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
     try:
         yield

@@ -1,7 +1,7 @@
-"""The one error boundary of the Slack face: whatever goes wrong in a listener ends here, and a person is told.
+"""Error boundary of the Slack face: every failure of a listener ends here, and the person gets a message.
 
-An error that carries words for people shows them. Anything else shows a short id, and the log has the traceback under
-the same id, once. The body of a request is never logged: it may hold a credential.
+An error with text for people shows that text. Any other shows a short id, and the traceback is logged once under the
+same id. The body of a request is never logged: it may hold a credential.
 """
 
 import logging
@@ -25,22 +25,25 @@ from outlay.spend.parser import QueryError
 from outlay.vault.errors import VaultError
 
 HIDDEN = "…"
-GIVEN_ACK = "outlay_given_ack"  # where the boundary notes in a request's context that it was acknowledged before
+GIVEN_ACK = "outlay_given_ack"  # key in a request's context under which the boundary saves an earlier acknowledgment
 CREDENTIAL_MARK = ":secret:"  # a block whose id holds this is the field of a credential
 SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everywhere would hide the error
 TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
 
 
 class Told(Exception):
-    """An error whose text is for the person: mrkdwn, whole sentences, names in it already made safe."""
+    """Error whose text is shown to the person: mrkdwn, whole sentences, names in it already escaped."""
 
 
 class Refused(Told):
-    """Somebody may not do that; the text says who may."""
+    """Error for an action that the person is not allowed to do; the text says who is."""
 
 
 def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = ()) -> str:
-    """What to tell the person, as mrkdwn. `hide` are the secrets in play: they show neither there nor in the log."""
+    """Return the message for the person, as mrkdwn; an unexpected error is logged and shown as an id.
+
+    `hide`: secrets in play, removed from both the message and the log.
+    """
     if isinstance(error, Told):
         return str(error)
     if isinstance(error, QueryError):
@@ -54,7 +57,7 @@ def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = (
 
 
 def register(app: AsyncApp, log: logging.Logger) -> None:
-    """Makes this the boundary of the whole app."""
+    """Bind the error boundary to the whole app."""
 
     @app.error
     async def boundary(
@@ -72,7 +75,7 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
 
 
 async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
-    """Where the person is looking: the message's own channel, the open modal, or a small modal over the Home tab."""
+    """Show the text where the person is: the message's channel, the open modal, or a modal over the Home tab."""
     view, event = _object(body.get("view")), _object(body.get("event"))
     if context.respond is not None and context.response_url:
         await privately(context.respond)(text, [block_kit.section(text)])
@@ -87,7 +90,7 @@ async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, c
 
 
 def error_view(text: str) -> block_kit.View:
-    """A modal that only says what happened."""
+    """Build a modal that only shows what happened."""
     return {
         "type": "modal",
         "title": block_kit.plain("Outlay"),
@@ -101,8 +104,10 @@ def _instead_of_the_form(text: str) -> BoltResponse:
 
 
 def _typed(body: Mapping[str, Any]) -> set[str]:
-    """What the person typed into a view that is, or could be, a credential. Whatever shape it came in: this is where
-    nothing else may go wrong."""
+    """Return what the person typed into a view that is, or could be, a credential.
+
+    Accepts a body of any shape, because the error boundary itself must not fail.
+    """
     blocks = _object(_object(_object(body.get("view")).get("state")).get("values"))
     return {
         value

@@ -1,4 +1,4 @@
-"""Fields of a form, and what stands in them when it is submitted: a value, or what is wrong with which field. Pure."""
+"""Form fields, and the values submitted in them. Invalid input raises `Wrong`, which names the field. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -14,7 +14,7 @@ DAYS_AHEAD_MAX = 366
 
 
 class Wrong(ValueError):
-    """`field` has something in it that cannot be; the text says what would do."""
+    """Invalid input in a form. `field` is the field's id; the text says what would be valid."""
 
     def __init__(self, field: str, text: str) -> None:
         super().__init__(text)
@@ -22,19 +22,19 @@ class Wrong(ValueError):
 
 
 def one_of(kind: str, options: Sequence[block_kit.Block], chosen: str = "") -> block_kit.Block:
-    """A select or radio buttons, with what is chosen now."""
+    """Build a select or radio buttons, with the current value chosen."""
     now = next((option for option in options if option["value"] == chosen), None)
     return {"type": kind, "options": list(options)} | ({"initial_option": now} if now else {})
 
 
 def text(initial: str = "") -> block_kit.Block:
-    """A line of text."""
+    """Build a text input of one line."""
     element: block_kit.Block = {"type": "plain_text_input", "max_length": REASON_CHARACTERS_MAX}
     return element | ({"initial_value": initial} if initial else {})
 
 
 def dollars(initial_nano_usd: int | None = None) -> block_kit.Block:
-    """A number of dollars."""
+    """Build a number input for an amount in dollars."""
     element: block_kit.Block = {"type": "number_input", "is_decimal_allowed": True, "min_value": "0"}
     if initial_nano_usd is None:
         return element
@@ -42,12 +42,12 @@ def dollars(initial_nano_usd: int | None = None) -> block_kit.Block:
 
 
 def day(initial: date | None = None) -> block_kit.Block:
-    """A day of the calendar."""
+    """Build a date picker."""
     return {"type": "datepicker"} | ({"initial_date": initial.isoformat()} if initial else {})
 
 
 class Filled:
-    """A form as it was submitted."""
+    """Values of a submitted form."""
 
     def __init__(self, values: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         self._values = values
@@ -56,28 +56,31 @@ class Filled:
         return self._values.get(name, {}).get(name, {})
 
     def text(self, name: str) -> str:
-        """What was typed, as one line."""
+        """Return the typed text as one line; "" for none."""
         return " ".join(str(self._state(name).get("value") or "").split())
 
     def choice(self, name: str) -> str:
-        """The value that was chosen; "" for none."""
+        """Return the chosen value; "" for none."""
         return str((self._state(name).get("selected_option") or {}).get("value") or "")
 
     def choices(self, name: str) -> list[str]:
-        """The values that were ticked."""
+        """Return the values of the checked boxes."""
         return [str(option["value"]) for option in self._state(name).get("selected_options") or []]
 
     def channel(self, name: str) -> str:
-        """The channel that was chosen; "" for none."""
+        """Return the id of the chosen channel; "" for none."""
         return str(self._state(name).get("selected_conversation") or "")
 
     def day(self, name: str) -> date | None:
-        """The day that was chosen."""
+        """Return the chosen date; None for none."""
         chosen = self._state(name).get("selected_date")
         return date.fromisoformat(str(chosen)) if chosen else None
 
     def end_of(self, name: str, now: datetime, zone: tzinfo) -> datetime | None:
-        """When the day that was chosen is over; None for no day. Raises Wrong for one that is over, or far off."""
+        """Return when the chosen day ends in the given zone, as UTC; None for no day.
+
+        Raises Wrong for a day in the past or more than a year ahead.
+        """
         chosen = self.day(name)
         if chosen is None:
             return None
@@ -89,7 +92,7 @@ class Filled:
         return start_of(chosen + timedelta(days=1), zone)
 
     def nano_usd(self, name: str) -> int | None:
-        """Dollars, as nano-dollars; None for an empty field. Raises Wrong."""
+        """Return the typed dollars as nano-dollars; None for an empty field. Raises Wrong."""
         typed = self.text(name)
         if not typed:
             return None
@@ -103,5 +106,5 @@ class Filled:
 
 
 def start_of(value: date, zone: tzinfo) -> datetime:
-    """When a day of the workspace's zone begins."""
+    """Return when a day begins in the workspace's zone, as UTC."""
     return datetime.combine(value, time(), zone).astimezone(UTC)

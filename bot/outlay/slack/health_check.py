@@ -1,4 +1,4 @@
-"""Does Slack take the token, and was every scope granted that the manifest asks for?"""
+"""Doctor checks for Slack: the token is accepted, and every scope that the manifest requests is granted."""
 
 import aiohttp
 from pydantic import SecretStr
@@ -25,7 +25,7 @@ OPTIONAL_SCOPES = (
 
 
 async def installed_checks(database: Database, vault: Vault, api_url: str) -> list[Check]:
-    """One line for each workspace that installed the app from a browser."""
+    """Return one check for each workspace that installed the app from a browser."""
     async with database.read() as session:
         rows = await installations.every(session)
     checks = []
@@ -42,7 +42,10 @@ async def installed_checks(database: Database, vault: Vault, api_url: str) -> li
 
 
 async def slack_check(token: SecretStr | None, api_url: str, *, by_browser: bool = False) -> Check:
-    """One line about Slack. Without a token there is nothing to check: the command line works all the same."""
+    """Check the token and its granted scopes against Slack.
+
+    Without a token there is nothing to check, and the result is ok: the command line works without Slack.
+    """
     if token is None and by_browser:
         return Check("slack", True, "installed from the browser, at /slack/install of the bot's own address")
     if token is None:

@@ -1,6 +1,6 @@
-"""HTTP mode: one route, where Slack posts what Socket Mode would have sent, each request signed.
+"""HTTP mode: one route to which Slack posts what Socket Mode would have sent, each request signed.
 
-How often somebody may be wrong is counted by address; a good signature is never refused for it.
+Failed attempts are rate-limited by address; a request with a good signature is never refused for it.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ UNREADABLE = (
     KeyError,
     AttributeError,
     RecursionError,
-)  # of Bolt, for another shape than Slack's
+)  # raised by Bolt for a body that is not shaped like Slack's
 
 _OBJECTS = ("event", "view", "user", "team", "enterprise", "channel", "container", "message", "state")
 
@@ -36,7 +36,11 @@ def endpoint(
     quota: Quota | None = None,
     time_of_day: Callable[[], float] = time.time,
 ) -> Callable[[Request], Awaitable[Response]]:
-    """What to mount at PATH, for POST."""
+    """Build the handler to mount at PATH, for POST.
+
+    413: no length or too long; 429: too many bad signatures from this address; 408: too slow; 401: bad signature; 400:
+    not shaped like Slack's.
+    """
     signatures, strangers = Signatures(signing_secret), quota or Quota()
 
     async def receive(request: Request) -> Response:
@@ -56,7 +60,7 @@ def endpoint(
             return Response(status_code=400)
         if not signatures.good(request.headers, body, time_of_day()):
             strangers.take(address, time.monotonic())
-            return Response(status_code=401)  # no words: nobody who should read them comes here
+            return Response(status_code=401)  # no explanation: no legitimate caller needs one
         try:
             asked = to_async_bolt_request(request, body)
         except UNREADABLE:
@@ -69,7 +73,7 @@ def endpoint(
 
 
 def _shaped(body: object) -> bool:
-    """Is it built as what Slack sends? Bolt takes that for granted before any listener of ours is asked."""
+    """Check that the body has the structure of Slack's, which Bolt takes for granted before any listener runs."""
     if not isinstance(body, dict) or not all(isinstance(body.get(name) or {}, dict) for name in _OBJECTS):
         return False
     actions = body.get("actions") or []

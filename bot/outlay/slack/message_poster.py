@@ -1,8 +1,8 @@
-"""Getting a message out, in the richest form that the workspace takes.
+"""Message posting with fallback: each message is sent in the richest form that the workspace accepts.
 
 Slack rolls its newer blocks out unevenly: where they are not known yet, it answers `invalid_blocks`. So a message comes
-in several renderings of the same figures, rich to plain, and `post` goes down that ladder, one try a step. A workspace
-that refused a step and took the next is remembered for a day, so that its people do not wait for the refusal each time.
+in several renderings of the same figures, rich to plain, and `post` tries one after the other. A form that a workspace
+refused, while it took a later one, is skipped for a day, so that its people do not wait for the refusal each time.
 """
 
 import json
@@ -21,7 +21,7 @@ from outlay.slack import block_kit
 
 REMEMBERED_SECONDS = 24 * 3600.0
 WORKSPACES_MAX = 1_000
-WAIT_SECONDS = 30.0  # where Slack does not say for how long
+WAIT_SECONDS = 30.0  # if Slack sends no Retry-After
 REFUSALS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 _CODE = re.compile(r"[a-z_]{2,60}")
 
@@ -30,23 +30,26 @@ Respond = Callable[..., Awaitable[Any]]
 
 
 class BlocksRefused(Exception):
-    """Slack does not take these blocks; the code says why."""
+    """Error: Slack does not accept these blocks; the text is its code."""
 
 
 class NotDelivered(Exception):
-    """Slack did not take the message at all; the code says why."""
+    """Error: Slack did not accept the message at all; the text is its code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`text` is what notifications and screen readers get: it holds the finding. `forms` go from rich to plain."""
+    """Message in several forms, from rich to plain.
+
+    `text` is what notifications and screen readers get, so it holds the finding itself.
+    """
 
     text: str
     forms: tuple[tuple[str, list[block_kit.Block]], ...]
 
 
 def simple(text: str, blocks: list[block_kit.Block]) -> Message:
-    """A message of blocks that every workspace knows."""
+    """Build a message of blocks that every workspace knows."""
     return Message(text, (("plain", blocks),))
 
 
@@ -54,7 +57,7 @@ Send = Callable[[str, list[block_kit.Block]], Awaitable[T]]
 
 
 class Poster:
-    """Posts messages, and remembers which workspace refuses which form."""
+    """Poster that remembers which workspace refuses which form."""
 
     def __init__(self, clock: Clock, log: logging.Logger) -> None:
         self._clock = clock
@@ -62,11 +65,11 @@ class Poster:
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     async def post(self, workspace_id: str, message: Message, send: Send[T]) -> T:
-        """Sends the first form that the workspace takes; at the very last the text alone."""
+        """Send the first form that the workspace accepts, in the end the text alone; return what `send` returned."""
         return (await self.taken(workspace_id, message, send))[1]
 
     async def taken(self, workspace_id: str, message: Message, send: Send[T]) -> tuple[list[block_kit.Block], T]:
-        """The same; with the blocks that the workspace took."""
+        """Send like `post`; return the accepted blocks too ([] for the text alone)."""
         refused: list[str] = []
         for form, blocks in message.forms:
             if self._is_refused(workspace_id, form) or not fits(blocks):
@@ -93,23 +96,26 @@ class Poster:
 
 
 def fits(blocks: list[block_kit.Block]) -> bool:
-    """Whether Slack would take so much in one message."""
+    """Report whether the blocks stay within Slack's limits for one message."""
     return len(blocks) <= block_kit.MESSAGE_BLOCKS_MAX and block_kit.size(blocks) <= block_kit.MESSAGE_CHARACTERS_MAX
 
 
 def privately(respond: Respond) -> Send[None]:
-    """Answers a command or a click so that only the asker sees it. Slack takes five of them in half an hour."""
+    """Build a sender whose response only the user of the command or click sees.
+
+    Slack accepts five responses within half an hour.
+    """
     return _answering(respond, response_type="ephemeral", replace_original=False)
 
 
 def publicly(respond: Respond, thread_ts: str = "") -> Send[None]:
-    """Answers a click so that everybody in the channel sees it, in the thread in which it was pressed."""
+    """Build a sender whose response to a click the whole channel sees, in the thread of the clicked message."""
     thread = {"thread_ts": thread_ts} if thread_ts else {}
     return _answering(respond, response_type="in_channel", replace_original=False, **thread)
 
 
 def in_place(respond: Respond) -> Send[None]:
-    """Answers a click by changing the message in which it was pressed."""
+    """Build a sender that replaces the message in which a button was pressed."""
     return _answering(respond, response_type="ephemeral", replace_original=True)
 
 
@@ -126,7 +132,10 @@ def _answering(respond: Respond, **how: Any) -> Send[None]:
 
 
 def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: str = "") -> Send[None]:
-    """Says something to one person in a channel, or in a thread that is under way; in a new one Slack shows nothing."""
+    """Build a sender of ephemeral messages to one user in a channel.
+
+    `thread_ts` has to be an existing thread: in a new one Slack shows nothing.
+    """
 
     async def send(text: str, blocks: list[block_kit.Block]) -> None:
         try:
@@ -143,7 +152,7 @@ def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: st
 
 
 def asked_to_wait(error: SlackApiError) -> float | None:
-    """For how many seconds Slack asks to be left alone; None if that is not what it says."""
+    """Return how many seconds Slack wants us to wait if this is a rate limit, else None."""
     if error.response.get("error") not in ("ratelimited", "rate_limited"):
         return None
     headers: Mapping[str, Any] = getattr(error.response, "headers", None) or {}
@@ -155,7 +164,10 @@ def asked_to_wait(error: SlackApiError) -> float | None:
 def to_channel(
     client: AsyncWebClient, channel: str, metadata: Mapping[str, Any] | None = None
 ) -> Send[tuple[str, str]]:
-    """Posts into a channel; gives (channel, ts). Every other failure than refused blocks comes out as it is."""
+    """Build a sender that posts to a channel and returns (channel, ts).
+
+    Blocks that are refused raise BlocksRefused; every other failure is raised unchanged.
+    """
 
     async def send(text: str, blocks: list[block_kit.Block]) -> tuple[str, str]:
         try:
@@ -173,13 +185,16 @@ def to_channel(
 
 
 async def direct_channel(client: AsyncWebClient, user_id: str) -> str:
-    """The channel of direct messages with somebody."""
+    """Open the direct-message channel with a user and return its id."""
     reply = await client.conversations_open(users=[user_id])
     return str(reply["channel"]["id"])
 
 
 def _refusal(status: int, body: str) -> str:
-    """Slack's code for why an answer was not taken, or "" if it was. The body itself is kept out of logs and errors."""
+    """Return Slack's code for a refused response, or "" if it was accepted.
+
+    The body itself stays out of logs and errors.
+    """
     code = body.strip()
     if code.startswith("{"):
         try:

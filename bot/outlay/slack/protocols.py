@@ -1,6 +1,6 @@
-"""What the Slack face asks of the rest of the house: eight small interfaces, so that a test or a new service swaps in.
+"""Protocols that the Slack face needs from the services, so that tests and other services can stand in.
 
-The composition root (`outlay.app`) hands in what stands behind them.
+The composition root (`outlay.app`) passes in the implementations.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -24,74 +24,80 @@ from outlay.spend.answer import Answer
 
 
 class Asking(Protocol):
-    """Answers questions from the books."""
+    """Questions to the books."""
 
     async def spend(self, workspace_id: str, text: str, *, me: str) -> Answer:
-        """The answer to a question in words. Raises QueryError for a word it does not understand."""
+        """Answer a question in words, asked by the user `me`. Raises QueryError for an unknown word."""
         ...
 
 
 class Connecting(Protocol):
-    """Makes connections."""
+    """Connections to ledgers."""
 
     def forms(self) -> tuple[LedgerForm, ...]:
-        """What can be connected, by title."""
+        """Return the form of each ledger that can be connected, by title."""
         ...
 
     async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
-        """What is connected in this workspace, by name."""
+        """Return what is connected in this workspace, by name."""
         ...
 
     async def connect(
         self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False, by: str = ""
     ) -> Connected:
-        """Checks with the ledger, encrypts, saves. Raises BadConfig (its `field` is "name" for a name in use), any
-        other PluginError; nothing is saved then."""
+        """Check with the ledger, encrypt the credential and save the connection.
+
+        Raises BadConfig (its `field` is "name" for a name in use), any other PluginError; nothing is saved then.
+        """
         ...
 
 
 class Owning(Protocol):
-    """Says who answers for a key."""
+    """Owners of keys."""
 
     async def keys(self, workspace_id: str) -> Sequence[OwnedKey]:
-        """Every key, those that nobody answers for first."""
+        """Return every key of the workspace, those without an owner first."""
         ...
 
     async def own(self, workspace_id: str, number: int, owner_id: str, start: date | None) -> bool:
-        """Whose a key is, from a day on or always. False for a key that this workspace does not have."""
+        """Set a key's owner from a day on, or for all time; False for a key that this workspace does not have."""
         ...
 
 
 class Admitting(Protocol):
-    """Says who somebody is. Checked when a view opens and again when it is submitted."""
+    """Membership and admin checks, made when a view opens and again when it is submitted."""
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
-        """Workspace admins and owners, and OUTLAY_ADMINS. False when Slack cannot be asked: fails closed.
+        """Report whether the user is a workspace admin or owner, or in OUTLAY_ADMINS.
 
-        `fresh`: an answer older than a few seconds will not do, because something is about to be saved.
+        False if Slack cannot be asked: fails closed. `fresh`: an answer older than a few seconds will not do, because
+        something is about to be saved.
         """
         ...
 
     async def is_guest(self, workspace_id: str, user_id: str) -> bool:
-        """Guests (and strangers from another workspace) see and press nothing. True when Slack cannot be asked."""
+        """Report whether the user is a guest or of another workspace, and so sees nothing.
+
+        True if Slack cannot be asked: fails closed.
+        """
         ...
 
 
 class Desking(Protocol):
-    """Shows incidents, takes what people say of them, and keeps how alerts go. Raises NoSuchIncident, NotNow."""
+    """Incidents, people's responses to them, and the alert preferences. Raises NoSuchIncident, NotNow."""
 
     async def incident(self, workspace_id: str, number: int) -> IncidentView:
-        """An incident whole."""
+        """Return an incident with all its details."""
         ...
 
     async def recent(self, workspace_id: str, *, subject: str = "") -> Sequence[IncidentView]:
-        """The newest incidents, of all or of one subject; those that are not over first."""
+        """Return the newest incidents, of all subjects or of one; open ones first."""
         ...
 
     async def do(
         self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
     ) -> IncidentView:
-        """Acknowledges, snoozes, dismisses or takes back."""
+        """Apply an action (acknowledge, snooze, dismiss, undo) and return the incident after it."""
         ...
 
     async def expect(
@@ -105,131 +111,131 @@ class Desking(Protocol):
         only_key: bool = False,
         below_nano_usd: int | None = None,
     ) -> IncidentView:
-        """Says that it was planned."""
+        """Mark the incident as expected, because its spend was planned."""
         ...
 
     async def plan(
         self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None
     ) -> None:
-        """Declares planned work beforehand. `until` None: without end."""
+        """Declare planned work in advance. `until` None: without end."""
         ...
 
     async def expected(self, workspace_id: str) -> Sequence[Expectation]:
-        """What is expected now or later."""
+        """Return what is expected now or later."""
         ...
 
     async def take_back(self, workspace_id: str, number: int) -> None:
-        """Expects it no longer."""
+        """Withdraw an expectation."""
         ...
 
     async def file(
         self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None
     ) -> int:
-        """Has every sink, or some, make a ticket of it; gives how many."""
+        """File a ticket for the incident at every sink, or at those of `connections`; return how many."""
         ...
 
     async def alerting(self, workspace_id: str) -> Alerting:
-        """What the workspace has chosen."""
+        """Return the workspace's alert preferences."""
         ...
 
     async def choose(self, workspace_id: str, chosen: Alerting) -> None:
-        """Keeps what was chosen."""
+        """Save the workspace's alert preferences."""
         ...
 
     async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
-        """Whether somebody wants a direct message about incidents of their own."""
+        """Set whether a user gets direct messages about their own incidents."""
         ...
 
 
 class Undeliverables(Protocol):
-    """Knows what was given up, and sends it again."""
+    """Messages whose delivery was given up."""
 
     async def given_up(self, workspace_id: str) -> Sequence[GivenUp]:
-        """What could not be delivered, the newest first."""
+        """Return what could not be delivered, newest first."""
         ...
 
     async def send_again(self, workspace_id: str, numbers: Sequence[int] | None = None) -> int:
-        """Some of it, or all, is delivered once more; gives how much."""
+        """Queue some of them, or all, for delivery again; return how many."""
         ...
 
 
 class Digests(Protocol):
-    """Puts digests together, keeps where they go, and has one posted."""
+    """Digests: composing, preferences, and posting on demand."""
 
     async def plan(self, workspace_id: str) -> Plan:
-        """Where digests go, how often and when."""
+        """Return where digests go, how often and when."""
         ...
 
     async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
-        """Keeps the channels, periods and time of a plan."""
+        """Save the channels, periods and time of a plan."""
         ...
 
     async def want(self, workspace_id: str, user_id: str, periods: tuple[Period, ...]) -> None:
-        """How often somebody wants their own figures."""
+        """Set how often a user gets a digest of their own figures."""
         ...
 
     async def last(self, workspace_id: str, period: Period, *, person: str = "") -> Digest:
-        """The digest of the newest period that is over."""
+        """Return the digest of the newest period that is over."""
         ...
 
     async def compose(
         self, workspace_id: str, period: Period, start: date, end: date, *, person: str = "", late: bool = False
     ) -> Digest:
-        """The digest of these days."""
+        """Compose the digest of these days."""
         ...
 
     async def post(self, workspace_id: str, channel: str, period: Period, *, once: str, by: str = "") -> str:
-        """Has the newest posted in a channel; `once` makes the wish once."""
+        """Queue the newest digest for a channel; a second call with the same `once` has no effect."""
         ...
 
 
 class Budgets(Protocol):
-    """Keeps budgets and says how they stand."""
+    """Budgets and their state."""
 
     async def standings(self, workspace_id: str) -> Sequence[Standing]:
-        """How each stands now."""
+        """Return how each budget stands now."""
         ...
 
     async def subjects(self, workspace_id: str) -> Subjects:
-        """For whom or what one can be set."""
+        """Return for whom or what a budget can be set."""
         ...
 
     async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
-        """Adds one (its id is 0) or changes it. Raises BudgetError."""
+        """Add a budget (its id is 0) or change it. Raises BudgetError."""
         ...
 
     async def remove(self, workspace_id: str, number: int) -> bool:
-        """Removes one; False if it is gone."""
+        """Remove a budget; False if it no longer exists."""
         ...
 
 
 class Homes(Protocol):
-    """Gathers what the Home tab tells."""
+    """Contents of the Home tab."""
 
     async def mine(self, workspace_id: str, user_id: str) -> Mine:
-        """One person's own month and budgets."""
+        """Return one user's own month and budgets."""
         ...
 
     async def care(self, workspace_id: str) -> Care:
-        """How the house is doing, for an admin."""
+        """Return the operational state that an admin sees."""
         ...
 
 
 class Ruling(Protocol):
-    """Keeps who sees and may do what."""
+    """Access policy: who sees what, and who may do what."""
 
     async def rights(self, workspace_id: str) -> Rights:
-        """What the workspace has chosen."""
+        """Return the workspace's access policy."""
         ...
 
     async def choose(
         self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
     ) -> Rights:
-        """Who sees whom, and who else is an admin; None: as it is. Raises BadConfig."""
+        """Set who sees whose figures and who else is an admin; None leaves it unchanged. Raises BadConfig."""
         ...
 
     async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
-        """The people of a team; nobody: it is forgotten. Raises BadConfig."""
+        """Set the people of a team; an empty team is forgotten. Raises BadConfig."""
         ...
 
 

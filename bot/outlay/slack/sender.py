@@ -1,7 +1,7 @@
-"""What is said to each workspace, with that workspace's own token. Nothing is said with another's.
+"""Per-workspace senders: each message goes out with the token of its own workspace, never with another's.
 
-The channel of the settings is the only workspace's, or of the one that the settings' token belongs to: with several,
-nobody knows whose it is, and no workspace's figures may land in another's channel.
+The channel of the settings belongs to the only workspace, or to the one of the settings' token. With several workspaces
+its owner is unknown, and no workspace's figures may land in another's channel.
 """
 
 import logging
@@ -25,13 +25,13 @@ from outlay.slack.incidents.delivery import Alerts
 from outlay.slack.message_poster import Poster
 from outlay.slack.protocols import Connecting, Digests
 
-MAX_VOICES = 500  # kept ready; another is made in microseconds
+MAX_VOICES = 500  # cached; building one takes microseconds
 ChannelOf = Callable[[str], Awaitable[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One workspace's, for as long as its token and channel stay the same."""
+    """Senders of one workspace, valid while its token and channel (`sign`) stay the same."""
 
     sign: tuple[str, str | None]
     notices: Notices
@@ -40,7 +40,7 @@ class Voice:
 
 
 class Voices:
-    """All of them. `channel_of` names the settings' channel for the workspace whose it is."""
+    """Senders of all workspaces. `channel_of` returns the settings' channel for the workspace that it belongs to."""
 
     def __init__(
         self,
@@ -67,7 +67,10 @@ class Voices:
         self._known: OrderedDict[str, Voice] = OrderedDict()
 
     async def deliver(self, message: Message) -> None:
-        """Says it in its workspace. Raises Undeliverable where the app is not installed, and what features raise."""
+        """Deliver a message in its workspace.
+
+        Raises Undeliverable if the app is not installed there, and whatever the feature's sender raises.
+        """
         voice = await self.of(message.workspace_id)
         if message.kind in LETTERS:
             await voice.letters.deliver(message)
@@ -75,11 +78,11 @@ class Voices:
             await (voice.alerts if message.kind in ALERTS else voice.notices).deliver(message)
 
     async def look_up(self, workspace_id: str, email: str) -> tuple[str, str] | None:
-        """The Slack user with an e-mail, in this workspace."""
+        """Find the Slack user with this e-mail address in the workspace."""
         return await (await self.of(workspace_id)).notices.look_up(workspace_id, email)
 
     async def of(self, workspace_id: str) -> Voice:
-        """The voice of a workspace. Raises Undeliverable where the app is not installed."""
+        """Return the senders of a workspace. Raises Undeliverable if the app is not installed there."""
         token = await self._token_of(workspace_id)
         if token is None:
             self._known.pop(workspace_id, None)

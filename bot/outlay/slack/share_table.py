@@ -1,6 +1,6 @@
-"""A small table of shares: what, dollars, and what part of the whole. In digests and on the Home tab.
+"""Small table of shares (name, dollars, percentage) for digests and the Home tab.
 
-Three renderings of the same rows, from the newest block that a workspace may know to the oldest.
+Three renderings of the same rows, from Slack's newest block type to its oldest.
 """
 
 from outlay import wording
@@ -13,7 +13,7 @@ _NONE = "–"
 
 
 def data_table(answer: Answer, shown: list[Row], caption: str) -> block_kit.Block:
-    """The newest: sorts by what it says, money as numbers."""
+    """Build the newest block type, which sorts by number."""
     return {
         "type": "data_table",
         "caption": caption,
@@ -24,7 +24,7 @@ def data_table(answer: Answer, shown: list[Row], caption: str) -> block_kit.Bloc
 
 
 def table(answer: Answer, shown: list[Row]) -> block_kit.Block:
-    """The older one, without numbers."""
+    """Build the older table block, which has no number cells."""
     cells = [
         [_text(one["text"]) if one["type"] == "raw_number" else one for one in _cells(answer, row)] for row in shown
     ]
@@ -36,18 +36,18 @@ def table(answer: Answer, shown: list[Row]) -> block_kit.Block:
 
 
 def fields(shown: list[Row]) -> block_kit.Block:
-    """The oldest."""
+    """Build the oldest form: a section of fields."""
     return block_kit.fields([f"*{title(row)}*\n{amount(row)}" for row in shown])
 
 
 def title(row: Row) -> str:
-    """What a row is called, as mrkdwn."""
+    """Return the name of a row, as mrkdwn."""
     label = row.labels[0]
     return f"<@{label.user}>" if label.user else wording.safe(label.text)
 
 
 def amount(row: Row) -> str:
-    """Its dollars, and what there is to say of them."""
+    """Return the dollars of a row, and its note."""
     return wording.money(row.nano_usd) + (f" ({wording.escape(row.note)})" if row.note else "")
 
 
@@ -60,7 +60,7 @@ def _cells(answer: Answer, row: Row) -> list[block_kit.Block]:
     share = wording.percent(row.nano_usd, answer.total_nano_usd) if row.nano_usd is not None else ""
     number: block_kit.Block = _text(said)
     if row.nano_usd is not None:
-        number = {"type": "raw_number", "value": float(to_usd(row.nano_usd)), "text": said}  # it only sorts
+        number = {"type": "raw_number", "value": float(to_usd(row.nano_usd)), "text": said}  # for sorting only
     return [_label(row.labels[0], row.note), number, _text(share or _NONE)]
 
 

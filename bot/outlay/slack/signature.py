@@ -1,6 +1,6 @@
-"""Is a request Slack's own, made just now, and new? Checked on the bytes, before anything in them is read.
+"""Verification of Slack's request signatures with replay protection, on the raw bytes, before anything is parsed.
 
-Bolt checks the signature again; but it reads the body first, and it would take the same request twice.
+Bolt verifies the signature again, but it reads the body first, and it would accept a replayed request.
 """
 
 import hashlib
@@ -16,25 +16,25 @@ _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
 class Signatures:
-    """The requests of one signing secret. Without a secret, no request is good."""
+    """Verifier for one signing secret; without a secret, no request is accepted."""
 
     def __init__(self, signing_secret: str | None) -> None:
         self._secret = (signing_secret or "").encode()
-        self._seen: OrderedDict[str, int] = OrderedDict()  # good ones, and when they were signed
+        self._seen: OrderedDict[str, int] = OrderedDict()  # accepted signatures and the time they were made
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """Return how many signatures are remembered."""
         return len(self._seen)
 
     def plausible(self, headers: Mapping[str, str], now: float) -> bool:
-        """Could it be good? Needs no body."""
+        """Check only the headers: well-formed and recent. Needs no body."""
         at, signature = headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", "")
         if not self._secret or not _TIME.fullmatch(at) or not _SIGNATURE.fullmatch(signature):
             return False
         return abs(now - int(at)) <= WINDOW_SECONDS
 
     def good(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
-        """Is it? A request that was good once is not good again."""
+        """Verify the signature over the body; a request that was accepted once is refused the second time."""
         if not self.plausible(headers, now):
             return False
         at, signature = headers["x-slack-request-timestamp"], headers["x-slack-signature"]

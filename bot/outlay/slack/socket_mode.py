@@ -1,7 +1,7 @@
-"""Socket Mode: the bot's own way to Slack, with no public address. Started, watched, and stopped in good order.
+"""Socket Mode connection: outgoing only, so no public address is needed; with a watchdog and an orderly stop.
 
-The SDK reconnects by itself and mostly it does. Sometimes a link dies in silence, so a watchdog here looks at when
-Slack was last heard (a message, or the answer to a ping) and makes a whole new connection after two minutes of nothing.
+The SDK reconnects by itself, mostly. Sometimes a connection dies in silence, so a watchdog checks when Slack was last
+heard (a message, or the reply to a ping) and makes a whole new connection after two minutes without either.
 """
 
 import asyncio
@@ -36,11 +36,11 @@ _HOPELESS = {
 
 
 class SocketRefused(Exception):
-    """Slack will not open a socket for this token, however often it is asked; the text says why."""
+    """Error: Slack will never open a socket for this token; the text says why."""
 
 
 class Socket:
-    """The Socket Mode connection of one app."""
+    """Socket Mode connection of one app."""
 
     def __init__(self, app: AsyncApp, app_token: str, api_url: str, clock: Clock, log: logging.Logger) -> None:
         self._app = app
@@ -55,7 +55,7 @@ class Socket:
         self.last_seen: datetime | None = None
 
     async def start(self) -> None:
-        """Connects. Raises SocketRefused for a token that can never work; any other trouble is tried again for ever."""
+        """Connect. Raises SocketRefused for a token that can never work; any other failure is retried forever."""
         url: str | None = None
         try:
             url = (await self._web.apps_connections_open(app_token=self._app_token))["url"]
@@ -69,7 +69,7 @@ class Socket:
         self._watch = asyncio.create_task(self._watching(), name="slack socket watchdog")
 
     async def stop(self) -> None:
-        """Takes no more from Slack. What is under way goes on; the tasks are drained by whoever owns them."""
+        """Stop receiving from Slack. Running tasks go on; their owner drains them."""
         if self._watch:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
@@ -78,7 +78,7 @@ class Socket:
         await self._close()
 
     def connected(self) -> bool:
-        """Whether there is a link and Slack was heard on it lately."""
+        """Report whether there is a connection on which Slack was heard recently."""
         session = self._handler.client.current_session if self._handler else None
         return session is not None and not session.closed and self._silence_seconds() < SILENCE_SECONDS_MAX
 
@@ -91,14 +91,17 @@ class Socket:
                 await self._connect()
 
     async def _connect(self, url: str | None = None) -> None:
-        """A whole new client: the old one's locks and tasks may be what is stuck. `url`: one that Slack just gave."""
+        """Replace the whole client, because the old one's locks and tasks may be what is stuck.
+
+        `url`: a socket address that Slack has just given, else the SDK asks for one.
+        """
         await self._close()
         self._handler = AsyncSocketModeHandler(
             self._app, self._app_token, logger=self._log, web_client=self._web, ping_interval=PING_SECONDS
         )
         self._handler.client.on_message_listeners.append(self._heard)
         self._handler.client.wss_uri = url
-        self._heard_monotonic = self._clock.monotonic()  # the new link gets its own two minutes
+        self._heard_monotonic = self._clock.monotonic()  # the new connection gets its own SILENCE_SECONDS_MAX
         self._pong = None
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -122,7 +125,10 @@ class Socket:
         self.last_seen = self._clock.now()
 
     def _look_for_pong(self) -> None:
-        """The SDK notes when a ping was answered, and tells nobody. Its first note is only that a ping was sent."""
+        """Count an answered ping as a sign of life.
+
+        The SDK records the time of a pong but calls nobody. Its first record only says that a ping was sent.
+        """
         pong = self._handler.client.last_ping_pong_time if self._handler else None
         if pong is not None and self._pong is not None and pong != self._pong:
             self._heard_monotonic = self._clock.monotonic()
@@ -134,5 +140,5 @@ class Socket:
 
 
 async def _untyped(call: Callable[[], Awaitable[Any]]) -> None:
-    """Bolt leaves these two without types."""
+    """Await a coroutine function for which Bolt has no types."""
     await call()

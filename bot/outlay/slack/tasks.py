@@ -1,7 +1,7 @@
-"""Work that outlives its listener, bounded and drained: never fire-and-forget.
+"""Bounded background tasks that outlive their listener, and are drained at shutdown.
 
-Slack wants an acknowledgement within three seconds; what takes longer runs here. The set keeps a reference to each
-task, refuses more than it can carry, and a graceful stop waits for what is under way.
+Slack wants an acknowledgment within three seconds; what takes longer runs here. The set keeps a reference to each task
+and refuses more than its limit; a graceful stop waits for what is running.
 """
 
 import asyncio
@@ -12,20 +12,20 @@ from typing import Any, TypeVar
 from outlay.slack.errors import Told, explain
 
 TASKS_MAX = 200
-CANCEL_SECONDS = 2.0  # what a cancelled task may still take to clean up
+CANCEL_SECONDS = 2.0  # for a canceled task to clean up
 
 T = TypeVar("T")
 
 
 class Busy(Told):
-    """Too much is under way."""
+    """Error: too many tasks are running."""
 
     def __init__(self) -> None:
         super().__init__("Outlay has too much under way right now. Nothing was changed; try again in a minute.")
 
 
 class Tasks:
-    """A bounded set of running tasks."""
+    """Bounded set of running tasks."""
 
     def __init__(self, log: logging.Logger, limit: int = TASKS_MAX) -> None:
         self._log = log
@@ -37,9 +37,9 @@ class Tasks:
         return len(self._running)
 
     def start(self, work: Coroutine[Any, Any, T], name: str, *, awaited: bool = True) -> asyncio.Task[T]:
-        """Runs `work` as a task. Raises Busy when the set is full or the bot is stopping; `work` has not begun then.
+        """Run `work` as a task. Raises Busy, before `work` begins, if the set is full or the bot is stopping.
 
-        `awaited`: the caller looks at what comes of it. Otherwise an error of it is logged here.
+        `awaited`: the caller handles the result. Otherwise an error is logged here.
         """
         if self._draining or len(self._running) >= self._limit:
             work.close()
@@ -51,17 +51,17 @@ class Tasks:
         return task
 
     def hold(self, task: asyncio.Task[Any]) -> None:
-        """Counts a task that somebody else started (Bolt keeps no reference to its own)."""
+        """Count a task that was started elsewhere (Bolt keeps no reference to its own)."""
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def idle(self) -> None:
-        """Returns when nothing is running any more, what was started meanwhile included."""
+        """Wait until nothing is running, including what was started meanwhile."""
         while self._others():
             await asyncio.wait(self._others())
 
     async def drain(self, timeout_seconds: float) -> bool:
-        """Takes no more, waits for the rest, and cancels what is left over. True if all of it ended by itself."""
+        """Refuse new tasks, wait for the running ones, cancel the rest; True if all ended by themselves."""
         self._draining = True
         try:
             async with asyncio.timeout(timeout_seconds):

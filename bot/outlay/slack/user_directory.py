@@ -1,7 +1,7 @@
-"""Who somebody is, asked of Slack and remembered for a minute. When Slack cannot be asked, nobody is anybody.
+"""Directory of Slack users, read from `users.info` and cached for a minute.
 
-Admins are the workspace's admins and owners and the people whom OUTLAY_ADMINS names. Guests, deactivated people, bots
-and people of other workspaces see and press nothing.
+If Slack cannot be asked, the user counts as a guest. Admins are the workspace's admins and owners and the people in
+OUTLAY_ADMINS. Guests, deactivated users, bots and users of other workspaces see nothing and may press nothing.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ ASK_SECONDS = 1.0  # a form that is being submitted waits for this, within Slack
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What Slack says of a user."""
+    """Status of a Slack user."""
 
     is_admin: bool
     is_guest: bool
 
 
 class SlackPeople:
-    """Admitting over `users.info`."""
+    """Membership and admin checks over `users.info`."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class SlackPeople:
         return person is None or person.is_guest
 
     def forget(self, workspace_id: str) -> None:
-        """Forgets everybody of a workspace, for it has removed the app."""
+        """Drop the cache of a workspace that has removed the app."""
         for key in [key for key in self._known if key[0] == workspace_id]:
             del self._known[key]
 

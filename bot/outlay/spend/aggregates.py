@@ -1,4 +1,4 @@
-"""What a line of an answer adds up, and what the sum may call itself: billed or computed, provisional or closed."""
+"""Sums of a line of an answer, and what they may be called: billed or computed, provisional or closed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ _BASIS: dict[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED
 
 
 class Extent(NamedTuple):
-    """What a row of a roll-up spans: the least and the greatest of its bases and of its settling times.
+    """Extent of a roll-up row: the least and the greatest of its bases and of its settling times.
 
-    `at`: a moment in its month; where it spans several months, all of them are closed, or none is.
+    `at`: a moment in its month; if it spans several months, all of them are closed, or none is.
     """
 
     bases: tuple[int, int]
@@ -25,40 +25,40 @@ class Extent(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of a roll-up: where it belongs, and its sums in the order of FIGURES, its unpriced tokens behind them."""
+    """Roll-up row: its ids, and its sums in the order of FIGURES, followed by its unpriced tokens."""
 
     connection_id: int
-    time: int  # the moment by which it is placed in a day, an hour, or an owner's time
+    time: int  # decides its day, its hour and its owner
     key_id: int | None
     model_id: int | None
     figures: tuple[Any, ...]
     extent: Extent
-    residual_nano_usd: int = 0  # of its dollars: what no usage explains
+    residual_nano_usd: int = 0  # the part of its dollars that no usage explains
 
 
 @dataclass(slots=True)
 class Sums:
-    """What is added up for one line. `cost` None while nothing with dollars was added."""
+    """Sums of one line. `cost` is None while no row with dollars was added."""
 
     parts: list[Sequence[Any]] = field(default_factory=list)
     extents: set[Extent] = field(default_factory=set)
     _figures: list[int | None] | None = None
 
     def add(self, figures: Sequence[Any], extent: Extent) -> None:
-        """Adds a row of a roll-up: its figures in the order of FIGURES, and then its unpriced tokens."""
+        """Add a roll-up row: its figures in the order of FIGURES, and then its unpriced tokens."""
         self.parts.append(figures)
         self.extents.add(extent)
         self._figures = None
 
     def include(self, other: "Sums") -> None:
-        """Adds all that another has."""
+        """Add everything in another."""
         self.parts.append(other.figures)
         self.extents |= other.extents
         self._figures = None
 
     @property
     def figures(self) -> list[int | None]:
-        """The sums. What no part knows is None."""
+        """Return the sums; None where all parts are unknown."""
         if self._figures is None:
             if len(self.parts) == 1:  # most lines of a long answer: nothing to add up
                 self._figures = [None if one is None else int(one) for one in self.parts[0]]
@@ -92,18 +92,18 @@ class Sums:
         return self.figures[10] or 0
 
     def status(self, now: int, closed: Collection[int]) -> Status:
-        """Closed where its months are; settled once nothing in it may be restated any more; mixed where both are."""
+        """Return "closed" if its months are, "settled" once nothing may be restated, "mixed" if statuses differ."""
         found = {status for extent in self.extents for status in _statuses(extent, now, closed)}
         return found.pop() if len(found) == 1 else "mixed" if found else "settled"
 
     def basis(self) -> AnswerBasis:
-        """What the dollars are."""
+        """Return what the dollars are: billed, computed, unpriced or mixed."""
         bases: set[AnswerBasis] = {_BASIS.get(basis, "unpriced") for extent in self.extents for basis in extent.bases}
         return "mixed" if len(bases) > 1 else next(iter(bases), "billed")
 
     @property
     def settles_at(self) -> int:
-        """When the last of it settles."""
+        """Return when the last of it settles (seconds); 0 if it has no rows."""
         return max((extent.settles[1] for extent in self.extents), default=0)
 
 

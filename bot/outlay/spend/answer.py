@@ -1,6 +1,6 @@
-"""An answer to "who spent what?": figures, each of which says what it is. Faces (Slack, terminal, JSON) only render it.
+"""Answer to "who spent what?": figures with status and basis. Faces (Slack, terminal, JSON) only render it.
 
-Money in nano-dollars, None where nothing has dollars. Times aware, UTC.
+Money in nano-dollars; None where nothing has a price. Times are aware, UTC.
 """
 
 from dataclasses import dataclass, field
@@ -26,12 +26,12 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of an answer. Of the dimensions only those in `query.by` are set.
+    """One row of an answer. Only the dimensions in `query.by` are set.
 
     `adjusts` names the closed month that this money corrects; it counts on the day when it was observed.
-    `reason` is set where money has no key and nobody can be named: it says why. Then owner is unattributed, key None.
+    `reason` says why money has no key and no owner can be named. Then owner is unattributed, key None.
     `model` None with "model" in `query.by`: money that no report has split by model (yet).
-    `before_nano_usd`: the same in the days that are compared with; only where there are such. None: nothing priced.
+    `before_nano_usd`: the same in the comparison period, if there is one. None: nothing priced.
     """
 
     cost_nano_usd: int | None
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was spent in the days that an answer is compared with. `rest_nano_usd`: of the lines that `top` left out."""
+    """Totals of the comparison period. `rest_nano_usd`: of the lines that `top` left out."""
 
     days: Stretch
     total_nano_usd: int
@@ -65,7 +65,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A filter that nothing in the books can pass, and the nearest name that something there has, or ""."""
+    """A filter that matches no name in the books, and the nearest name that exists, or ""."""
 
     dimension: str
     pattern: str
@@ -74,15 +74,15 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Everything asked for. `lines` are the top of them, biggest first (by day or hour: in order of time).
+    """Result of a query. `lines` are its top rows, biggest first (by day or hour: in order of time).
 
-    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last of
-    what is provisional settles, where that is known. `calibrated_by`: the day of the bill that scaled what is computed,
-    where one did. `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
-    connected ledger of that upstream counts it. `coverage` is the share of tokens that have dollars. `fresh_until`
-    tells for each connection up to when its ledger has been read; None: never yet.
-    `before`: what it is compared with. `forecast`: where the month under way will end, if that was asked about.
-    `unknown`: what it is narrowed to and is not there; told only where there are no lines.
+    `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last
+    provisional figure settles, if known. `calibrated_by`: the day of the bill whose ratio scaled the computed figures.
+    `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
+    connected ledger of that upstream counts it. `coverage` is the share of tokens that have a price. `fresh_until`
+    says for each connection up to when its ledger has been read; None: never yet.
+    `before`: the comparison period's totals. `forecast`: where the current month will end, if that was asked.
+    `unknown`: filters that match nothing; only set where there are no lines.
     """
 
     query: Query

@@ -1,7 +1,7 @@
-"""The capture rate: what each gateway counted, beside what is counted behind it, by UTC day.
+"""Capture rate: what each gateway counted, beside what is counted behind it, by UTC day.
 
-Later news of closed days is laid on the day that it corrects, since both sides are asked about the same traffic. So is
-money paid upstream with one's own key: the gateway sees that traffic too.
+Adjustments of closed days are placed on the day that they correct, since both sides are asked about the same traffic.
+Money paid upstream with one's own key is included: the gateway sees that traffic too.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from outlay.database.tables import Connection
 from outlay.spend.gateway_allocation import Capture, Captures
 from outlay.spend.gateway_rows import fronts, places
 
-_Days = dict[int, int | None]  # nano-dollars by UTC day; None: there is something, and it has no dollars
+_Days = dict[int, int | None]  # nano-dollars by UTC day; None: traffic without dollars
 _COUNTED = (
     "CASE WHEN cost_nano_usd IS NULL AND byok_nano_usd = 0 THEN NULL "
     "ELSE COALESCE(cost_nano_usd, 0) + byok_nano_usd END AS nano_usd"
@@ -32,7 +32,7 @@ _SPENT = text(
 
 
 async def captures(session: AsyncSession, workspace_id: str, first: date, last: date) -> list[Captures]:
-    """What each connected gateway captured on the UTC days from `first` to `last`, by name."""
+    """Return what each connected gateway captured on the UTC days `first` to `last`, sorted by name."""
     rows = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     gateways = [row for row in rows if row.role == "attribution" and row.disconnected_at is None]
     if not gateways:
@@ -40,7 +40,7 @@ async def captures(session: AsyncSession, workspace_id: str, first: date, last: 
     standing, named = fronts(rows), await places(session, gateways)
     ids = {row.id or 0 for row in gateways} | set(standing)
     seen: dict[int, _Days] = defaultdict(dict)  # by gateway
-    billed: dict[tuple[int, int | None], _Days] = defaultdict(dict)  # by connection, and the key claimed by itself
+    billed: dict[tuple[int, int | None], _Days] = defaultdict(dict)  # by connection, and the key claimed by name
     for connection, day, key_id, ledger_id, nano_usd in await execute(session, _SPENT, _span(ids, first, last)):
         if connection not in standing:
             _lay(seen[connection], day, nano_usd)
@@ -68,7 +68,7 @@ def _lay(days: _Days, day: int, nano_usd: int | None) -> None:
 
 
 def _sum(days: _Days) -> int | None:
-    """All days; None where there is something and none of it has dollars."""
+    """Return the sum of all days; None if there is traffic and none of it has dollars."""
     known = [nano_usd for nano_usd in days.values() if nano_usd is not None]
     return sum(known) if known or not days else None
 

@@ -1,8 +1,8 @@
-"""An answer beside another of the same question about other days: each line gets what it was before.
+"""Join of an answer with the answer for a comparison period: each line gets what it was before.
 
-Lines are the same if they have the same names in every dimension; days and hours, if they are as far from the first.
-What was there before and is no more gets a line with no dollars, so that nothing that fell is left out. Only days
-that the asked ones have no counterpart of are: their dollars are in the sum alone.
+Lines match if they have the same names in every dimension; days and hours match by their distance from the first day.
+What was there before and is gone gets a line with no dollars, so that nothing that fell is left out. Exception: days
+beyond the length of the asked period have no counterpart; their dollars are in the comparison total alone.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,10 @@ Place = tuple[object, ...]
 
 
 def beside(now: Answer, before: Answer, days: Stretch, top: int | None) -> Answer:
-    """`now` with what was `before`, in `days`. Both hold all their lines; `top` is applied here."""
+    """Return `now` with the figures of `before` (of the days `days`).
+
+    Both hold all their lines; `top` is applied here.
+    """
     first, then = now.query.start, days.start
     earlier = {_place(line, then): line for line in before.lines}
     lines = [_with(line, earlier.pop(_place(line, first), None)) for line in now.lines]
@@ -36,12 +39,12 @@ def beside(now: Answer, before: Answer, days: Stretch, top: int | None) -> Answe
 
 
 def change(now_nano_usd: int | None, before_nano_usd: int | None) -> int | None:
-    """By how much it is more; None where one of the two is not known."""
+    """Return the difference; None where one of the two is unknown."""
     return None if now_nano_usd is None or before_nano_usd is None else now_nano_usd - before_nano_usd
 
 
 def biggest_change(lines: Iterable[Line]) -> Line | None:
-    """The line that moved most, in either direction; None if none did."""
+    """Return the line that changed most, in either direction; None if none did."""
     moved = [(abs(change(line.cost_nano_usd, line.before_nano_usd) or 0), line) for line in lines]
     most = max(moved, key=lambda one: one[0], default=None)
     return most[1] if most and most[0] else None
@@ -63,7 +66,7 @@ def _place(line: Line, first: date) -> Place:
 
 
 def _days_in(line: Line, first: date) -> int:
-    """How many days after the first; 0 where the line is not of one day."""
+    """Return how many days the line is after the first; 0 where it has no day."""
     day = line.day or (line.hour or "")[:10]
     return (date.fromisoformat(day) - first).days if day else 0
 
@@ -73,7 +76,7 @@ def _with(line: Line, before: Line | None) -> Line:
 
 
 def _gone(line: Line, shift: timedelta) -> Line:
-    """A line of before, as one of now that has nothing left."""
+    """Build the zero-dollar line, in the current days, of a line that was only there before."""
     day = line.day and (date.fromisoformat(line.day) + shift).isoformat()
     hour = line.hour and (datetime.fromisoformat(line.hour) + shift).strftime("%Y-%m-%dT%H:%M:%SZ")
     return replace(
@@ -89,7 +92,7 @@ def _gone(line: Line, shift: timedelta) -> Line:
 
 
 def _order(line: Line) -> tuple[str, str, int, int, str]:
-    """Time first, then the biggest now, then the biggest before; ties by name, so that an answer is stable."""
+    """Return the sort key: time, then the biggest now, then the biggest before; ties by name, for a stable order."""
     who = f"{line.owner} {line.key} {line.model} {line.ledger} {line.connection} {line.project} {line.reason}"
     return line.day or "", line.hour or "", -(line.cost_nano_usd or 0), -(line.before_nano_usd or 0), who
 

@@ -1,11 +1,11 @@
-"""What a period will have cost when it is over: the days so far, and for each day to come what such a day costs now.
+"""Forecast of a period's total: the days so far, plus for each day to come what such a day costs now.
 
 A day to come costs the *level* times the shape of its weekday. The level is what a usual day of the last weeks cost,
-the newer ones counting more. Days far above their kind (an incident's) are cut back to what is still usual before they
+newer ones weighted more. Days far above their kind (an incident's) are cut back to what is still usual before they
 count, so that one bad night does not bend the month; what they did cost is in the sum all the same. Growth is followed,
 but only so far as half of the weeks agree with it. The range is as wide as the days were off in the past.
 
-Figures out of the books are nano-dollars; what is estimated in between are ratios. Pure.
+Figures from the books are nano-dollars; estimates in between are ratios. Pure.
 """
 
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from datetime import date, timedelta
 from math import sqrt
 from statistics import median
 
-HISTORY_DAYS = 56  # what older days say of this month is less than what they would blur
+HISTORY_DAYS = 56  # older days blur this month's level more than they help
 FEWEST_DAYS = 10  # complete days with money that a forecast takes; below, a weekend and a weekday look like a trend
 HALF_LIFE_DAYS = 9.0
-SHAPE_DAYS = 28.0  # so many days of flat weeks are believed before the weekdays' own differences are
-SPIKE = 2.5  # so many times the usual day of its kind counts as that much and no more
+SHAPE_DAYS = 28.0  # prior weight: as if so many days of flat weeks had been seen before the weekdays differ
+SPIKE = 2.5  # a day counts as at most so many times the usual day of its kind
 GROWTH_A_DAY_MAX = 0.02
 GROWTH_DAYS_FEWEST = 21
 GROWTH_TRUST = 0.8
 RANGE_WIDTH = (
-    2.6  # of what a day is usually off: in the benchmark, seven of eight months without an incident end inside
+    2.6  # times the typical error of a day: in the benchmark, seven of eight months without an incident end inside
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """`likely`, between `low` and `high`; all None where the past is too short, and `reason` says so in words."""
+    """`likely`, between `low` and `high`; all None where the history is too short, and `reason` says so in words."""
 
     spent_nano_usd: int
     likely_nano_usd: int | None = None
@@ -39,9 +39,10 @@ class Forecast:
 
 
 def forecast(days: Mapping[date, int], *, start: date, end: date, today: date, gone: float = 0.0) -> Forecast:
-    """What [start, end] will cost. `days`: nano-dollars by day, today's so far among them; a day that is missing is 0.
+    """Forecast what [start, end] will cost.
 
-    `gone`: how much of today is over, from 0 to 1.
+    `days`: nano-dollars by day, today's so far included; a missing day is 0.
+    `gone`: the elapsed part of today, from 0 to 1.
     """
     spent = sum(nano for day, nano in days.items() if start <= day <= min(end, today))
     if end < today:
@@ -64,14 +65,14 @@ def forecast(days: Mapping[date, int], *, start: date, end: date, today: date, g
 
 
 def straight_line(days: Mapping[date, int], *, start: date, end: date, today: date, gone: float = 0.0) -> int | None:
-    """The naive forecast: as much a day as so far in the period. None before any of it is over. For comparison."""
+    """Extrapolate the average day so far; None before any of the period is over. A naive baseline to compare with."""
     spent = sum(nano for day, nano in days.items() if start <= day <= today)
     elapsed = (today - start).days + gone
     return int(spent / elapsed * ((end - start).days + 1)) if elapsed > 0 else None
 
 
 def _past(days: Mapping[date, int], today: date) -> list[tuple[date, float]]:
-    """The complete days of the last weeks, from the first with money on; a credit is a day without."""
+    """Return the complete days of the last weeks, from the first with money on; a credit counts as 0."""
     first = min((day for day, nano in days.items() if nano > 0), default=today)
     first = max(first, today - timedelta(days=HISTORY_DAYS))
     every = [first + timedelta(days=n) for n in range((today - first).days)]
@@ -79,7 +80,7 @@ def _past(days: Mapping[date, int], today: date) -> list[tuple[date, float]]:
 
 
 def _shape(past: list[tuple[date, float]]) -> list[float]:
-    """What each weekday costs beside the mean of a week; seven numbers around 1."""
+    """Return what each weekday costs relative to the mean of its week; seven numbers around 1."""
     weekly: dict[int, list[float]] = {number: [] for number in range(7)}
     by_day = dict(past)
     for day, spent in past:
@@ -99,7 +100,7 @@ def _shape(past: list[tuple[date, float]]) -> list[float]:
 
 
 def _without_spikes(past: list[tuple[date, float]], shape: list[float]) -> list[tuple[date, float]]:
-    """Each day as a day of a flat week, cut back to what is still usual beside the two weeks around it."""
+    """Convert each day to a day of a flat week, cut back to what is still usual beside the two weeks around it."""
     flat = [(day, spent / shape[day.weekday()], shape[day.weekday()]) for day, spent in past]
     kept = []
     for place, (day, spent, _) in enumerate(flat):
@@ -110,7 +111,7 @@ def _without_spikes(past: list[tuple[date, float]], shape: list[float]) -> list[
 
 
 def _level(usual: list[tuple[date, float]], today: date) -> tuple[float, float]:
-    """What a day of a flat week costs today, and by what part of it that grows a day."""
+    """Return what a day of a flat week costs today, and its relative growth a day."""
     growth = _growth(usual)
     weights = [(0.5 ** ((today - day).days / HALF_LIFE_DAYS), day, spent) for day, spent in usual]
     whole = sum(weight for weight, _, _ in weights)
@@ -119,8 +120,10 @@ def _level(usual: list[tuple[date, float]], today: date) -> tuple[float, float]:
 
 
 def _growth(usual: list[tuple[date, float]]) -> float:
-    """By what part of today's level a day costs more than the one before: the median of all pairs a week or more apart,
-    of sums over whole weeks. Most of it is believed."""
+    """Return the relative growth a day: the median slope of all pairs of weekly means a week or more apart.
+
+    It is damped by GROWTH_TRUST and bounded by GROWTH_A_DAY_MAX; 0 with too little history.
+    """
     if len(usual) < GROWTH_DAYS_FEWEST:
         return 0.0
     values = [spent for _, spent in usual]
@@ -144,7 +147,7 @@ def _off(
     growth: float,
     today: date,
 ) -> float:
-    """How far a day is off what it should have cost, in parts of the level: and of spikes a part."""
+    """Return how far a day is typically off its expected cost, relative to the level; a spike counts in part."""
     if level <= 0:
         return 0.0
     errors = []
@@ -156,7 +159,10 @@ def _off(
 
 
 def _spread(parts: list[float]) -> float:
-    """Of so many days' errors: they even out like a root, but the level itself may be off too, by a few days' worth."""
+    """Return the error of a sum of days, in errors of a day.
+
+    Errors of days even out like a root, but the level itself may be off too, by a few days' worth.
+    """
     return sqrt(len(parts) + sum(parts) ** 2 / (HALF_LIFE_DAYS * 2))
 
 

@@ -1,8 +1,8 @@
-"""A gateway's books laid over a provider's: whose each counted dollar is, and how much of the bill the gateway saw.
+"""Split of a provider's counted dollars among a gateway's keys, and the share of the bill that the gateway saw.
 
 The provider's figures are the money. The gateway only says how a *slice* of them, one UTC day of one model, was shared
-by its own keys: by dollars where both sides have them, else by tokens. What it does not account for stays where it was;
-what it has beyond the provider's figure is scaled down. So a split moves money between keys and never makes any.
+by its own keys: by dollars where both sides have them, else by tokens. What the gateway does not account for keeps its
+key; what it reports beyond the provider's figure is scaled down. A split moves money between keys and never makes any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ _RATE_STEP = Decimal("0.000001")
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """What there is in a slice. `nano_usd` None: some of it has no price."""
+    """Dollars and tokens of a slice. `nano_usd` None: some of it has no price."""
 
     nano_usd: int | None
     tokens: int
@@ -32,7 +32,7 @@ NOTHING = Amount(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How one gateway shares a slice out: to each of its keys by weight. `stays`: the weight of the rest."""
+    """How one gateway splits a slice: to each of its keys by weight. `stays`: the weight of the rest."""
 
     keys: tuple[int, ...]
     weights: tuple[int, ...]
@@ -40,9 +40,9 @@ class Step:
 
 
 def steps(counted: Amount, gateways: Sequence[Mapping[int | None, Amount]]) -> list[Step]:
-    """What each gateway does to a slice, in order: the second shares out what the first has left.
+    """Build the splits of a slice, one per gateway in order: the second splits what the first has left.
 
-    A gateway is what each of its keys used; None stands for what it can give to no key, which so stays.
+    Each gateway is a mapping of its keys to their use; None stands for use without a key, which is not split.
     """
     found = []
     for used in gateways:
@@ -62,9 +62,9 @@ def steps(counted: Amount, gateways: Sequence[Mapping[int | None, Amount]]) -> l
 
 
 def split(figures: Figures, along: Sequence[Step]) -> list[tuple[int | None, Figures]]:
-    """Figures shared out: (gateway's key, its part), and under None what stays. Parts add up exactly.
+    """Split figures by the steps: (gateway's key, its part), and under None the rest. Parts add up exactly.
 
-    A figure that is not known stays unknown in each part. Parts with nothing in them are left out.
+    A figure that is unknown stays unknown in each part. Empty parts are left out.
     """
     found: list[tuple[int | None, Figures]] = []
     left = figures
@@ -76,21 +76,21 @@ def split(figures: Figures, along: Sequence[Step]) -> list[tuple[int | None, Fig
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A gateway's dollars beside the bill of what it is in front of; None where there are no dollars to compare."""
+    """A gateway's dollars beside the bill of the ledger behind it; None where there are no dollars to compare."""
 
     gateway_nano_usd: int | None
     billed_nano_usd: int | None
 
     @property
     def rate(self) -> Decimal | None:
-        """The gateway's dollars for each dollar billed, six places, rounded down. None where nothing was billed."""
+        """Return the gateway's dollars per billed dollar, six places, rounded down. None where nothing was billed."""
         if self.gateway_nano_usd is None or not self.billed_nano_usd or self.billed_nano_usd < 0:
             return None
         return (Decimal(self.gateway_nano_usd) / self.billed_nano_usd).quantize(_RATE_STEP, ROUND_DOWN)
 
     @property
     def word(self) -> str:
-        """What is odd about it; '' where nothing is."""
+        """Return a warning if the two differ by more than a tenth; '' otherwise."""
         if self.gateway_nano_usd is None or self.billed_nano_usd is None or self.rate is None:
             return ""
         if self.gateway_nano_usd * 10 < self.billed_nano_usd * 9:
@@ -102,9 +102,9 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Captures:
-    """The capture of one gateway: each UTC day on which either side has anything, and all of them.
+    """Captures of one gateway: the total, and each UTC day on which either side has anything.
 
-    `in_front_of` is CONNECTION or CONNECTION:KEY_ID; '' for a gateway that is in front of nothing yet.
+    `in_front_of` is CONNECTION or CONNECTION:KEY_ID; '' for a gateway that is not in front of a connection yet.
     """
 
     connection: str
@@ -114,7 +114,7 @@ class Captures:
 
 
 def _measured(counted: Amount, used: Mapping[int | None, Amount]) -> tuple[int, dict[int | None, int]] | None:
-    """The slice and its use in the same unit: dollars where everything has them, else tokens. None: not comparable."""
+    """Return the slice and its use in one unit: dollars where all have them, else tokens. None: not comparable."""
     dollars = {key: amount.nano_usd for key, amount in used.items() if amount.nano_usd is not None}
     if counted.nano_usd and len(dollars) == len(used) and any(dollars.values()):
         return counted.nano_usd, dollars

@@ -1,8 +1,8 @@
-"""The split of what a connection counts by the gateway in front of it, made when a question about keys is read.
+"""Split of a connection's figures by the gateways in front of it, made when a question about keys is read.
 
-Nothing of it is stored: the roll-ups stay the provider's, so totals cannot move, and a gateway that is connected late
-or put in front of something else rewrites nothing. Only days that both sides have told of are split. Adjustments are
-not: the month that they correct was read with its own keys.
+Nothing of it is stored: the roll-ups stay the provider's, so totals cannot change, and a gateway that is connected late
+or moved in front of another connection rewrites nothing. Only days that both sides have reported are split. Adjustments
+are not: the month that they correct was read with its own keys.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ from outlay.spend.gateway_allocation import NOTHING, Amount, Step, split, steps
 
 _OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
 _CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
-_Slice = tuple[int, int | None, int, str]  # connection, the key that is claimed by itself or None, UTC day, model
+_Slice = tuple[int, int | None, int, str]  # connection, the key claimed by name or None, UTC day, model
 
 _USED = text(
     f"SELECT connection_id, day, key_id, model_id, SUM(cost_nano_usd), SUM(byok_nano_usd), SUM({' + '.join(CLASSES)}), "
@@ -36,21 +36,21 @@ _USED = text(
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """What stands in front of one connection: the gateways, each before a key or (None) before all other keys."""
+    """Gateways in front of one connection, each in front of one key or (None) of all other keys."""
 
     gateways: tuple[tuple[int, int | None], ...]  # (connection, key), in the order in which they split
 
     def place(self, key_id: int) -> int | None:
-        """Under what a key is split: itself if a gateway claims it by name, else None with all the others."""
+        """Return the key itself if a gateway claims it by name, else None: it is split with all other keys."""
         return key_id if any(key_id == claimed for _, claimed in self.gateways) else None
 
     def before(self, place: int | None) -> list[int]:
-        """The gateways before it."""
+        """Return the gateways in front of a claimed key, or (None) in front of all other keys."""
         return [gateway for gateway, claimed in self.gateways if claimed == place]
 
 
 def fronts(connections: Collection[Connection]) -> dict[int, Front]:
-    """What stands in front of each connection; those with nothing in front are left out."""
+    """Return the gateways in front of each connection; connections without any are left out."""
     found: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
     for row in sorted(connections, key=lambda row: row.name):
         if row.role == "attribution" and row.in_front_of is not None:
@@ -59,7 +59,7 @@ def fronts(connections: Collection[Connection]) -> dict[int, Front]:
 
 
 async def places(session: AsyncSession, rows: Collection[Connection]) -> dict[int, str]:
-    """For each connection that stands in front of another: CONNECTION, or CONNECTION:KEY_ID."""
+    """Return, for each connection in front of another, what it is in front of: CONNECTION or CONNECTION:KEY_ID."""
     standing = [row for row in rows if row.role == "attribution" and row.in_front_of is not None]
     if not standing:
         return {}
@@ -82,7 +82,7 @@ async def attributed(
     keys: Mapping[int, KeyRow],
     models: Mapping[int, str],
 ) -> list[Row]:
-    """The rows (by time, key, model and basis) as the gateways in front of them share them out."""
+    """Split rows (by time, key, model and basis) among the gateways in front of them."""
     if not rows:
         return []
     plans = await _plans(session, {row.time // DAY_SECONDS * DAY_SECONDS for row in rows}, standing, keys, models)
@@ -92,7 +92,7 @@ async def attributed(
 def _slice(
     row: Row, standing: Mapping[int, Front], keys: Mapping[int, KeyRow], models: Mapping[int, str]
 ) -> _Slice | None:
-    """The slice that a row is of; None for money without a key, and for adjustments."""
+    """Return the slice that a row belongs to; None for money without a key and for adjustments."""
     key = keys.get(row.key_id) if row.key_id is not None else None
     if key is None or not key.ledger_id or row.extent.adjusts:
         return None
@@ -107,7 +107,7 @@ async def _plans(
     keys: Mapping[int, KeyRow],
     models: Mapping[int, str],
 ) -> dict[_Slice | None, list[Step]]:
-    """How each slice is shared out, from what both sides have for it."""
+    """Compute how each slice is split, from both sides' figures for it."""
     asked = sorted(days)
     ids = set(standing) | {gateway for front in standing.values() for gateway, _ in front.gateways}
     span = {"connections": sorted(ids), "start": asked[0], "end": asked[-1] + DAY_SECONDS}
@@ -131,12 +131,13 @@ async def _plans(
 
 
 def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
+    """Yield the row's parts, one for each key it is split among; the row itself if there are no steps."""
     if not along:
         yield row
         return
     whole = [None if one is None else int(one) for one in row.figures[:-1]]
-    whole[_OUTPUT] = (whole[_OUTPUT] or 0) - (whole[_REASONING] or 0)  # apart, so that no part reasons more than it
-    for key_id, figures in split(tuple(whole), along):  # puts out
+    whole[_OUTPUT] = (whole[_OUTPUT] or 0) - (whole[_REASONING] or 0)  # split separately, so that no part shows
+    for key_id, figures in split(tuple(whole), along):  # more reasoning than output
         parts = [*figures]
         parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
         unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0

@@ -1,7 +1,7 @@
-"""How a question is read: words of known kinds, put together by a grammar (`grammar.lark`, LALR). No meaning yet.
+"""Grammar of a query: words of known kinds, combined by an LALR grammar (`grammar.lark`). No meaning yet.
 
 Each word is of one kind, whatever stands around it, so that a mistake is always one word that can be named. `read`
-gives the parts of a question, or raises `Unexpected` at the first word that cannot stand where it does.
+returns the parts of a query, or raises `Unexpected` at the first word that cannot stand where it does.
 """
 
 import re
@@ -53,7 +53,7 @@ _KEYWORDS = {
     **dict.fromkeys((name[:3] for name in MONTHS), "NAMED"),
 }
 VOCABULARY = tuple(word for word in _KEYWORDS if len(word) > 3 or word in ("mtd", "top", "key"))
-_SHAPES = (  # the first that fits a whole word says its kind
+_SHAPES = (  # the first that matches a whole word is its kind
     ("PERSON", re.compile(r"<@[UW][A-Z0-9]+(?:\|[^>]*)?>|@[^\s@]+")),
     ("CHANNEL", re.compile(r"<#[CG][A-Z0-9]+(?:\|[^>]*)?>|<!subteam\^\w+(?:\|[^>]*)?>|#[^\s#]+")),
     ("COUNTED", re.compile(r"[0-9]{1,5}[dw]", re.IGNORECASE)),
@@ -78,7 +78,7 @@ class Unexpected(Exception):
 
 
 def read(text: str) -> list[Tree[Token]]:
-    """The parts of a question, in the order of its words. Raises Unexpected."""
+    """Parse a query into its parts, in the order of its words. Raises Unexpected."""
     try:
         return [part for part in _parser().parse(text).children if isinstance(part, Tree)]
     except UnexpectedToken as error:
@@ -87,17 +87,17 @@ def read(text: str) -> list[Tree[Token]]:
             raise Unexpected(None, words[-1] if words else None) from None
         place = next(place for place, word in enumerate(words) if word.start_pos == error.token.start_pos)
         raise Unexpected(words[place], words[place - 1] if place else None) from None
-    except UnexpectedInput as error:  # no other kind comes of words that are already told apart
+    except UnexpectedInput as error:  # cannot happen: the lexer accepts every text
         raise AssertionError("a lexer of words lets every text through") from error
 
 
 def ready() -> None:
-    """Builds the parser, which takes a moment, before anybody waits for it."""
+    """Build the parser ahead of the first query, since that takes a moment."""
     _parser()
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The words of a text with their kinds. Lists with commas or bars are several words, names in quotes are one."""
+    """Yield the words of a text with their kinds. Commas and bars separate words; a quoted name is one word."""
     for chunk in _CHUNK.finditer(text):
         word = chunk[0]
         kind = _shape(word)
@@ -121,9 +121,9 @@ def _shape(word: str) -> str:
 
 
 class _Words(Lexer):
-    """Lark's lexer, replaced by words whose kind does not depend on what is expected."""
+    """Lexer for lark whose kinds of words do not depend on what the parser expects."""
 
-    __future_interface__ = 2  # lark's name for: `lex` gets its state, not the bare text
+    __future_interface__ = 2  # makes lark pass its state to `lex`, not the bare text
 
     def __init__(self, conf: Any) -> None:
         pass

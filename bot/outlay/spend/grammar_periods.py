@@ -1,7 +1,7 @@
-"""Which days the words of a period mean. Days are those of the workspace's zone; both ends belong to a period.
+"""Resolution of a period's words to days of the workspace's time zone; both ends belong to a period.
 
-What began and is not over ends today. What is compared with it then ends just as early: the first three weeks of
-November stand beside the first three weeks of October, and the name of the days says so.
+A period that began and is not over ends today. Its comparison period then ends just as early: the first three weeks of
+November are compared with the first three weeks of October, and the name of the days says so.
 """
 
 import re
@@ -25,13 +25,13 @@ DAY_EXAMPLE = "2026-10-01"
 
 
 def stretch_of(period: Tree[Token], today: date) -> Stretch:
-    """The days of a period. Raises QueryError for days that the calendar or the books cannot have."""
+    """Resolve a period to its days. Raises QueryError for days outside of the calendar or the books."""
     (part,) = [child for child in period.children if isinstance(child, Tree)]
     return _READERS[part.data]([child for child in part.children if isinstance(child, Token)], today)
 
 
 def compared(asked: Stretch, other: Stretch, today: date) -> Stretch:
-    """The days to compare with. Of a whole week, month or year that stands beside one under way, only as many days."""
+    """Return the days to compare with; of a whole week, month or year beside a current one, only as many days."""
     unit = _under_way(asked, today)
     if not unit or other.period != f"last {unit}":
         return other
@@ -40,7 +40,7 @@ def compared(asked: Stretch, other: Stretch, today: date) -> Stretch:
 
 
 def just_before(asked: Stretch, today: date) -> Stretch:
-    """As many days right before; of a week, month or year under way, as many of the one before."""
+    """Return as many days right before; for a current week, month or year, as many of the one before."""
     if unit := _under_way(asked, today):
         return compared(asked, _last(unit, today), today)
     end = asked.start - timedelta(days=1)
@@ -56,7 +56,7 @@ def _under_way(asked: Stretch, today: date) -> str:
 
 
 def beside(other: Stretch, today: date) -> Stretch | None:
-    """What stands against a period by itself: `vs last week` asks about this week. None: nothing in particular."""
+    """Return the period that a comparison alone implies: `vs last week` asks about this week. None: no such period."""
     if other.period == "yesterday":
         return Stretch(today, today, "today")
     unit = other.period.removeprefix("last ")
@@ -100,7 +100,7 @@ def _last(unit: str, today: date) -> Stretch:
 
 
 def _so_far(unit: str, today: date, name: str) -> Stretch:
-    """From the first day of the week (a Monday), month or year to today."""
+    """Return the days from the first of the week (a Monday), month or year to today."""
     if unit == "week":
         return Stretch(today - timedelta(days=today.weekday()), today, name)
     return Stretch(today.replace(day=1) if unit == "month" else today.replace(month=1, day=1), today, name)
@@ -118,7 +118,7 @@ def _calendar(words: Sequence[Token], today: date) -> Stretch:
 
 
 def _named(words: Sequence[Token], today: date) -> date:
-    """The first day of `october 2025`; without a year, of the newest one that has begun."""
+    """Return the first day of `october 2025`; without a year, of the latest one that has begun."""
     number = next(place for place, name in enumerate(MONTHS, 1) if name.startswith(words[0].lower()[:3]))
     if len(words) == 2:
         return day_of(f"{int(words[1]):04d}-{number:02d}-01" if len(words[1]) == 4 else "", words[1])
@@ -126,7 +126,10 @@ def _named(words: Sequence[Token], today: date) -> date:
 
 
 def _range(word: Token) -> Stretch:
-    """`2026-10-01..15`, `2026-10-28..11-03`, `2026-09..2026-10`: what the end leaves out is as in the start."""
+    """Parse `2026-10-01..15`, `2026-10-28..11-03` or `2026-09..2026-10`.
+
+    What the end leaves out is taken from the start.
+    """
     match = _RANGE.fullmatch(word)
     start, end = (match[1], match[2]) if match else ("", "")
     whole = start[: len(start) - len(end)] + end if len(end) < len(start) else end
@@ -158,7 +161,7 @@ def _between(start: date, end: date, first: Token, last: Token) -> Stretch:
 
 
 def _point(word: Token, today: date, *, last: bool = False) -> date:
-    """A day that a period begins or (`last`) ends with. A weekday is the newest there was, today among them."""
+    """Return the day that a period begins or (`last`) ends with. A weekday is the latest one, today included."""
     low = word.lower()
     if word.type == "WEEKDAY":
         number = next(place for place, name in enumerate(WEEKDAYS) if name.startswith(low[:3]))
@@ -172,7 +175,7 @@ def _point(word: Token, today: date, *, last: bool = False) -> date:
 
 
 def day_of(text: str, word: str) -> date:
-    """A day of the calendar that the books can have. Raises QueryError that names `word`."""
+    """Parse a day that the books can have. Raises QueryError that names `word`."""
     try:
         day = date.fromisoformat(text)
     except ValueError:

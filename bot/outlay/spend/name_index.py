@@ -1,6 +1,6 @@
-"""The names behind the numbers of a workspace: its connections, models, and, where a question is about them, its keys.
+"""Names behind a workspace's ids: its connections, models and, where a question is about them, its keys.
 
-Keys and their owners come as plain rows: an account has thousands, and an answer shows ten.
+Keys and their owners are plain rows: an account has thousands, and an answer shows ten.
 """
 
 from collections.abc import Mapping
@@ -23,25 +23,25 @@ from outlay.spend.parser import Query
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the books know of a workspace. `keys` and `owners` are empty where no question is about them."""
+    """Names and settings of a workspace. `keys` and `owners` are empty unless the question is about them."""
 
     zone: ZoneInfo
     connections: Mapping[int, Connection]
     keys: Mapping[int, KeyRow]
     owners: Owners
-    models: Mapping[int, str]  # by the name that the ledger gave it; '' for money not split by model
+    models: Mapping[int, str]  # id → the ledger's name for it; '' for money not split by model
     upstream: Upstream
     folded_until: int
 
 
 async def zone_of(session: AsyncSession, workspace_id: str) -> ZoneInfo:
-    """The workspace's reporting zone; UTC until set."""
+    """Return the workspace's reporting zone; UTC until set."""
     workspace = await session.get(Workspace, workspace_id)
     return ZoneInfo(workspace.time_zone if workspace else "UTC")
 
 
 async def names_of(session: AsyncSession, workspace_id: str, *, with_keys: bool) -> Names:
-    """The names of a workspace."""
+    """Read the names of a workspace. `with_keys`: also its keys and their owners."""
     workspace = await session.get(Workspace, workspace_id)
     connections = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     closed = (await session.exec(select(ClosedMonth).where(ClosedMonth.workspace_id == workspace_id))).all()
@@ -59,7 +59,7 @@ async def names_of(session: AsyncSession, workspace_id: str, *, with_keys: bool)
 
 
 def passes(dimension: str, pattern: str, key: KeyRow | None, owner: Owner, model: str) -> bool:
-    """Does a filter let through what these belong to? Ledgers and connections are chosen before anything is read.
+    """Report whether a filter lets a key, owner and model through. Ledgers and connections are chosen before reading.
 
     A pattern of several lines, such as a team and its members, lets through what any of them does.
     """
@@ -80,12 +80,12 @@ def passes(dimension: str, pattern: str, key: KeyRow | None, owner: Owner, model
 
 
 def matches(value: str, pattern: str) -> bool:
-    """`*` is the only wildcard: brackets and question marks in a key's name are themselves."""
+    """Report whether a value matches a pattern. `*` is the only wildcard: [, ] and ? in a key's name are literal."""
     return fnmatchcase(value.lower(), pattern.lower().replace("[", "[[]").replace("?", "[?]"))
 
 
 def possible(names: Names, query: Query) -> tuple[set[int] | None, set[int] | None]:
-    """The keys and the models that a question's filters can let through at any time; None where it has none."""
+    """Return the keys and the models that a question's filters can let through at any time; None if unfiltered."""
     about_keys = [one for one in query.filters if one[0] in ("owner", "key", "project")]
     about_models = [one for one in query.filters if one[0] == "model"]
     keys = {

@@ -1,7 +1,7 @@
-"""The question: a period, filters, groupings, how many rows. Words in any order, the same in Slack and terminal.
+"""Query parser: period, filters, groupings, number of rows. Words in any order, the same in Slack and terminal.
 
-`parse` turns words into a `Query`, or says which word it did not understand and what would have worked. It never
-guesses. How words go together is `outlay.spend.grammar`'s, which days they mean `outlay.spend.grammar_periods`'.
+`parse` turns words into a `Query`, or raises an error that names the word it did not understand and a working example.
+It never guesses. `outlay.spend.grammar` has the syntax, `outlay.spend.grammar_periods` resolves days.
 """
 
 import re
@@ -37,7 +37,10 @@ _TIMES = ("day", "hour")
 
 
 def parse(text: str, *, today: date, me: str = "") -> Query:
-    """Words to a Query. `today` is the day in the workspace's zone; `me` the asker's owner id. Raises QueryError."""
+    """Parse words into a Query. Raises QueryError.
+
+    `today` is the day in the workspace's zone; `me` the asker's owner id.
+    """
     if len(text) > MAX_QUERY_CHARACTERS:
         raise QueryError(
             text[:20] + "…", f"That is {len(text):,} characters; a question has at most {MAX_QUERY_CHARACTERS:,}."
@@ -53,7 +56,7 @@ def parse(text: str, *, today: date, me: str = "") -> Query:
 
 
 class _Meaning:
-    """What the parts of a question mean together."""
+    """Collects the parts of a query and builds it."""
 
     def __init__(self, today: date, me: str) -> None:
         self.today = today
@@ -68,7 +71,7 @@ class _Meaning:
         self.teams: list[str] = []
 
     def take(self, part: Tree[Token]) -> None:
-        """Adds one part. Raises QueryError where it contradicts an earlier one, or means nothing."""
+        """Add one part. Raises QueryError where it contradicts an earlier one or is not valid."""
         words = [child for child in part.children if isinstance(child, Token)]
         if part.data == "period":
             self.period = _one_of(self.period, grammar_periods.stretch_of(part, self.today), _first_word(part))
@@ -86,7 +89,7 @@ class _Meaning:
             self.trend = True
 
     def query(self, text: str) -> Query:
-        """All of it. Raises QueryError."""
+        """Build the query from all parts. Raises QueryError."""
         so_far = Stretch(self.today.replace(day=1), self.today, "mtd")
         asked = self.period or (self.versus and grammar_periods.beside(self.versus, self.today)) or so_far
         versus = self.versus and grammar_periods.compared(asked, self.versus, self.today)
@@ -169,7 +172,7 @@ def _person(pattern: str) -> str:
 
 
 def _team(pattern: str, word: str) -> str:
-    """The team of a channel's or a user group's name. Raises QueryError where Slack does not say the name."""
+    """Return `team:NAME` for a mention of a channel or user group. Raises QueryError if Slack sent no name."""
     match = _TEAM.fullmatch(pattern)
     name = (match[1] or match[2] or "").strip() if match else ""
     if not name:

@@ -1,9 +1,9 @@
-"""What a question reads: which roll-ups, over which stretches of time, in one statement.
+"""Read plan of a question: which roll-ups, over which time ranges, in as few statements as possible.
 
-Whole UTC days come from day roll-ups (the narrowest that has the dimensions asked for), or from the quarters, months
-and parts of months that they are summed up in; what is left at the edges of a local day from hours. Time is cut where
-something changes that a line depends on: who kept the books, what is closed, and, for the keys that change hands, their
-owner; so that one sum never spans both sides.
+Whole UTC days come from daily roll-ups (the narrowest with the dimensions asked for), or from the quarters, months and
+parts of months that they are summed up in; the edges of a local day come from hours. Time is cut where something
+changes that a line depends on: who kept the books, what is closed, and, for keys that change hands, their owner; so
+that one sum never spans both sides.
 """
 
 from collections import defaultdict
@@ -29,9 +29,9 @@ from outlay.spend.query import REQUESTED, Query
 from outlay.spend.router_requests import routed
 
 KEYED = {"owner", "key", "project"}
-PARTS_A_STATEMENT = 200  # stretches of time that one statement reads; SQLite takes no more than 500
-KEYS_A_STATEMENT = 2_000  # keys that one names; for more it reads all
-_TABLES = {  # the dimensions that a roll-up has, besides connection and day
+PARTS_A_STATEMENT = 200  # time ranges that one statement reads; SQLite takes no more than 500
+KEYS_A_STATEMENT = 2_000  # keys that one statement names; for more it reads all
+_TABLES = {  # dimensions, besides connection and day → the narrowest roll-up with them
     frozenset[str](): "spend_day_model",
     frozenset({"model"}): "spend_day_model",
     frozenset({"key"}): "spend_day_key",
@@ -45,23 +45,23 @@ _EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one grain. `at`: the start of the stretch, between two cuts, that it is a part of."""
+    """Time range of one grain. `at`: the start of the range, between two cuts, that it is a part of."""
 
     at: int
     grain: str  # "period", "day" or "hour"
     start: int
     end: int
-    periods: tuple[int, ...] = ()  # the numbers of those that make it up
+    periods: tuple[int, ...] = ()  # the ids of those that make it up
 
 
 def asked(query: Query) -> set[str]:
-    """The dimensions that a question is about; about people also who may see whom, where not everybody may."""
+    """Return the dimensions a question is about; also the owner if the asker may not see everyone's spend."""
     found = set(query.by) | {name for name, _ in query.filters}
     return found | {"owner"} if query.sees is not None and found & KEYED else found
 
 
 async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:
-    """What a question reads. Where it is about keys, gateways split what they are in front of."""
+    """Read a question's rows. If it is about keys, gateways split what they are in front of."""
     if routers := [pattern for name, pattern in query.filters if name == REQUESTED]:
         start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
         return await routed(session, [row.id or 0 for row in wanted], routers, start, end)
@@ -77,7 +77,7 @@ async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: lis
 async def _read(
     session: AsyncSession, names: Names, query: Query, wanted: list[Connection], *, finest: bool = False
 ) -> list[Row]:
-    """Sums by what the question is about, over its spans; `finest`: by time, key, model and basis in any case."""
+    """Sum by the question's dimensions over its spans; `finest`: by time, key, model and basis in any case."""
     if not wanted:
         return []
     start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
@@ -114,7 +114,7 @@ async def _read(
 def _by_period(
     span: Span, held: Collection[period_sums.Stretch], numbers: Sequence[Mapping[period_sums.Stretch, int]]
 ) -> list[Span]:
-    """A span with its days summed up, as far as they are. `numbers`: of each connection's periods."""
+    """Replace a span's days by their periods, where summed up. `numbers`: the period ids of each connection."""
     if span.grain != "day" or not held:
         return [span]
     found, left = period_sums.cover(span.start, span.end, held)
@@ -126,21 +126,21 @@ def _by_period(
 
 
 def _filtered(names: Names, query: Query, finest: bool) -> str:
-    """What a question's filters leave of a roll-up, as far as that does not depend on time."""
+    """Build the WHERE conditions of a question's filters, as far as they do not depend on time."""
     keys, models = possible(names, query)
     where = f" AND model_id IN ({_listed(models)})" if models is not None else ""
-    if keys is not None and len(keys) <= KEYS_A_STATEMENT and not finest:  # behind a gateway, the keys become others
+    if keys is not None and len(keys) <= KEYS_A_STATEMENT and not finest:  # a gateway changes the keys
         where += f" AND key_id IN ({_listed(keys)})"
     return where
 
 
 def _listed(ids: Iterable[int]) -> str:
-    """Numbers for IN, of which there is none."""
+    """Format numbers for IN; NULL if there are none."""
     return ", ".join(map(str, sorted(ids))) or "NULL"
 
 
 async def _byok_counts(session: AsyncSession, names: Names, ids: Collection[int], start: int, end: int) -> bool:
-    """Is there money in this time whose counting depends on the model that it was paid for?"""
+    """Report whether this time range has money paid upstream that counts for some models only."""
     if not names.upstream.depends_on_the_model(names.models.values()):
         return False
     first = start // DAY_SECONDS * DAY_SECONDS
@@ -155,7 +155,7 @@ async def _byok_counts(session: AsyncSession, names: Names, ids: Collection[int]
 
 
 def _closed_edges(names: Names, start: int, end: int) -> set[int]:
-    """Where, between two moments, closed months begin and end."""
+    """Return where, between two moments, closed months begin and end."""
     closed = names.upstream.closed
     first = {month for month in closed if months.before(month) not in closed}
     last = {months.end_of(month) for month in closed if months.end_of(month) not in closed}
@@ -163,7 +163,7 @@ def _closed_edges(names: Names, start: int, end: int) -> set[int]:
 
 
 def _part(span: Span, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
-    """SELECT for one stretch of time. Numbers stand in it as they are: nothing in it comes from outside."""
+    """Build the SELECT of one time range. Numbers are written into it: none comes from outside."""
     table = "spend_hour" if span.grain == "hour" else _TABLES[frozenset(dimensions)]
     when = f"{span.grain} >= {span.start} AND {span.grain} < {span.end}"
     if span.grain == "period":
@@ -181,7 +181,7 @@ def _ids(dimensions: Iterable[str]) -> list[str]:
 
 
 async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str], *, finest: bool) -> list[Row]:
-    """Sums up what some SELECTs give together."""
+    """Sum up what some SELECTs return together."""
     columns = ["at", "connection_id", *_ids(dimensions)]
     names = ", ".join(columns)
     found = await execute(
@@ -214,13 +214,13 @@ async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str]
 
 
 def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:
-    """The stretches between the cuts, each by the coarsest grain that it can be read by."""
+    """Yield the ranges between the cuts, each by the coarsest grain that it can be read by."""
     edges = sorted(cuts)
     aligned = not edges[0] % DAY_SECONDS and not edges[-1] % DAY_SECONDS
     by_hours = "hour" in query.by or ("day" in query.by and not (aligned and str(names.zone) == "UTC"))
     for at, high in pairwise(edges):
         low = at
-        if low < names.folded_until:  # of these days the hours are gone: a day belongs where it starts
+        if low < names.folded_until:  # these days have no hours any more: a day belongs where it starts
             edge = min(high, names.folded_until)
             yield Span(at, "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS)
             if edge == high:

@@ -1,15 +1,15 @@
-"""What a question is once it is understood, and the error for a word that is not. `outlay.spend.parser` makes them."""
+"""A parsed query, and the error for a word that is not understood. `outlay.spend.parser` makes them."""
 
 from dataclasses import dataclass, field
 from datetime import date
 
-REQUESTED = "requested"  # a filter by what was asked for, which only `auto` makes; what ran is the model
+REQUESTED = "requested"  # filter by the requested model, only made by `auto`; "model" filters by the resolved one
 
 
 class QueryError(ValueError):
     """A word that is not understood. `word` is that word; `hint` shows what would have worked.
 
-    `meant`: the whole question as it was probably meant, where one word of it was misspelled; else "".
+    `meant`: the whole query as it was probably meant, where one word of it was misspelled; else "".
     """
 
     def __init__(self, word: str, message: str, hint: str = "", meant: str = "") -> None:
@@ -21,7 +21,7 @@ class QueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Days from `start` to `end`, both in it, and the words for them (`7d`, `last month`, `from … to …`)."""
+    """Days from `start` to `end`, inclusive, and the words for them (`7d`, `last month`, `from … to …`)."""
 
     start: date
     end: date
@@ -30,11 +30,11 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`start` and `end`: days in the workspace's zone, both in it. Filters: (dimension, pattern), `*` is a wildcard.
+    """A parsed query. `start` and `end`: days in the workspace's zone, inclusive.
 
-    `versus`: the days that these are to be compared with. `trend`: the course over time was asked for.
+    `filters`: (dimension, pattern), `*` is a wildcard. `versus`: the comparison period. `trend`: show spend over time.
     `teams`: the filters (`team:core`) that stand for a team's members too; `owner:team:core` is the team's own keys.
-    `sees`: the owners whose figures whoever asks may see, besides totals; None: everybody's (see `policy`).
+    `sees`: the owners whose figures the asker may see, besides totals; None: all of them (see `policy`).
     """
 
     start: date

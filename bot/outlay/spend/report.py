@@ -1,7 +1,7 @@
-"""How a question is answered: what the roll-ups have for it, put in lines by the names behind the numbers.
+"""Answer to a question: the rows of its roll-ups, grouped into lines by the names behind the ids.
 
-Owners and canonical model names are looked up on reading, so that a remap needs no rewriting. Rows are added up by
-place first; only what is shown becomes a line.
+Owners and canonical model names are looked up on reading, so that a remap needs no rewriting. Rows are summed by group
+first; only what is shown becomes a line.
 """
 
 from collections import defaultdict
@@ -27,7 +27,7 @@ from outlay.database.tables import FIGURES, Connection, Cursor
 from outlay.spend.aggregates import Extent, Row, Sums
 from outlay.spend.answer import Answer, Line, ModelRef
 from outlay.spend.name_index import Names, matches, names_of, passes, possible
-from outlay.spend.name_index import zone_of as zone_of  # from here, for whoever asks
+from outlay.spend.name_index import zone_of as zone_of  # re-exported for callers
 from outlay.spend.planner import KEYED, asked, rows_of
 from outlay.spend.query import REQUESTED, Query
 
@@ -37,10 +37,10 @@ _COST = FIGURES.index("cost_nano_usd")
 
 
 class Place(NamedTuple):
-    """What makes two rows one line: of each dimension asked for, what people tell it by."""
+    """Group key of a line: for each dimension asked for, the name that people know it by."""
 
     owner: str | None
-    key: tuple[str, str] | None  # the connection's name, the ledger's id
+    key: tuple[str, str] | None  # (the connection's name, the ledger's id)
     model: str | None
     ledger: str | None
     connection: str | None
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class _Group:
-    """The rows of one line, and whose they are."""
+    """Sums of one line, with its owner and key."""
 
     owner: Owner | None
     key: KeyRow | None
@@ -61,7 +61,7 @@ class _Group:
 
 
 class _Figured(NamedTuple):
-    """What the rows of a question come to."""
+    """Lines and totals that the rows of a question add up to."""
 
     total: Sums
     lines: tuple[Line, ...]
@@ -72,7 +72,7 @@ class _Figured(NamedTuple):
 
 
 async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now: datetime) -> Answer:
-    """The answer to a question, from one consistent view of the books."""
+    """Answer a question, from one consistent view of the books."""
     names = await names_of(session, workspace_id, with_keys=bool(asked(query) & KEYED))
     wanted = _connections(names, query)
     seconds = int(now.timestamp())
@@ -103,7 +103,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
 
 
 def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figured:
-    """Puts rows in their places, and makes lines of those that are shown."""
+    """Group rows, and build the lines that are shown."""
     sorter = _Sorter(names, query)
     byok_counted = sum(map(sorter.sort, rows))
     total = Sums()
@@ -124,7 +124,7 @@ def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figu
 async def _calibrated_by(
     session: AsyncSession, names: Names, query: Query, wanted: Sequence[Connection]
 ) -> date | None:
-    """The day of the bill that scaled the last of the computed dollars."""
+    """Return the day of the last bill that scaled some of the computed dollars; None if none did."""
     start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
     models = possible(names, query)[1]
     found = await calibration.latest_shown(session, [row.id or 0 for row in wanted], models, start, end)
@@ -132,13 +132,13 @@ async def _calibrated_by(
 
 
 def _provisional_until(total: Sums, now: int) -> datetime | None:
-    """When the last of it settles; None if all has, or if only another report can settle it."""
+    """Return when the last figure settles; None if all have, or if only another report can settle it."""
     latest = total.settles_at
     return datetime.fromtimestamp(latest, UTC) if now < latest < NEVER else None
 
 
 def _connections(names: Names, query: Query) -> list[Connection]:
-    """The connections that a question is about. One that only attributes is read when asked for by name."""
+    """Return the connections a question is about. One that only attributes is read when asked for by name."""
     found = []
     for connection in names.connections.values():
         by_name = [pattern for name, pattern in query.filters if name == "connection"]
@@ -150,11 +150,11 @@ def _connections(names: Names, query: Query) -> list[Connection]:
         ):
             found.append(connection)
     books = [connection for connection in found if connection.role == "books"]
-    return books or found  # what counts and what only attributes are never added up
+    return books or found  # connections that count and that only attribute are never summed
 
 
 class _Sorter:
-    """Puts rows in their places."""
+    """Grouping of rows by the dimensions asked for."""
 
     def __init__(self, names: Names, query: Query) -> None:
         self.groups: dict[Place, _Group] = {}
@@ -163,12 +163,12 @@ class _Sorter:
         self._by = set(query.by)
         self._sees = query.sees if asked(query) & KEYED else None
         self._narrowed = any(name in KEYED for name, _ in query.filters)
-        self._spellings: dict[str, set[str]] = defaultdict(set)  # all that ledgers gave a model, in this answer
+        self._spellings: dict[str, set[str]] = defaultdict(set)  # each model's names at the ledgers, in this answer
         self.residual_nano_usd = 0
         self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
 
     def sort(self, row: Row) -> int:
-        """Adds a row where it belongs, if no filter leaves it out; how much of it was paid upstream and counts."""
+        """Add a row to its group, unless a filter excludes it; return how much upstream money of it counts."""
         found = self.place(row)
         if found is None:
             return 0
@@ -185,13 +185,14 @@ class _Sorter:
         return byok
 
     def place(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
-        """Where a row belongs, by the dimensions asked for; None if a filter leaves it out."""
+        """Return the group key, owner and key of a row, cached; None if a filter excludes it."""
         who = (row.connection_id, row.time, row.key_id, row.model_id, row.extent.adjusts)
         if who not in self._known:
             self._known[who] = self._placed(row)
         return self._known[who]
 
     def _placed(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
+        """Determine the group key, owner and key of a row; None if a filter excludes it."""
         names, by = self._names, self._by
         key = names.keys.get(row.key_id) if row.key_id is not None else None
         owner = names.owners.of(row.key_id, row.time) if row.key_id is not None else UNATTRIBUTED
@@ -200,7 +201,7 @@ class _Sorter:
             return None
         others = self._sees is not None and not self._may_see(owner)
         if others and self._narrowed:
-            return None  # what is narrowed to somebody is nobody else's to see, not even as a sum
+            return None  # filtered to keys or owners: not shown to others, not even as a sum
         if others:
             owner, key = OTHERS, None
         connection = names.connections[row.connection_id]
@@ -223,7 +224,7 @@ class _Sorter:
         return place, said, key
 
     def _may_see(self, owner: Owner) -> bool:
-        """Whether whoever asks sees whose this is; money that is nobody's by name only where no key would tell."""
+        """Report whether the asker may see this owner's money; unattributed money only where no key shows."""
         if owner.id == UNATTRIBUTED.id:
             return not self._narrowed and not self._by & (KEYED - {"owner"})
         return self._sees is None or owner.id in self._sees
@@ -232,10 +233,10 @@ class _Sorter:
         return self._names.models[row.model_id] if row.model_id is not None else ""
 
     def line(self, place: Place, now: int) -> Line:
-        """A place with its sums and names, as it is shown."""
+        """Build the line of a group, with its sums and names."""
         group = self.groups[place]
         sums, key = group.sums, group.key
-        home = self._names.connections[key.connection_id] if key else None  # of a gateway's key: not whose money it is
+        home = self._names.connections[key.connection_id] if key else None  # for a gateway's key, the gateway's own
         return Line(
             cost_nano_usd=sums.cost,
             status=sums.status(now, self._names.upstream.closed),
@@ -259,7 +260,7 @@ class _Sorter:
 
 
 def _ordered(query: Query, groups: Mapping[Place, _Group]) -> list[Place]:
-    """In order of time where time was asked for, else the biggest first; ties by name, so that an answer is stable."""
+    """Sort groups by time if asked for, else largest first; ties by name, so that an answer is stable."""
     by_time = "day" in query.by or "hour" in query.by
     return sorted(
         groups,
@@ -272,7 +273,7 @@ def _ordered(query: Query, groups: Mapping[Place, _Group]) -> list[Place]:
 
 
 async def _adjusted(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> int:
-    """What later entries say about the period asked for, wherever they count."""
+    """Return what adjustments say about the period asked for (nano-dollars), whenever they count."""
     if not wanted or not names.upstream.closed or any(name == REQUESTED for name, _ in query.filters):
         return 0
     rows = await execute(
@@ -297,7 +298,7 @@ async def _adjusted(session: AsyncSession, names: Names, query: Query, wanted: l
 
 
 async def freshness(session: AsyncSession, connections: Sequence[Connection]) -> dict[str, datetime | None]:
-    """Up to when each connection's ledger has been read."""
+    """Return up to when each connection's ledger has been read, by name; None if it never was."""
     fresh: dict[str, datetime | None] = {row.name: None for row in connections}
     named = {row.id: row.name for row in connections}
     for cursor in (await session.exec(select(Cursor))).all():

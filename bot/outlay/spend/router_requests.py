@@ -1,8 +1,8 @@
-"""What was asked of a router: money by the name that requests gave, such as `openrouter/auto`, not by what then ran.
+"""Spend by requested model, such as `openrouter/auto`, instead of the resolved model that then ran.
 
-Roll-ups are by what ran, so this reads the entries themselves, of the reports that tell what was asked for. Of a
-connection's day one report is believed, the one with most dollars: where several tell, they tell of the same money.
-These reports come later than others: the newest days may be missing, and faces say so.
+Roll-ups are by resolved model, so this reads the entries, of the reports that give the requested one. If several
+reports cover a connection's day, the one with the highest cost is used, since they report the same money. These
+reports come later than others: the newest days may be missing, and faces say so.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ Entry = tuple[Any, ...]
 
 
 class Series(NamedTuple):
-    """A series of entries for which the ledger tells what was asked for."""
+    """Series of entries for which the ledger gives the requested model."""
 
     id: int
     report: str
@@ -47,7 +47,7 @@ class Series(NamedTuple):
 async def routed(
     session: AsyncSession, connections: Collection[int], patterns: Sequence[str], start: int, end: int
 ) -> list[Row]:
-    """What requests to any router that all `patterns` let through cost in [start, end), as rows by time, key, model."""
+    """Return spend in [start, end) whose requested model matches all `patterns`, as rows by time, key and model."""
     series = await _series(session, connections, patterns)
     reports: dict[tuple[int, int, str], list[tuple[int, Row]]] = defaultdict(list)  # by connection, day, report
     for width in {one.width_seconds for one in series.values()}:
@@ -77,7 +77,7 @@ async def _series(session: AsyncSession, connections: Collection[int], patterns:
 async def _entries(
     session: AsyncSession, connections: Collection[int], ids: Sequence[int], width: int, start: int, end: int
 ) -> list[Entry]:
-    """The entries of these series. Their starts are named one by one, so that each is looked up and no day scanned."""
+    """Read the entries of these series. Starts are listed one by one: each is looked up, and no day is scanned."""
     starts = range(-(-start // width) * width, end, width)
     found: list[Entry] = []
     for first in range(0, len(starts), STARTS_A_STATEMENT):
@@ -92,9 +92,10 @@ async def _entries(
 
 
 def _believed(reports: dict[tuple[int, int, str], list[tuple[int, Row]]]) -> list[Row]:
+    """Return, for each connection and day, the rows of the report with the highest cost, of its newest shape."""
     days: dict[tuple[int, int], list[list[Row]]] = defaultdict(list)
     for (connection_id, day, _), entries in reports.items():
-        newest = max(shape for shape, _ in entries)  # of one report's views only the newest way of asking counts
+        newest = max(shape for shape, _ in entries)  # of a report's shapes, only the newest counts
         days[connection_id, day].append([row for shape, row in entries if shape == newest])
     return [row for told in days.values() for row in max(told, key=_dollars)]
 
@@ -104,5 +105,5 @@ def _dollars(rows: Sequence[Row]) -> tuple[int, int]:
 
 
 def _listed(ids: Collection[int]) -> str:
-    """Numbers for IN, of which there is none."""
+    """Format numbers for IN; NULL if there are none."""
     return ", ".join(map(str, ids)) or "NULL"

@@ -1,4 +1,4 @@
-"""An answer as plain data, for programs: the JSON of `outlay spend` and the same rows flat, for CSV.
+"""Answers as plain data, for programs: the JSON of `outlay spend` and the same rows flat, for CSV.
 
 Dollars are decimal strings, exact to the nano-dollar. This shape is a contract: other programs read it.
 """
@@ -19,7 +19,7 @@ _PARTS = {"owner": ("id", "name", "kind"), "key": ("id", "name", "ledger", "conn
 
 
 def as_plain(answer: Answer) -> dict[str, Any]:
-    """The answer as JSON can say it."""
+    """Convert the answer to JSON-compatible data."""
     query = answer.query
     return {
         "query": {
@@ -70,7 +70,7 @@ def _compared(answer: Answer, before: Before) -> dict[str, Any]:
 
 
 def _change(answer: Answer, line: Line) -> dict[str, Any]:
-    """What a row has besides where it is compared."""
+    """Return a row's comparison columns; none where the answer has no comparison."""
     if answer.before is None:
         return {}
     moved = change(line.cost_nano_usd, line.before_nano_usd)
@@ -91,12 +91,12 @@ def _exact(nano_usd: int | None) -> str | None:
 
 
 def stamp(at: datetime | None) -> str | None:
-    """A time as programs like it: 2026-11-21T14:05:00Z."""
+    """Format a time as 2026-11-21T14:05:00Z."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def as_row(line: Line, by: Sequence[str]) -> dict[str, Any]:
-    """One row, with a field for each dimension of `by`."""
+    """Convert a line to a row with a field for each dimension of `by`."""
     row: dict[str, Any] = {}
     if line.owner and ("owner" in by or line.reason):
         row["owner"] = {"id": line.owner.id, "name": line.owner.name, "kind": line.owner.kind}
@@ -121,12 +121,12 @@ def as_row(line: Line, by: Sequence[str]) -> dict[str, Any]:
 
 
 def as_flat(answer: Answer) -> Iterator[dict[str, Any]]:
-    """The rows with one level: `owner_id`, `key_name`, `tokens_input` …; nothing known is an empty text."""
+    """Yield the rows with one level: `owner_id`, `key_name`, `tokens_input` …; unknown values are empty texts."""
     return map(flattened, as_plain(answer)["rows"])
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with one level."""
+    """Flatten a row to one level."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
@@ -137,7 +137,7 @@ def flattened(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flat_columns(answer: Answer) -> list[str]:
-    """The columns of `as_flat` for this question, whether or not a row fills them all."""
+    """Return the columns of `as_flat` for this query, whether or not a row fills them all."""
     by = list(answer.query.by)
     if "owner" not in by and any(line.reason for line in answer.lines):
         by.append("owner")
@@ -145,7 +145,7 @@ def flat_columns(answer: Answer) -> list[str]:
 
 
 def columns_of(by: Sequence[str], *, compared: bool = False) -> list[str]:
-    """The columns of a flattened row."""
+    """Return the columns of a flattened row."""
     columns: list[str] = []
     for name in by:
         columns += [f"{name}_{part}" for part in _PARTS[name]] if name in _PARTS else [name]

@@ -1,6 +1,6 @@
-"""Questions in words, answered from the books. Slack and the terminal both ask here, so both get the same figures.
+"""Questions in words, answered from the books. Slack and the terminal both use this, so both show the same figures.
 
-A comparison is the same question asked twice. A question about the month under way also says where it is likely to end.
+A comparison is the same question asked twice. A question about the current month also gets a forecast of its end.
 """
 
 from dataclasses import replace
@@ -32,15 +32,18 @@ _MONTH_UNDER_WAY = ("mtd", "this month")
 
 
 class Asking:
-    """Answers questions. Reads only."""
+    """Read-only service that answers questions about spend."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
     async def spend(self, workspace_id: str, text: str, *, me: str = "", viewer: Viewer = OPERATOR) -> Answer:
-        """The answer to a question, as far as it is the viewer's to see. `me`: the asker's owner id. Raises QueryError
-        for a word that is not understood, NotAllowed for what is narrowed to somebody else."""
+        """Answer a question, as far as the viewer may see it. `me`: the asker's owner id.
+
+        Raises QueryError for a word that is not understood, NotAllowed if it is narrowed to people the viewer may not
+        see.
+        """
         now = self._clock.now()
         async with self._database.read() as session:
             zone = await spend_report.zone_of(session, workspace_id)
@@ -56,7 +59,7 @@ class Asking:
             return found
 
     async def captures(self, workspace_id: str, text: str) -> tuple[Query, list[Captures]]:
-        """The capture of each gateway over a period of UTC days. Raises QueryError for anything but a period."""
+        """Return each gateway's capture over a period of UTC days. Raises QueryError for anything but a period."""
         async with self._database.read() as session:
             zone = await spend_report.zone_of(session, workspace_id)
             query = parse(text, today=self._clock.now().astimezone(zone).date())
@@ -66,12 +69,12 @@ class Asking:
 
 
 def _is_others(viewer: Viewer, me: str, dimension: str, pattern: str) -> bool:
-    """Whether a filter that nothing passes may have meant somebody whom the viewer does not see."""
+    """Report whether a filter without matches may mean an owner whom the viewer may not see."""
     return viewer.sees is not None and dimension in KEYED and pattern not in {me, *viewer.sees}
 
 
 async def _with_members(session: AsyncSession, workspace_id: str, query: Query, viewer: Viewer) -> Query:
-    """A question about a team, also about its members, as far as the workspace has said who they are."""
+    """Extend a filter by team to the team's members, as far as the workspace has set them. Raises NotAllowed."""
     if not query.teams:
         return query
     teams = (await read_rights(session, workspace_id)).teams or {}
@@ -86,7 +89,7 @@ async def _with_members(session: AsyncSession, workspace_id: str, query: Query, 
 
 
 async def _answered(session: AsyncSession, workspace_id: str, query: Query, now: datetime) -> Answer:
-    """The answer, beside that for the days that it is to be compared with."""
+    """Answer the query, beside the answer for its comparison period if it has one."""
     if query.trend and query.top and len(query.by) > 1 and query.versus is None:  # the biggest, not the earliest
         found = await spend_report.answer(session, workspace_id, replace(query, top=None), now=now)
         top = query.top
@@ -103,7 +106,7 @@ async def _answered(session: AsyncSession, workspace_id: str, query: Query, now:
 
 
 async def _foreseen(session: AsyncSession, workspace_id: str, query: Query, now: datetime, zone: ZoneInfo) -> Forecast:
-    """Where the month under way will end, for what the question is narrowed to."""
+    """Forecast the spend of the current month, for the query's filters."""
     start, end = month_of(query.end)
     first = min(start, query.end - timedelta(days=HISTORY_DAYS + 1))
     asked = Query(first, query.end, "", ("day",), query.filters, sees=query.sees)

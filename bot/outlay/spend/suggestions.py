@@ -1,4 +1,4 @@
-"""What to say of a word that cannot stand where it does: which it is, and what was probably meant. It is only said."""
+"""Error messages for a word that cannot stand where it does, with a suggestion that is never applied by itself."""
 
 from difflib import get_close_matches
 
@@ -10,7 +10,7 @@ from outlay.spend.query import QueryError
 DIMENSIONS = ("owner", "key", "model", "ledger", "connection", "project", "day", "hour")
 EXAMPLES = ("7d", "mtd", "2026-10", "by model", "by key day", "model:*claude*", "me", "top 5")
 MAX_TOP = 100
-_NEEDS = {  # what must follow a word, and what would do
+_NEEDS = {  # what must follow a word, and an example
     "FROM": ("needs a day", "from 2026-10-01 to 2026-10-15"),
     "SINCE": ("needs a day", "since monday"),
     "TO": ("needs a day", "to 2026-10-15"),
@@ -20,7 +20,7 @@ _NEEDS = {  # what must follow a word, and what would do
     "PREVIOUS": ("needs to know of what", "previous week, previous month"),
     "THIS": ("needs to know what", "this week, this month"),
 }
-_MEANT = {  # what people say that is no word of a question
+_MEANT = {  # common words that are not part of the grammar, and what they mean
     **dict.fromkeys(("user", "users", "person", "people", "developer", "developers", "agent", "agents"), "by owner"),
     **dict.fromkeys(("team", "teams", "who", "whom"), "by owner"),
     **dict.fromkeys(("vendor", "vendors", "source", "gateway"), "by ledger"),
@@ -35,7 +35,7 @@ _ALONE = {"UNIT": "this {0}", "WEEKDAY": "since {0}", "BEFORE": "vs before", "TO
 
 
 def unread(error: Unexpected, text: str) -> QueryError:
-    """What is wrong with the word that the grammar stopped at, or with what is missing at the end."""
+    """Build the error for the word at which the grammar stopped, or for what is missing at the end."""
     token, before = error.token, error.before
     after = before.type if before is not None else ""
     if token is None:
@@ -95,7 +95,7 @@ def _dimension(token: Token) -> str:
 
 
 def _instead(text: str, first: Token | None, last: Token, hint: str) -> str:
-    """The whole question with `hint` in place of the words from `first` to `last`; "" without a hint."""
+    """Return the whole query with `hint` in place of the words from `first` to `last`; "" without a hint."""
     if not hint or first is None:
         return ""
     return " ".join(f"{text[: first.start_pos]}{hint}{text[last.end_pos :]}".split())

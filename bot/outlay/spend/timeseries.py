@@ -1,7 +1,7 @@
-"""The course of money over time, from an answer by day or hour: a value for each slot, nothing left out in between.
+"""Spend over time for charts, from an answer by day or hour: one value per slot, with no gaps.
 
-Where there are more slots than a picture has room for, neighbours are added up, all in groups of one size. Where the
-answer has a second grouping, its biggest members are series of their own and the others are one together.
+Where there are more slots than a chart has room for, neighbors are added up in groups of one size. Where the
+answer has a second grouping, its biggest members are series of their own and all others are one series.
 """
 
 from collections import defaultdict
@@ -12,14 +12,17 @@ from zoneinfo import ZoneInfo
 
 from outlay.spend.answer import Answer, Line
 
-OTHERS = ""  # the name of the series of all others; faces find a word for it
+OTHERS = ""  # name of the series of all others; each face has its own word for it
 HOUR = timedelta(hours=1)
 _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Nano-dollars, one figure a slot. `line`: one that it is named by; None for all others, or for all together."""
+    """One line of a chart: nano-dollars per slot.
+
+    `line`: the answer's line that names it; None for the series of all others, or of all together.
+    """
 
     line: Line | None
     nano_usd: tuple[int, ...]
@@ -27,7 +30,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """`slots`: the first and last day (or hour) of each. `before`: the days that are compared with, slot by slot."""
+    """Spend over time. `slots`: first and last day (or hour) of each. `before`: the comparison period by slot."""
 
     by_hour: bool
     slots: tuple[tuple[datetime, datetime], ...]
@@ -37,12 +40,12 @@ class Course:
 
     @property
     def nano_usd(self) -> tuple[int, ...]:
-        """All series together."""
+        """Return the sum of all series, slot by slot."""
         return tuple(map(sum, zip(*(one.nano_usd for one in self.series), strict=True)))
 
 
 def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> Course | None:
-    """The course over the days of the question that have begun; None where it was not asked by day or hour."""
+    """Build the series over the days of the query that have begun; None where it was not asked by day or hour."""
     by_hour = "hour" in answer.query.by
     times = _hours(answer) if by_hour else _days(answer)
     if not (by_hour or "day" in answer.query.by) or not times:
@@ -70,7 +73,7 @@ def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> Course 
 
 
 def biggest_members(answer: Answer, top: int) -> Answer:
-    """The answer with the course of the `top` biggest members of its other grouping alone; the others are the rest."""
+    """Keep only the `top` biggest members of the other grouping; the rest goes into the answer's rest."""
     sums: dict[tuple[object, ...], int] = defaultdict(int)
     for line in answer.lines:
         sums[_who(line, answer.query.by)] += line.cost_nano_usd or 0
@@ -82,7 +85,7 @@ def biggest_members(answer: Answer, top: int) -> Answer:
 
 
 def spark(values: Sequence[int]) -> str:
-    """The values as a row of bars, `▁▂▅█`; the tallest is the biggest, a credit is as low as nothing."""
+    """Render values as a row of bars, `▁▂▅█`; the tallest is the biggest, a credit is as low as nothing."""
     top = max([*values, 0])
     steps = len(_LEVELS) - 1
     return "".join(_LEVELS[(max(value, 0) * steps + top // 2) // top if top else 0] for value in values)
@@ -115,7 +118,7 @@ def _name(at: datetime, by_hour: bool) -> str:
 
 
 def _days(answer: Answer) -> list[datetime]:
-    """Midnights, without a zone: a day is a name here."""
+    """Return the midnights without a zone: a day is a name here."""
     today = answer.as_of.astimezone(ZoneInfo(answer.time_zone)).date()
     first, last = answer.query.start, min(answer.query.end, today)
     return [datetime.combine(first + timedelta(days=n), time()) for n in range((last - first).days + 1)]

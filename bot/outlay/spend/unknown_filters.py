@@ -1,6 +1,6 @@
-"""Whether what a question is narrowed to is there at all: "$0" for a misspelled name would be a silent guess.
+"""Filters that match nothing in the books, reported so that a misspelled name is not answered with $0.
 
-Asked only where nothing was found. Names are those of the workspace's own keys, models and connections.
+Checked only where nothing was found. Names are those of the workspace's own keys, models and connections.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,11 @@ from outlay.spend.planner import KEYED
 from outlay.spend.query import REQUESTED
 
 NEAR = 0.6
-NAMES_MAX = 20_000  # compared with a misspelled one
+NAMES_MAX = 20_000  # at most so many are compared with a misspelled one
 
 
 async def unknown(session: AsyncSession, workspace_id: str, filters: Sequence[tuple[str, str]]) -> tuple[Unknown, ...]:
-    """The filters that nothing in the books can pass, each with the nearest name that something has, or ""."""
+    """Return the filters that nothing in the books can pass, each with the nearest existing name, or ""."""
     if not filters:
         return ()
     names = await names_of(session, workspace_id, with_keys=any(name in KEYED for name, _ in filters))
@@ -35,7 +35,7 @@ async def unknown(session: AsyncSession, workspace_id: str, filters: Sequence[tu
 
 
 async def _there(session: AsyncSession, names: Names, dimension: str, pattern: str) -> list[str] | None:
-    """The names that there are; None if one of them passes."""
+    """Return the existing names; None if one of them passes."""
     if dimension == "model":
         models = await _models(session, names)
         passing = any(passes(dimension, pattern, None, UNATTRIBUTED, name) for name in models)
@@ -58,7 +58,7 @@ def _values(names: Names, dimension: str) -> list[str]:
 
 
 async def _models(session: AsyncSession, names: Names) -> list[str]:
-    """What ledgers called the models of this workspace; the table of models is everybody's."""
+    """Return the ledgers' names of this workspace's models; the table of models is shared by all workspaces."""
     return await _distinct(session, names, "SELECT DISTINCT m.name FROM series s JOIN model m ON m.id = s.model_id")
 
 
@@ -73,7 +73,7 @@ async def _distinct(session: AsyncSession, names: Names, select: str) -> list[st
 
 
 def _nearest(pattern: str, names: Iterable[str]) -> str:
-    """The name most like a pattern, as it is spelled; model names also by what stands behind the maker."""
+    """Return the name most like a pattern, as it is spelled, or ""; models also match without their maker."""
     wanted = pattern.lower().replace("*", "")
     spelled: dict[str, str] = {}
     for name in list(names)[:NAMES_MAX]:

@@ -1,1 +1,1 @@
-"""What the terminal shows: text for people, JSON and CSV for programs."""
+"""Terminal output: text for people, JSON and CSV for programs."""

@@ -1,4 +1,4 @@
-"""Standard output, and nothing on it but what was asked for; progress goes to stderr, where a person watches it."""
+"""Standard output, which holds nothing but the requested result; progress goes to stderr."""
 
 import csv
 import json
@@ -14,23 +14,23 @@ CLEAR_LINE = "\r\x1b[2K"
 
 
 def line(text: str) -> None:
-    """One line."""
+    """Write one line."""
     sys.stdout.write(text + "\n")
 
 
 def document(data: Any) -> None:
-    """One JSON document."""
+    """Write one JSON document."""
     json.dump(data, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
 
 
 def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    """CSV with a header. A cell that a spreadsheet would take for a formula is quoted into plain text."""
+    """Write CSV with a header; a cell that a spreadsheet would take for a formula is made plain text."""
     sys.stdout.write(csv_of(columns, rows))
 
 
 async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]]) -> None:
-    """`table`, of rows that come in one by one and are never all in memory."""
+    """Write CSV like `table`, from rows that arrive one by one and are never all in memory."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     async for row in rows:
@@ -38,7 +38,7 @@ async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, 
 
 
 async def stream_array(items: AsyncIterable[Any]) -> None:
-    """One JSON array, an item a line, of items that come in one by one."""
+    """Write one JSON array, one item a line, from items that arrive one by one."""
     before = "[\n"
     async for item in items:
         sys.stdout.write(before + json.dumps(item, ensure_ascii=False))
@@ -47,18 +47,18 @@ async def stream_array(items: AsyncIterable[Any]) -> None:
 
 
 def progress(text: str) -> None:
-    """What is being done right now; overwritten by the next. Silent where nobody watches."""
+    """Show on stderr what is being done; the next call overwrites it. Does nothing if stderr is not a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(CLEAR_LINE + text[:100])
         sys.stderr.flush()
 
 
 def progress_done() -> None:
-    """Clears the line of `progress`."""
+    """Clear the line of `progress`."""
     if sys.stderr.isatty():
         sys.stderr.write(CLEAR_LINE)
 
 
 def console() -> Console:
-    """For tables. Plain text where the output is not a terminal, as wide as it needs to be."""
+    """Return the console for tables: plain text, 140 columns wide, if the output is not a terminal."""
     return Console() if sys.stdout.isatty() else Console(width=140, color_system=None, force_terminal=False)

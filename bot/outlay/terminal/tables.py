@@ -1,4 +1,4 @@
-"""What people read in the terminal. The words are those of Slack; only the table is another."""
+"""Text for people in the terminal. The wording is that of Slack; only the table differs."""
 
 import html
 import re
@@ -42,7 +42,7 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
 
 
 def spend(answer: Answer) -> None:
-    """The answer to a question."""
+    """Print the answer to a question."""
     if not answer.fresh_until:
         terminal_output.line(
             "Nothing is connected yet: outlay connect openrouter --name main --secret-stdin, then outlay poll"
@@ -67,7 +67,7 @@ def spend(answer: Answer) -> None:
 
 
 def readable(mrkdwn: str) -> str:
-    """What Slack would show, without its marks, and with the command as it is called here."""
+    """Convert mrkdwn to what Slack would show, without its marks, and with commands as the terminal calls them."""
     plain = html.unescape(_SLACK_TOKEN.sub(r"\1", mrkdwn)).replace("\u2060", "")
     return _SLACK_COMMAND.sub(r"«outlay spend \1»", plain)
 
@@ -114,7 +114,7 @@ def _footing(answer: Answer) -> list[str]:
 
 
 def closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
-    """What a closed month came to, as of its close: the most of each kind."""
+    """Print the totals of a closed month as of its close: the biggest of each kind."""
     if not rows:
         return
     table = _table("By", "Who or what", "USD", right=("USD",))
@@ -129,7 +129,7 @@ def closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
 
 
 def connections(views: Sequence[ConnectionView]) -> None:
-    """What is connected."""
+    """Print the connections."""
     if not views:
         terminal_output.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin")
         return
@@ -147,7 +147,7 @@ def connections(views: Sequence[ConnectionView]) -> None:
 
 
 def captures(found: Sequence[Captures]) -> None:
-    """How much of the bill behind each gateway the gateway saw."""
+    """Print which share of the bill behind each gateway the gateway saw."""
     if not found:
         terminal_output.line("No connection attributes: outlay connect LEDGER --name NAME --set role=attribution")
         return
@@ -168,7 +168,7 @@ def captures(found: Sequence[Captures]) -> None:
 
 
 def polls(results: Sequence[PollResult]) -> None:
-    """What a poll did."""
+    """Print the results of a poll."""
     terminal_output.progress_done()
     if not results:
         terminal_output.line("Nothing to poll: outlay connect openrouter --name main --secret-stdin")
@@ -181,7 +181,7 @@ def polls(results: Sequence[PollResult]) -> None:
 
 
 def owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
-    """Who answers for which keys."""
+    """Print the owners and their keys."""
     table = _table("Who", "Kind", "Keys")
     for owner, keys in found:
         table.add_row(
@@ -191,7 +191,7 @@ def owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
 
 
 def checks(found: Sequence[Check]) -> None:
-    """What the doctor says: one line each, and how to mend it."""
+    """Print the doctor's checks, one line each, and how to fix those that failed."""
     for check in found:
         terminal_output.line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
         if not check.ok and check.mend:
@@ -199,7 +199,7 @@ def checks(found: Sequence[Check]) -> None:
 
 
 def plugins(found: Sequence[Found]) -> None:
-    """What is loaded, and what failed."""
+    """Print which plugins are loaded, and which failed."""
     table = _table("Plugin", "Kind", "Version", "From", "State")
     for one in found:
         table.add_row(one.slug, one.kind or "", one.version, one.source, "loaded" if one.ok else Text(one.error or ""))

@@ -1,4 +1,4 @@
-"""Secrets at rest. `open_vault` gives a Vault that seals, opens and fingerprints; nothing else here is needed."""
+"""Encryption of secrets at rest. `open_vault` returns a Vault, which seals, opens and fingerprints."""
 
 from outlay.vault.errors import VaultError
 from outlay.vault.key_setup import open_vault

@@ -1,6 +1,6 @@
-"""Data keys in memory, for minutes: so that a poll a minute does not ask the key service each time.
+"""Cache of unwrapped data keys in memory, so that a poll each minute does not call the key service each time.
 
-They are never on disk, at most MAX_HELD of them, and each is let go HELD_SECONDS after it was unwrapped, used or not: a
+They are never on disk, at most MAX_HELD of them, and each expires HELD_SECONDS after it was unwrapped, used or not: a
 key that was disabled at the service stops working here within that time. A changed byte or another context is another
 entry, so it is always the service that refuses it.
 """
@@ -20,12 +20,12 @@ _Place = tuple[bytes, str]
 
 
 class HeldKeys:
-    """A key whose data keys are held for a while after it gave them."""
+    """KeyWrapper that caches the data keys of another one."""
 
     def __init__(self, inner: KeyWrapper, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
-        self._held: OrderedDict[_Place, tuple[float, bytes]] = OrderedDict()  # until when; the least used first
+        self._held: OrderedDict[_Place, tuple[float, bytes]] = OrderedDict()  # (expiry, key), least recent first
 
     def __repr__(self) -> str:
         return f"HeldKeys({self._inner!r}, {len(self._held)} held)"
@@ -35,7 +35,7 @@ class HeldKeys:
         return self._inner.id
 
     async def wrap(self, data_key: bytes, context: Mapping[str, str]) -> bytes:
-        """Wrapped, and proven to open again before anything depends on it: what may not be decrypted is not stored."""
+        """Wrap the data key, and check that it unwraps again, so that nothing is stored that cannot be opened."""
         wrapped = await self._inner.wrap(data_key, context)
         if not hmac.compare_digest(await self._inner.unwrap(wrapped, context), data_key):
             raise VaultError(f"the key {self.id} does not give back what it wrapped; nothing was stored")

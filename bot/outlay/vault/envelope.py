@@ -1,9 +1,9 @@
-"""What is stored of a secret: one line of ASCII that says how to open it, except with which key.
+"""Stored form of a secret: one line of ASCII with everything needed to open it except the key.
 
     outlay$1$local:5d1e88a07c2b4f19$WRAPPED$NONCE$CIPHERTEXT
 
-Product, version, the id of the key-encryption key, then three values in urlsafe base64 without padding. There is
-exactly one spelling of each sealed secret; everything else is refused before any key is touched.
+Product, version, the id of the key-encryption key, then three values in urlsafe base64 without padding. Each sealed
+secret has exactly one spelling; everything else is refused before any key is used.
 """
 
 import base64
@@ -21,7 +21,7 @@ _BLOB = re.compile(rf"outlay\$([0-9]{{1,4}})\$({_KEY_ID})\$({_B64})\$({_B64})\$(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The parts of a stored secret."""
+    """Parts of a stored secret."""
 
     key_id: str
     wrapped_key: bytes
@@ -30,7 +30,7 @@ class Sealed:
 
 
 def spell(sealed: Sealed) -> bytes:
-    """The line that is stored. Raises VaultError for a key id that the line cannot hold."""
+    """Encode to the stored line. Raises VaultError for a key id that the line cannot hold."""
     if not re.fullmatch(_KEY_ID, sealed.key_id, re.ASCII):
         raise VaultError("a key-encryption key has an id that cannot be stored")
     values = (sealed.wrapped_key, sealed.nonce, sealed.ciphertext)
@@ -38,7 +38,7 @@ def spell(sealed: Sealed) -> bytes:
 
 
 def parse(blob: bytes) -> Sealed:
-    """The parts of a stored line. Raises VaultError for anything that `spell` would not have written."""
+    """Decode a stored line. Raises VaultError for anything that `spell` would not have written."""
     if len(blob) > MAX_BLOB_BYTES:
         raise VaultError(DAMAGED)
     match = _BLOB.fullmatch(blob.decode("latin-1"))
@@ -60,6 +60,6 @@ def _decode(text: str) -> bytes:
         value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise VaultError(DAMAGED) from None
-    if _encode(value) != text:  # base64 has spare bits at its end; a flip there is a change too
+    if _encode(value) != text:  # spare bits at the end of base64: a flip there is a change too
         raise VaultError(DAMAGED)
     return value

@@ -1,4 +1,4 @@
-"""The one thing that can go wrong with a secret, said in words that name the way out and never the secret."""
+"""Errors of the vault. Their texts say what to do and never contain the secret."""
 
 DAMAGED = "this stored secret is damaged or belongs to another place; connect again with its credential"
 
@@ -8,4 +8,4 @@ class VaultError(Exception):
 
 
 class VaultUnavailable(VaultError):
-    """The key service does not answer now. It passes by itself: whoever needs the secret waits and tries again."""
+    """The key service does not answer now. It is temporary, so the caller waits and tries again."""

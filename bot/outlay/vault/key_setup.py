@@ -1,8 +1,8 @@
-"""Where the keys come from: a key service, and a master key of the environment, of a file, or made on first start.
+"""Setup of the vault's keys: from a key service, the environment, a key file, or generated on first start.
 
 A key file is only as secret as its mode, so one that other people may read is refused. The file of the first start
-appears at once and complete: it is written under another name and then linked, which the system does for exactly one
-of several processes; the others take the winner's key.
+appears at once and complete: it is written under another name and then linked, which the system does for exactly one of
+several processes; the others take the winner's key.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ from outlay.vault.vault import OnSecret, Vault
 KEY_FILE_NAME = "master.key"
 MAX_KEY_FILE_BYTES = 2048
 MAX_KEYS = 8
-LOCAL = "local"  # in OUTLAY_KMS_KEY: the place of the master key among the others
-FIXED = b"outlay"  # where no master key is at hand, fingerprints are keyed with what everybody may know
+LOCAL = "local"  # in OUTLAY_KMS_KEY: the master key's position among the others
+FIXED = b"outlay"  # without a master key, fingerprints are keyed with this public value
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 @dataclass(frozen=True, slots=True)
 class _Local:
-    """The master key and those before it. `file`: where they are, if they are in one."""
+    """Master key and its predecessors. `file`: the file that they are in, if any."""
 
     ring: Ring
     first: bytes
@@ -51,10 +51,10 @@ def open_vault(
     on_secret: OnSecret | None = None,
     clock: Clock | None = None,
 ) -> Vault:
-    """The vault under the keys of `kms_uris`, with the master key behind them if there is one; else under that alone.
+    """Open the vault under the keys of `kms_uris`, then the master key if there is one; else under that alone.
 
-    Makes a master key in the data directory if there is nothing else. Raises VaultError, one line, when a key that was
-    asked for cannot be had; no key service is asked yet.
+    Generates a master key in the data directory if there is no key at all. Raises VaultError, one line, if a configured
+    key is not available; no key service is called yet.
     """
     services = key_services(kms_uris) if kms_uris else (None,)
     made = data_dir / KEY_FILE_NAME
@@ -74,7 +74,7 @@ def open_vault(
 
 
 def key_services(text: str) -> tuple[KmsAddress | None, ...]:
-    """What OUTLAY_KMS_KEY names, in its order; None stands for `local`. Raises VaultError."""
+    """Parse OUTLAY_KMS_KEY to key addresses in order; None stands for `local`. Raises VaultError."""
     found = tuple(None if part.strip() == LOCAL else parse(part) for part in text.split(","))
     if len(found) > MAX_KEYS:
         raise VaultError(f"names more than {MAX_KEYS} keys; take those away that nothing is under any more")
@@ -108,7 +108,10 @@ def _open_local(
 
 
 def decode_keys(lines: Sequence[str], on_secret: OnSecret | None = None) -> list[bytes]:
-    """The keys in these lines: the first seals, the others still open. Raises VaultError, which never quotes one."""
+    """Decode the keys of these lines: the first seals, the others still open.
+
+    Raises VaultError, which never quotes a key.
+    """
     if len(lines) > MAX_KEYS:
         raise VaultError(f"more than {MAX_KEYS} keys; take the oldest away")
     keys = [decode_key(line) for line in lines] or [decode_key("")]
@@ -121,12 +124,12 @@ def decode_keys(lines: Sequence[str], on_secret: OnSecret | None = None) -> list
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines of a key file that are keys: a `#` begins a remark."""
+    """Return the lines of a key file that are keys; `#` begins a comment."""
     return [line for part in text.splitlines() if (line := part.partition("#")[0].strip())]
 
 
 def add_key(path: Path, *, remark: str) -> None:
-    """Puts a fresh key before the others of a key file, at once and completely. Raises VaultError."""
+    """Put a fresh key before the others in a key file, atomically. Raises VaultError."""
     before = read_key_file(path)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
@@ -146,7 +149,7 @@ def add_key(path: Path, *, remark: str) -> None:
 
 
 def read_key_file(path: Path) -> str:
-    """What a key file holds. Raises VaultError if it is missing, not a file, or readable by others."""
+    """Read a key file. Raises VaultError if it is missing, not a file, or readable by others."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # never hangs on a pipe
     except FileNotFoundError:
@@ -163,14 +166,14 @@ def read_key_file(path: Path) -> str:
 def _refuse_if_open_to_others(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise VaultError(f"the key file {path} is not a file")
-    # A secret that an orchestrator mounts belongs to root and is lent to our group: that reading is meant.
+    # A secret that an orchestrator mounts belongs to root and is group-readable for us on purpose.
     forbidden = 0o077 if status.st_uid == os.geteuid() else 0o037
     if status.st_mode & forbidden:
         raise VaultError(f"the key file {path} is open to others; run: chmod 600 {shlex.quote(str(path))}")
 
 
 def _first_start(path: Path) -> None:
-    """Sees to it that there is a key in the data directory."""
+    """Make sure that there is a key file in the data directory."""
     if not os.path.lexists(path):
         try:
             _make_key_file(path)
@@ -184,7 +187,7 @@ def _first_start(path: Path) -> None:
 
 
 def _make_key_file(path: Path) -> None:
-    """Makes the file unless another process was first; either way it is there, complete, when this returns."""
+    """Create the file unless another process was first; either way it is there, complete, when this returns."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -202,7 +205,7 @@ def _make_key_file(path: Path) -> None:
 
 
 def _sync_directory(path: Path) -> None:
-    """The name must survive a power cut as well as the bytes: a lost key is every secret lost."""
+    """Flush the directory entry: the name has to survive a power cut as well as the bytes, or all secrets are lost."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""The keys that are at hand: one seals, all of them open. So a key can be changed while what it sealed is still there.
+"""Keyrings: the first key seals, all of them open, so that a key can be replaced while secrets under it still exist.
 
-A key file is read again as soon as it changes, so that a bot which runs knows a new key before it meets what the new
-key has sealed.
+A key file is read again as soon as it changes, so that a running bot knows a new key before it meets a secret sealed
+under it.
 """
 
 import os
@@ -13,15 +13,15 @@ from outlay.vault.key_wrapper import KeyWrapper
 
 
 class Ring(Protocol):
-    """Keys by id; the first seals."""
+    """Available keys; the first one seals."""
 
     def at_hand(self) -> Sequence[KeyWrapper]:
-        """All keys at hand, at least one. Raises VaultError if they cannot be had."""
+        """Return all available keys, at least one. Raises VaultError if they cannot be read."""
         ...
 
 
 class FixedRing:
-    """Keys that stay as they are for as long as the process lives."""
+    """Keyring that never changes."""
 
     def __init__(self, keys: Sequence[KeyWrapper]) -> None:
         self._keys = tuple(keys)
@@ -31,7 +31,7 @@ class FixedRing:
 
 
 class FileRing:
-    """The keys of a file, read anew when the file is another or has another time."""
+    """Keyring of a file, read again when its inode, size or modification time changes."""
 
     def __init__(self, path: Path, read: Callable[[], Sequence[KeyWrapper]]) -> None:
         self._path = path
@@ -49,12 +49,12 @@ class FileRing:
         try:
             found = os.stat(self._path)
         except OSError:
-            return None  # it was there at the start: what was read from it still holds
+            return None  # the file is gone: the keys that were read from it stay valid
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class JoinedRing:
-    """Several rings as one: the first key of the first seals."""
+    """Several keyrings as one: the first key of the first seals."""
 
     def __init__(self, rings: Sequence[Ring]) -> None:
         self._rings = tuple(rings)
@@ -64,5 +64,5 @@ class JoinedRing:
 
 
 def find(ring: Ring, key_id: str) -> KeyWrapper | None:
-    """The key with this id, if it is at hand."""
+    """Return the key with this id, or None."""
     return next((key for key in ring.at_hand() if key.id == key_id), None)

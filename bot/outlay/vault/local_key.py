@@ -1,7 +1,7 @@
-"""The local backend: one master key of 32 bytes, from which everything else is derived.
+"""Local key backend: one master key of 32 bytes, from which everything else is derived.
 
-The master key itself encrypts nothing. HKDF makes three values of it that say nothing about one another: the key that
-wraps data keys, the key of the fingerprints, and the key's public id.
+The master key itself encrypts nothing. HKDF derives three values from it that reveal nothing about one another: the key
+that wraps data keys, the key of the fingerprints, and the key's public id.
 """
 
 import base64
@@ -27,12 +27,12 @@ KEY_WANTED = f"the urlsafe base64 of {MASTER_KEY_BYTES} bytes (`outlay vault new
 
 
 def new_key() -> str:
-    """A fresh master key, spelled as the settings want it."""
+    """Generate a master key, encoded as the settings expect it."""
     return base64.urlsafe_b64encode(os.urandom(MASTER_KEY_BYTES)).decode()
 
 
 def decode_key(text: str) -> bytes:
-    """The 32 bytes of a spelled master key; padding is optional. Raises VaultError, which never quotes the text."""
+    """Decode a master key to its 32 bytes; padding is optional. Raises VaultError, which never quotes the text."""
     spelled = text.strip().rstrip("=")
     if not _SPELLING.fullmatch(text.strip()):
         raise VaultError(f"a master key is {KEY_WANTED}; this is something else")
@@ -46,14 +46,14 @@ def decode_key(text: str) -> bytes:
 
 
 def derive(master_key: bytes, purpose: str, length_bytes: int = 32) -> bytes:
-    """A value of its own for each purpose."""
+    """Derive an independent value for each purpose."""
     return HKDF(algorithm=SHA256(), length=length_bytes, salt=None, info=f"outlay {purpose} v1".encode()).derive(
         master_key
     )
 
 
 class LocalKey:
-    """Wraps data keys with a key derived from the master key: AES-256-GCM, the context as associated data."""
+    """KeyWrapper with a key derived from the master key: AES-256-GCM, the context as associated data."""
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != MASTER_KEY_BYTES:
@@ -80,5 +80,5 @@ class LocalKey:
 
 
 def _spell(context: Mapping[str, str]) -> bytes:
-    """One spelling for one context, whatever the order or the characters of its parts."""
+    """Encode a context in one way only, whatever the order or the characters of its parts."""
     return json.dumps(sorted(context.items())).encode()

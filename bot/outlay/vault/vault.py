@@ -1,7 +1,7 @@
-"""Envelope encryption: a secret is sealed with a data key made for it alone, and that key is wrapped by another.
+"""Envelope encryption: each secret is encrypted with a data key of its own, and that key is wrapped by another key.
 
-What is sealed is bound to its place. The workspace, the owner and the field are associated data of both encryptions,
-so a row that is copied to another tenant, connection or field does not open there.
+A sealed secret is bound to its location: the workspace, the owner and the field are associated data of both
+encryptions, so a row that is copied to another tenant, connection or field does not open there.
 """
 
 import hashlib
@@ -25,15 +25,16 @@ DATA_KEY_BYTES = 32
 NONCE_BYTES = 12
 MAX_SECRET_BYTES = 64 * 1024
 SHOWN_CHARACTERS = 4
-SHOWN_FROM_CHARACTERS = 20  # below this, four characters would be too large a part of the secret
+SHOWN_FROM_CHARACTERS = 20  # below this, four characters would reveal too large a part of the secret
 
 OnSecret = Callable[[str], None]
 
 
 class Vault:
-    """Seals and opens secrets. `source` says in words where the keys come from, `key_file` in which file they are.
+    """Seals and opens secrets.
 
-    `on_secret` is told each secret that passes, so that the log can be kept clear of it.
+    `source` says in words where the keys come from, `key_file` in which file they are. `on_secret` is called with each
+    secret that passes, so that the log can redact it.
     """
 
     def __init__(
@@ -56,16 +57,16 @@ class Vault:
 
     @property
     def key_id(self) -> str:
-        """Under which key this vault seals."""
+        """Return the id of the key that seals."""
         return self._ring.at_hand()[0].id
 
     @property
     def key_ids(self) -> tuple[str, ...]:
-        """All keys at hand, the one that seals first."""
+        """Return the ids of all available keys, the one that seals first."""
         return tuple(key.id for key in self._ring.at_hand())
 
     async def seal(self, workspace_id: str, owner_id: str, field: str, secret: SecretStr | str) -> bytes:
-        """The secret, encrypted for this one place. Sealing twice gives two different blobs."""
+        """Encrypt the secret for this location. Sealing twice gives two different blobs."""
         text = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
         plain = _encode(text)
         self._tell(text)
@@ -76,7 +77,10 @@ class Vault:
         return spell(Sealed(wrapper.id, await wrapper.wrap(data_key, context), nonce, ciphertext))
 
     async def open(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> SecretStr:
-        """The secret again. Raises VaultError, with the way out in its text, for any other place, key or byte."""
+        """Decrypt the secret.
+
+        Raises VaultError, with what to do in its text, for another location, an unknown key or a changed byte.
+        """
         sealed = parse(blob)
         context = _context(workspace_id, owner_id, field)
         data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
@@ -88,9 +92,9 @@ class Vault:
         return SecretStr(text)
 
     async def rewrap(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> bytes | None:
-        """The same secret with its data key wrapped by the key that seals now; None if it is already.
+        """Wrap the secret's data key with the key that seals now; None if it already is.
 
-        The secret itself is not opened. Raises VaultError as `open` does.
+        The secret itself is not decrypted. Raises VaultError as `open` does.
         """
         sealed, wrapper = parse(blob), self._ring.at_hand()[0]
         if sealed.key_id == wrapper.id:
@@ -100,7 +104,7 @@ class Vault:
         return spell(replace(sealed, key_id=wrapper.id, wrapped_key=await wrapper.wrap(data_key, context)))
 
     async def prove(self) -> None:
-        """Wraps and unwraps a data key of nobody, each time anew, with the key that seals. Raises VaultError."""
+        """Check that the sealing key wraps and unwraps a random data key. Raises VaultError."""
         context, data_key = _context("outlay", "doctor", os.urandom(8).hex()), os.urandom(DATA_KEY_BYTES)
         wrapper = self._ring.at_hand()[0]
         if await wrapper.unwrap(await wrapper.wrap(data_key, context), context) != data_key:
@@ -119,13 +123,16 @@ class Vault:
     async def move(
         self, blob: bytes, owner_id: str, field: str, *, from_workspace_id: str, to_workspace_id: str
     ) -> bytes:
-        """The same secret sealed for another workspace: how the first install adopts what `local` holds."""
+        """Seal the secret for another workspace: the first installation adopts what `local` holds."""
         return await self.seal(
             to_workspace_id, owner_id, field, await self.open(from_workspace_id, owner_id, field, blob)
         )
 
     def fingerprint(self, secret: str) -> str:
-        """What people are shown instead of a secret: `…c3f9 (5d1e-88a0)`. Without the master key it tells no more."""
+        """Return what people see instead of a secret: `…c3f9 (5d1e-88a0)`.
+
+        Without the master key it reveals no more than those last characters.
+        """
         digest = hmac.digest(self._fingerprint_key, _encode(secret), hashlib.sha256).hex()
         mark = f"({digest[:4]}-{digest[4:8]})"
         tail = secret[-SHOWN_CHARACTERS:]
@@ -138,12 +145,12 @@ class Vault:
 
 
 def key_id_of(blob: bytes) -> str:
-    """Under which key-encryption key a blob was sealed. Needs no key."""
+    """Return the id of the key-encryption key of a blob. Needs no key."""
     return parse(blob).key_id
 
 
 def _context(workspace_id: str, owner_id: str, field: str) -> dict[str, str]:
-    """The place of a secret. A KMS logs it, so it holds ids and never a name or a secret."""
+    """Return the location of a secret. A KMS logs it, so it holds ids and never a name or a secret."""
     context = {"workspace": workspace_id, "owner": owner_id, "field": field}
     if not all(context.values()):
         raise VaultError("a secret needs a workspace, an owner and a field to belong to")
@@ -151,14 +158,14 @@ def _context(workspace_id: str, owner_id: str, field: str) -> dict[str, str]:
 
 
 def _associated(context: dict[str, str]) -> bytes:
-    """version | workspace | owner | field, spelled so that no two places look alike whatever their ids hold."""
+    """Encode version, workspace, owner and field, so that no two locations look alike whatever their ids contain."""
     return json.dumps([VERSION, context["workspace"], context["owner"], context["field"]]).encode()
 
 
 def _encode(secret: str) -> bytes:
     try:
         plain = secret.encode()
-    except UnicodeEncodeError:  # its own text and arguments would carry the secret on
+    except UnicodeEncodeError:  # the error's own text and arguments contain the secret
         raise VaultError("this secret holds characters that are not text; copy it again") from None
     if not plain:
         raise VaultError("an empty secret cannot be stored; paste the credential")

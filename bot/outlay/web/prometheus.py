@@ -1,4 +1,4 @@
-"""Gauges in the text format that Prometheus reads: a line of help, a line of type, a line for each value."""
+"""Prometheus text format: a line of help, a line of type, and one line for each value of a gauge."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ PREFIX = "outlay_"
 
 
 def written(gauges: Iterable[Gauge]) -> str:
-    """The whole page."""
+    """Format the gauges as the page that Prometheus reads."""
     lines: list[str] = []
     for gauge in gauges:
         name = PREFIX + gauge.name

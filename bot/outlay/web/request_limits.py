@@ -1,8 +1,7 @@
-"""What every request meets first: bodies are bounded before they are read, strangers may knock only so often, and each
-answer says that it is nobody's to frame, guess at or keep.
+"""ASGI middleware for every request: body size limit, rate limit for unsigned requests, and security headers.
 
-What is under a `signed` path looks after itself: a request with a good signature is never counted against anybody,
-since all of Slack may come from one proxy's address.
+Paths under `signed` do their own rate limiting: a request with a good signature is never counted against an address,
+because all of Slack may come from one proxy's address.
 """
 
 import time
@@ -14,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from outlay.core.rate_limiter import Quota
 
-BODY_BYTES_MAX = 1024 * 1024  # no route takes more; those that read a body without a length count along
+BODY_BYTES_MAX = 1024 * 1024  # no route takes more; routes that accept a body without a length count its bytes
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -25,7 +24,7 @@ HEADERS = {
 
 
 class Gate:
-    """Around the whole app. `monotonic` gives seconds."""
+    """Middleware around the whole app. `monotonic` returns seconds."""
 
     def __init__(
         self,
@@ -58,7 +57,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
         length = headers.get("content-length", "0")
-        closing = {"Connection": "close"}  # what of the body is still on its way is not waited for
+        closing = {"Connection": "close"}  # do not wait for the rest of the body
         if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > BODY_BYTES_MAX:
             return PlainTextResponse("too long\n", 413, headers=closing)
         if not scope["path"].startswith(self._signed):

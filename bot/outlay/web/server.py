@@ -1,5 +1,4 @@
-"""The bot's own small HTTP server: health and metrics for whoever watches it, where other sides say something by
-themselves, and in HTTP mode the route that Slack posts to."""
+"""HTTP server of the bot: health, metrics and incoming webhooks; in HTTP mode the route that Slack posts to."""
 
 import asyncio
 import socket
@@ -19,7 +18,7 @@ from outlay.web.prometheus import CONTENT_TYPE, written
 from outlay.web.request_limits import Gate
 
 GOODBYE_SECONDS = 5
-MAX_CONNECTIONS = 500  # at once; more are told to come again
+MAX_CONNECTIONS = 500  # at once; more get status 503
 MAX_HEAD_BYTES = 32 * 1024
 BACKLOG = 128
 Health = Callable[[], Awaitable[dict[str, object]]]
@@ -34,10 +33,9 @@ def web_app(
     metrics: Metrics | None = None,
     pages: Iterable[tuple[str, Endpoint]] = (),
 ) -> Gate:
-    """`/healthz`, `/metrics`, webhooks for `hear`, where Slack posts to in HTTP mode, and pages to look at, all behind
-    the gate.
+    """Build the app: health, metrics, webhooks for `hear`, Slack's route in HTTP mode, and `pages`.
 
-    503 of the first says that something a person should see to is wrong.
+    All of it is behind the gate. `/healthz` answers 503 if something is wrong that a person should look at.
     """
 
     async def healthz(_: Request) -> Response:
@@ -56,7 +54,7 @@ def web_app(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: who runs the loop stops it."""
+    """uvicorn without its signal handlers: the owner of the event loop stops it."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -65,12 +63,12 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def listening(app: ASGIApp, port: int, host: str) -> AsyncIterator[int]:
-    """Serves while the block lasts, and gives the port (0 took any free one). Raises OSError if it is taken."""
+    """Serve inside the `async with` block; yield the port (0 took any free one). Raises OSError if it is taken."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen(BACKLOG)  # here and now: whoever comes before uvicorn is up waits for it
+        listener.listen(BACKLOG)  # now, so that clients that connect before uvicorn is up wait in the backlog
     except OSError:
         listener.close()
         raise

@@ -1,6 +1,6 @@
-"""Where other sides say something by themselves: `POST /hooks/CONNECTION`, for anybody who signs as that side does.
+"""Incoming webhooks: `POST /hooks/CONNECTION`, signed as the connection's plugin requires.
 
-A stranger learns nothing: every refusal is a status without a word. Why it was refused, the log says.
+A refusal is a bare status, so that a stranger learns nothing; the log has the reason.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ ROOT = "/hooks/"
 PATH = ROOT + "{connection}"
 BODY_BYTES_MAX = 1024 * 1024
 AT_ONCE = 8
-READ_SECONDS = 5.0  # whoever sends slower than that is nobody who means it
+READ_SECONDS = 5.0  # for the whole body; a slower sender is not legitimate
 _CONNECTION = re.compile(r"(?:con_)?([0-9]{1,9})")
 _TOLD = frozenset({400, 401, 413})
 log = logging.getLogger("outlay.web")
@@ -27,8 +27,11 @@ Hear = Callable[[int, Mapping[str, str], bytes], Awaitable[object]]
 
 
 def route(hear: Hear) -> Route:
-    """What to serve. `hear` takes the connection's number, the headers and the raw body; it raises a PluginError for
-    what is not signed, too old, or not for anybody here."""
+    """Build the webhook route.
+
+    `hear` takes the connection's number, the headers and the raw body. It raises a PluginError for a body that is
+    unsigned, too old, or not for any connection here.
+    """
     places = asyncio.Semaphore(AT_ONCE)
 
     async def receive(request: Request) -> Response:
@@ -55,7 +58,7 @@ def route(hear: Hear) -> Route:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The raw body; None if it is too long, or takes too long."""
+    """Read the raw body; None if it is too long or takes too long."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:12]) > BODY_BYTES_MAX:
         return None

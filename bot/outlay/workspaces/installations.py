@@ -1,6 +1,6 @@
-"""Workspaces that come and go: the token of each, and installations that are under way.
+"""Installations of the app: the token of each workspace, and installations in progress.
 
-Tokens come in sealed and go out sealed; who opens them is `outlay.slack.installation`.
+Tokens come in sealed and go out sealed; `outlay.slack.installation` opens them.
 """
 
 import hashlib
@@ -15,14 +15,14 @@ from outlay.database.engine import execute
 from outlay.database.tables import Connection, Outbox, Secret, Workspace
 from outlay.workspaces.tables import Installation, OauthState
 
-OWNER, FIELD = "slack", "bot_token"  # the place that a token is sealed for, with its workspace
+OWNER, FIELD = "slack", "bot_token"  # what a token is sealed for, besides its workspace
 STATE_LIFE = timedelta(minutes=10)
-MAX_STATES = 10_000  # begun and not finished; whoever begins one more pushes the oldest out
+MAX_STATES = 10_000  # begun and not finished; one more deletes the oldest
 SLACK_LANE = 0
 
 
 async def keep(session: AsyncSession, installation: Installation) -> None:
-    """Keeps what an installation gave, instead of what an earlier one had given."""
+    """Store an installation, replacing an earlier one of the same workspace."""
     known = await session.get(Installation, installation.workspace_id)
     if known is not None:
         await session.delete(known)
@@ -31,20 +31,20 @@ async def keep(session: AsyncSession, installation: Installation) -> None:
 
 
 async def found(session: AsyncSession, workspace_id: str) -> Installation | None:
-    """The installation of a workspace that has not removed the app."""
+    """Return the installation of a workspace; None if it has not installed the app, or has removed it."""
     return await session.get(Installation, workspace_id)
 
 
 async def every(session: AsyncSession) -> list[tuple[Workspace, Installation]]:
-    """All of them with their workspaces, by id."""
+    """Return all workspaces with their installations, by workspace id."""
     statement = select(Workspace, Installation).join(Installation).order_by(col(Workspace.id))
     return [(workspace, installation) for workspace, installation in await session.exec(statement)]
 
 
 async def leave(session: AsyncSession, workspace_id: str, now: datetime, *, credentials_too: bool) -> bool:
-    """The workspace is polled no more, told nothing more, and its token is gone. The books stay.
+    """Stop polling and messaging a workspace, and delete its token. The books stay.
 
-    `credentials_too`: its ledgers and sinks are disconnected as well. False for a workspace that nobody knows.
+    `credentials_too`: its ledgers and sinks are disconnected as well. Return False for an unknown workspace.
     """
     workspace = await session.get(Workspace, workspace_id)
     if workspace is None:
@@ -71,7 +71,7 @@ async def leave(session: AsyncSession, workspace_id: str, now: datetime, *, cred
 
 
 async def begin(session: AsyncSession, now: datetime) -> str:
-    """A fresh state: 256 bits that nobody can guess, good once and for ten minutes."""
+    """Create an OAuth state: 256 random bits, good once and for ten minutes."""
     state = secrets.token_urlsafe(32)
     at = int(now.timestamp())
     await execute(session, delete(OauthState).where(col(OauthState.expires_at) <= at))
@@ -86,7 +86,7 @@ async def begin(session: AsyncSession, now: datetime) -> str:
 
 
 async def finish(session: AsyncSession, state: str, now: datetime) -> bool:
-    """Whether this state was begun, here or on another replica, is still good, and was not used before."""
+    """Consume an OAuth state; return False unless it was begun (on any replica), is still good, and is unused."""
     gone = await execute(
         session,
         delete(OauthState).where(

@@ -1,4 +1,4 @@
-"""What a workspace, or one of its people, has chosen in Slack: small values by name."""
+"""Choices that a workspace, or one of its people, made in Slack: small values by name."""
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -7,7 +7,7 @@ from outlay.workspaces.tables import Preference
 
 
 async def read(session: AsyncSession, workspace_id: str, prefix: str = "") -> dict[str, str]:
-    """All values whose names begin with `prefix`."""
+    """Return all values whose names begin with `prefix`, by name."""
     statement = select(Preference).where(
         Preference.workspace_id == workspace_id, col(Preference.name).startswith(prefix, autoescape=True)
     )
@@ -15,7 +15,7 @@ async def read(session: AsyncSession, workspace_id: str, prefix: str = "") -> di
 
 
 async def write(session: AsyncSession, workspace_id: str, values: dict[str, str | None]) -> None:
-    """Sets values; None forgets one."""
+    """Set values; None deletes one."""
     for name, value in values.items():
         row = await session.get(Preference, (workspace_id, name))
         if value is None:

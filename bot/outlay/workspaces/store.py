@@ -1,4 +1,4 @@
-"""The tenant: a Slack team, or `local` before Slack is installed. The first install adopts what `local` holds."""
+"""Workspaces, the tenants: Slack teams, or `local` before Slack is installed, which the first install adopts."""
 
 from datetime import datetime
 
@@ -16,11 +16,11 @@ LOCAL = "local"
 
 
 class WorkspaceError(ValueError):
-    """Which workspace is meant cannot be told; the message says how to say it."""
+    """Unknown or ambiguous workspace; the message says how to name it."""
 
 
 async def chosen(session: AsyncSession, wanted: str | None) -> str:
-    """The workspace that a command acts on: the one named, else the only one, else `local`."""
+    """Return the workspace that a command acts on: the one named, else the only one, else `local`."""
     ids = list((await session.exec(select(Workspace.id))).all())
     if wanted:
         if wanted not in ids and wanted != LOCAL:
@@ -32,7 +32,7 @@ async def chosen(session: AsyncSession, wanted: str | None) -> str:
 
 
 async def others(session: AsyncSession, workspace_id: str) -> list[str]:
-    """The workspaces besides this one that have not removed the app, by id; `local` is none."""
+    """Return the other workspaces that have not removed the app, sorted by id, without `local`."""
     statement = select(Workspace.id).where(
         col(Workspace.id).not_in([LOCAL, workspace_id]), col(Workspace.removed_at).is_(None)
     )
@@ -40,7 +40,7 @@ async def others(session: AsyncSession, workspace_id: str) -> list[str]:
 
 
 async def ensure(session: AsyncSession, workspace_id: str, *, now: datetime, name: str = "") -> Workspace:
-    """The workspace's row, made if it is not there yet."""
+    """Return the workspace's row, inserting it if it is missing."""
     row = await session.get(Workspace, workspace_id)
     if row is None:
         row = Workspace(id=workspace_id, name=name, created_at=int(now.timestamp()))
@@ -59,9 +59,9 @@ async def adopt(
     url: str = "",
     take_local: bool = True,
 ) -> None:
-    """Makes a Slack team's workspace, or lets one come back that had removed the app.
+    """Create a Slack team's workspace, or restore one that had removed the app.
 
-    The first one takes over what `local` has, secrets sealed anew for it, unless it is not to `take_local`.
+    The first one takes over what `local` has, with secrets sealed again for it, unless `take_local` is False.
     """
     known = await session.get(Workspace, workspace_id)
     row = known or await ensure(session, workspace_id, now=now, name=name)

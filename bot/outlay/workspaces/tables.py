@@ -1,7 +1,7 @@
-"""What the books keep of workspaces that installed the app from a browser. See `tables` for how times are.
+"""Tables of workspaces that installed the app from a browser. See `tables` for the units of time.
 
 The bot's token is sealed by the vault like any other secret, for its workspace, the owner `slack` and the field
-`bot_token`. Of a `state`, which Slack carries from one end of an installation to the other, only a digest is kept.
+`bot_token`. Of a `state`, which Slack carries from one end of an installation to the other, only a digest is stored.
 """
 
 from sqlalchemy import BigInteger, LargeBinary
@@ -9,12 +9,12 @@ from sqlmodel import Field, SQLModel
 
 
 class Installation(SQLModel, table=True):
-    """The app in a workspace. Gone when the workspace removes it, or revokes its token."""
+    """App installed in a workspace. Deleted when the workspace removes it or revokes its token."""
 
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")
     blob: bytes = Field(sa_type=LargeBinary)
     fingerprint: str = ""
-    scopes: str = ""  # as granted, with commas between
+    scopes: str = ""  # as granted, separated by commas
     bot_id: str = ""
     bot_user_id: str = ""
     installed_by: str = ""
@@ -22,7 +22,7 @@ class Installation(SQLModel, table=True):
 
 
 class OauthState(SQLModel, table=True):
-    """An installation that was begun. Whoever deletes the row may finish it, whichever replica began it."""
+    """Installation in progress. The replica that deletes the row may finish it, whichever replica began it."""
 
     __tablename__ = "oauth_state"
     digest: str = Field(primary_key=True)

@@ -1,1 +1,1 @@
-"""The parts of the Anthropic plugin: what its answers are, how it is asked, and what becomes of each report."""
+"""Helper package of the Anthropic plugin: API client, response schemas, and a module for each report."""

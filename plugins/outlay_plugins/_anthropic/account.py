@@ -1,7 +1,7 @@
-"""The organization's keys, and whose they are. Its people are listed beside them, as seats.
+"""The organization's API keys and their owners; its members are listed beside them, as seats.
 
-Somebody may use Claude without a key, signed in at the Console or in Claude Code: that is billed to the person, and the
-person's own id stands where a key's would. An address comes from the list of members, never from a name.
+Claude can be used without a key, signed in at the Console or in Claude Code: that is billed to the person, and the
+person's own id stands where a key's would. An e-mail address comes from the list of members, never from a name.
 """
 
 from outlay.plugin import Key
@@ -15,19 +15,19 @@ NO_LONGER_USED = ("inactive", "archived", "expired")
 
 
 class Account:
-    """Who is who."""
+    """Directory of an Anthropic organization: its keys, workspaces and members."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
 
     async def keys(self) -> list[Key]:
-        """All keys, in whatever state, and a seat for each member."""
+        """Return all keys, in any status, and a seat for each member."""
         people = await self._asking.listing("/users", Listing[Person])
         places = await self._asking.listing("/workspaces", Listing[Workspace], [("include_archived", "true")])
         found = await self._asking.listing("/api_keys", Listing[ApiKey])
         emails = {person.id: person.email for person in people}
         names = {DEFAULT_WORKSPACE: DEFAULT_WORKSPACE_NAME} | {place.id: place.name for place in places}
-        keys = {key.id: _key(key, emails, names) for key in found}  # one that moved between two pages is there twice
+        keys = {key.id: _key(key, emails, names) for key in found}  # a key that moved between two pages comes twice
         seats = {person.id: Key(person.id, person.name or person.email, SEAT, email=person.email) for person in people}
         return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
 
@@ -47,14 +47,14 @@ def _key(key: ApiKey, emails: dict[str, str], names: dict[str, str]) -> Key:
 
 
 def _workspace(key: ApiKey) -> str:
-    """The workspace a key belongs to, "" for a key of the whole organization."""
+    """Return the id of the workspace that a key belongs to, "" for a key of the whole organization."""
     if key.scope is None or key.scope.type == "":
         return key.workspace_id or DEFAULT_WORKSPACE
     return (key.scope.workspace_id or DEFAULT_WORKSPACE) if key.scope.type == "workspace" else ""
 
 
 def _person(key: ApiKey) -> str:
-    """The id of whom a key acts for, else of who made it. A service account's key is nobody's in person."""
+    """Return the id of the user that a key acts for, else of its creator; "" for a service account's key."""
     principal, maker = key.principal, key.created_by
     if principal and "service" in principal.type:
         return ""

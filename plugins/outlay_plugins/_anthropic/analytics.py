@@ -1,8 +1,8 @@
-"""Report `analytics`: what was billed, by the hour, by key and person and model. Dollars and tokens are two answers.
+"""Report `analytics`: billed cost by the hour, key, person and model, joined from a cost and a usage answer.
 
-They are joined by what they were both grouped by. Each answer says up to when its figures are there
+They are joined on the dimensions that both were grouped by. Each answer says up to when its figures are complete
 (`data_refreshed_at`); a page ends with the last hour that was over by then, so that half an hour never stands for one.
-Not every organization has it: then the page is absent, and the older reports count.
+Not every organization has this report: then the page is absent, and the older reports count.
 """
 
 from collections.abc import Hashable, Iterator
@@ -16,9 +16,9 @@ from outlay_plugins._anthropic.schemas import AnalyticsCostRow, AnalyticsUsageRo
 from outlay_plugins._anthropic.schemas import Page as Answer
 
 COST, USAGE = "/analytics/cost", "/analytics/usage"
-FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # it knows nothing from before
-FIRST_HOURS, MOST_HOURS = 24, 7 * 24  # an answer takes up to 31 days, but a page is one answer
-SURE_LAG = timedelta(hours=24)  # where it does not say how fresh it is
+FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # there are no figures from before
+FIRST_HOURS, MOST_HOURS = 24, 7 * 24  # a query may cover 31 days, but a page is one answer
+SURE_LAG = timedelta(hours=24)  # assumed where an answer does not say how fresh it is
 GROUPINGS = (
     ("api_key_id", "actor", "workspace_id", "model", "service_tier"),
     ("api_key_id", "workspace_id", "model", "service_tier"),
@@ -30,7 +30,7 @@ ABSENT = "This organization does not have Anthropic's analytics; the older repor
 
 
 class Analytics:
-    """Reads it, and knows whether it is there."""
+    """Reader of the `analytics` report, which finds out whether the organization has it."""
 
     def __init__(self, clock: Clock, asking: Asking) -> None:
         self._clock, self._asking = clock, asking
@@ -38,7 +38,7 @@ class Analytics:
         self._is_there: bool | None = None
 
     async def is_there(self) -> bool:
-        """Whether the organization has it. Asked once a task, with as small a question as there is."""
+        """Return whether the organization has this report; asked once a task, with the smallest possible query."""
         if self._is_there is None:
             hour = floor(self._clock.now(), HOUR)
             query: list[Pair] = [
@@ -57,7 +57,7 @@ class Analytics:
         return self._is_there
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """As many hours as are not too many rows, up to the watermark."""
+        """Return one page: as many hours as stay below the row limit, up to the watermark."""
         window = Window(min(max(window.start, FIRST_DAY), window.end), window.end)
         part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
         return await by_halves(lambda part: self._page(window, part), part)
@@ -88,7 +88,7 @@ class Analytics:
                 self._grouping += 1
 
     async def _joined(self, said: Window) -> tuple[Table, datetime]:
-        """Dollars and tokens of a stretch, and up to when both are known. What has tokens and no bill cost nothing."""
+        """Return cost and tokens of a time range, and until when both are known; tokens without a bill cost $0."""
         query: list[Pair] = [
             ("starting_at", rfc3339(said.start)),
             ("ending_at", rfc3339(said.end)),
@@ -128,7 +128,7 @@ class Analytics:
         requests_told = {line for line, (_, figures) in billed.items() if figures.requests is not None}
         for line in requests_told & used.keys():
             place, figures = used[line]
-            used[line] = place, Figures(figures.cost_usd, figures.tokens)  # both tell the same requests
+            used[line] = place, Figures(figures.cost_usd, figures.tokens)  # both count the same requests
         return tally([*billed.values(), *used.values()]), min(told_until)
 
 

@@ -1,8 +1,8 @@
-"""Asking Anthropic: all pages of a report or a list, and what to make of its ways to say no.
+"""Client of Anthropic's Admin API: reads all pages of a report or a list, and interprets its refusals.
 
 A cursor that has expired (410: the figures were refreshed between two pages) starts the report over. A grouping that
-the account does not have is asked for again with less. A report that the organization does not have is told apart from
-one that fails.
+the account does not have is recognized, so that the caller can ask again with fewer dimensions. A report that the
+organization does not have (Absent) is told apart from one that fails.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -18,27 +18,27 @@ from outlay_plugins._anthropic.schemas import Listing, Page, read
 
 ROOT = "/v1/organizations"
 BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
-MAX_PAGES = 100  # of one question; of rows a hundred thousand
-MAX_RESTARTS = 3  # of one question whose cursor expires
+MAX_PAGES = 100  # of one query: a hundred thousand rows
+MAX_RESTARTS = 3  # of one query whose cursor expires
 LIST_ROWS = 1_000
 GONE = 410
 T = TypeVar("T", bound=BaseModel)
 V = TypeVar("V")
 Pair = tuple[str, str | int]
 Query = Sequence[Pair]
-Line = tuple[Hashable, V]  # what tells it from another, and what it says
+Line = tuple[Hashable, V]  # its identity and its content
 
 
 class Absent(Exception):
-    """The organization does not have this report; the words say what Anthropic said."""
+    """Raised when the organization does not have this report; the message is Anthropic's."""
 
 
 class TooMuch(Permanent):
-    """More than one question should ask for; half of the time may do."""
+    """Raised when a query returns more than one query should; half of the time range may do."""
 
 
 async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretch) -> Reported:
-    """The page of a stretch, or of as much of its beginning as is not too much. Raises TooMuch if an hour is."""
+    """Return the page of a time range, halving the range until it fits. Raises TooMuch if one hour does not."""
     while True:
         try:
             return await page(part)
@@ -49,7 +49,7 @@ async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretc
 
 
 class Asking:
-    """Asks with the client of one task."""
+    """API client on top of one task's guarded HTTP client."""
 
     def __init__(self, context: Context) -> None:
         self._http = context.http
@@ -63,9 +63,9 @@ class Asking:
         *,
         beta: bool = False,
     ) -> dict[Hashable, V]:
-        """All that an answer's pages say, by what tells one line from another: a page that comes twice says it once.
+        """Return all lines of a report's pages by their identity, so that a page that comes twice counts once.
 
-        Raises the five errors (TooMuch is a Permanent), and Absent where a beta is not there for this organization.
+        Raises the five errors (TooMuch is a Permanent), and Absent if this organization does not have a beta report.
         """
         restarts = 0
         while True:
@@ -102,7 +102,7 @@ class Asking:
         raise TooMuch(f"Anthropic's answer about {path} goes on beyond {MAX_PAGES} pages.")
 
     async def listing(self, path: str, shape: type[Listing[T]], query: Query = ()) -> list[T]:
-        """All of a list."""
+        """Return all items of a list."""
         found: list[T] = []
         after, seen = "", set[str]()
         for _ in range(MAX_PAGES):
@@ -119,15 +119,15 @@ class Asking:
 
 
 def is_absent(error: Permanent) -> bool:
-    """Whether a refusal means that there is no such report here: not allowed, not found, or a beta not open."""
+    """Return whether a refusal means that there is no such report here: forbidden, not found, or a closed beta."""
     return error.status in (403, 404) or (error.status == 400 and "beta" in str(error).lower())
 
 
 def is_about_grouping(error: Permanent) -> bool:
-    """Whether it was refused for what it was grouped by."""
+    """Return whether a query was refused because of its `group_by`."""
     return error.status == 400 and "group_by" in str(error)
 
 
 def grouped(dimensions: Sequence[str]) -> list[Pair]:
-    """The dimensions as Anthropic takes them: at most five."""
+    """Build the `group_by[]` parameters; Anthropic accepts at most five dimensions."""
     return [("group_by[]", name) for name in dimensions]

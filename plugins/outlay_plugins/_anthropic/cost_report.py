@@ -1,7 +1,8 @@
 """Report `cost_report`: the bill of a UTC day, by workspace and model. It names no key; `usage` splits it.
 
-It counts only where the organization does not have analytics, which tell the same money better. Amounts are text, in
-CENTS. What is no tokens (web searches, code that ran, sessions) nobody can be named for. Priority Tier is not in it.
+It counts only where the organization does not have analytics, which report the same money in finer detail. Amounts are
+text, in CENTS. Costs that are not for tokens (web searches, code execution, sessions) cannot be attributed to a key.
+Priority Tier is not included.
 """
 
 import re
@@ -29,13 +30,13 @@ Answers = Answer[Bucket[CostRow]]
 
 
 class Bills:
-    """Reads it."""
+    """Reader of the `cost_report` report."""
 
     def __init__(self, asking: Asking, analytics: Analytics) -> None:
         self._asking, self._analytics = asking, analytics
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """Up to 31 days; absent where analytics tell."""
+        """Return a page of up to 31 days, or an absent page where the organization has analytics."""
         if await self._analytics.is_there():
             return Page(window, absent=True)
         start = window.start if cursor is None else datetime.fromisoformat(cursor)
@@ -66,18 +67,21 @@ class Bills:
 
 
 def reason_for(row: CostRow) -> str:
-    """Why a line of the bill names no key."""
+    """Return the reason why a line of the bill names no key."""
     kind = row.cost_type or ("tokens" if model_of(row) else "")
     return REASONS.get(kind, OTHER)
 
 
 def who_of(row: CostRow) -> Who:
-    """What of a line is told by dimensions."""
+    """Return the dimensions of a bill line: workspace, model and service tier."""
     return Who(workspace_id=row.workspace_id, model=model_of(row), tier=row.service_tier)
 
 
 def model_of(row: CostRow) -> str:
-    """The model that a line names, else the one in its description: "Claude Sonnet 4.5 Usage - Input Tokens"."""
+    """Return the model that a line names, else the one in its description, "" if there is none.
+
+    A description is such as "Claude Sonnet 4.5 Usage - Input Tokens".
+    """
     if row.model:
         return row.model
     title = _TITLE.match(row.description.lower())

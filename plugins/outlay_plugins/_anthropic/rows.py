@@ -1,8 +1,8 @@
-"""From what the reports say to rows: whose a line is, what it adds up to, and how much of a window fits into a page.
+"""Convert report lines to rows: the key a line belongs to, its sums, and how much of a window fits into a page.
 
-A request that a key authenticated is that key's, whoever used it. Without a key it is the person's or the service
-account's that Anthropic names: they are billed by a seat, whose id is theirs. Both reports follow that rule, so that a
-key is the same in both. What neither tells is nobody's, for a reason.
+A request that a key authenticated belongs to that key, no matter who used it. Without a key it belongs to the person
+or the service account that Anthropic names: they are billed by a seat, whose id is theirs. Both reports follow that
+rule, so that a key is the same in both. A line that names neither has no key, with a reason.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,8 +13,8 @@ from decimal import Decimal
 from outlay.plugin import NO_TOKENS, Permanent, Row, Tokens, Window
 from outlay_plugins._anthropic.schemas import Who
 
-DEFAULT_WORKSPACE = "default"  # Anthropic calls it null
-LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers nobody knows
+DEFAULT_WORKSPACE = "default"  # which Anthropic reports as null
+LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers unknown
 NOBODYS = "used in Anthropic's Console, or without a key that it names"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MANY_ROWS, FEW_ROWS = 20_000, 5_000
@@ -22,14 +22,14 @@ MANY_ROWS, FEW_ROWS = 20_000, 5_000
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a line says; None is unknown."""
+    """Cost, tokens and requests of a line; None is unknown."""
 
     cost_usd: Decimal | None = None
     tokens: Tokens = NO_TOKENS
     requests: int | None = None
 
     def plus(self, other: "Figures") -> "Figures":
-        """The sum; what only one of them knows is taken from that one."""
+        """Return the sum; a figure that only one side knows is taken from that side."""
         cost = [one for one in (self.cost_usd, other.cost_usd) if one is not None]
         requests = [one for one in (self.requests, other.requests) if one is not None]
         return Figures(
@@ -44,7 +44,7 @@ Table = dict[Place, Figures]
 
 
 def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
-    """Lines to a table: what is the same bucket to us is summed."""
+    """Sum lines to a table by bucket; a line with a key is not split by the person who used it."""
     table: Table = {}
     for (start, who), figures in lines:
         place = start, who._replace(actor_id="") if who.key_id else who
@@ -54,7 +54,7 @@ def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
 
 
 def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
-    """A table as rows. The ordinary tier goes without saying; every other is a dimension."""
+    """Convert a table to rows; the standard tier is left out, any other is a dimension."""
     found = []
     for (start, who), figures in table.items():
         key = who.key_id or who.actor_id
@@ -77,7 +77,7 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The part of a window that one page speaks of: up to `hours` of it, a part of one UTC day or whole days."""
+    """Time range of one page: up to `hours` of a window, either a part of one UTC day or whole days."""
 
     start: datetime
     end: datetime
@@ -85,14 +85,17 @@ class Stretch:
     most_hours: int
 
     def half(self) -> "Stretch | None":
-        """The first half of it, as a stretch of its own; None where an hour is left, which is not divided."""
+        """Return its first half as a range of its own, or None if only one hour is left, which is not divided."""
         hours = self.hours // 2
         if not hours:
             return None
         return replace(self, end=min(self.start + hours * HOUR, self.end), hours=hours)
 
     def next_cursor(self, window: Window, found_rows: int) -> str | None:
-        """Where the next page begins and how long it may be: busy hours make short pages, quiet ones long."""
+        """Return where the next page begins and how many hours it may have; None at the end of the window.
+
+        Many rows make the next page shorter, few make it longer.
+        """
         if self.end >= window.end:
             return None
         hours = self.hours
@@ -104,7 +107,7 @@ class Stretch:
 
 
 def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: int) -> Stretch:
-    """What the next page speaks of. Raises Permanent for a cursor that is not ours."""
+    """Return the time range of the next page. Raises Permanent for a cursor that this plugin did not make."""
     start, hours = window.start, first_hours
     if cursor is not None:
         moment, _, count = cursor.rpartition(" ")
@@ -117,16 +120,16 @@ def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: in
 
 
 def ceiling(moment: datetime, step: timedelta) -> datetime:
-    """The moment, or the next start of a step."""
+    """Round a time up to the next multiple of the step since midnight."""
     return floor(moment + step - timedelta(microseconds=1), step)
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
-    """The start of the step that a moment is in."""
+    """Round a time down to a multiple of the step since midnight."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // step * step
 
 
 def rfc3339(moment: datetime) -> str:
-    """As Anthropic writes times."""
+    """Format a UTC time as Anthropic does."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

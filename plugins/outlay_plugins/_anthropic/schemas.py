@@ -1,7 +1,7 @@
-"""What Anthropic's answers say, as they come: each field that the plugin reads, checked here and nowhere else.
+"""Response schemas of Anthropic's Admin API: each field that the plugin reads, validated here and nowhere else.
 
-Pure: JSON in, values out. What must be there and is not is a Permanent error that names answer and field; a count that
-is null is none. Fields nobody asks for are passed over, and numbers may come as text. Dollars come as text of CENTS.
+Pure: JSON in, values out. A required field that is missing is a Permanent error that names answer and field; a null
+count is zero. Unknown fields are ignored, and numbers may come as text. Dollars come as text of CENTS.
 """
 
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, Validatio
 
 from outlay.plugin import Permanent, Tokens
 
-MAX_CENTS = Decimal(900_000_000_000)  # what the books can hold
-CENTS_PLACES = 2  # of a dollar
+MAX_CENTS = Decimal(900_000_000_000)  # the most that the books can hold
+CENTS_PLACES = 2  # decimal places of a dollar
 
 
 def _or_none(value: Any) -> Any:
@@ -37,7 +37,7 @@ class CacheCreation(BaseModel):
 
 
 class Counts(BaseModel):
-    """Tokens as Anthropic counts them: its kinds are disjoint, as ours are."""
+    """Token counts; Anthropic's classes are disjoint, as Outlay's are."""
 
     uncached_input_tokens: Count
     cache_read_input_tokens: Count = 0
@@ -57,7 +57,7 @@ class Counts(BaseModel):
 
 
 class Who(NamedTuple):
-    """What of a row is told by dimensions. "" is null: no key used, the default workspace, no one kind of a thing."""
+    """Dimensions that a row is attributed by. "" is null: no key used, the default workspace, no single value."""
 
     key_id: str = ""
     actor_id: str = ""
@@ -67,7 +67,7 @@ class Who(NamedTuple):
 
 
 class UsageRow(Counts):
-    """A row of /usage_report/messages. The other dimensions are only read to tell rows apart."""
+    """Row of /usage_report/messages. The dimensions that rows are not attributed by only tell rows apart."""
 
     api_key_id: Text = ""
     account_id: Text = ""
@@ -90,7 +90,7 @@ class UsageRow(Counts):
 
 
 class CostRow(BaseModel):
-    """A row of /cost_report."""
+    """Row of /cost_report."""
 
     amount: Cents
     currency: Text = "USD"
@@ -110,7 +110,7 @@ class CostRow(BaseModel):
 
 
 class Actor(BaseModel):
-    """Whose use it was: of a person, a service account, a federated identity, or of a key and nobody in particular."""
+    """User of a row: a person, a service account, a federated identity, or a key without a named person."""
 
     type: Text = ""
     api_key_id: Text = ""
@@ -120,12 +120,12 @@ class Actor(BaseModel):
 
     @property
     def id(self) -> str:
-        """The actor's own id, "" for one that has none but its key's."""
+        """Return the actor's own id, "" for one that is identified by its key alone."""
         return self.user_id or self.service_account_id or (f"federated:{self.subject}" if self.subject else "")
 
 
 class Group(BaseModel):
-    """The dimensions of a row of analytics."""
+    """Dimensions of an analytics row."""
 
     api_key_id: Text = ""
     actor: Actor | None = None
@@ -140,13 +140,13 @@ class Group(BaseModel):
 
 
 class Used(Counts):
-    """The figures of a row of /analytics/usage."""
+    """Figures of a row of /analytics/usage."""
 
     requests: int | None = Field(None, ge=0)
 
 
 class Cost(BaseModel):
-    """The figures of a row of /analytics/cost: what was billed, after discounts and before credits."""
+    """Figures of a row of /analytics/cost: the billed amount, after discounts and before credits."""
 
     amount: Cents
     currency: Text = "USD"
@@ -154,7 +154,7 @@ class Cost(BaseModel):
 
 
 class AnalyticsUsageRow(BaseModel):
-    """A row of /analytics/usage."""
+    """Row of /analytics/usage."""
 
     starting_at: AwareDatetime
     group: Group
@@ -162,7 +162,7 @@ class AnalyticsUsageRow(BaseModel):
 
 
 class AnalyticsCostRow(BaseModel):
-    """A row of /analytics/cost."""
+    """Row of /analytics/cost."""
 
     starting_at: AwareDatetime
     group: Group
@@ -173,14 +173,14 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class Bucket(BaseModel, Generic[T]):
-    """A bucket of one of the older reports; it is there even if nothing is in it."""
+    """Bucket of one of the older reports; it is present even if it is empty."""
 
     starting_at: AwareDatetime
     results: list[T]
 
 
 class Page(BaseModel, Generic[T]):
-    """One page of any report. `has_more` says whether there is another; `next_page` continues."""
+    """Page of any report. `has_more` says whether there is another; `next_page` is its cursor."""
 
     data: list[T]
     has_more: bool | None = None
@@ -189,7 +189,7 @@ class Page(BaseModel, Generic[T]):
 
 
 class Person(BaseModel):
-    """A member of the organization."""
+    """Member of the organization."""
 
     id: str = Field(min_length=1)
     email: Text = ""
@@ -197,14 +197,14 @@ class Person(BaseModel):
 
 
 class Workspace(BaseModel):
-    """A workspace of the organization; the default one is not listed."""
+    """Workspace of the organization; the default one is not listed."""
 
     id: str = Field(min_length=1)
     name: Text = ""
 
 
 class Identity(BaseModel):
-    """Who made a key, or on whose behalf it acts."""
+    """Creator of a key, or the identity on whose behalf it acts."""
 
     id: Text = ""
     type: Text = ""
@@ -212,14 +212,14 @@ class Identity(BaseModel):
 
 
 class Scope(BaseModel):
-    """What a key is good for: one workspace, or all of the organization."""
+    """Scope of a key: one workspace, or the whole organization."""
 
     type: Text = ""
     workspace_id: Text = ""
 
 
 class ApiKey(BaseModel):
-    """A key. Older answers have `workspace_id`, newer ones `scope` and `principal`."""
+    """API key. Older answers have `workspace_id`, newer ones `scope` and `principal`."""
 
     id: str = Field(min_length=1)
     name: Text = ""
@@ -233,7 +233,7 @@ class ApiKey(BaseModel):
 
 
 class Listing(BaseModel, Generic[T]):
-    """One page of a list that continues after an id."""
+    """Page of a list that continues after an id."""
 
     data: list[T]
     has_more: bool | None = None
@@ -241,14 +241,14 @@ class Listing(BaseModel, Generic[T]):
 
 
 class Organization(BaseModel):
-    """GET /me."""
+    """Response of GET /me."""
 
     id: str = Field(min_length=1)
     name: Text = ""
 
 
 def read(shape: type[T], answer: Any, about: str) -> T:
-    """An answer in the shape that Anthropic documents. Anything else is an error: never "nothing was spent"."""
+    """Validate an answer against its schema. Raises Permanent: bad data never means "nothing was spent"."""
     try:
         return shape.model_validate(answer)
     except ValidationError as error:
@@ -260,12 +260,12 @@ def read(shape: type[T], answer: Any, about: str) -> T:
 
 
 def usd(cents: Decimal, currency: str, about: str) -> Decimal:
-    """Dollars from cents. Raises Permanent for another currency."""
+    """Convert cents to dollars. Raises Permanent for another currency."""
     if currency != "USD":
         raise Permanent(f"Anthropic tells {about} in {currency[:8]!r}; Outlay counts US dollars.")
     return cents.scaleb(-CENTS_PLACES)
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment, in UTC."""
+    """Convert a time to UTC."""
     return moment.astimezone(UTC)

@@ -1,6 +1,6 @@
-"""Report `usage`: tokens by the minute, which the host prices. It is fresh within minutes and has no dollars.
+"""Report `usage`: tokens by the minute, without dollars, which the host prices; fresh within minutes.
 
-It speaks for what the bill has not told yet, and it splits a bill by workspace and model among the keys that used them.
+It covers what the bill does not cover yet, and it splits a bill by workspace and model among the keys that used them.
 """
 
 from collections.abc import Hashable, Iterator
@@ -15,7 +15,7 @@ from outlay_plugins._anthropic.schemas import Page as Answer
 PATH = "/usage_report/messages"
 MINUTE = timedelta(minutes=1)
 FIRST_HOURS, MOST_HOURS = 3, 24  # no more than 1,440 buckets an answer
-# Five at most. The person is worth more than the length of the context: a bill corrects a price, and tells nobody.
+# Five at most. The person is worth more than the context's length: a bill corrects a price, but names no person.
 GROUPINGS = (
     ("api_key_id", "account_id", "workspace_id", "model", "service_tier"),
     ("api_key_id", "workspace_id", "model", "service_tier"),
@@ -25,14 +25,14 @@ Answers = Answer[Bucket[UsageRow]]
 
 
 class Usage:
-    """Reads it."""
+    """Reader of the `usage` report."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._grouping = 0
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """As many hours as are not too many rows, a day at most."""
+        """Return one page: as many hours as stay below the row limit, a day at most."""
         part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
         return await by_halves(lambda part: self._page(window, part), part)
 

@@ -1,8 +1,8 @@
-"""Answers that are known from documents only: fields by type, read strictly where it matters and tolerantly where not.
+"""Response schemas for vendors known from documentation only: strict where it matters, tolerant elsewhere.
 
-A field that must be there and is not is an error that names it; so is an answer of another shape. Fields nobody asks
-for are passed over, and numbers may come as text. Null is never zero dollars. Also the one way these ledgers page: a
-page of theirs is a UTC day, with all the vendor's own pages in it.
+A required field that is missing is an error that names it; so is an answer of another shape. Unknown fields are
+ignored, and numbers may come as text. Null is never zero dollars. Also the one way these ledgers page: a page of theirs
+is a UTC day, with all the vendor's own pages in it.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -17,14 +17,14 @@ from outlay.plugin import NO_TOKENS, BadConfig, NeedsReauth, Page, Permanent, Pl
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MAX_COUNT = 2**53
-MAX_USD = 9_000_000_000  # what the books can hold
+MAX_USD = 9_000_000_000  # the most that the books can hold
 NO_MORE = Decimal(0)
 
 S = TypeVar("S", bound="Shape")
 
 
 def _text(value: object) -> object:
-    """Ids come as numbers too; null is no text."""
+    """Convert numbers (of ids) to text, and null to ""."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -35,7 +35,7 @@ def _zero(value: object) -> object:
 
 
 def _utc(value: object) -> object:
-    """A time without a zone is UTC, as these vendors' hours are."""
+    """Parse a time; without a zone it is UTC, as these vendors' hours are."""
     if isinstance(value, str) and value:
         try:
             found = datetime.fromisoformat(value.strip())
@@ -52,13 +52,13 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_utc), AfterValidator(lambda f
 
 
 class Shape(BaseModel):
-    """One object of an answer."""
+    """Base of all schemas: one object of an answer."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 def read(who: str, shape: type[S], answer: Any) -> S:
-    """An answer in the shape that the vendor documents. Anything else is an error: never "nothing was spent"."""
+    """Validate a vendor's answer. Raises Permanent: bad data never means "nothing was spent"."""
     try:
         return shape.model_validate(answer)
     except ValidationError as error:
@@ -68,7 +68,7 @@ def read(who: str, shape: type[S], answer: Any) -> S:
 
 
 async def tried(asking: Awaitable[Any], refused: dict[int, PluginError]) -> Any:
-    """An answer; or, where the vendor refuses with one of these statuses, the error that a person can act on."""
+    """Await an answer; turn a refusal with one of these statuses into an error that a person can act on."""
     try:
         return await asking
     except (NeedsReauth, Permanent) as error:
@@ -79,23 +79,23 @@ async def tried(asking: Awaitable[Any], refused: dict[int, PluginError]) -> Any:
 
 
 def midnight(moment: datetime) -> datetime:
-    """The start of its UTC day."""
+    """Return the start of a time's UTC day."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def hour_of(moment: datetime) -> datetime:
-    """The start of its hour."""
+    """Return the start of a time's hour."""
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def piece(window: Window, cursor: str | None) -> Window:
-    """The part of the window that the next page speaks of: to the end of its UTC day."""
+    """Return the part of the window that the next page covers: to the end of its UTC day."""
     start = window.start if cursor is None else datetime.fromisoformat(cursor)
     return Window(start, min(midnight(start) + DAY, window.end))
 
 
 def hours(window: Window) -> list[Window]:
-    """The window in hours; the last may not be over yet."""
+    """Split a window into hours; the last may not be over yet."""
     found, start = [], window.start
     while start < window.end:
         end = min(hour_of(start) + HOUR, window.end)
@@ -107,14 +107,14 @@ def hours(window: Window) -> list[Window]:
 def page(
     window: Window, part: Window, rows: Sequence[Row], *, complete: bool = True, notes: tuple[str, ...] = ()
 ) -> Page:
-    """The page of that part, and where to go on."""
+    """Build the page of one part, with the cursor of the next."""
     cursor = part.end.isoformat() if part.end < window.end else None
     return Page(part, rows, cursor=cursor, complete=complete, notes=notes)
 
 
 @dataclass(slots=True)
 class Sum:
-    """What came together in one bucket. Dollars of which a part is not known are not known."""
+    """Running sum of one bucket; its dollars are unknown as soon as a part of them is."""
 
     usd: Decimal | None = Decimal(0)
     byok_usd: Decimal = Decimal(0)
@@ -122,13 +122,13 @@ class Sum:
     requests: int | None = 0
 
     def add(self, usd: Decimal | None, tokens: Tokens = NO_TOKENS, requests: int | None = None) -> None:
-        """One more line of the same bucket."""
+        """Add one more line of the same bucket."""
         self.usd = None if usd is None or self.usd is None else self.usd + usd
         self.tokens = self.tokens.plus(tokens)
         self.requests = None if requests is None or self.requests is None else self.requests + requests
 
     def without(self, part: "Sum") -> "Sum":
-        """What is left of it beside a part, never less than nothing."""
+        """Return what is left when a part is subtracted, never below zero."""
         usd = None if self.usd is None or part.usd is None else max(self.usd - part.usd, NO_MORE)
         tokens = Tokens(*(max(mine - theirs, 0) for mine, theirs in zip(self.tokens, part.tokens, strict=True)))
         requests = None
@@ -138,12 +138,15 @@ class Sum:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether there is nothing in it to tell."""
+        """Return whether it is empty: no dollars, tokens or requests."""
         return not self.usd and not self.tokens.total and not self.requests and not self.byok_usd
 
 
 def disjoint(prompt: int, cache_read: int, cache_write: int, completion: int, reasoning: int = 0) -> Tokens:
-    """Tokens of a vendor that counts cached ones as input too. Where they are more than that, it did not."""
+    """Return disjoint token counts of a vendor that counts cached tokens as input too.
+
+    Where there are more cached tokens than input, it did not count them there.
+    """
     inside = cache_read + cache_write
     plain = prompt - inside if prompt >= inside else prompt
     return Tokens(

@@ -1,7 +1,7 @@
-"""What sinks share: when to file, how often the money has doubled, and a stranger's words made harmless.
+"""Helpers that sinks share: filing thresholds, counting of doublings, and escaping of untrusted text.
 
-Nothing here talks to anybody. `plain` is for places that know no marks and yet make links of addresses; `markdown` for
-those that do; each reads the same to a person. What one sink needs alone stays with it.
+Nothing here does I/O. `plain` is for places that know no markup and yet make links of addresses; `markdown` for those
+that do; each reads the same to a person. What only one sink needs stays with it.
 """
 
 import re
@@ -24,75 +24,77 @@ _REFERENCES = re.compile(r"(?i)#(?=\w)|\bGH(?=\\?-\d)")
 
 
 def tidy(text: str, most: int) -> str:
-    """One line of what can be printed, at most so long."""
+    """Return one line of printable text, at most `most` characters long."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def plain(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
-    """One line in which no program finds an address or a mention: a space that nobody sees breaks them."""
+    """Return one line in which no program finds an address or a mention: zero-width spaces break them."""
     return _LINKS.sub(lambda found: found[0] + _UNSEEN, tidy(text, most))
 
 
 def markdown(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
-    """One line as Markdown that reads the same; nothing in it is a link, a mention or an issue's number."""
+    """Escape text to one line of Markdown that reads the same, without a link, a mention or an issue's number."""
     return _REFERENCES.sub(lambda found: found[0] + _UNSEEN, escape(text, most))
 
 
 def links(found: Finding) -> list[tuple[str, str]]:
-    """The pages worth opening, as (title, address), without those that nobody can safely open."""
+    """Return the pages worth opening, as (title, URL), without those that are not safe to open."""
     wanted: list[Link | None] = [found.page, found.chart, *found.links]
     return [(link.title, address(link)) for link in wanted if link and address(link)][:MAX_LINKS]
 
 
 def wants(event: Event, from_usd: Decimal, from_severity: Severity) -> bool:
-    """Dollars beyond the usual and severity both reach their thresholds; unknown dollars leave it to severity."""
+    """Return whether excess cost and severity reach their thresholds; unknown cost is left to severity."""
     excess = event.finding.excess_usd
     severe = SEVERITIES.index(event.finding.severity) >= SEVERITIES.index(from_severity)
     return severe and (excess is None or excess >= from_usd)
 
 
 def beginning(event: Event) -> dict[str, Any]:
-    """What a receipt's state begins with, so that `ahead` can tell later. The same incident goes on counting."""
+    """Build the first state of a receipt, for counting doublings; the same incident goes on counting."""
     if event.receipt is not None and "base_usd" in event.receipt.state:
         return {name: event.receipt.state[name] for name in ("base_usd", "doublings") if name in event.receipt.state}
     return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
 
 
 def ahead(event: Event, state: Mapping[str, Any]) -> int:
-    """How often the money has doubled since the beginning, if that is more often than was told before; else 0."""
+    """Return how often the cost has doubled since filing, if more often than reported before; else 0."""
     times = doublings(event.finding.spent_usd, _decimal(state.get("base_usd")))
     told = state.get("doublings")
     return times if times > (told if isinstance(told, int) else 0) else 0
 
 
 def over(event: Event) -> str:
-    """One sentence that says that it is over, and what it came to."""
+    """Return one sentence: the incident is over, with its total."""
     found = event.finding
     usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
     return f"It is over: {money(found.spent_usd)} in all{usual}."
 
 
 def doubled(event: Event) -> str:
-    """One sentence that says that the money has doubled."""
+    """Return one sentence: the cost has doubled."""
     return f"{money(event.finding.spent_usd)} by now, and it goes on."
 
 
 def made(event: Event) -> Receipt:
-    """What was made of this incident. Raises Permanent where nothing was."""
+    """Return the receipt of what was filed for this incident. Raises Permanent if nothing was."""
     if event.receipt is None or not event.receipt.external_id:
         raise Permanent("Nothing was filed of this incident, so nothing of it can be told.")
     return event.receipt
 
 
 def kept(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ()) -> Receipt:
-    """The same thing, with another state."""
+    """Return the receipt with another state."""
     return Receipt(receipt.url, receipt.external_id, state, tuple(notes))
 
 
 def again_soon(event: Event) -> Receipt | None:
-    """What is to be taken up again: this incident's own, which has come back; else the subject's last one, if that was
-    over less than three days ago and nobody asks for a new one by hand."""
+    """Return what to reopen: this incident's own receipt if it recurs, else the subject's last one.
+
+    The last one only if it was over less than three days ago and nobody asks for a new one by hand. None: file anew.
+    """
     if event.receipt is not None and event.receipt.external_id:
         return event.receipt
     earlier = event.before

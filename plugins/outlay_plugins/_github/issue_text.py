@@ -1,4 +1,4 @@
-"""What the GitHub sink asks for, and a finding in GitHub's words: Markdown, and marks that no reader sees."""
+"""Settings of the GitHub sink, and its issue text: Markdown with hidden markers (HTML comments)."""
 
 import re
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from pydantic import Field, SecretStr, field_validator
 from outlay.plugin import Config, Event, Severity
 from outlay_plugins._common.tickets import ADVANCED, links, markdown, money, over
 
-MAX_BODY_CHARACTERS = 60_000  # GitHub takes 65,536
+MAX_BODY_CHARACTERS = 60_000  # GitHub allows 65,536
 MAX_ASSIGNEES = 200
-LOOKED_BACK = timedelta(days=1)  # clocks differ
+LOOKED_BACK = timedelta(days=1)  # allows for clocks that differ
 _NOW = re.compile(r"(?s)<!-- outlay:now -->.*?<!-- /outlay:now -->")
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,100}/(?!\.{1,2}$)[A-Za-z0-9_.-]{1,100}")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38}|[A-Za-z0-9-]*_[A-Za-z0-9]+)")
 
 
 class GitHubConfig(Config):
-    """One repository."""
+    """Settings of one repository."""
 
     token: SecretStr = Field(
         title="Token",
@@ -54,7 +54,7 @@ class GitHubConfig(Config):
 
 
 def body(event: Event) -> str:
-    """What happened, how much, what to do, why it was noticed, and where to look."""
+    """Render an issue's body: what happened, figures, what to do, why it was noticed, and links."""
     found = event.finding
     blocks = [markdown(sentence) for sentence in found.sentences]
     blocks.append("\n".join(f"- **{markdown(fact.label)}:** {markdown(fact.value)}" for fact in found.facts))
@@ -76,7 +76,7 @@ def body(event: Event) -> str:
 
 
 def now(event: Event) -> str:
-    """The line that says how it stands, between its marks."""
+    """Render the line with the incident's current state, between its hidden markers."""
     found = event.finding
     usual = f", usual {money(found.usual_usd)}" if found.usual_usd is not None else ""
     line = f"**{money(found.spent_usd)}** since {found.since:%Y-%m-%d %H:%M} UTC{usual}"
@@ -85,25 +85,25 @@ def now(event: Event) -> str:
 
 
 def restated(issue: Mapping[str, Any], event: Event) -> str:
-    """The body with how it stands now; "" if it says so already, or if somebody took that line away."""
+    """Return the body with its current-state line updated, "" if nothing changes or a person removed the line."""
     text = str(issue.get("body") or "").replace("\r\n", "\n")
     new = _NOW.sub(lambda _: now(event), text, count=1)
     return new if new != text else ""
 
 
 def mark(uid: str) -> str:
-    """A remark in HTML: GitHub keeps it and shows it to nobody."""
+    """Render a hidden marker: an HTML comment, which GitHub stores and never shows."""
     return f"<!-- outlay:{uid} -->"
 
 
 def since(event: Event) -> str:
-    """From when on a list is looked through: what this event makes is not older."""
+    """Return where to start searching a list for what this event made: a day before the event, as ISO 8601."""
     moment = event.at - LOOKED_BACK
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def people_in(text: str) -> dict[str, str]:
-    """Logins by e-mail."""
+    """Parse `email=login` pairs to logins by e-mail; invalid pairs are dropped."""
     pairs = [one.partition("=") for one in text.split(",") if one.strip()][:MAX_ASSIGNEES]
     return {
         email.strip().casefold(): login.strip()

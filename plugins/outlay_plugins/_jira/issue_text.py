@@ -1,4 +1,4 @@
-"""What the Jira sink asks for, and a finding in Jira's words: Atlassian's documents, where a text is only text."""
+"""Settings of the Jira sink, and its issue text in Atlassian Document Format, where text is never markup."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from pydantic import Field, SecretStr, field_validator
 from outlay.plugin import SEVERITIES, Config, Event, Severity
 from outlay_plugins._common.tickets import ADVANCED, links, money, over, plain
 
-MAX_TEXT_CHARACTERS = 20_000  # of all texts of a description; Jira takes 32,767
-MAX_TITLE_CHARACTERS = 250  # Jira takes 255
+MAX_TEXT_CHARACTERS = 20_000  # of a whole description; Jira allows 32,767
+MAX_TITLE_CHARACTERS = 250  # Jira allows 255
 _PROJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 Node = dict[str, Any]
 
 
 class JiraConfig(Config):
-    """One project on a Jira Cloud site."""
+    """Settings of one project on a Jira Cloud site."""
 
     base_url: str = Field(title="Site", description="Such as https://acme.atlassian.net.")
     email: str = Field(title="E-mail", description="Of the account that the token is of.")
@@ -70,14 +70,14 @@ class JiraConfig(Config):
 
 
 def priorities_in(text: str) -> dict[str, str]:
-    """Names of priorities by severity."""
+    """Parse `severity=name` pairs to names of priorities by severity; unknown severities are dropped."""
     pairs = [one.partition("=") for one in text.split(",")]
     found = {severity.strip(): name.strip() for severity, _, name in pairs if name.strip()}
     return {severity: name for severity, name in found.items() if severity in SEVERITIES}
 
 
 def description(event: Event) -> Node:
-    """What happened, how much, what to do, why it was noticed, and where to look."""
+    """Build an issue's description: what happened, figures, what to do, why it was noticed, and links."""
     found = event.finding
     blocks = [[_paragraph(_text(sentence))] for sentence in found.sentences]
     facts = [[_text(f"{fact.label}:", "strong"), _text(f" {fact.value}")] for fact in found.facts]
@@ -96,17 +96,17 @@ def description(event: Event) -> Node:
 
 
 def comment(lines: Sequence[str], reference: str) -> Node:
-    """A comment, with a reference at its end by which a retry finds it."""
+    """Build a comment that ends with a reference, by which a retry finds it."""
     return document([*(_paragraph(_text(line)) for line in lines), _paragraph(_text(f"Outlay {reference}", "em"))])
 
 
 def document(content: Sequence[Node]) -> Node:
-    """A whole document."""
+    """Build a whole document from its blocks."""
     return {"type": "doc", "version": 1, "content": list(content)}
 
 
 def standing_line(event: Event) -> str:
-    """How it stands now."""
+    """Return one line with the incident's current state."""
     found = event.finding
     usual = f", usual {money(found.usual_usd)}" if found.usual_usd is not None else ""
     return (
@@ -134,7 +134,7 @@ def _bullets(items: Sequence[Sequence[Node]]) -> list[Node]:
 
 
 def _fitting(blocks: Sequence[list[Node]], most: int) -> list[Node]:
-    """Whole blocks, as many as fit."""
+    """Return as many whole blocks as fit, and a note if some do not."""
     kept: list[Node] = []
     for block in blocks:
         most -= len(json.dumps(block, ensure_ascii=False))

@@ -1,1 +1,1 @@
-"""The parts of the Linear sink: what is asked of Linear, how, and in which words."""
+"""Helper package of the Linear sink: settings, authentication, GraphQL transport, queries and issue text."""

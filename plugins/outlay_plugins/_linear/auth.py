@@ -1,6 +1,7 @@
-"""The way in: a personal key goes with every request; an app's token is fetched, kept, and renewed when it is refused.
+"""Authentication at Linear: a personal key with every request, or an app's OAuth token, renewed when it is refused.
 
-Only one token of an app lives at a time: asking for another kills the first. So the host keeps it for all replicas.
+Only one token of an app is valid at a time: requesting another revokes the first. So the host stores it for all
+replicas.
 """
 
 import json
@@ -13,18 +14,18 @@ from outlay_plugins._linear.config import LinearConfig
 from outlay_plugins._linear.graphql import ask
 
 SCOPES = "read,write,issues:create,comments:create"
-TOKEN = "access_token"  # noqa: S105  the name it is kept by
+TOKEN = "access_token"  # noqa: S105  the name it is stored under
 TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 
 class Door:
-    """One connection's way to Linear."""
+    """Authenticated GraphQL requests of one connection."""
 
     def __init__(self, config: LinearConfig, http: SendingClient, kept: Kept | None) -> None:
         self._config, self._http, self._kept = config, http, kept
 
     async def ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """One request; with an app's token once more where that is refused, since nothing was done then."""
+        """Send one request; if an app's token is refused, renew it and repeat, since nothing was done then."""
         kept, path = self._kept, self._config.endpoint or "/"
         if self._config.api_key is not None or kept is None:
             return await ask(self._http, path, document, variables, None)
@@ -33,7 +34,7 @@ class Door:
             return await ask(self._http, path, document, variables, token)
         except NeedsReauth as error:
             if error.status == 403:
-                raise  # the token is known, and may not do this
+                raise  # the token is valid, but lacks the permission
             token = await kept.renew(TOKEN, token, self._new_token)
             return await ask(self._http, path, document, variables, token)
 

@@ -1,4 +1,4 @@
-"""What `outlay connect linear` and the modal ask for."""
+"""Settings of the Linear sink, as `outlay connect linear` and the Slack modal ask for them."""
 
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,7 +12,7 @@ _ADVANCED: dict[str, Any] = {"advanced": True}
 
 
 class LinearConfig(Config):
-    """One team in Linear."""
+    """Settings of one team in Linear."""
 
     api_key: SecretStr | None = Field(
         None, title="API key", description="Linear → Settings → Security & access → Personal API keys."
@@ -44,11 +44,11 @@ class LinearConfig(Config):
 
     @property
     def endpoint(self) -> str:
-        """The last part of the base URL: `/graphql`."""
+        """Return the last part of the base URL's path: `/graphql`."""
         path = urlsplit(self.base_url.strip()).path.rstrip("/")
         return f"/{path.rpartition('/')[2]}" if path else ""
 
     @property
     def root(self) -> str:
-        """The host and whatever comes before the endpoint: tokens are given out beside it."""
+        """Return the base URL without its endpoint; OAuth tokens are issued beside it."""
         return self.base_url.strip().rstrip("/").removesuffix(self.endpoint)

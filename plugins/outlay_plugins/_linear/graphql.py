@@ -1,7 +1,7 @@
-"""Asking Linear: gql over the host's guarded client, and what Linear's refusals mean.
+"""GraphQL transport to Linear: gql over the host's guarded client, and Linear's errors as plugin errors.
 
-Linear says no in two places, the HTTP status and the `errors` of an answer, and not always the same one: a rate limit
-may come with 400 or with 200. So the code inside decides first, and the status only where there is none.
+Linear reports errors in two places, the HTTP status and the `errors` of an answer, which do not always agree: a rate
+limit may come with 400 or with 200. So the code in the body decides first, and the status only where there is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,11 @@ _NOT_FOUND = "entity not found: "
 
 
 class Refused(Permanent):
-    """Linear does not do it. `conflict`: there is one with this id already; `missing`: what it cannot find."""
+    """Raised when Linear refuses a request.
+
+    conflict  the type of entity of which this id exists already, or "".
+    missing   the type of entity that Linear cannot find, or "".
+    """
 
     conflict = ""
     missing = ""
@@ -31,8 +35,8 @@ class Refused(Permanent):
 async def ask(
     http: SendingClient, path: str, document: str, variables: Mapping[str, Any], token: str | None
 ) -> dict[str, Any]:
-    """The data of one answer. Raises one of the five errors, among them Refused."""
-    from gql import Client, GraphQLRequest  # half a second that no other command should wait for
+    """Send a GraphQL document and return its data. Raises one of the five errors, among them Refused."""
+    from gql import Client, GraphQLRequest  # late: it takes half a second
     from gql.transport.exceptions import TransportQueryError
 
     transport = _transport(http, path, token)
@@ -49,7 +53,7 @@ async def ask(
 
 
 def _transport(http: SendingClient, path: str, token: str | None) -> "AsyncTransport":
-    """A transport of gql's that knows no other way out than the guarded client, and tries once."""
+    """Build a gql transport that sends through the guarded client alone, and only once."""
     from gql import GraphQLRequest
     from gql.transport import AsyncTransport
     from graphql import ExecutionResult
@@ -58,10 +62,10 @@ def _transport(http: SendingClient, path: str, token: str | None) -> "AsyncTrans
         sent: Sent
 
         async def connect(self) -> None:
-            """Nothing to do: the client is the host's."""
+            """Do nothing: the client belongs to the host."""
 
         async def close(self) -> None:
-            """Nothing to do either."""
+            """Do nothing: the client belongs to the host."""
 
         async def execute(self, request: GraphQLRequest, *_: Any, **__: Any) -> ExecutionResult:
             headers = {"Authorization": f"Bearer {token}"} if token else None
@@ -76,7 +80,7 @@ def _transport(http: SendingClient, path: str, token: str | None) -> "AsyncTrans
 
 
 def result_of(sent: Sent, http: SendingClient) -> "ExecutionResult":
-    """The answer as GraphQL has it. Raises for one that is none, by its status."""
+    """Parse a response as a GraphQL result. Raises by its status if it is none."""
     from graphql import ExecutionResult
 
     if sent.status == 429:
@@ -94,7 +98,7 @@ def result_of(sent: Sent, http: SendingClient) -> "ExecutionResult":
 
 
 def error_of(errors: Sequence[Any], sent: Sent, http: SendingClient) -> PluginError:
-    """What the first error of an answer means."""
+    """Convert the first GraphQL error of an answer to a plugin error."""
     first = errors[0] if errors and isinstance(errors[0], dict) else {}
     said = first.get("extensions")
     extensions: dict[str, Any] = said if isinstance(said, dict) else {}
@@ -117,12 +121,15 @@ def error_of(errors: Sequence[Any], sent: Sent, http: SendingClient) -> PluginEr
 
 
 def wait_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """How long to wait: until the last of the used-up allowances is refilled. None: Linear does not say."""
+    """Return the seconds until the last exhausted rate limit is refilled, an hour at most.
+
+    None: Linear does not say.
+    """
     resets = []
     for bucket in _BUCKETS:
         remaining, reset = (headers.get(f"x-ratelimit-{bucket}-{name}", "") for name in ("remaining", "reset"))
         if remaining.strip() == "0" and reset.strip().isdigit():
-            resets.append(int(reset) / 1000 - now)  # Linear's are milliseconds since 1970
+            resets.append(int(reset) / 1000 - now)  # Linear sends milliseconds since 1970
     if resets:
         return min(max(resets), LONGEST_WAIT_SECONDS)
     after = headers.get("retry-after", "").strip()

@@ -1,4 +1,4 @@
-"""What is asked of Linear, as GraphQL. A test holds each of these to Linear's own published schema."""
+"""GraphQL queries and mutations for Linear. A test validates each against Linear's own published schema."""
 
 CHECK = """
 query Check {

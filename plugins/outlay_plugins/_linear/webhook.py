@@ -1,7 +1,7 @@
-"""What Linear says by itself: a signed webhook about an issue, checked before a word of it is believed.
+"""Verification and parsing of Linear's signed webhooks about issues.
 
-The signature covers the body, and the body holds its time; so one that was caught and sent again later is refused for
-its age, and one sent again at once is known by its signature.
+The signature covers the body, and the body holds its time; so a webhook that is replayed later is refused for its age,
+and one that is replayed at once is recognized by its signature.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ STANDINGS: dict[str, Standing] = {
 
 
 def read(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
-    """What it says. Raises Permanent for one that Linear has not signed just now."""
+    """Verify a webhook and parse it. Raises Permanent unless Linear signed it within the last minute."""
     given = headers.get("linear-signature", "").strip().lower()
     wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if len(body) > MAX_BODY_BYTES or not hmac.compare_digest(given.encode(), wanted.encode()):
@@ -43,7 +43,7 @@ def read(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) ->
 
 
 def standing(issue: Mapping[str, Any]) -> Standing:
-    """How an issue stands."""
+    """Return an issue's state in the host's terms."""
     if issue.get("trashed"):
         return "gone"
     state = issue.get("state")

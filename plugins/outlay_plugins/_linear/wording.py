@@ -1,7 +1,7 @@
-"""A finding in Linear's words: Markdown in which nothing that a stranger typed means anything.
+"""Linear issue text: a finding as Markdown in which no untrusted text can become markup.
 
-Everything in a finding is plain text, so all of it is escaped, and what Linear would make a link or a mention of by
-itself (an address, an @name) is broken by a space that nobody sees.
+Everything in a finding is plain text, so all of it is escaped, and what Linear would turn into a link or a mention by
+itself (an address, an @name) is broken by a zero-width space.
 """
 
 import re
@@ -13,7 +13,7 @@ from outlay.plugin import Event, Finding, Link
 MAX_TITLE_CHARACTERS = 250
 MAX_BODY_CHARACTERS = 20_000
 MAX_COMMENT_CHARACTERS = 5_000
-MAX_LINE_CHARACTERS = 1_000  # before it is escaped
+MAX_LINE_CHARACTERS = 1_000  # before escaping
 MAX_SUBTITLE_CHARACTERS = 200
 CUT: Final = "_There is more than fits here._"
 _UNSEEN = "\u200b"
@@ -23,7 +23,7 @@ _NUMBERED = re.compile(r"^(\s*\d+)([.)])")
 
 
 def escape(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
-    """Plain text as Markdown that reads the same: one line, and nothing in it is a link, a mention or a mark."""
+    """Escape plain text to one line of Markdown that reads the same, without a link, a mention or markup."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     line = line if len(line) <= most else line[: most - 1] + "…"
     line = _LINKS.sub(lambda found: found[0] + _UNSEEN, line)
@@ -31,13 +31,16 @@ def escape(text: str, most: int = MAX_LINE_CHARACTERS) -> str:
 
 
 def title(event: Event) -> str:
-    """One line; Linear takes no Markdown in it."""
+    """Return the issue's title, one line; Linear takes no Markdown in it."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in event.finding.title).split())
     return line if len(line) <= MAX_TITLE_CHARACTERS else line[: MAX_TITLE_CHARACTERS - 1] + "…"
 
 
 def body(event: Event, earlier: str = "") -> str:
-    """What happened, how much, what to do, why it was noticed, and where to look. `earlier`: the issue before this."""
+    """Render an issue's body: what happened, figures, what to do, why it was noticed, and links.
+
+    `earlier` is the URL of the issue before this one, or "".
+    """
     found = event.finding
     blocks = [[escape(sentence)] for sentence in found.sentences]
     blocks.append([f"- **{escape(fact.label)}:** {escape(fact.value)}" for fact in found.facts])
@@ -53,14 +56,14 @@ def body(event: Event, earlier: str = "") -> str:
 
 
 def doubled(event: Event) -> str:
-    """The comment at a doubling."""
+    """Render the comment for a doubling of the cost."""
     found = event.finding
     lines = [f"**{money(found.spent_usd)} by now**, and it goes on.", *(escape(line) for line in found.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 
 def over(event: Event) -> str:
-    """The comment at recovery."""
+    """Render the comment for a recovery."""
     found = event.finding
     usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
     lines = [f"**It is over.** {money(found.spent_usd)} in all{usual}."]
@@ -68,13 +71,13 @@ def over(event: Event) -> str:
 
 
 def again(event: Event) -> str:
-    """The comment when an incident that was over comes back."""
+    """Render the comment for an incident that was over and recurs."""
     lines = ["**It is back.**", *(escape(line) for line in event.finding.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 
 def subtitle(event: Event) -> str:
-    """The line under the attachment: how it stands now."""
+    """Return the attachment's subtitle: the incident's current state."""
     found = event.finding
     usual = f", usual {money(found.usual_usd)}" if found.usual_usd is not None else ""
     if event.what == "resolved":
@@ -83,19 +86,19 @@ def subtitle(event: Event) -> str:
 
 
 def money(usd: Decimal | None) -> str:
-    """Dollars as people read them. Unknown is not zero."""
+    """Format dollars for people; None is an unknown amount, not zero."""
     return "an unknown amount" if usd is None else f"${usd:,.2f}"
 
 
 def address(link: Link) -> str:
-    """The link's address if it is one that a person can safely open, else ""."""
+    """Return the link's URL if it is safe for a person to open, else ""."""
     url = link.url.strip()
     safe = re.fullmatch(r"https?://[^\s<>()\[\]\\\"'`]+", url)
     return url if safe and len(url) <= MAX_LINE_CHARACTERS else ""
 
 
 def doublings(spent: Decimal | None, base: Decimal) -> int:
-    """How often the money has doubled since the issue was filed; a base below a dollar counts as one."""
+    """Count how often the cost has doubled since the issue was filed; a base below a dollar counts as one."""
     times, bound = 0, max(base, Decimal(1)) * 2
     while spent is not None and spent >= bound and times < 64:
         times, bound = times + 1, bound * 2
@@ -103,7 +106,10 @@ def doublings(spent: Decimal | None, base: Decimal) -> int:
 
 
 def priority(found: Finding, urgent_usd: Decimal, high_usd: Decimal, medium_usd: Decimal) -> int:
-    """Linear's number by the money beyond the usual: 1 urgent, 2 high, 3 medium, 4 low. Unknown money is medium."""
+    """Return Linear's priority by dollars beyond the usual: 1 urgent, 2 high, 3 medium, 4 low.
+
+    Unknown dollars are medium.
+    """
     excess = found.excess_usd
     if excess is None:
         return 3
@@ -116,7 +122,7 @@ def _link(link: Link) -> str:
 
 
 def _fitting(blocks: list[list[str]], most: int) -> str:
-    """Whole blocks, as many as fit: cutting inside one could take an escape apart."""
+    """Join as many whole blocks as fit: cutting inside one could break an escape sequence."""
     kept: list[str] = []
     left = most - len(CUT) - 2
     for block in blocks:

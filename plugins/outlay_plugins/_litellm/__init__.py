@@ -1,5 +1,4 @@
-"""The parts of the LiteLLM plugin: what its answers look like, its two reports, and who its keys and users are.
+"""Helper package of the LiteLLM plugin: response schemas, aggregation, its two reports, and its keys and users.
 
-`shapes` reads JSON and trusts none of it; `figures` adds up; `logs` and `daily` ask; `people` lists keys and users.
 The folder's name begins with `_`, so the loader does not take it for a plugin.
 """

@@ -1,4 +1,4 @@
-"""Who is at the proxy: its users, its teams, and its keys, deleted ones too where the version remembers them."""
+"""The proxy's users, teams and keys, with deleted keys where the version of LiteLLM remembers them."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -8,25 +8,25 @@ from outlay.plugin import Context, Key, Permanent
 from outlay_plugins._litellm.client import ask
 from outlay_plugins._litellm.schemas import KeyLine, KeyPage, Team, TeamPage, User, UserPage, read
 
-PAGE_ROWS = 100  # the most that each list gives
+PAGE_ROWS = 100  # the most that each list allows
 MAX_PAGES = 500
-MAX_DELETED_PAGES = 20  # an archive only grows
-_NOT_THERE = (400, 403, 404, 405, 422)  # what an older version says of a list or a filter that it does not have
+MAX_DELETED_PAGES = 20  # the archive of deleted keys only grows
+_NOT_THERE = (400, 403, 404, 405, 422)  # statuses of an older version that lacks a list or a filter
 P = TypeVar("P", KeyPage, UserPage, TeamPage)
 
 
 class People:
-    """Lists them."""
+    """Directory of a LiteLLM proxy: its users, teams and keys."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def users(self) -> list[User]:
-        """All users that the credential sees."""
+        """Return all users that the credential can see."""
         return [user async for page in self._pages(UserPage, "/user/list", "page_size") for user in page.users]
 
     async def keys(self, users: list[User]) -> list[Key]:
-        """All keys, with the e-mail of whose they are and the name of their team."""
+        """Return all keys, with the e-mail of their user and the name of their team."""
         emails = {user.user_id: user.user_email for user in users}
         teams = {team.team_id: team.team_alias for team in await self._teams()}
         found: dict[str, Key] = {}
@@ -51,7 +51,7 @@ class People:
                 yield KeyLine(token=item) if isinstance(item, str) else item
 
     async def _teams(self) -> list[Team]:
-        """All teams; none where the version has no such list."""
+        """Return all teams, none where the version has no such list."""
         try:
             return [team async for page in self._pages(TeamPage, "/v2/team/list", "page_size") for team in page.teams]
         except Permanent as error:
@@ -62,7 +62,7 @@ class People:
     async def _pages(
         self, shape: type[P], path: str, size: str, params: dict[str, str | int] | None = None
     ) -> AsyncIterator[P]:
-        """All pages of a list, as many as it says it has."""
+        """Yield all pages of a list, as many as it says it has."""
         for number in range(1, MAX_PAGES + 1):
             asked = {**(params or {}), "page": number, size: PAGE_ROWS}
             page = read(shape, await ask(self._context, path, asked))
@@ -73,7 +73,7 @@ class People:
 
 
 def first_made(users: list[User]) -> datetime | None:
-    """When the oldest user was made: as old as the proxy's database, or None where it does not say."""
+    """Return when the oldest user was created, which dates the proxy's database; None if unknown."""
     return min((user.created_at for user in users if user.created_at), default=None)
 
 

@@ -1,8 +1,8 @@
-"""How LiteLLM's figures add up: disjoint tokens, and dollars that are known, free, or not known at all.
+"""Aggregation of LiteLLM's figures: disjoint tokens, and dollars that are known, free, or unknown.
 
-LiteLLM writes a zero where its price map knows no price, and where nothing was paid. A zero with tokens behind it is
-believed only if something explains it: an answer from the gateway's own cache, a request that failed, or a model that
-one hosts oneself. Any other zero is a price that is not known.
+LiteLLM writes a zero where its price map knows no price, and where nothing was paid. A zero with tokens is accepted as
+free only if something explains it: an answer from the gateway's own cache, a request that failed, or a self-hosted
+model. Any other zero is an unknown price.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from outlay.plugin import Row, Tokens
 from outlay_plugins._litellm.schemas import Line, Metrics
 
 ZERO = Decimal(0)
-NOISE_USD = Decimal("0.000001")  # sums of floats miss each other by less than this
+NOISE_USD = Decimal("0.000001")  # sums of floats differ by less than this
 SELF_HOSTED = frozenset(
     {
         "docker_model_runner",
@@ -37,7 +37,7 @@ KEYLESS = "went through LiteLLM without a key that it could name"
 
 
 class Slot(NamedTuple):
-    """What makes a row itself."""
+    """Bucket of a figure: all that a row is told apart by."""
 
     start: datetime
     key: str
@@ -51,19 +51,19 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is added up; `cost_usd` counts only in slots that are priced."""
+    """Cost, tokens and requests; `cost_usd` counts only in buckets that are priced."""
 
     cost_usd: Decimal = ZERO
     tokens: Tokens = Tokens()  # noqa: RUF009  a tuple of zeros
     requests: int = 0
 
     def plus(self, other: "Figures") -> "Figures":
-        """The sum."""
+        """Return the sum."""
         return Figures(self.cost_usd + other.cost_usd, self.tokens.plus(other.tokens), self.requests + other.requests)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether nothing stands behind it."""
+        """Return whether it is empty: no request, no token, and no dollars beyond float noise."""
         return not self.requests and not self.tokens.total and self.cost_usd < NOISE_USD
 
 
@@ -71,13 +71,16 @@ Table = dict[Slot, Figures]
 
 
 def add(table: Table, slot: Slot, figures: Figures) -> None:
-    """Adds to what the slot has."""
+    """Add figures to what a bucket of the table has."""
     before = table.get(slot)
     table[slot] = figures if before is None else before.plus(figures)
 
 
 def of_line(line: Line) -> tuple[Slot, Figures]:
-    """One request, in its hour. Its prompt cannot be taken apart: the cached part is told in `metadata` alone."""
+    """Return the bucket (by hour) and the figures of one request.
+
+    Its prompt cannot be split: the cached part stands in `metadata` alone, which is never read.
+    """
     tokens = Tokens(input=line.prompt_tokens, output=line.completion_tokens)
     explained = line.cache_hit.lower() == "true" or line.status == "failure" or line.custom_llm_provider in SELF_HOSTED
     priced = bool(line.spend) or (line.spend is not None and (explained or not tokens.total))
@@ -96,7 +99,10 @@ def of_line(line: Line) -> tuple[Slot, Figures]:
 
 
 def tokens_of(metrics: Metrics) -> Tokens:
-    """In disjoint classes. LiteLLM counts cached tokens as prompt too; where there are more of them, they are not."""
+    """Return disjoint token counts.
+
+    LiteLLM counts cached tokens as prompt too; where there are more of them than prompt tokens, it did not.
+    """
     read, written = metrics.cache_read_input_tokens, metrics.cache_creation_input_tokens
     inside = read + written <= metrics.prompt_tokens
     return Tokens(
@@ -108,18 +114,18 @@ def tokens_of(metrics: Metrics) -> Tokens:
 
 
 def of_metrics(metrics: Metrics) -> Figures:
-    """A sum of a day."""
+    """Return the figures of a daily sum."""
     return Figures(metrics.spend, tokens_of(metrics), metrics.api_requests)
 
 
 def needs_a_price(metrics: Metrics) -> bool:
-    """Whether its zero is one that nothing explains yet."""
+    """Return whether a zero cost is unexplained so far: tokens without dollars, and not all requests failed."""
     failed = metrics.api_requests > 0 and metrics.failed_requests >= metrics.api_requests
     return not metrics.spend and tokens_of(metrics).total > 0 and not failed
 
 
 def less(whole: Figures, parts: Figures) -> Figures:
-    """What is left of a sum when its parts are taken off; never below zero."""
+    """Subtract the parts from a sum, never below zero."""
     left = (max(mine - theirs, 0) for mine, theirs in zip(whole.tokens, parts.tokens, strict=True))
     return replace(
         whole,
@@ -130,7 +136,7 @@ def less(whole: Figures, parts: Figures) -> Figures:
 
 
 def rows(table: Mapping[Slot, Figures]) -> list[Row]:
-    """A table as rows; where the price is not known, the row says so in its identity too."""
+    """Convert a table to rows; an unknown price is a part of the row's identity too."""
     found = []
     for slot, figures in table.items():
         told = (("provider", slot.provider), ("price", "" if slot.priced else "unknown"))

@@ -1,6 +1,6 @@
-"""The one way to ask a LiteLLM: a database that is away is passing trouble, whatever status a version gives it.
+"""LiteLLM API client: an outage of its database is a transient error, whatever status a version gives it.
 
-LiteLLM looks keys up in its database. Several versions so answer an outage with 401, as if the key had been revoked.
+LiteLLM looks keys up in its database. So several versions answer an outage with 401, as if the key had been revoked.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ _DATABASE_WORDS = ("prisma", "database", "no connected db", "connection attempts
 
 
 async def ask(context: Context, path: str, params: dict[str, str | int] | None = None) -> Any:
-    """The JSON at a path. Raises one of the five errors."""
+    """Fetch the JSON at a path. Raises one of the five errors."""
     try:
         return await context.http.get(path, params)
     except NeedsReauth as error:

@@ -1,8 +1,8 @@
-"""The daily sums of /user/daily/activity/aggregated: what each key spent on each model on each UTC day that is over.
+"""Report `daily`: what each key spent on each model on each completed UTC day (/user/daily/activity/aggregated).
 
-They outlive the request lines, which operators prune or switch off, and only they tell cached tokens apart. LiteLLM
-names the thousand keys of a question that spent most; what a model has beyond them, and what a day has beyond its
-models, becomes rows without a key, so that no dollar is lost. Days are asked one by one and never with a time zone.
+Daily sums outlive the request lines, which operators prune or switch off, and only they tell cached tokens apart.
+LiteLLM names the thousand keys of a query that spent most; what a model has beyond them, and what a day has beyond its
+models, becomes rows without a key, so that no dollar is lost. Days are queried one by one and never with a time zone.
 """
 
 import asyncio
@@ -18,20 +18,20 @@ from outlay_plugins._litellm.schemas import Day, Days, Part, read
 PATH = "/user/daily/activity/aggregated"
 DAY = timedelta(days=1)
 PAGE_DAYS = 7
-MAX_KEYS = 1000  # in one answer; LiteLLM's own bound
+MAX_KEYS = 1000  # in one answer; LiteLLM's own limit
 BEYOND = "used by one of the many keys beyond the thousand that LiteLLM names for a day"
 MODELLESS = "is in LiteLLM's sum of the day, but in that of no model"
 _TOO_OLD = f"This LiteLLM is too old to sum up days ({PATH}); its figures come from its request lines."
 
 
 class Daily:
-    """Reads the report."""
+    """Reader of the `daily` report."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """A week of the window at most, from the cursor on; the running day is not over and not in it."""
+        """Return a week of the window at most, from the cursor on, without the running day."""
         today = _midnight(self._context.clock.now())
         first = _midnight(window.start)
         end = min(_midnight(window.end - timedelta(microseconds=1)) + DAY, today)
@@ -57,7 +57,7 @@ class Daily:
         )
 
     async def probe(self, at: datetime) -> bool:
-        """Whether this LiteLLM sums up days at all. Raises whatever else is wrong."""
+        """Return whether this version of LiteLLM has daily sums. Raises any other error."""
         try:
             await self._day(_midnight(at) - DAY)
         except Permanent as error:
@@ -79,7 +79,7 @@ class Daily:
 
 
 def _table(found: Day, day: datetime) -> Table:
-    """A day by key and model, with what is left of each model and of the day."""
+    """Sum a day by key and model, with the remainders of each model and of the day."""
     table: Table = {}
     free = _free(found)
     named = Figures()
@@ -101,7 +101,10 @@ def _table(found: Day, day: datetime) -> Table:
 
 
 def _leave(table: Table, slot: Slot, left: Figures) -> None:
-    """What is left, unless that is nothing; a rest of tokens without a rest of dollars has no price."""
+    """Add a remainder to the table, unless it is empty.
+
+    A remainder that has tokens but no dollars has no price.
+    """
     if not left.is_nothing:
         aggregation.add(
             table, slot._replace(priced=left.cost_usd >= aggregation.NOISE_USD or not left.tokens.total), left
@@ -109,7 +112,10 @@ def _leave(table: Table, slot: Slot, left: Figures) -> None:
 
 
 def _free(found: Day) -> set[tuple[str, str]]:
-    """The (key, model) whose zero is right: all that a key has without dollars was served by oneself."""
+    """Return the (key, model) pairs whose zero cost is right.
+
+    It is where all tokens that a key has without dollars ran on self-hosted models.
+    """
     zero: dict[str, list[tuple[str, int]]] = {}
     for model, key, tokens in _zeros(found.breakdown.models.items()):
         zero.setdefault(key, []).append((model, tokens))
@@ -125,7 +131,7 @@ def _free(found: Day) -> set[tuple[str, str]]:
 
 
 def _zeros(parts: Iterable[tuple[str, Part]]) -> Iterable[tuple[str, str, int]]:
-    """(name, key, tokens) of everything without dollars that has tokens."""
+    """Yield (name, key, tokens) of everything that has tokens and no dollars."""
     for name, part in parts:
         for key, item in part.api_key_breakdown.items():
             if aggregation.needs_a_price(item.metrics):

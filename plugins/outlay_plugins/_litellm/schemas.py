@@ -1,8 +1,8 @@
-"""What LiteLLM's answers say. Of each object only the fields named here are looked at; all else is dropped first.
+"""Response schemas of LiteLLM's API. Of each object only the fields named here are read; all else is dropped first.
 
-So a line's `metadata`, in which operators and callers may write what they like, is never parsed, kept or logged.
-Versions differ: what may be missing is empty or zero here, numbers may come as text, and what must be there and is not
-is a Permanent error that names answer and field, but never shows a value.
+So a line's `metadata`, in which operators and callers may write what they like, is never parsed, stored or logged.
+Versions differ: an optional field that is missing is empty or zero, numbers may come as text, and a required field that
+is missing is a Permanent error that names answer and field, but never shows a value.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ MAX_USD = 9_000_000_000
 
 
 def _utc(value: Any) -> Any:
-    """Plain timestamps of its database are UTC."""
+    """Parse a timestamp; one without a zone is UTC, as in LiteLLM's database."""
     if isinstance(value, str) and value.strip():
         try:
             found = datetime.fromisoformat(value.strip())
@@ -30,14 +30,14 @@ def _utc(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Null is no text; a flag or a number is what it reads as."""
+    """Convert flags and numbers to text, and null to ""."""
     if value is None:
         return ""
     return str(value) if isinstance(value, bool | int | Decimal) else value
 
 
 def _moment_or_none(value: Any) -> datetime | None:
-    """Of keys and users, a time that cannot be read is one that is not known."""
+    """Return the time of a key or a user, None if it cannot be parsed."""
     found = _utc(value)
     return found if isinstance(found, datetime) else None
 
@@ -50,13 +50,13 @@ MomentIfKnown = Annotated[datetime | None, BeforeValidator(_moment_or_none)]
 
 
 class Shape(BaseModel):
-    """Fields that nobody named do not get in."""
+    """Base of all schemas; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
 
 class Line(Shape):
-    """One request of /spend/logs/v2. `model` is what ran, `model_group` the name that was asked for."""
+    """Request of /spend/logs/v2. `model` is what ran (resolved), `model_group` the requested name."""
 
     request_id: str = Field(min_length=1)
     started_at: Moment = Field(alias="startTime")
@@ -73,7 +73,7 @@ class Line(Shape):
 
 
 class LogPage(Shape):
-    """A page of /spend/logs/v2. `total` counts no further than 10,000 where `total_is_capped`."""
+    """Page of /spend/logs/v2. `total` counts no further than 10,000 where `total_is_capped`."""
 
     data: list[Line]
     total: Count
@@ -81,7 +81,7 @@ class LogPage(Shape):
 
 
 class Metrics(Shape):
-    """A sum of a day. In `prompt_tokens` are those read from a cache and written to it, as LiteLLM counts."""
+    """Sum of a day. `prompt_tokens` include cache reads and cache writes, as LiteLLM counts."""
 
     spend: Usd
     prompt_tokens: Count = 0
@@ -93,34 +93,34 @@ class Metrics(Shape):
 
 
 class Owner(Shape):
-    """Whose a key of a day's sum is."""
+    """Team of a key in a daily sum."""
 
     team_id: Text = ""
 
 
 class KeyMetrics(Shape):
-    """What one key has of a sum."""
+    """Part of a sum that belongs to one key."""
 
     metrics: Metrics
     metadata: Annotated[Owner, BeforeValidator(lambda value: value or {})] = Owner()
 
 
 class Part(Shape):
-    """A model's or a provider's part of a day, and what each key has of that."""
+    """Part of a day that belongs to a model or a provider, with each key's part of that."""
 
     metrics: Metrics
     api_key_breakdown: dict[str, KeyMetrics] = {}
 
 
 class Breakdown(Shape):
-    """A day, taken apart."""
+    """Breakdown of a day, by model and by provider."""
 
     models: dict[str, Part] = {}
     providers: dict[str, Part] = {}
 
 
 class Day(Shape):
-    """One UTC day of /user/daily/activity/aggregated."""
+    """UTC day of /user/daily/activity/aggregated."""
 
     date: str = Field(min_length=10, max_length=10)
     metrics: Metrics
@@ -128,13 +128,13 @@ class Day(Shape):
 
 
 class Days(Shape):
-    """All of that answer."""
+    """Response of /user/daily/activity/aggregated."""
 
     results: list[Day]
 
 
 class KeyLine(Shape):
-    """A key of /key/list. `token` is the hash it goes by everywhere."""
+    """Key of /key/list. `token` is the hash by which it is known everywhere."""
 
     token: str = Field(min_length=1)
     key_alias: Text = ""
@@ -147,14 +147,14 @@ class KeyLine(Shape):
 
 
 class KeyPage(Shape):
-    """A page of /key/list; some versions name a key by its hash alone."""
+    """Page of /key/list; some versions name a key by its hash alone."""
 
     keys: list[KeyLine | str]
     total_pages: Count = 0
 
 
 class User(Shape):
-    """A user of /user/list."""
+    """User of /user/list."""
 
     user_id: str = Field(min_length=1)
     user_email: Text = ""
@@ -163,40 +163,40 @@ class User(Shape):
 
 
 class UserPage(Shape):
-    """A page of /user/list."""
+    """Page of /user/list."""
 
     users: list[User]
     total_pages: Count = 0
 
 
 class Team(Shape):
-    """A team, by its id and the name people gave it."""
+    """Team: its id and its display name."""
 
     team_id: str = Field(min_length=1)
     team_alias: Text = ""
 
 
 class TeamPage(Shape):
-    """A page of /v2/team/list."""
+    """Page of /v2/team/list."""
 
     teams: list[Team]
     total_pages: Count = 0
 
 
 class OwnKey(Shape):
-    """The key that asks, of /key/info."""
+    """The credential itself, as /key/info describes it."""
 
     user_id: Text = ""
 
 
 class KeyInfo(Shape):
-    """GET /key/info."""
+    """Response of GET /key/info."""
 
     info: OwnKey
 
 
 class Readiness(Shape):
-    """GET /health/readiness. `db` says whether it has a database; old and bare answers leave it out."""
+    """Response of GET /health/readiness. `db` is the database's state; old and bare answers leave it out."""
 
     status: str
     db: Text = ""
@@ -206,7 +206,7 @@ S = TypeVar("S", bound=Shape)
 
 
 def read(shape: type[S], answer: Any) -> S:
-    """An answer as it is documented. Raises Permanent: nonsense is never "nothing was spent"."""
+    """Validate an answer against its schema. Raises Permanent: bad data never means "nothing was spent"."""
     try:
         return shape.model_validate(answer)
     except ValidationError as error:
@@ -218,7 +218,7 @@ def read(shape: type[S], answer: Any) -> S:
 
 
 def lines(answer: Any) -> Any:
-    """An answer of /spend/logs/v2 with nothing left in its lines but the columns that `Line` names."""
+    """Return an answer of /spend/logs/v2 whose lines hold nothing but the columns that the schema names."""
     if not isinstance(answer, Mapping) or not isinstance(data := answer.get("data"), list):
         return answer
     kept = [

@@ -1,8 +1,8 @@
-"""The request lines of /spend/logs/v2, added up by the hour: what each key spent on each model, seconds after it did.
+"""Report `logs`: the request lines of /spend/logs/v2, summed by the hour, key and model, within seconds.
 
-The ledger pages by offset, in an order that has ties and while lines come in, and counts no further than 10,000. So a
-stretch is believed only if all lines that it counts have come, each once; else it is asked again in halves, down to a
-second. Lines are added up and let go; none is kept.
+LiteLLM pages by offset, in an order that has ties and while lines come in, and counts no further than 10,000. So a time
+range is accepted only if all lines that it counts have come, each once; else it is queried again in halves, down to a
+second. Lines are summed and discarded; none is stored.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from outlay_plugins._litellm.schemas import Line, LogPage, read
 
 PATH = "/spend/logs/v2"
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
-PAGE_ROWS = (1000, 100)  # the most that versions take, the newest first
-COUNTED_TO = 10_000  # lines; LiteLLM's own bound for a total
-MAX_HOURS = 24  # of one page of ours
-MAX_QUESTIONS = 2_000  # for one hour: two million lines
+PAGE_ROWS = (1000, 100)  # the most that versions accept, the newest version first
+COUNTED_TO = 10_000  # lines; LiteLLM's own limit for a total
+MAX_HOURS = 24  # in one page of Outlay's
+MAX_QUESTIONS = 2_000  # queries for one hour: two million lines
 _TOO_MUCH = (422, None)  # more rows than the version gives, or more bytes than the client takes
 _TIME = "%Y-%m-%d %H:%M:%S"
 _CURSOR = "%Y-%m-%dT%H:%M:%SZ"
@@ -34,14 +34,14 @@ class _Stretch(NamedTuple):
     end: datetime
 
     def halves(self) -> tuple["_Stretch", "_Stretch"]:
-        """Two, the earlier first, parted at a whole second."""
+        """Split into two ranges, the earlier first, at a whole second."""
         seconds = int((self.end - self.start) / SECOND + 1) // 2
         middle = self.start + seconds * SECOND
         return _Stretch(self.start, middle), _Stretch(middle, self.end)
 
 
 class Logs:
-    """Reads the report; `provider`: only the lines of this one, or of all."""
+    """Reader of the `logs` report; `provider` limits it to the lines of one provider, "" is all."""
 
     def __init__(self, context: Context, provider: str = "") -> None:
         self._context = context
@@ -49,7 +49,7 @@ class Logs:
         self._page_rows = PAGE_ROWS[0]
 
     async def page(self, window: Window, cursor: str | None, history: timedelta) -> Page:
-        """As many whole hours of the window, from the cursor on, as have no more lines than LiteLLM counts."""
+        """Return as many whole hours of the window, from the cursor on, as have no more lines than LiteLLM counts."""
         oldest = self._context.clock.now() - history
         first = max(window.start, oldest.replace(minute=0, second=0, microsecond=0))
         start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
@@ -77,7 +77,7 @@ class Logs:
         return Page(Window(start, end), aggregation.rows(table), (), following, not notes, notes)
 
     async def probe(self, at: datetime) -> bool:
-        """Whether this LiteLLM lists its requests at all. Raises whatever else is wrong."""
+        """Return whether this version of LiteLLM lists its requests. Raises any other error."""
         try:
             await self._ask(_Stretch(at - SECOND, at), 1)
         except Permanent as error:
@@ -87,7 +87,7 @@ class Logs:
         return True
 
     async def _hour(self, hour: _Stretch, table: Table) -> tuple[str, ...]:
-        """One hour, in halves where it has to be. What a single second will not tell is noted."""
+        """Add one hour to the table, in halves if necessary; return a note if a single second is incomplete."""
         waiting, notes = [hour], list[str]()
         for _ in range(MAX_QUESTIONS):
             if not waiting:
@@ -103,13 +103,13 @@ class Logs:
         return (_CUT.format(waiting[-1].start),)
 
     async def _lines(self, stretch: _Stretch) -> list[Line] | None:
-        """Every line of a stretch, each once; None if that is more than can be told for certain."""
+        """Return every line of a time range, each once; None if that cannot be told for certain."""
         found: dict[str, Line] = {}
         page, total = 1, 0
         while page == 1 or (page - 1) * self._page_rows < total:  # ends: total is below COUNTED_TO
             rows = self._page_rows
             answer = await self._ask(stretch, page)
-            if page > 1 and rows != self._page_rows:  # the pages so far were cut otherwise
+            if page > 1 and rows != self._page_rows:  # the pages so far were of another size
                 return None
             total = max(total, answer.total)
             if answer.total_is_capped or total >= COUNTED_TO:
@@ -123,7 +123,7 @@ class Logs:
         return [line for line in found.values() if stretch.start <= line.started_at < stretch.end]
 
     async def _ask(self, stretch: _Stretch, page: int) -> LogPage:
-        """One page. Its end is included, so lines of the next stretch may come along."""
+        """Fetch one page. LiteLLM includes the end, so lines of the next range may come along."""
         last = stretch.end.replace(microsecond=0) + (SECOND if stretch.end.microsecond else timedelta(0))
         params: dict[str, str | int] = {
             "start_date": stretch.start.strftime(_TIME),

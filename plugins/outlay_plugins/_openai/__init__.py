@@ -1,5 +1,5 @@
-"""The parts of the OpenAI plugin: what its answers look like, how they are paged, and its two reports.
+"""Helper package of the OpenAI plugin: response schemas, paging, account directory, and its two reports.
 
-`shapes` reads JSON and trusts none of it; `paging` follows cursors and knows when to stop; `line_items` tells models
-from other things on the bill; `costs`, `usage` and `account` ask the questions.
+No JSON is trusted before it has passed a schema. Paging follows cursors and always ends. Line items are parsed to tell
+models from other things on the bill.
 """

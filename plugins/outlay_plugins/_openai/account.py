@@ -1,8 +1,8 @@
-"""Whose organization it is and which keys it has: all projects, archived ones too, and the keys of each.
+"""The organization's projects, archived ones too, with the keys of each, and its members as seats.
 
-What is used without a key, in the playground, is told by person: so each member has a seat beside the keys.
+Use without a key, in the playground, is reported by person: so each member has a seat beside the keys.
 
-An archived project can make no new key, so once the books have met the account's keys, archived projects are not asked
+An archived project can make no new key, so once the books know the account's keys, archived projects are not queried
 again. Keys that were deleted are in no list; the books keep their names.
 """
 
@@ -13,26 +13,26 @@ from outlay.plugin import Context, Key, Permanent
 from outlay_plugins._openai.paging import listed
 from outlay_plugins._openai.schemas import ApiKey, Listed, Member, Project
 
-AT_ONCE = 4  # projects whose keys are asked for at the same time
+AT_ONCE = 4  # projects whose keys are queried concurrently
 SEAT = "seat: use without a key"
-_GONE = (400, 403, 404)  # what a project may answer that is no more
+_GONE = (400, 403, 404)  # statuses of a project that no longer exists
 
 
 class Account:
-    """Lists projects, keys and users."""
+    """Directory of an OpenAI organization: its projects, keys and users."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     async def projects(self) -> list[Project]:
-        """All there ever were, oldest first."""
+        """Return all projects there ever were, oldest first."""
         found = await listed(
             self._context.http, "/organization/projects", [("include_archived", "true")], Listed[Project]
         )
         return sorted(found, key=lambda project: (project.created_at, project.id))
 
     async def keys(self) -> list[Key]:
-        """All enabled keys of all projects, whether or not their owner still has access."""
+        """Return all enabled keys, whether or not their owner still has access, and a seat for each member."""
         known: dict[str, list[Key]] = {}
         for key in self._context.known_keys:
             known.setdefault(key.project_id, []).append(key)
@@ -64,7 +64,7 @@ class Account:
             raise
 
     async def _people(self) -> list[Member]:
-        """The members; none where this key may not list them."""
+        """Return the members, none if this key may not list them."""
         try:
             return await listed(self._context.http, "/organization/users", [], Listed[Member])
         except Permanent as error:
@@ -73,7 +73,7 @@ class Account:
             raise
 
     def _key(self, project: Project, key: ApiKey, emails: dict[str, str]) -> Key:
-        """A service account's key goes by the account's name: that is who spends."""
+        """Convert a key; a service account's key is named after the account, which is what spends."""
         owner = key.owner
         user, account = (owner.user, owner.service_account) if owner else (None, None)
         expired = key.expires_at is not None and _time(key.expires_at) <= self._context.clock.now()

@@ -1,7 +1,7 @@
-"""The bill: what each UTC day cost by project, line item and key. It is in whole days and comes hours after them.
+"""Report `costs`: the bill of each UTC day by project, line item and key. It comes hours after the day.
 
-OpenAI tells keys only from 6 December 2025 on and answers 400, naming that moment, to whoever asks earlier; so a page
-never reaches over it, and an account for which the moment is another one is asked once more accordingly.
+OpenAI names keys only from 6 December 2025 on and answers 400, naming that moment, to a query for earlier days; so a
+page never crosses it, and an account for which the moment is another one is queried once more accordingly.
 """
 
 import re
@@ -26,7 +26,7 @@ _Identity = tuple[datetime, str, str, str]
 
 
 class Costs:
-    """Reads the bill."""
+    """Reader of the `costs` report."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -34,7 +34,7 @@ class Costs:
         self._notes: tuple[str, ...] = ()
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """The whole UTC days of the window, a week at a time."""
+        """Return whole UTC days of the window, a week a page."""
         first, last = midnight(window.start), midnight(window.end - timedelta(microseconds=1)) + DAY
         start = place(cursor, first)
         if start >= last:
@@ -72,7 +72,10 @@ class Costs:
         return await buckets(self._context.http, PATH, params, Buckets[Cost], start, end)
 
     def _since(self, error: Permanent, start: datetime, end: datetime) -> datetime | None:
-        """From when on keys can be had, as a refusal says; None if it is about something else."""
+        """Return from when on OpenAI names keys, as a refusal says; None if it is about something else.
+
+        If it names keys at no time, that is a day in the future, and a note is kept.
+        """
         if error.status != 400:
             return None
         if named := _EPOCH.search(str(error)):
@@ -86,7 +89,7 @@ class Costs:
 
 
 def _rows(found: Sequence[Bucket[Cost]], keyed: bool) -> list[Row]:
-    """One row for each day, project, line and key; lines that OpenAI tells in parts are added up."""
+    """Build one row for each day, project, line item and key; lines that OpenAI reports in parts are summed."""
     sums: dict[_Identity, Decimal | None] = {}
     for bucket in found:
         for line in bucket.results:
@@ -116,7 +119,7 @@ def _row(identity: _Identity, usd: Decimal | None, keyed: bool) -> Row:
 
 
 def _usd(line: Cost) -> Decimal | None:
-    """The line's dollars. Raises Permanent for what is no dollars."""
+    """Return the line's dollars, None if unknown. Raises Permanent for another currency."""
     if line.amount is None or line.amount.value is None:
         return None
     if line.amount.currency.lower() not in ("usd", ""):

@@ -1,14 +1,14 @@
-"""Which model a line of the bill is about: the longest beginning of it that names one, else none.
+"""Parser of the bill's line items: the model is the longest beginning that names one, else there is none.
 
-OpenAI's usage names dated snapshots ("gpt-5-2025-08-07"), its bill writes words of its own: "gpt-5, input_tokens",
-"GPT-4o mini text input", "web search tool calls". Dates are folded where names are made canonical. What is no model
+OpenAI's usage names dated snapshots ("gpt-5-2025-08-07"), its bill has a wording of its own: "gpt-5, input_tokens",
+"GPT-4o mini text input", "web search tool calls". Dates are folded where names are made canonical. What is not a model
 (searches, storage, sessions) has none, even where a model's name stands before it.
 """
 
 import re
 from functools import lru_cache
 
-OVERRIDES = {  # lines whose words do not tell
+OVERRIDES = {  # lines whose words cannot be parsed
     "dall·e 2": "dall-e-2",
     "dall·e 3": "dall-e-3",
     "embedding models": "",
@@ -29,7 +29,7 @@ _TIER_TOLD = re.compile(r"\b(batch|flex|priority|scale)\b")
 
 @lru_cache(maxsize=4096)
 def model_of(line_item: str) -> str:
-    """The model in OpenAI's spelling, "" if the line is about none."""
+    """Return the model in OpenAI's spelling, "" if the line is about none."""
     whole = " ".join(line_item.lower().split())
     head = re.split(r"[,|(]", whole, maxsplit=1)[0].strip()
     if head in OVERRIDES:
@@ -46,6 +46,6 @@ def model_of(line_item: str) -> str:
 
 
 def tier_of(line_item: str) -> str:
-    """The tier that a line names, "" for the ordinary one."""
+    """Return the service tier that a line names, "" for the standard one."""
     told = _TIER_TOLD.search(line_item.lower())
     return told[0] if told else ""

@@ -1,4 +1,4 @@
-"""OpenAI's two ways of paging: buckets by `page` and `next_page`, lists by `after`. Both end, or are an error."""
+"""OpenAI's two ways of paging: buckets by `page` and `next_page`, lists by `after`. Both end or raise an error."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import TypeVar
 from outlay.plugin import GuardedClient, Permanent
 from outlay_plugins._openai.schemas import ApiKey, Bucket, Buckets, Listed, Member, Project, Shape, read
 
-MAX_PAGES = 500  # of one question
-LIST_ROWS = 100  # as many as a page of a list may have
+MAX_PAGES = 500  # of one query
+LIST_ROWS = 100  # the most that a page of a list may have
 Params = Sequence[tuple[str, str | int]]
 Line = TypeVar("Line", bound=Shape)
 Item = TypeVar("Item", Project, ApiKey, Member)
@@ -17,7 +17,7 @@ Item = TypeVar("Item", Project, ApiKey, Member)
 async def buckets(
     http: GuardedClient, path: str, params: Params, shape: type[Buckets[Line]], start: datetime, end: datetime
 ) -> list[Bucket[Line]]:
-    """All buckets of a question about [start, end), in order of time. Raises one of the five errors."""
+    """Return all buckets of a query about [start, end), in order of time. Raises one of the five errors."""
     found: dict[datetime, Bucket[Line]] = {}
     page, seen = "", set[str]()
     for _ in range(MAX_PAGES):
@@ -39,7 +39,7 @@ async def buckets(
 
 
 async def listed(http: GuardedClient, path: str, params: Params, shape: type[Listed[Item]]) -> list[Item]:
-    """Everything in a list, each id once."""
+    """Return everything in a list, each id once."""
     found: dict[str, Item] = {}
     after: str = ""
     for _ in range(MAX_PAGES):

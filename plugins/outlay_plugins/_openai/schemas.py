@@ -1,6 +1,6 @@
-"""OpenAI's answers as they arrive: numbers or strings, nulls anywhere, fields nobody has heard of.
+"""Response schemas of OpenAI's API: numbers or strings, nulls anywhere, unknown fields.
 
-What must be there and is not, or holds something else, is a Permanent error that names the place, and the books stay as
+A required field that is missing or of another type is a Permanent error that names the place, and the books stay as
 they are. Null is "" for text and zero for an optional count; null dollars stay unknown.
 """
 
@@ -13,12 +13,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from outlay.plugin import Permanent
 
 MAX_COUNT = 2**63 - 1
-MAX_USD = 9_000_000_000  # what the books can hold
+MAX_USD = 9_000_000_000  # the most that the books can hold
 _LATEST_SECONDS = 253_402_300_799  # the year 9999
 
 
 def _no_flag(value: Any) -> Any:
-    """True is no number, though Python says so."""
+    """Refuse booleans, which Python would take for numbers."""
     if isinstance(value, bool):
         raise ValueError("true or false, not a number")
     return value
@@ -34,13 +34,13 @@ Seconds = Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=_LATEST_SECON
 
 
 class Shape(BaseModel):
-    """What all answers share."""
+    """Base of all schemas; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
 class Usage(Shape):
-    """A line of any usage report. `input_tokens` holds the cached and the cache-writing ones, as OpenAI counts."""
+    """Line of any usage report. `input_tokens` include cache reads and cache writes, as OpenAI counts."""
 
     api_key_id: Text = ""
     user_id: Text = ""
@@ -68,7 +68,7 @@ class Amount(Shape):
 
 
 class Cost(Shape):
-    """A line of the bill."""
+    """Line of the bill."""
 
     amount: Amount | None = None
     line_item: Text = ""
@@ -80,7 +80,7 @@ Line = TypeVar("Line", bound=Shape)
 
 
 class Bucket(Shape, Generic[Line]):
-    """One time slice. One without lines may have an empty list, or none."""
+    """Time slice. Without lines its list is empty, null or missing."""
 
     start_time: Seconds
     results: Annotated[tuple[Line, ...], _unless_null(())] = ()
@@ -91,7 +91,7 @@ class Bucket(Shape, Generic[Line]):
 
 
 class Buckets(Shape, Generic[Line]):
-    """A page of them."""
+    """Page of time slices."""
 
     data: tuple[Bucket[Line], ...]
     has_more: bool | None = None
@@ -99,7 +99,7 @@ class Buckets(Shape, Generic[Line]):
 
 
 class Project(Shape):
-    """A project of the organization; an archived one is never deleted."""
+    """Project of the organization; an archived one is never deleted."""
 
     id: Annotated[str, Field(min_length=1)]
     name: Text = ""
@@ -113,7 +113,7 @@ class Project(Shape):
 
 
 class Person(Shape):
-    """The owner of a key: a user, or a service account, which has no e-mail."""
+    """Owner of a key: a user, or a service account, which has no e-mail."""
 
     id: Text = ""
     name: Text = ""
@@ -121,20 +121,20 @@ class Person(Shape):
 
 
 class Member(Person):
-    """Somebody in the list of the organization's users."""
+    """Member in the list of the organization's users."""
 
     id: Annotated[str, Field(min_length=1)]
 
 
 class Owner(Shape):
-    """Whose a key is; one of the two."""
+    """Owner of a key: either a user or a service account."""
 
     user: Person | None = None
     service_account: Person | None = None
 
 
 class ApiKey(Shape):
-    """A key of a project; never the secret itself."""
+    """Key of a project; never the secret itself."""
 
     id: Annotated[str, Field(min_length=1)]
     name: Text = ""
@@ -146,7 +146,7 @@ class ApiKey(Shape):
 
 
 class Listed(Shape, Generic[Line]):
-    """A page of a list."""
+    """Page of a list."""
 
     data: tuple[Line, ...]
     has_more: bool | None = None
@@ -157,7 +157,7 @@ Answer = TypeVar("Answer", bound=Shape)
 
 
 def read(shape: type[Answer], body: Any, about: str) -> Answer:
-    """The answer in its shape. Raises Permanent, naming what cannot be read."""
+    """Validate an answer against its schema. Raises Permanent, naming the field that cannot be read."""
     try:
         return shape.model_validate(body)
     except ValidationError as error:

@@ -1,8 +1,8 @@
-"""What was used, within minutes: tokens by key, model, batch and tier, which the host prices; images and audio counted.
+"""Report `usage`: tokens by key, model, batch and tier within minutes, priced by the host; images and audio counted.
 
-OpenAI's input holds what was read from a cache and what was written to one; here each token is in one class. A batch
-and the flex tier cost half of the list price. Other tiers have prices of their own, or were paid in advance (scale),
-and audio and drawn images cost more than text: all that stays unpriced until the bill says what it cost.
+OpenAI's input includes cache reads and cache writes; here each token is in one class. A batch and the flex tier cost
+half of the list price. Other tiers have prices of their own, or were paid in advance (scale), and audio and generated
+images cost more than text: all that stays unpriced until the bill says what it cost.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ PERSON = "user_id"
 KEYLESS = "used without a key or a person that OpenAI names"
 NO_PEOPLE = "OpenAI does not tell this organization's usage by person; what was used without a key is nobody's."
 AT_LIST, HALF = Decimal(1), Decimal("0.5")
-BUCKETS_AN_ANSWER = {"1m": 120, "1h": 24}  # of a thousand busy keys that is some 15 MiB; the client takes 32
+BUCKETS_AN_ANSWER = {"1m": 120, "1h": 24}  # some 15 MiB for a thousand busy keys; the client accepts 32
 _LIST_TIERS = frozenset({"", "default", "standard", "auto"})
 _NOT_FOR_US = (400, 403, 404)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One of OpenAI's usage reports. `name` is the end of its path; `optional`: an account may be without."""
+    """One of OpenAI's usage reports. `name` is the end of its path; `optional`: an account may lack it."""
 
     name: str
     groups: tuple[str, ...] = ("project_id", "api_key_id", "user_id", "model")
@@ -45,7 +45,7 @@ _PRICED = (COMPLETIONS, EMBEDDINGS)
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """All that a figure is told apart by. `key` is the person's id where no key was used."""
+    """Bucket of a figure: all that it is told apart by. `key` is the person's id where no key was used."""
 
     start: datetime
     key: str
@@ -56,14 +56,14 @@ class _Slot:
 
 
 class UsageReport:
-    """Reads the usage reports as one."""
+    """Reader of OpenAI's usage reports as one report."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._by_person = True
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """Six hours by the minute, or two days by the hour."""
+        """Return six hours by the minute, or two days by the hour."""
         start = place(cursor, window.start)
         if start >= window.end:
             return Page(Window(window.end, window.end))
@@ -104,7 +104,7 @@ class UsageReport:
 
 
 def _tally(slots: dict[_Slot, tuple[Tokens, int]], kind: Kind, found: Iterable[Bucket[Usage]]) -> None:
-    """Adds lines to their slots: two lines may differ only in what is no dimension here."""
+    """Add lines to their buckets: two lines may differ only in what is not a dimension here."""
     for bucket in found:
         start = bucket.start
         for line in bucket.results:
@@ -133,7 +133,7 @@ def _rows(slots: dict[_Slot, tuple[Tokens, int]]) -> list[Row]:
 
 
 def tokens_of(line: Usage) -> Tokens:
-    """Disjoint. Parts that are said to be more than the whole are cut down to it."""
+    """Return disjoint token counts; parts that are reported as more than the whole are cut down to it."""
     cached = min(line.input_cached_tokens, line.input_tokens)
     written = min(max(line.input_cache_write_tokens, line.input_cache_write_12h_tokens), line.input_tokens - cached)
     kept_long = min(line.input_cache_write_12h_tokens, written)
@@ -147,7 +147,7 @@ def tokens_of(line: Usage) -> Tokens:
 
 
 def _share(kind: Kind, line: Usage) -> Decimal | None:
-    """Which part of the list price of text its tokens cost; None where that is not known."""
+    """Return which part of the list price of text the tokens cost; None if that is unknown."""
     if kind not in _PRICED or _beyond_text(line):
         return None
     if line.batch or line.service_tier == "batch":
@@ -156,7 +156,7 @@ def _share(kind: Kind, line: Usage) -> Decimal | None:
 
 
 def _detail(kind: Kind, line: Usage) -> tuple[tuple[str, str], ...]:
-    """What tells two rows of one key and model apart."""
+    """Return the dimensions that tell two rows of one key and model apart."""
     return (
         *([("kind", kind.name)] if kind is not COMPLETIONS else []),
         *([("batch", "true")] if line.batch else []),
@@ -166,6 +166,6 @@ def _detail(kind: Kind, line: Usage) -> tuple[tuple[str, str], ...]:
 
 
 def _beyond_text(line: Usage) -> bool:
-    """Whether some of its tokens are sound or drawn images, at prices of their own."""
+    """Return whether some tokens are audio or generated images, at prices of their own."""
     audio = line.input_audio_tokens or line.input_cached_audio_tokens or line.output_audio_tokens
     return bool(audio or line.output_image_tokens)

@@ -1,7 +1,7 @@
-"""Which stretch of time to ask for next, and in buckets of which width.
+"""Time ranges of usage queries, and the width of their buckets.
 
 Recent days are read by the minute, days further back by the hour: an hour's figures then stand at its first minute. The
-days that are read again every day are all recent ones, so that an everyday poll never changes a day's width.
+days that are reread every day are all recent ones, so that an everyday poll never changes a day's width.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ HOURS_A_PAGE = 2 * DAY  # at most 48; OpenAI's bound is 168
 
 
 class Stretch(NamedTuple):
-    """[start, end) in buckets of one width, as OpenAI calls it."""
+    """Time range [start, end) in buckets of one width, as OpenAI names it (`1m`, `1h`)."""
 
     start: datetime
     end: datetime
@@ -24,12 +24,12 @@ class Stretch(NamedTuple):
 
     @property
     def buckets(self) -> int:
-        """How many, the last one perhaps not whole."""
+        """Return the number of buckets; the last one may be partial."""
         return -((self.start - self.end) // (HOUR if self.width == "1h" else MINUTE))
 
 
 def stretch(start: datetime, end: datetime, now: datetime) -> Stretch:
-    """The next one of what is to be read."""
+    """Return the next time range to read."""
     recent = midnight(now) - RECENT
     if start >= recent:
         return Stretch(start, min(end, start + MINUTES_A_PAGE), "1m")
@@ -41,12 +41,12 @@ def stretch(start: datetime, end: datetime, now: datetime) -> Stretch:
 
 
 def midnight(moment: datetime) -> datetime:
-    """Of its UTC day."""
+    """Return the start of a time's UTC day."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def place(cursor: str | None, first: datetime) -> datetime:
-    """Where a poll goes on. Raises Permanent for a cursor that is none."""
+    """Return where a poll continues. Raises Permanent for an invalid cursor."""
     if cursor is None:
         return first
     try:

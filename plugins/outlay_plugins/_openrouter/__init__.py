@@ -1,5 +1,5 @@
-"""The parts of the OpenRouter plugin: what its answers look like, how figures add up, and its two reports.
+"""Helper package of the OpenRouter plugin: response schemas, aggregation, account directory, and its reports.
 
-`shapes` reads JSON and trusts none of it; `figures` is the arithmetic; `activity` and `analytics` ask the questions.
+No JSON is trusted before it has been read field by field.
 The folder's name begins with `_`, so the loader does not take it for a plugin.
 """

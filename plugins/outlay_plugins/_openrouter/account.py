@@ -1,7 +1,7 @@
-"""What the account is made of: workspaces, members, and all keys of all workspaces with their running counters.
+"""The account's workspaces, members, and all keys of all workspaces with their lifetime counters.
 
-Listed once for each task (a plugin lives no longer), however many reports ask. Keys that the books have met and the
-ledger no longer lists are the *gone* ones: their hashes still answer.
+Listed once for each task (a plugin lives no longer), however many reports ask. Keys that the books know and the ledger
+no longer lists are the *gone* ones: their hashes still answer.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from outlay_plugins._openrouter.schemas import AccountKey, Workspace
 PAGE_ROWS = 100
 MAX_PAGES = 200  # of keys in one workspace, of workspaces, of members
 MAX_GONE_KEYS = 200  # the most recently used ones
-MEMORY_SECONDS = 300.0  # should a task last, its list of keys is read again
-AT_ONCE = 8  # questions under way at the same time
+MEMORY_SECONDS = 300.0  # in a long task, the list of keys is read again after that
+AT_ONCE = 8  # concurrent queries
 USE_MARGIN = timedelta(days=1)  # how far `last_used_at` may lag behind
 _NOT_FOR_US = (403, 404)
 
@@ -27,7 +27,7 @@ Answered = TypeVar("Answered")
 
 
 class Account:
-    """Lists workspaces and keys; remembers them for a while."""
+    """Directory of an OpenRouter account: workspaces and keys, cached for some minutes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -36,12 +36,12 @@ class Account:
         self._read_seconds = 0.0
 
     async def workspaces(self) -> list[Workspace]:
-        """All of them; none where the account has no such thing."""
+        """Return all workspaces, none where the account has no such feature."""
         bodies = await self._pages("/workspaces", {"limit": PAGE_ROWS}, optional=True)
         return list({found.id: found for body in bodies for found in openrouter_schemas.workspaces(body)}.values())
 
     async def keys(self) -> tuple[AccountKey, ...]:
-        """All keys of all workspaces, disabled and expired ones too, as they stood at `read_at`."""
+        """Return all keys of all workspaces, disabled and expired ones too, as they stood at `read_at`."""
         clock = self._context.clock
         if self._read_at is None or clock.monotonic() - self._read_seconds > MEMORY_SECONDS:
             self._read_at, self._read_seconds = clock.now(), clock.monotonic()
@@ -49,12 +49,12 @@ class Account:
         return self._keys
 
     async def read_at(self) -> datetime:
-        """When the keys and their counters were read."""
+        """Return when the keys and their counters were read."""
         await self.keys()
         return self._read_at or self._context.clock.now()
 
     async def gone_keys(self) -> list[Key]:
-        """Keys that the books know and the ledger no longer lists, latest use first."""
+        """Return keys that the books know and the ledger no longer lists, latest use first."""
         here = {found.key.id for found in await self.keys()}
         gone = [key for key in self._context.known_keys if key.id and key.id not in here]
         gone.sort(key=lambda key: key.last_used_at.timestamp() if key.last_used_at else float("inf"), reverse=True)
@@ -64,7 +64,7 @@ class Account:
         names = {workspace.id: workspace.name for workspace in await self.workspaces()}
         addresses = await self._addresses()
         found: dict[str, AccountKey] = {}
-        for workspace_id in names or [""]:  # without a workspace named, only the default one's keys come
+        for workspace_id in names or [""]:  # without an id, only the default workspace's keys are listed
             params: dict[str, str | int] = {"include_disabled": "true", "include_expired": "true"}
             if workspace_id:
                 params["workspace_id"] = workspace_id
@@ -74,14 +74,14 @@ class Account:
         return tuple(found.values())
 
     async def _addresses(self) -> dict[str, str]:
-        """Members' e-mail by id; none for an individual's account, which has no members."""
+        """Return members' e-mail by id, none for an individual's account, which has no members."""
         addresses: dict[str, str] = {}
         for body in await self._pages("/organization/members", {"limit": PAGE_ROWS}, optional=True):
             addresses |= openrouter_schemas.emails(body)
         return addresses
 
     async def _pages(self, path: str, params: dict[str, str | int], *, optional: bool = False) -> list[Any]:
-        """The bodies of all pages: the list ends with the first page that is not full."""
+        """Return the bodies of all pages: the list ends with the first page that is not full."""
         bodies: list[Any] = []
         for number in range(MAX_PAGES):
             try:
@@ -99,12 +99,12 @@ class Account:
 
 
 def used_since(key: Key, start: datetime) -> bool:
-    """Whether a key may have been used since then, as far as the ledger says when it was used."""
+    """Return whether a key may have been used since then, as far as the ledger says when it was used."""
     return key.last_used_at is None or key.last_used_at >= start - USE_MARGIN
 
 
 async def answer_all(items: Sequence[Asked], ask: Callable[[Asked], Awaitable[Answered]]) -> list[Answered]:
-    """Asks one question for each item, a few at once. The first failure ends it, with none left running."""
+    """Ask one question for each item, a few at once. The first failure ends it, with none left running."""
     answers: list[Answered] = []
     for place in range(0, len(items), AT_ONCE):
         found = await asyncio.gather(*(ask(item) for item in items[place : place + AT_ONCE]), return_exceptions=True)

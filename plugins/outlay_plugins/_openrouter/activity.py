@@ -1,6 +1,6 @@
-"""The daily activity report: what each key spent on each past day, model and endpoint, once the day is settled.
+"""Report `activity`: what each key spent on each past day, model and endpoint, once the day is settled.
 
-The ledger's rows name no key. So the account's own answer is the control total, each key is asked for by its hash, keys
+The ledger's rows name no key. So the account's own answer is the control total, each key is queried by its hash, keys
 that were deleted too, and what the account has beyond all of them becomes rows without a key.
 """
 
@@ -19,12 +19,12 @@ DAY = timedelta(days=1)
 HISTORY_DAYS = 30  # completed ones; today answers 400
 PAGE_DAYS = 7
 KEYLESS = "used by a key that no longer exists, or without a key"
-_GONE = (400, 404)  # what a hash may get that the ledger has forgotten
+_GONE = (400, 404)  # statuses for a hash that the ledger has forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """One reading of the whole stretch, from which the pages of one poll are cut."""
+    """One reading of the whole time range, from which the pages of one poll are cut."""
 
     start: datetime
     end: datetime
@@ -33,7 +33,7 @@ class _Snapshot:
 
 
 class Activity:
-    """Reads the report. Keeps one snapshot, so that the pages of a poll agree with one another."""
+    """Reader of the `activity` report; keeps one snapshot, so that the pages of a poll agree with one another."""
 
     def __init__(self, context: Context, account: Account) -> None:
         self._context = context
@@ -41,7 +41,7 @@ class Activity:
         self._snapshot: _Snapshot | None = None
 
     async def page(self, window: Window, cursor: str | None) -> Page:
-        """The whole UTC days of the window that are over and within the ledger's memory, a week at a time."""
+        """Return the completed UTC days of the window that OpenRouter still has, a week a page."""
         today = _midnight(self._context.clock.now())
         first = max(_midnight(window.start), today - HISTORY_DAYS * DAY)
         end = min(_midnight(window.end - timedelta(microseconds=1)) + DAY, today)
@@ -72,7 +72,7 @@ class Activity:
         rows: list[Row] = []
         for key, table in parts:
             rows += aggregation.rows(table, key=key.id, project=key.project_id)
-            await asyncio.sleep(0)  # thirty days of hundreds of keys: who asks meanwhile is answered in between
+            await asyncio.sleep(0)  # thirty days of hundreds of keys take a while: let other tasks run
         rows += aggregation.rows(rest.left, reason=KEYLESS)
         return _Snapshot(start, end, tuple(rows), _notes(rest, [table for _, table in parts]))
 
@@ -81,7 +81,7 @@ class Activity:
         return list(zip(keys, tables, strict=True))
 
     async def _table(self, start: datetime, end: datetime, key_id: str = "") -> Table:
-        """One question answers all thirty days; the days asked for are kept."""
+        """Return the days asked for; each answer covers all thirty days, so the others are dropped."""
         try:
             body = await self._context.http.get("/activity", {"api_key_hash": key_id} if key_id else None)
         except Permanent as error:
@@ -93,14 +93,14 @@ class Activity:
 
 
 def _worth_asking(found: openrouter_schemas.AccountKey, start: datetime) -> bool:
-    """Whether the key can have done anything since: a call for each idle key would be many for nothing."""
+    """Return whether the key may have been used since; a query for each idle key would be wasted."""
     if found.key.last_used_at is None:
         return bool(found.usage_usd or found.byok_usd)
     return used_since(found.key, start)
 
 
 async def _remainder(whole: Table, parts: Sequence[tuple[Key, Table]]) -> aggregation.Remainder:
-    """In a thread: the tables of hundreds of keys are long."""
+    """Compute the remainder in a thread: the tables of hundreds of keys are long."""
     return await asyncio.to_thread(aggregation.remainder, whole, [table for _, table in parts])
 
 

@@ -1,4 +1,4 @@
-"""How OpenRouter's figures add up: tables by slot, what is left when the known parts are taken off, and rows.
+"""Aggregation of OpenRouter's figures: tables by slot, the remainder when known parts are subtracted, and rows.
 
 A *slot* is all that a figure is told apart by, but the key. The account's own answer is a table, and so is each key's.
 What the account has beyond its keys is the *remainder*: it becomes rows without a key, so that no dollar is lost.
@@ -12,12 +12,16 @@ from typing import NamedTuple, TypeVar
 
 from outlay.plugin import Row, Tokens
 
-NOISE_USD = Decimal("0.000001")  # a difference of floats with no request and no token behind it is not money
+NOISE_USD = Decimal("0.000001")  # a float difference below this, without requests and tokens, is not money
 ZERO = Decimal(0)
 
 
 class Slot(NamedTuple):
-    """`model` is what ran, `requested` the router that chose it. `priced` keeps what has dollars from what has none."""
+    """Bucket of a figure, but for the key.
+
+    `model` is what ran (resolved), `requested` the router that chose it. `priced` keeps what has dollars from what has
+    none.
+    """
 
     start: datetime
     model: str
@@ -29,7 +33,7 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """As OpenRouter counts: `prompt` includes `cached`, `completion` includes `reasoning`. None is unknown."""
+    """Figures as OpenRouter counts: `prompt` includes `cached`, `completion` `reasoning`. None is unknown."""
 
     cost_usd: Decimal | None
     byok_usd: Decimal = ZERO
@@ -41,19 +45,22 @@ class Figures:
 
     @property
     def tokens(self) -> Tokens:
-        """In disjoint classes. Replayed answers may count more cached tokens than the prompt has; here they do not."""
+        """Return disjoint token counts.
+
+        Replayed answers may count more cached tokens than the prompt has; here they do not.
+        """
         cached = min(self.cached, self.prompt)
         reasoning = min(self.reasoning, self.completion)
         return Tokens(input=self.prompt - cached, cache_read=cached, output=self.completion, reasoning=reasoning)
 
     @property
     def is_noise(self) -> bool:
-        """Whether nothing stands behind it: no request, no token, no money worth the name."""
+        """Return whether it is empty: no request, no token, and no dollars beyond float noise."""
         counted = self.prompt or self.completion or self.requests
         return not counted and (self.cost_usd or ZERO) < NOISE_USD and self.byok_usd < NOISE_USD
 
     def plus(self, other: "Figures") -> "Figures":
-        """The sum; what only one of them knows is taken from that one."""
+        """Return the sum; a figure that only one side knows is taken from that side."""
         return Figures(
             cost_usd=_sum(self.cost_usd, other.cost_usd),
             byok_usd=self.byok_usd + other.byok_usd,
@@ -65,7 +72,7 @@ class Figures:
         )
 
     def less(self, part: "Figures") -> "Figures":
-        """What is left when a part is taken off: never below zero, and unknown where this is."""
+        """Return what is left when a part is subtracted: never below zero, and unknown where this is."""
         return Figures(
             cost_usd=None if self.cost_usd is None else max(self.cost_usd - (part.cost_usd or ZERO), ZERO),
             byok_usd=max(self.byok_usd - part.byok_usd, ZERO),
@@ -90,7 +97,7 @@ Table = dict[Slot, Figures]
 
 
 def tally(lines: Iterable[tuple[Slot, Figures]]) -> Table:
-    """Lines to a table; what falls into one slot is summed."""
+    """Sum lines to a table by slot."""
     table: Table = {}
     for slot, figures in lines:
         table[slot] = table[slot].plus(figures) if slot in table else figures
@@ -98,14 +105,14 @@ def tally(lines: Iterable[tuple[Slot, Figures]]) -> Table:
 
 
 class Remainder(NamedTuple):
-    """What is left over, and by how much the parts came to more than the whole (of dollars, BYOK included)."""
+    """Figures that are left over, and by how many dollars (BYOK included) the parts exceed the whole."""
 
     left: Table
     surplus_usd: Decimal
 
 
 def remainder(whole: Table, parts: Iterable[Table]) -> Remainder:
-    """Takes the parts off the whole, slot by slot. What has a price and what has none are one slot here."""
+    """Subtract the parts from the whole, slot by slot; priced and unpriced figures share a slot here."""
     everything = tally((slot._replace(priced=True), figures) for slot, figures in whole.items())
     known = tally((slot._replace(priced=True), figures) for part in parts for slot, figures in part.items())
     left: Table = {}
@@ -125,19 +132,19 @@ def _surplus(part: Figures, whole: Figures) -> Decimal:
 
 
 def overcounted(tables: Iterable[Table]) -> int:
-    """In how many slots the ledger counts more reasoning than output; rows hold no more than the output."""
+    """Count the slots with more reasoning than output tokens; rows hold no more than the output."""
     return sum(figures.reasoning > figures.completion for table in tables for figures in table.values())
 
 
 def overcounted_words(report: str, count: int) -> str:
-    """The note that says so."""
+    """Return the note that the ledger counts more reasoning than output."""
     return f"OpenRouter's {report} counts more reasoning than output in {count} of its rows; the surplus is left out."
 
 
 def rows(
     table: Table, *, key: str = "", project: str = "", reason: str = "", detail: tuple[tuple[str, str], ...] = ()
 ) -> list[Row]:
-    """A table as rows of one key, or of none for a reason."""
+    """Convert a table to rows of one key, or of none for a reason."""
     return [
         Row(
             start=slot.start,
@@ -157,7 +164,7 @@ def rows(
 
 
 def _detail(slot: Slot, table: Table) -> tuple[tuple[str, str], ...]:
-    """What tells two rows of one model apart."""
+    """Return the dimensions that tell two rows of one model apart."""
     told = (("endpoint", slot.endpoint), ("provider", slot.provider))
     twin = not slot.priced and slot._replace(priced=True) in table
     return tuple(pair for pair in told if pair[1]) + ((("price", "unknown"),) if twin else ())

@@ -1,8 +1,8 @@
-"""The hourly analytics report: what each key spent on each model this hour, within minutes, the running hour included.
+"""Report `analytics`: what each key spent on each model by the hour, within minutes, the running hour included.
 
 The ledger answers with the *names* of keys, and names need not be unique. A name that one known key has is that key's.
-Keys that share a name are asked one by one by their hash, and what is left of the name has no key and says why. An
-answer that was cut short is asked again for half the time, and an hour that is still too much for groups of keys.
+Keys that share a name are queried one by one by their hash, and the rest of the name has no key, with a reason. An
+answer that was cut short is queried again for half the time, and an hour that is still too much for groups of keys.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ from outlay_plugins._openrouter.schemas import Line
 
 PATH = "/analytics/query"
 HOUR = timedelta(hours=1)
-MAX_ROWS = 10_000  # of one answer; the ledger's own bound
-MAX_HOURS = 72  # of one question
-MAX_NAMESAKES = 50  # keys of one name asked by hash, the most recently used ones
-GROUP_KEYS = 100  # keys in one question when an hour is asked in parts
-MAX_PARTS = 120  # questions for one hour
+MAX_ROWS = 10_000  # of one answer; the ledger's own limit
+MAX_HOURS = 72  # of one query
+MAX_NAMESAKES = 50  # keys of one name queried by hash, the most recently used ones
+GROUP_KEYS = 100  # keys in one query when an hour is read in parts
+MAX_PARTS = 120  # queries for one hour
 METRICS = (
     "credits_usage",
     "byok_usage",
@@ -45,14 +45,14 @@ _REFUSED = (403, 404)
 
 
 class _Part(NamedTuple):
-    """Rows for a stretch of time; `complete` False where the ledger would not tell everything."""
+    """Rows for a time range; `complete` False where the ledger did not return everything."""
 
     rows: list[Row]
     complete: bool = True
 
 
 class Analytics:
-    """Reads the report. Looks once at what the ledger offers, and remembers."""
+    """Reader of the `analytics` report; looks up the ledger's metrics and model names once."""
 
     def __init__(self, context: Context, account: Account) -> None:
         self._context = context
@@ -62,7 +62,7 @@ class Analytics:
         self._clamped = 0
 
     async def page(self, window: Window, cursor: str | None, history: timedelta) -> Page:
-        """As much of the window, from the cursor on, as one untruncated answer holds."""
+        """Return as much of the window, from the cursor on, as one untruncated answer holds."""
         first = max(_hour_of(window.start), _hour_of(self._context.clock.now() - history))
         start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
         if start >= window.end:
@@ -83,11 +83,11 @@ class Analytics:
         return Page(Window(start, end), part.rows, (), following, part.complete, self._notes(part, start))
 
     async def _answer(self, start: datetime, end: datetime) -> list[Line] | None:
-        """Everything in this time by key name and model; None if that is more than one answer holds."""
+        """Return all lines of this time by key name and model; None if that is more than one answer holds."""
         try:
             found = await self._ask(start, end, BY_KEY_AND_MODEL)
         except Transient as error:
-            if error.status == 408 and end - start > HOUR:  # too much to add up in time is too much as well
+            if error.status == 408 and end - start > HOUR:  # a time-out means too much data as well
                 return None
             raise
         return None if found.truncated else found.lines
@@ -109,7 +109,10 @@ class Analytics:
         return _Part(rows, complete)
 
     async def _in_parts(self, start: datetime, end: datetime) -> _Part:
-        """One hour that no single answer holds: groups of keys, halved where needed, and what is left of the models."""
+        """Read one hour that no single answer holds.
+
+        By groups of keys, halved where needed; what the models have beyond them has no key.
+        """
         keys = [key for key in await self._known_keys() if used_since(key, start)]
         whole = await self._ask(start, end, BY_MODEL)
         complete, of_keys = not whole.truncated, dict[str, tuple[Key, Table]]()
@@ -134,14 +137,14 @@ class Analytics:
         return _Part(rows, complete and not waiting)
 
     async def _of_key(self, key: Key, start: datetime, end: datetime) -> tuple[Table, bool]:
-        """What one key used by model, and whether the ledger cut that short."""
+        """Return what one key used by model, and whether the ledger cut that short."""
         found = await self._ask(start, end, BY_MODEL, _only("eq", key.id))
         return _table(found.lines), found.truncated
 
     async def _ask(
         self, start: datetime, end: datetime, dimensions: Sequence[str], filters: list[dict[str, Any]] | None = None
     ) -> openrouter_schemas.Analytics:
-        """One question. Rows outside the time asked for are left out, display names of models become slugs."""
+        """Run one query; drop rows outside the time asked for, and turn models' display names into slugs."""
         metrics = await self._menu()
         question: dict[str, Any] = {
             "metrics": list(metrics),
@@ -165,7 +168,7 @@ class Analytics:
         return found._replace(lines=lines)
 
     async def _menu(self) -> tuple[str, ...]:
-        """The metrics to ask for: those that the ledger offers, or says nothing about."""
+        """Return the metrics to query: those that the ledger offers, or all if it does not say."""
         if not self._metrics:
             try:
                 body = await self._context.http.get("/analytics/meta")
@@ -204,14 +207,17 @@ class Analytics:
 
 
 class Sorted(NamedTuple):
-    """Lines by whose they are: of one key for certain, or of a name that no key or several have."""
+    """Lines by their owner: certainly one key, or a name that no key or several keys have."""
 
     of_keys: dict[str, tuple[Key, Table]]
     of_names: dict[str, tuple[list[Key], Table]]
 
 
 def sort_by_key(lines: Iterable[Line], keys: Sequence[Key]) -> Sorted:
-    """Joins names to keys where that is certain. A nameless key goes by its label too; no name is never certain."""
+    """Attribute lines to keys where their name is unambiguous.
+
+    A nameless key is known by its label too; a line without a name is never attributed.
+    """
     by_name: dict[str, list[Key]] = {}
     for key in keys:
         for name in {key.name, key.id, key.name or key.label}:
@@ -232,7 +238,7 @@ def sort_by_key(lines: Iterable[Line], keys: Sequence[Key]) -> Sorted:
 
 
 def reason(name: str, namesakes: Sequence[Key]) -> str:
-    """Why money of this name has no key, in words people read."""
+    """Return why money of this name has no key, in words that people read."""
     if not name:
         return KEYLESS
     if namesakes:
@@ -241,7 +247,7 @@ def reason(name: str, namesakes: Sequence[Key]) -> str:
 
 
 def _groups(keys: Sequence[Key]) -> list[list[Key]]:
-    """Keys to ask for together: only such as their names tell apart; the others alone."""
+    """Group keys for joint queries: only keys that their names tell apart; all others alone."""
     names = [key.name for key in keys]
     apart = [key for key in keys if key.name and names.count(key.name) == 1]
     alone = [[key] for key in keys if not key.name or names.count(key.name) > 1]

@@ -1,7 +1,7 @@
-"""Reading JSON that may be anything: one object of an answer, its fields by type, and words for what is wrong with it.
+"""Typed access to untrusted JSON: one object of an answer, its fields by type, and an error for what is wrong with it.
 
-A field that must be there and is not, or holds something else, is a Permanent error that names answer and field, and
-the books stay as they are. Fields nobody asks for are passed over. Numbers may come as text. Null is not zero.
+A required field that is missing or of another type is a Permanent error that names answer and field, and the books stay
+as they are. Unknown fields are ignored. Numbers may come as text. Null is not zero.
 """
 
 from collections.abc import Mapping
@@ -14,32 +14,32 @@ from outlay.plugin import Permanent
 
 MAX_COUNT = 2**63 - 1
 SURE_DIGITS = 18  # a count of so many digits is below MAX_COUNT
-MAX_USD = 9_000_000_000  # what the books can hold
-MAX_DIGITS = 30  # a number longer than this is not looked at any closer
+MAX_USD = 9_000_000_000  # the most that the books can hold
+MAX_DIGITS = 30  # a number with more digits is refused
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 10**11  # as seconds that would be the year 5138
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """One object of an answer; `answer` names whose, for the words of an error."""
+    """One object of an answer; `answer` says of which, for the text of an error."""
 
     answer: str
     values: Mapping[str, Any]
 
     def problem(self, field: str, what: str) -> Permanent:
-        """The error that names answer and field."""
+        """Build the error that names answer and field."""
         return Permanent(f"OpenRouter's answer about {self.answer} cannot be read: `{field}` {what}.")
 
     def text(self, field: str) -> str:
-        """Text that must be there and not be empty."""
+        """Return text. The field must be present and not empty."""
         value = self.text_or_empty(field)
         if not value:
             raise self.problem(field, "is missing")
         return value
 
     def text_or_empty(self, field: str) -> str:
-        """Text, "" for null or nothing. A number is its digits."""
+        """Return text, "" if null or missing. A number becomes its digits."""
         value = self.values.get(field)
         if value is None:
             return ""
@@ -48,14 +48,17 @@ class Fields:
         return str(value)
 
     def flag(self, field: str) -> bool:
-        """True or false; false for null or nothing."""
+        """Return true or false; false if null or missing."""
         value = self.values.get(field)
         if value is not None and not isinstance(value, bool):
             raise self.problem(field, f"is {_kind(value)}, not true or false")
         return bool(value)
 
     def usd(self, field: str) -> Decimal | None:
-        """Dollars, None for null. The field must be there, and not negative: a ledger of spend pays nothing back."""
+        """Return dollars, None for null.
+
+        The field must be present, and not negative: a ledger of spend pays nothing back.
+        """
         if field not in self.values:
             raise self.problem(field, "is missing")
         if self.values[field] is None:
@@ -68,13 +71,13 @@ class Fields:
         return amount
 
     def count(self, field: str) -> int | None:
-        """A whole number from zero on, None for null. The field must be there."""
+        """Return a whole number from zero on, None for null. The field must be present."""
         if field not in self.values:
             raise self.problem(field, "is missing")
         value = self.values[field]
         if value is None:
             return None
-        if isinstance(value, str) and len(value) <= SURE_DIGITS and value.isdecimal():  # most are, and there are many
+        if isinstance(value, str) and len(value) <= SURE_DIGITS and value.isdecimal():  # fast path: most counts
             return int(value)
         number = self._number(field)
         if number < 0:
@@ -84,7 +87,7 @@ class Fields:
         return int(number)
 
     def moment(self, field: str) -> datetime:
-        """A point in time, UTC; without a zone it is taken as UTC, as OpenRouter's days are."""
+        """Return a time in UTC; without a zone it is taken as UTC, as OpenRouter's days are."""
         found = moment(self.values.get(field))
         if found is None:
             raise self.problem(field, "is missing" if self.values.get(field) is None else "is not a time")
@@ -106,13 +109,13 @@ class Fields:
 
 
 def _kind(value: object) -> str:
-    """What a value is, without showing it."""
+    """Return the kind of a value in words, without showing it."""
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", float: "a binary fraction"}
     return names.get(type(value), "a number")
 
 
 def moment(value: Any) -> datetime | None:
-    """ISO 8601 in its spellings, or an epoch in seconds or milliseconds, as aware UTC; None if it is neither."""
+    """Parse ISO 8601 in its spellings, or an epoch in seconds or milliseconds, to aware UTC; else None."""
     if isinstance(value, str):
         spelled = value.strip().removesuffix(" UTC")
         if not spelled.isdecimal():
@@ -131,7 +134,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def one(body: Any, answer: str) -> Fields:
-    """The object under `data`."""
+    """Return the object under `data`."""
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, dict):
         raise Fields(answer, {}).problem("data", "is missing" if data is None else f"is {_kind(data)}, not an object")
@@ -139,7 +142,7 @@ def one(body: Any, answer: str) -> Fields:
 
 
 def many(body: Any, answer: str, field: str = "data") -> list[Fields]:
-    """The objects in the list under `data`."""
+    """Return the objects in the list under `data`, or under another field."""
     data = body.get(field) if isinstance(body, Mapping) else None
     if not isinstance(data, list):
         raise Fields(answer, {}).problem(field, "is missing" if data is None else f"is {_kind(data)}, not a list")

@@ -1,6 +1,6 @@
-"""What OpenRouter's answers say: each answer that the plugin reads, turned into plain values here and nowhere else.
+"""Parsers of OpenRouter's answers: each answer that the plugin reads is turned into plain values here, nowhere else.
 
-Pure: JSON in, values out; whatever does not look like its part of the published schema is a Permanent error (`fields`).
+Pure: JSON in, values out; whatever does not match its part of the published schema is a Permanent error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from outlay.plugin import Key, Tokens
 from outlay_plugins._openrouter.aggregation import Figures, Slot
 from outlay_plugins._openrouter.json_fields import Fields, many, moment, one
 
-ROUNDING_USD = Decimal("1e-9")  # two of the ledger's floats may miss each other by less than this
+ROUNDING_USD = Decimal("1e-9")  # two of the ledger's floats may differ by less than this
 
 
 class Workspace(NamedTuple):
-    """A part of an account that keys belong to; the default one is always there."""
+    """Workspace of an account, to which keys belong; the default one always exists."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class Workspace(NamedTuple):
 
 
 def workspaces(body: Any) -> list[Workspace]:
-    """GET /workspaces."""
+    """Parse GET /workspaces."""
     return [
         Workspace(
             item.text("id"),
@@ -39,12 +39,12 @@ def workspaces(body: Any) -> list[Workspace]:
 
 
 def emails(body: Any) -> dict[str, str]:
-    """GET /organization/members: the members' addresses by their ids."""
+    """Parse GET /organization/members: the members' e-mail addresses by their ids."""
     return {item.text("id"): item.text_or_empty("email") for item in many(body, "members")}
 
 
 class AccountKey(NamedTuple):
-    """A key and its running counters: dollars since it was made."""
+    """Key and its lifetime counters: dollars since it was created."""
 
     key: Key
     usage_usd: Decimal
@@ -52,7 +52,7 @@ class AccountKey(NamedTuple):
 
 
 def account_keys(body: Any, names: Mapping[str, str], addresses: Mapping[str, str], asked_in: str) -> list[AccountKey]:
-    """GET /keys. `names`: of workspaces by id. `asked_in`: where they were asked for."""
+    """Parse GET /keys. `names`: workspaces' names by id. `asked_in`: the workspace that was queried."""
     found = []
     for item in many(body, "keys"):
         usage_usd = item.usd("usage")
@@ -75,7 +75,7 @@ def account_keys(body: Any, names: Mapping[str, str], addresses: Mapping[str, st
 
 
 def activity(body: Any) -> list[tuple[Slot, Figures]]:
-    """GET /activity: what each endpoint of each model did on each day."""
+    """Parse GET /activity: the figures of each endpoint of each model on each day."""
     return [_activity_line(item) for item in many(body, "activity")]
 
 
@@ -101,7 +101,7 @@ def _activity_line(item: Fields) -> tuple[Slot, Figures]:
 
 
 class Line(NamedTuple):
-    """A row of analytics. `key_name`: the display name of a key, or "" where the ledger names none."""
+    """Row of analytics. `key_name`: the display name of a key, "" where the ledger names none."""
 
     key_name: str
     slot: Slot
@@ -109,7 +109,7 @@ class Line(NamedTuple):
 
 
 class Analytics(NamedTuple):
-    """An answer of analytics. `truncated`: there was more than it holds."""
+    """Answer of analytics. `truncated`: there was more than it holds."""
 
     lines: list[Line]
     truncated: bool
@@ -117,7 +117,10 @@ class Analytics(NamedTuple):
 
 
 def analytics(body: Any, asked: Sequence[str], limit: int) -> Analytics:
-    """POST /analytics/query by hour, for these metrics. As many rows as the limit count as truncated too."""
+    """Parse POST /analytics/query by hour, for the metrics in `asked`.
+
+    An answer with as many rows as the limit counts as truncated too.
+    """
     data = one(body, "analytics")
     items = many(data.values, "analytics")
     counts = [name for name in asked if not name.endswith("_usage")]
@@ -158,14 +161,14 @@ def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> Line:
 
 
 def offered(body: Any, field: str) -> set[str]:
-    """GET /analytics/meta: the names of the metrics, dimensions or granularities on offer."""
+    """Parse GET /analytics/meta: the names of the metrics, dimensions or granularities on offer."""
     return {
         item.text("name") for item in many(one(body, "what analytics offers").values, "what analytics offers", field)
     }
 
 
 def model_slugs(body: Any) -> dict[str, str]:
-    """GET /models: display name to slug, for the names that only one model has."""
+    """Parse GET /models: display name to slug, for the names that only one model has."""
     slugs: dict[str, set[str]] = {}
     for item in many(body, "models"):
         slug = item.text_or_empty("canonical_slug") or item.text("id")
@@ -175,7 +178,7 @@ def model_slugs(body: Any) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One request, without a word of what was said. `requested`: the router that chose the model, or ""."""
+    """One request, without its content. `requested`: the router that chose the model, or ""."""
 
     id: str
     created_at: datetime
@@ -188,7 +191,7 @@ class Generation:
 
 
 def generation(body: Any) -> Generation:
-    """GET /generation: the model that ran, the router that chose it, dollars and tokens."""
+    """Parse GET /generation: the model that ran, the router that chose it, dollars and tokens."""
     item = one(body, "a generation")
     optional = Fields(item.answer, dict.fromkeys(_NATIVE) | dict(item.values))
     cost_usd = item.usd("total_cost")

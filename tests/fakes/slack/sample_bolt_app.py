@@ -1,4 +1,4 @@
-"""A small but real Bolt app for the tests of the Slack stand-in: its listeners, over sockets and over HTTP."""
+"""A small but real Bolt app for the tests of the fake Slack: its listeners, over sockets and over HTTP."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ def form(text: str = "", **more: Any) -> dict[str, Any]:
 
 
 class LittleBot:
-    """A Bolt app whose listeners are set by each test, and what its calls ended with."""
+    """A Bolt app whose listeners are set by each test, and the errors of its calls."""
 
     def __init__(self, app: AsyncApp) -> None:
         self.app = app
@@ -52,7 +52,7 @@ class LittleBot:
         self.held = asyncio.Event()
 
     async def attempt(self, call: Any) -> Any:
-        """Makes a call and keeps Slack's refusal instead of raising it."""
+        """Make a call and record Slack's refusal instead of raising it."""
         try:
             return await call
         except SlackApiError as error:
@@ -127,7 +127,7 @@ async def little_bot(api_url: str, bot_token: str, app_token: str) -> AsyncItera
 
 
 def on_command(slack: Workspace, command: str, listener: Any) -> None:
-    """Adds a command whose listener acks and then awaits `listener(client, body)`; refusals are kept."""
+    """Add a command whose listener acks and then awaits `listener(client, body)`; refusals are recorded."""
 
     @slack.bot.app.command(command)
     async def _listener(ack: Any, body: dict[str, Any], client: AsyncWebClient) -> None:

@@ -1,7 +1,7 @@
-"""A transit engine on loopback that encrypts for real, and refuses what Vault refuses, in Vault's words.
+"""Fake transit engine on loopback that encrypts for real, and refuses what Vault refuses, with Vault's messages.
 
-Another associated data or a changed byte does not open; a wrong token, a missing key, a version below the minimum, a
-sealed server and too many requests are told apart as the real one does.
+A ciphertext with other associated data or a changed byte is not decrypted; a wrong token, a missing key, a version
+below the minimum, a sealed server and too many requests are told apart as by the real one.
 """
 
 import base64
@@ -22,7 +22,10 @@ TOKEN = "hvs.CAESIJ-a-token-of-the-stand-in"
 
 @dataclass
 class TransitStandIn:
-    """`faults`: statuses to answer with next, one each. `minimum`: versions below are refused, as a disabled key is."""
+    """A fake Vault.
+
+    `faults`: statuses to answer with next, one each. `minimum`: lower versions are refused, as a disabled key is.
+    """
 
     keys: list[bytes] = field(default_factory=lambda: [os.urandom(32)])
     faults: list[int] = field(default_factory=list)
@@ -37,7 +40,7 @@ class TransitStandIn:
         return Starlette(routes=[Route("/v1/{mount}/{operation}/{key}", self._answer, methods=["POST"])])
 
     def rotate(self) -> None:
-        """A new version, with which everything is encrypted from now on."""
+        """Add a key version, with which everything is encrypted from now on."""
         self.keys.append(os.urandom(32))
 
     async def _answer(self, request: Request) -> Response:

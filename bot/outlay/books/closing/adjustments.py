@@ -1,7 +1,7 @@
-"""What a ledger says of a closed month later: no edit, but a signed entry in the open month that names the closed one.
+"""Adjustments: a later change of a closed month is a new signed entry in the open month that names the closed one.
 
-A closed day's roll-ups stand. What the entries would make of the day now, less what stands and less what was already
-adjusted, is the new adjustment; so closed plus adjustments is always what the ledger says today.
+A closed day's roll-ups never change. A new adjustment is what the entries give for the day now, less what was frozen
+and less earlier adjustments; so closed plus adjustments always equals what the ledger reports today.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from outlay.database.bulk_write import run_many
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, Adjustment
 
-Place = tuple[int, int, int]  # key, model, basis
+Place = tuple[int, int, int]  # (key id, model id, basis)
 Sums = list[int | None]
 _MEASURES = (*FIGURES, "unpriced_tokens")
 _SUMS = ", ".join(f"SUM({name})" for name in _MEASURES)
@@ -25,7 +25,7 @@ _COLUMNS = ("connection_id", "month", "day", "hour", "key_id", "model_id", "basi
 
 
 async def book(session: AsyncSession, books: Books, *, day: int, month: int, now: int) -> bool:
-    """Books what has changed about a closed day. True if anything has: then the hour of `now` is to be derived."""
+    """Write adjustments for what changed about a closed day. Return True if any: derive the hour of `now` then."""
     hour = now // HOUR_SECONDS * HOUR_SECONDS
     rows = [
         (books.connection_id, month, day, hour, *place, *delta)
@@ -36,7 +36,10 @@ async def book(session: AsyncSession, books: Books, *, day: int, month: int, now
 
 
 async def difference(session: AsyncSession, books: Books, day: int) -> Mapping[Place, Sums]:
-    """What the entries make of a closed day, less what stands in the books for it, adjustments included."""
+    """Return what the entries give for a closed day, less what the books have for it, adjustments included.
+
+    Keyed by (key id, model id, basis); a difference of zero is left out.
+    """
     await hour_and_day.scratch(session)
     await hour_and_day.compute(session, books, day=day)
     span = {"connection": books.connection_id, "day": day, "end": day + DAY_SECONDS}

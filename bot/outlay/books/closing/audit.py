@@ -1,7 +1,7 @@
-"""The audit: every roll-up and every closed month derived once more, and compared with what stands in the books.
+"""Audit: derives every roll-up and every closed month again, and compares them with what the books have.
 
 Open days are derived from the entries into a scratch table, a day at a time, so memory does not grow with the books.
-A closed day must be what was frozen plus its adjustments, and the hash over a closed month must still be its hash.
+A closed day must equal what was frozen plus its adjustments, and a closed month must still have its hash.
 """
 
 import json
@@ -28,7 +28,7 @@ from outlay.plugin.contract import Report
 
 MAX_DIFFERENCES = 100
 _MEASURES = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
-_DAYS_OF_ROLLUPS = "".join(  # of each by itself: a line on a day that no other knows is the audit's to find
+_DAYS_OF_ROLLUPS = "".join(  # each table by itself, to find a line on a day that no other table has
     f" UNION SELECT DISTINCT {day} FROM {table} WHERE connection_id = :id"
     for table, day in ((HOURS, f"hour - hour % {DAY_SECONDS}"), *((table, "day") for table, _, _ in FOLDS))
 )
@@ -37,7 +37,7 @@ _HOUR_ROWS = f"hour, key_id, model_id, basis, adjusts, {_MEASURES}"
 
 @dataclass(slots=True)
 class Audit:
-    """What was compared, and what did not agree, in words."""
+    """Result of an audit: how many comparisons were made, and each difference in words."""
 
     checked: int = 0
     differences: list[str] = field(default_factory=list)
@@ -48,21 +48,21 @@ class Audit:
         return not self.differences
 
     def differ(self, words: str) -> None:
-        """Notes a difference; past MAX_DIFFERENCES only that there are more."""
+        """Record a difference; beyond MAX_DIFFERENCES only that there are more."""
         if len(self.differences) < MAX_DIFFERENCES:
             self.differences.append(words)
         elif len(self.differences) == MAX_DIFFERENCES:
             self.differences.append("and more")
 
     def as_plain(self) -> dict[str, Any]:
-        """What `outlay audit --format json` prints."""
+        """Return the document that `outlay audit --format json` prints."""
         return {"ok": self.ok, "checked": self.checked, "differences": self.differences, "closed": self.closed}
 
 
 async def audit(
     database: Database, workspace_id: str, reports: Mapping[str, Sequence[Report]], *, now: datetime
 ) -> Audit:
-    """Audits a workspace. One transaction a day of a connection, so polls go on meanwhile."""
+    """Audit a workspace. Each day of a connection is a transaction of its own, so polls continue meanwhile."""
     found = Audit()
     async with database.read() as session:
         connections = list(
@@ -102,7 +102,7 @@ async def audit(
 
 
 async def note(session: AsyncSession, workspace_id: str, found: Audit, *, now: datetime) -> None:
-    """Writes an audit's result down, for doctor and the Home tab."""
+    """Store an audit's result, for doctor and the Home tab."""
     session.add(
         AuditRun(
             workspace_id=workspace_id,
@@ -115,7 +115,7 @@ async def note(session: AsyncSession, workspace_id: str, found: Audit, *, now: d
 
 
 async def last(session: AsyncSession, workspace_id: str) -> AuditRun | None:
-    """The newest audit of a workspace."""
+    """Return the newest audit of a workspace; None if there was none."""
     statement = select(AuditRun).where(AuditRun.workspace_id == workspace_id).order_by(col(AuditRun.id).desc()).limit(1)
     return (await session.exec(statement)).first()
 
@@ -123,6 +123,7 @@ async def last(session: AsyncSession, workspace_id: str) -> AuditRun | None:
 async def _connection(
     database: Database, connection: Connection, reports: Sequence[Report], closed: set[int], found: Audit
 ) -> None:
+    """Audit each day of a connection."""
     async with database.read() as session:
         workspace = await session.get(Workspace, connection.workspace_id)
         folded_until = workspace.folded_until if workspace else 0
@@ -149,7 +150,7 @@ async def _connection(
 async def _calibration(
     session: AsyncSession, connection: Connection, reports: Sequence[Report], day: int, found: Audit
 ) -> None:
-    """Compares what a final bill said of computed dollars with what is kept of it."""
+    """Compare the stored calibration ratios of a day with those its final bill gives."""
     for bill in reports:
         if bill.split_by and await calibration.is_final(session, connection.id or 0, bill, day):
             found.checked += 1
@@ -161,14 +162,14 @@ async def _calibration(
 
 
 async def _periods(database: Database, connection: Connection, found: Audit) -> None:
-    """Compares every period with its days."""
+    """Compare every period with its days."""
     async with database.read() as session:
         every = await period_sums.every(session, connection.id or 0)
     for period in every:
         async with database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection.id).with_for_update())
             if await session.get(Period, period.id) is None:
-                continue  # forgotten since
+                continue  # deleted since
             span = {"connection": connection.id or 0, "start": period.start, "until": period.until}
             for table, days, dimensions in period_sums.SUMMED:
                 derived, held = period_sums.derived(days, dimensions), period_sums.lines(table, dimensions)
@@ -179,18 +180,19 @@ async def _periods(database: Database, connection: Connection, found: Audit) -> 
 async def _open_day(
     session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
 ) -> None:
+    """Compare an open day's roll-ups with fresh ones."""
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
     await hour_and_day.scratch(session)
     await hour_and_day.compute(session, books, day=day)
     where = "WHERE connection_id = :connection AND hour >= :day AND hour < :day_end"
     fresh, held = f"SELECT {_HOUR_ROWS} FROM {SCRATCH} {where}", f"SELECT {_HOUR_ROWS} FROM {HOURS} {where}"
-    if day >= folded_until:  # before that the hours are gone, on purpose
+    if day >= folded_until:  # hours of earlier days were deleted on purpose
         await _compare(session, connection, day, "hours", fresh, held, span, found)
     await _folds(session, connection, day, SCRATCH, found)
 
 
 async def _folds(session: AsyncSession, connection: Connection, day: int, hours: str, found: Audit) -> None:
-    """Compares each day's roll-ups with what they were folded from. `hours`: the table of hours; '' where gone."""
+    """Compare each day's roll-ups with their source. `hours`: the table of hours; '' once they are deleted."""
     span = {"connection": connection.id or 0, "day": day, "day_end": day + DAY_SECONDS}
     for target, table, dimensions in FOLDS:
         source = hours if table == HOURS else table
@@ -204,7 +206,7 @@ async def _folds(session: AsyncSession, connection: Connection, day: int, hours:
 
 
 def _named(select_list: str, dimensions: str) -> str:
-    """The select of a fold with names for its sums, so that it can be compared column by column."""
+    """Return the SELECT of a fold with names for its sums, so that it can be compared column by column."""
     columns, _, rest = select_list.partition(" FROM ")
     for name in (*FIGURES, "unpriced_tokens"):
         columns = columns.replace(f"SUM({name})", f"CAST(SUM({name}) AS BIGINT) AS {name}")
@@ -221,6 +223,7 @@ async def _compare(
     span: Mapping[str, int],
     found: Audit,
 ) -> None:
+    """Record lines that only one of two SELECTs returns, at most five of each."""
     found.checked += 1
     for one, other, words in ((fresh, held, "is missing in"), (held, fresh, "should not be in")):
         rows = (await execute(session, text(f"{one} EXCEPT {other} LIMIT 5"), span)).all()
@@ -231,6 +234,7 @@ async def _compare(
 async def _closed_day(
     session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
 ) -> None:
+    """Compare what was frozen of a closed day, and its adjustments, with the entries."""
     found.checked += 1
     await _folds(session, connection, day, HOURS if day >= folded_until else "", found)
     for place, delta in (await adjustments.difference(session, books, day)).items():

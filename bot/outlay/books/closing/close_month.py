@@ -1,8 +1,8 @@
-"""Closing a month: its day roll-ups are frozen, and a hash over them says so for ever.
+"""Close of a month: its daily roll-ups are frozen, with a hash over them.
 
-What it came to by owner, model, key and ledger is written down with it (see `totals`). From then on `accept` books what
-comes for such a day as an adjustment (see `adjustments`). A month closes once it is over and settled, or when somebody
-insists; closing it again changes nothing and gives the same hash.
+Its totals by owner, model, key and ledger are stored with it (see `totals`). From then on `accept` books changes of its
+days as adjustments (see `adjustments`). A month closes once it is over and settled, or when forced; closing it again
+changes nothing and returns the same hash.
 """
 
 import hashlib
@@ -38,24 +38,24 @@ _BYTEWISE = {"postgresql": 'COLLATE "C"', "sqlite": "COLLATE BINARY"}  # the has
 
 
 class NotClosable(Exception):
-    """The month cannot be closed yet; the message says why and what would help."""
+    """Refusal to close a month yet; the message says why and what would help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A closed month. `new`: it was closed just now."""
+    """Closed month. `new`: it was closed just now."""
 
     month: int
     hash: str
     closed_at: datetime
     total_nano_usd: int
     new: bool
-    totals: Sequence[ClosedTotal] = ()  # as of the close; by kind, and then the most first
+    totals: Sequence[ClosedTotal] = ()  # as of the close; by kind, then largest first
     totals_hash: str = ""
 
 
 async def closed_months(session: AsyncSession, connection_id: int) -> frozenset[int]:
-    """The closed months of the workspace that a connection belongs to."""
+    """Return the closed months (their first seconds) of the workspace that a connection belongs to."""
     rows = await execute(
         session,
         text(
@@ -67,7 +67,7 @@ async def closed_months(session: AsyncSession, connection_id: int) -> frozenset[
 
 
 def first_open(closed: Collection[int], now: int) -> int:
-    """`now`, unless its month is closed (a clock went back): then the start of the first open month after it."""
+    """Return `now`, or the start of the next open month if its month is closed (a clock went back)."""
     month = months.start_of(now)
     if month not in closed:
         return now
@@ -77,7 +77,7 @@ def first_open(closed: Collection[int], now: int) -> int:
 
 
 async def lock_workspace(session: AsyncSession, workspace_id: str) -> None:
-    """Whoever locks all connections of a workspace locks it first, so that nobody waits for each other in a circle.
+    """Lock a workspace. Call it before all of its connections are locked, so that no two processes deadlock.
 
     A poll holds it shared (see `share_workspace`), so that not even a connection made meanwhile writes into the month.
     """
@@ -85,7 +85,7 @@ async def lock_workspace(session: AsyncSession, workspace_id: str) -> None:
 
 
 async def share_workspace(session: AsyncSession, connection_id: int) -> None:
-    """Holds the workspace of a connection against a close, before the connection's own lock is taken."""
+    """Hold a connection's workspace against a close. Call it before taking the connection's own lock."""
     mine = select(Connection.workspace_id).where(Connection.id == connection_id).scalar_subquery()
     await session.exec(select(Workspace.id).where(Workspace.id == mine).with_for_update(read=True))
 
@@ -99,10 +99,10 @@ async def close(
     reports: Mapping[str, Sequence[Report]],
     force: bool = False,
 ) -> Closed:
-    """Freezes a month. Raises NotClosable for one that is not over, and, unless forced, for one that is not settled.
+    """Freeze a month. Raise NotClosable if it is not over or, unless forced, not settled.
 
-    `reports`: of each ledger. The workspace is locked first, so that two who close come one after the other, and then
-    its connections, so that no poll writes into the month meanwhile.
+    `reports`: of each ledger. The workspace is locked first, so that two closes run one after the other, and then its
+    connections, so that no poll writes into the month meanwhile.
     """
     await lock_workspace(session, workspace_id)
     held = await session.get(ClosedMonth, (workspace_id, month))
@@ -146,7 +146,7 @@ async def close(
 
 
 async def month_hash(session: AsyncSession, workspace_id: str, month: int) -> str:
-    """SHA-256 over every line of the month's day roll-ups, by ledger, account, day, key, model and basis."""
+    """Hash every line of the month's daily roll-ups (SHA-256), by ledger, account, day, key, model and basis."""
     digest = hashlib.sha256()
     connection = await session.connection()
     lines = _LINES.format(
@@ -165,6 +165,7 @@ async def _unsettled(
     now: datetime,
     reports: Mapping[str, Sequence[Report]],
 ) -> AsyncIterator[str]:
+    """Yield, for each connection that is not settled, the reason in words."""
     for connection in connections:
         if connection.disconnected_at is not None or connection.role != "books":
             continue
@@ -199,7 +200,7 @@ async def _unsettled(
 async def _days_without_bill(
     session: AsyncSession, connection: Connection, reports: Sequence[Report], month: int, now: datetime
 ) -> int:
-    """Days of the month with spend that only a passing report told of, though a bill of them can still be read."""
+    """Count days of the month with spend but no final bill, though their bill can still be read."""
     absent = await execute(
         session,
         text("SELECT report FROM cursor WHERE connection_id = :id AND absent"),
@@ -223,7 +224,7 @@ async def _days_without_bill(
 
 
 async def _total(session: AsyncSession, workspace_id: str, month: int, ledgers: Sequence[str]) -> int:
-    """The month's dollars, with those paid upstream for models whose own ledger did not keep the books."""
+    """Return the month's nano-dollars, with those paid upstream for models whose own ledger kept no books."""
     rows = await execute(
         session,
         text(

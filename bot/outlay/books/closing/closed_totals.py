@@ -1,7 +1,7 @@
-"""What a month came to by owner, model, key and ledger, written down when it closes, with a hash over it.
+"""Totals of a closed month by owner, model, key and ledger, stored when it closes, with a hash over them.
 
-The hash of a closed month is over its figures, which know keys but no owners: a key may be said to be somebody else's
-later, and a model be given another name. These totals say whose the dollars were as of the close, and stay.
+The hash of a closed month is over its figures, which have keys but no owners: a key may be given to another owner
+later, and a model another name. These totals record whose the dollars were as of the close, and stay.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from outlay.core.model_names import canonical
 from outlay.database.tables import Connection
 
 KINDS = ("owner", "model", "key", "ledger")
-SETTLED_KINDS = ("key", "ledger")  # who and what these are depends on nothing that may be said later
+SETTLED_KINDS = ("key", "ledger")  # these depend on nothing that may be changed later
 ROWS_AT_ONCE = 1_000
 _SPENT = text(
     "SELECT d.connection_id, d.day, d.key_id, m.name AS model, SUM(d.cost_nano_usd) AS cost, "
@@ -32,7 +32,7 @@ _SPENT = text(
 
 
 async def work_out(session: AsyncSession, workspace_id: str, month: int, ledgers: Collection[str]) -> list[ClosedTotal]:
-    """The totals of a month, by kind and then the most first. `ledgers`: those that kept the books then."""
+    """Compute the totals of a month, by kind, then largest first. `ledgers`: those that kept the books then."""
     keys = {key.id: key for key in await key_rows(session, workspace_id)}
     owners = await owners_of(session, workspace_id, keys.values())
     every = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
@@ -64,7 +64,7 @@ async def work_out(session: AsyncSession, workspace_id: str, month: int, ledgers
 
 
 async def freeze(session: AsyncSession, workspace_id: str, month: int, ledgers: Collection[str]) -> str:
-    """Writes the totals of a month down, and gives the hash over them."""
+    """Store the totals of a month, and return the hash over them."""
     await session.exec(
         delete(ClosedTotal).where(col(ClosedTotal.workspace_id) == workspace_id, col(ClosedTotal.month) == month)
     )
@@ -75,7 +75,7 @@ async def freeze(session: AsyncSession, workspace_id: str, month: int, ledgers: 
 
 
 async def frozen(session: AsyncSession, workspace_id: str, month: int) -> list[ClosedTotal]:
-    """The totals of a closed month as they were written down, by kind and then the most first."""
+    """Return the stored totals of a closed month, by kind, then largest first."""
     rows = await session.exec(
         select(ClosedTotal).where(ClosedTotal.workspace_id == workspace_id, ClosedTotal.month == month)
     )
@@ -83,7 +83,7 @@ async def frozen(session: AsyncSession, workspace_id: str, month: int) -> list[C
 
 
 def hash_of(rows: Sequence[ClosedTotal]) -> str:
-    """SHA-256 over totals, in whatever order they come."""
+    """Return the SHA-256 of totals, in whatever order they come."""
     lines = sorted(json.dumps([row.month, row.kind, row.id, row.name, row.nano_usd]) for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -91,7 +91,7 @@ def hash_of(rows: Sequence[ClosedTotal]) -> str:
 async def moved(
     session: AsyncSession, workspace_id: str, month: int, ledgers: Collection[str], totals_hash: str
 ) -> bool:
-    """Are the totals of a closed month other than they were, or do they not follow from its figures?"""
+    """Report whether a closed month's totals have changed, or do not follow from its figures."""
     held = await frozen(session, workspace_id, month)
     fresh = await work_out(session, workspace_id, month, ledgers)
     alike = all(_of(held, kind) == _of(fresh, kind) for kind in SETTLED_KINDS)
@@ -100,5 +100,5 @@ async def moved(
 
 
 def _of(rows: Sequence[ClosedTotal], kind: str) -> list[int]:
-    """The amounts of a kind, without their names: a connection may be called otherwise once it is connected again."""
+    """Return the amounts of a kind, sorted, without names: a reconnected connection may have another name."""
     return sorted(row.nano_usd for row in rows if row.kind == kind)

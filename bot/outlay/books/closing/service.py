@@ -1,4 +1,4 @@
-"""What keeps the books honest: months are closed, everything is audited, and both happen by themselves on their day."""
+"""Month close, audit and upkeep of the books, on command and by themselves when they are due."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -26,7 +26,7 @@ from outlay.scheduler import claim, claimed
 from outlay.workspaces.store import ensure
 
 LAST_CLOSE_DAY = 28
-LEAST_HOURS_KEPT_DAYS = 40  # a month that is still open, and the reach of every re-read
+LEAST_HOURS_KEPT_DAYS = 40  # covers a month that is still open and every re-read
 AUDIT_PERIOD_SECONDS = 86_400
 AUDIT_ATTEMPT_SECONDS = 3_600
 CLOSE_PERIOD_SECONDS = 3_600
@@ -37,7 +37,7 @@ log = logging.getLogger("outlay.books")
 
 
 class Bookkeeping:
-    """Closes and audits the books of workspaces."""
+    """Service that closes and audits the books of workspaces."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Bookkeeping:
         self._clock = clock
 
     async def close(self, workspace_id: str, month: int, *, force: bool = False) -> Closed:
-        """Freezes a month. Raises NotClosable, in words."""
+        """Close (freeze) a month. Raises NotClosable with a message for people."""
         async with self._database.write() as session:
             closed = await close_month.close(
                 session, workspace_id, month, now=self._clock.now(), reports=self._reports, force=force
@@ -66,7 +66,7 @@ class Bookkeeping:
             return closed
 
     async def audit(self, workspace_id: str) -> auditing.Audit:
-        """Compares everything, and notes the result. A difference is told to the admins, once a day."""
+        """Audit everything and store the result; differences are reported to the admins, at most once a day."""
         now = self._clock.now()
         found = await self._audited(workspace_id, now)
         async with self._database.write() as session:
@@ -74,7 +74,10 @@ class Bookkeeping:
         return found
 
     async def _audited(self, workspace_id: str, now: datetime) -> auditing.Audit:
-        """The figures, and the chain of who did what; its head goes to the log, where nobody changes it afterwards."""
+        """Audit the figures and verify the hash chain of the audit trail.
+
+        The chain's head goes to the log, where nobody can change it afterwards.
+        """
         found = await auditing.audit(self._database, workspace_id, self._reports, now=now)
         async with self._database.read() as session:
             chain = await audit_log.verify(session, workspace_id)
@@ -89,7 +92,7 @@ class Bookkeeping:
         if found.ok:
             return
         log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
-        for person in self._admins or [""]:  # '' stands for whoever Slack calls admin
+        for person in self._admins or [""]:  # '' stands for those who are admins in Slack
             await outbox.say(
                 session,
                 workspace_id=workspace_id,
@@ -103,7 +106,10 @@ class Bookkeeping:
     async def set_up(
         self, workspace_id: str, *, time_zone: str | None, close_day: int | None, hours_kept_days: int | None = None
     ) -> Workspace:
-        """Changes how a workspace counts and what it keeps, and gives what it is now. Raises BadConfig."""
+        """Change a workspace's time zone, close day and retention of hours; return its row. Raises BadConfig.
+
+        None leaves a value as it is.
+        """
         if time_zone is not None:
             try:
                 ZoneInfo(time_zone)
@@ -130,7 +136,7 @@ class Bookkeeping:
         return row
 
     async def close_due(self) -> None:
-        """Closes the month before where its closing day has come; tries again while it is not settled."""
+        """Close last month where its closing day has come; try again later while it is not settled."""
         now = self._clock.now()
         month = months.before(months.start_of(int(now.timestamp())))
         async with self._database.write() as session:
@@ -149,7 +155,7 @@ class Bookkeeping:
                 log.info("closed", extra={"workspace": workspace_id, "month": months.name(month), "hash": closed.hash})
 
     async def fold_due(self) -> None:
-        """Folds the hours that workspaces keep no longer; a part of them an hour, until none is left."""
+        """Fold the hours that are past a workspace's retention; a part of them each hour until none is left."""
         now = self._clock.now()
         async with self._database.write() as session:
             if not await claim(session, "fold", now, FOLD_PERIOD_SECONDS):
@@ -159,7 +165,7 @@ class Bookkeeping:
                     log.info("hours folded", extra={"workspace": workspace.id, "days": days})
 
     async def sum_up_due(self) -> None:
-        """Sums up the quarters, months, and parts of them, that have come to rest, of disconnected connections too."""
+        """Sum up quarters, months and parts of them that no longer change, of disconnected connections too."""
         now = self._clock.now()
         async with self._database.write() as session:
             if not await claim(session, "sum-up", now, SUM_UP_PERIOD_SECONDS):
@@ -169,7 +175,7 @@ class Bookkeeping:
             await period_sums.sum_up(self._database, connection_id or 0, now=now)
 
     async def audit_nightly(self) -> None:
-        """Audits every workspace, once a night whatever the number of replicas.
+        """Audit every workspace once a night, whatever the number of replicas.
 
         The night is claimed with the result, so that an audit which died on the way is done again; the hour is claimed
         before, so that replicas do not all do the same work.

@@ -1,11 +1,11 @@
-"""What a closed month came to, as of its close. See `totals`."""
+"""Table of a closed month's totals, as of its close. See `totals`."""
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 
 class ClosedTotal(SQLModel, table=True):
-    """The dollars of one owner, model, key or ledger (`kind`) in a closed month, by what they were called then."""
+    """Dollars of one owner, model, key or ledger (`kind`) in a closed month, by its name at that time."""
 
     __tablename__ = "closed_total"
     workspace_id: str = Field(primary_key=True, foreign_key="workspace.id")

@@ -1,8 +1,8 @@
-"""Counters that a ledger keeps running: what one rose beyond its reports is money spent that no report tells of yet.
+"""Running counters of a ledger: a rise beyond what its reports show is money spent that no report has yet.
 
-Of each counter the books keep how it stands, and how it stood at its base: the last reading that the reports have
-caught up with. A fall is a reset, not negative spend: what rose before it stays, and counting starts again from there.
-What a counter shows right after a fall is not taken for spend: it may as well be a correction.
+For each counter the books store its value now and its value at its base: the last reading that the reports have caught
+up with. A fall is a reset, not negative spend: the rise before it stays, and counting starts again from there. What a
+counter shows right after a fall is not taken for spend: it may as well be a correction.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ _COLUMNS = (
 async def read(
     session: AsyncSession, interner: Interner, connection_id: int, readings: Sequence[Reading], told_until: int
 ) -> list[int]:
-    """Moves the counters on; the moments whose roll-ups that touches. A counter that stands still is not written.
+    """Advance the counters; return the times whose roll-ups that touches. A counter that has not moved is not written.
 
-    `told_until`: up to when (seconds) a report with buckets has told of everything; 0 if none has.
+    `told_until`: up to when (seconds) reports with buckets have been read; 0 if none has.
     """
     held = {
         row[0]: tuple(row[1:])
@@ -57,7 +57,7 @@ async def read(
             base_at, base, next_at, next_, kept = next_at, next_, at, total, 0
         moved = (base_at, base, next_at, next_, at, total, kept, resets)
         if total == before and (base, kept) == (held[key_id][1], held[key_id][6]):
-            continue  # it stands where it stood: there is nothing to tell
+            continue  # unchanged
         held[key_id] = changed[key_id] = moved
         touched |= {read_at, at}
     rows = [(connection_id, key_id, *values) for key_id, values in changed.items()]

@@ -1,7 +1,7 @@
-"""Names become small numbers: keys, models and series are met by name and kept by id.
+"""Identity cache: ids of keys, models and series, which ledgers know by name.
 
-A whole page is looked up at once and only what was never met before is inserted, so that a page of a hundred thousand
-rows costs two queries, not a hundred thousand.
+A whole page is looked up at once and only new names are inserted, so that a page of a hundred thousand rows costs two
+queries, not a hundred thousand.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -19,11 +19,11 @@ _PLACE = ("report", "shape", "width_seconds", "key_id", "model_id", "requested",
 _KEY_COLUMNS = (
     "connection_id", "ledger_id", "reason", "scope", "project_id", "project_name", "name", "label", "email", "disabled",
 )  # fmt: skip
-_Key = tuple[str, str, str]  # the ledger's id, the reason why there is none, its project
+_Key = tuple[str, str, str]  # (the ledger's id, the reason why there is none, its project)
 
 
 class SeriesIdentity(NamedTuple):
-    """Everything that makes a bucket another bucket, except its time."""
+    """Everything that identifies a bucket, except its time."""
 
     report: str
     shape: int
@@ -37,7 +37,7 @@ class SeriesIdentity(NamedTuple):
 
 
 class Interner:
-    """The names of one connection. Lives as long as a transaction."""
+    """Ids of a connection's keys, models and series. Lives as long as a transaction."""
 
     def __init__(self, session: AsyncSession, connection_id: int, ledger: str, projects: Mapping[str, str]) -> None:
         self._session = session
@@ -49,12 +49,12 @@ class Interner:
         self.series: dict[SeriesIdentity, int] = {}
 
     async def key(self, ledger_id: str, *, reason: str = "", scope: str = "") -> int:
-        """The id of a key; or, without one, of the row that stands for "no key, for this reason"."""
+        """Return the id of a key; without one, of the row that stands for "no key, for this reason"."""
         identity = _key(ledger_id, reason, scope)
         return (await self._known_keys({identity}))[identity]
 
     async def _known_keys(self, wanted: Set[_Key]) -> Mapping[_Key, int]:
-        """All keys of the connection, these among them."""
+        """Return the ids of all keys of the connection, inserting those of `wanted` that are new."""
         if self._keys is None:
             rows = await execute(
                 self._session,
@@ -74,7 +74,7 @@ class Interner:
         return self._keys
 
     async def model(self, name: str, *, ledger: str | None = None) -> int:
-        """The id of a model by the name its ledger gives it."""
+        """Return the id of a model by its ledger's name for it, inserting it if new."""
         if self._models is None:
             rows = (await self._session.exec(select(Model.ledger, Model.name, Model.id))).all()
             self._models = {(row[0], row[1]): row[2] or 0 for row in rows}
@@ -87,7 +87,7 @@ class Interner:
         return self._models[identity]
 
     async def know(self, identities: Iterable[SeriesIdentity]) -> None:
-        """Makes sure that `series` has an id for each of them."""
+        """Ensure that `series` has an id for each of these, inserting those that are new."""
         wanted = set(identities) - self.series.keys()
         if not wanted:
             return
@@ -110,7 +110,7 @@ class Interner:
         self.series.update({identity: held[place] for identity, place in places.items()})
 
     async def _held(self, reports: Iterable[str]) -> dict[tuple[Any, ...], int]:
-        """The ids of all series of some reports."""
+        """Return the ids of all series of some reports."""
         rows = await execute(
             self._session,
             text(
@@ -122,7 +122,7 @@ class Interner:
 
 
 def _key(ledger_id: str, reason: str, scope: str) -> _Key:
-    """What makes a key that key: its id alone, where the ledger names one."""
+    """Return what identifies a key: its id alone, if the ledger names one; else the reason and the scope."""
     return (ledger_id, "", "") if ledger_id else ("", reason, scope)
 
 

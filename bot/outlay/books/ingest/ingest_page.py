@@ -1,8 +1,8 @@
-"""How a page of a report becomes entries, in one transaction: compare, write what changed, derive what follows from it.
+"""Ingestion of a page of a report into entries, in one transaction: compare, write changes, derive the sums again.
 
-A page says "in this window the report says exactly these rows". So against what the books hold for that window a row
-is new, changed, or the same (nothing is written, not even a row version), and an entry that the page does not have any
-more has vanished and becomes zero. An observation older than the one in the books changes nothing.
+A page states "in this window the report has exactly these rows". Compared with the stored entries of that window, a row
+is new, changed, or the same (nothing is written, not even a row version); a stored entry that the page lacks has
+vanished and becomes zero. An observation older than the stored one changes nothing.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from outlay.books.closing import adjustments, close_month
 from outlay.books.ingest import counters, read_windows
 from outlay.books.ingest.identity_cache import Interner, SeriesIdentity
 from outlay.books.ingest.page_validation import MAX_SUM_A_PAGE, believe, believe_readings
-from outlay.books.ingest.page_validation import BadPageError as BadPageError  # from here, for whoever hands pages in
+from outlay.books.ingest.page_validation import BadPageError as BadPageError  # re-exported for callers of accept
 from outlay.books.pricing import calibration
 from outlay.books.pricing.price_list import PriceList
 from outlay.books.pricing.valuation import BASIS, BYOK, COST, Valuer, Worth
@@ -40,8 +40,8 @@ from outlay.plugin.contract import Page, Report, Row
 
 ROWS_BETWEEN_BREATHS = 1_000
 
-Place = tuple[int, int]  # the start of a bucket, its series
-_Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # what of a row is identity, but for its time
+Place = tuple[int, int]  # (start of the bucket, series id)
+_Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # a row's identity without its time
 _name: Callable[[Row], _Name] = attrgetter("key", "model", "requested", "detail", "reason", "project")
 _T = TypeVar("_T")
 _ENTRY_COLUMNS = ("connection_id", "start", "series_id", "observed_at", "price_version", "basis", *FIGURES)
@@ -50,7 +50,7 @@ _MAY_BE_UNKNOWN = [FIGURES.index(name) for name in ("cost_nano_usd", "requests",
 
 @dataclass(slots=True)
 class Accepted:
-    """What a page changed. `vanished` are counted in `changed` too. `unpriced`: models whose price nobody knows."""
+    """Counts of what a page changed. `vanished` are also in `changed`. `unpriced`: models without a known price."""
 
     new: int = 0
     changed: int = 0
@@ -59,7 +59,7 @@ class Accepted:
     unpriced: set[str] = field(default_factory=set)
 
     def add(self, other: "Accepted") -> None:
-        """Sums up over pages."""
+        """Add another page's counts to these."""
         self.new += other.new
         self.changed += other.changed
         self.same += other.same
@@ -67,13 +67,13 @@ class Accepted:
         self.unpriced |= other.unpriced
 
 
-# What the books hold of a bucket, as it was read: taking a hundred thousand rows apart takes longer than reading them.
+# A stored entry as the raw database row: unpacking a hundred thousand rows takes longer than reading them.
 _Held = Sequence[Any]
-_ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # after its start and series; its figures follow
+_ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # indexes after start and series id; the figures follow the basis
 
 
 def _nothing(held: _Held) -> tuple[int | None, ...]:
-    """What a bucket becomes when it vanishes: zero, except for what was never known, which stays unknown."""
+    """Return the figures of a vanished bucket: zero, except that unknown figures stay unknown."""
     return tuple(
         None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(held[_BASIS + 1 :])
     )
@@ -81,7 +81,7 @@ def _nothing(held: _Held) -> tuple[int | None, ...]:
 
 @dataclass(slots=True)
 class _Dirty:
-    """What has to be derived anew: hours of a day, or (None) the whole day."""
+    """Hours of a day to derive again, or None for the whole day."""
 
     days: dict[int, set[int] | None] = field(default_factory=dict)
 
@@ -106,19 +106,19 @@ async def accept(
     projects: Mapping[str, str] | None = None,
     prices: PriceList | None = None,
 ) -> Accepted:
-    """Takes a page into the books. Raises BadPageError, and then nothing of it was written.
+    """Ingest a page and derive what depends on it. Raise BadPageError, with nothing written, if the page is invalid.
 
     The caller's transaction holds the connection's lock (BEGIN IMMEDIATE, or its row FOR UPDATE), so that two workers
-    at one connection come one after the other.
+    on one connection run one after the other.
     """
     now = int(observed_at.timestamp())
     interner = Interner(session, connection_id, ledger, projects or {})
     dirty = _Dirty()
     accepted = Accepted()
     if report.grain is not None or page.absent:
-        await asyncio.to_thread(believe, report, page, observed_at)  # a large page takes a while
+        await asyncio.to_thread(believe, report, page, observed_at)  # off the event loop: a large page takes a while
     if page.absent:
-        return accepted  # of a report that the account does not have nothing is known: what lies beneath it counts
+        return accepted  # the account lacks this report, so the next one in precedence counts
     if report.grain is not None:
         split = report.name in splits(reports)
         observed = await _observed(interner, ledger, report, page.rows, prices, by_project=split)
@@ -128,7 +128,7 @@ async def accept(
         if accepted.new or accepted.changed:
             accepted.unpriced = _unpriced(page.rows, prices, ledger)
         for hour, _ in before ^ await told(session, connection_id, reports, report, span):
-            dirty.hour(hour)  # another report may count for it from now on
+            dirty.hour(hour)  # another report may count for this hour from now on
         await _cover(session, connection_id, report, page, now, dirty)
     if page.readings:
         believe_readings(report, page.readings, observed_at)
@@ -142,7 +142,7 @@ async def accept(
 
 
 async def _told_until(session: AsyncSession, connection_id: int, reports: Sequence[Report]) -> int:
-    """Up to when a report with buckets finer than a day has told of everything; 0 if none has."""
+    """Return up to when (seconds) a report with buckets finer than a day has been read; 0 if none has."""
     finer = {report.name for report in reports if report.grain is not None and not is_whole_day(report)}
     rows = await execute(
         session,
@@ -153,7 +153,7 @@ async def _told_until(session: AsyncSession, connection_id: int, reports: Sequen
 
 
 async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) -> None:
-    """Derives what the changes touched: open days anew; of closed days only the difference, which counts now."""
+    """Derive what the changes touched: open days again; closed days as a difference that counts now."""
     closed = await close_month.closed_months(session, books.connection_id)
     counts_at, booked = close_month.first_open(closed, now), False
     folded = await retention.folded_until(session, books.connection_id)
@@ -164,7 +164,7 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
     for day, hours in list(touched.items()):
         tomorrow = day + DAY_SECONDS
         if tomorrow <= now and (hours is None or tomorrow - HOUR_SECONDS in hours):
-            touched.setdefault(tomorrow, {tomorrow})  # its surplus looks back an hour
+            touched.setdefault(tomorrow, {tomorrow})  # its counter surplus looks back an hour
     for day, hours in sorted(touched.items()):
         month = months.start_of(day)
         if month in closed:
@@ -189,6 +189,7 @@ async def _entries(
     now: int,
     dirty: _Dirty,
 ) -> Accepted:
+    """Compare the page with the stored entries and write the differences."""
     span = _span(page)
     held = await _held(session, connection_id, report, span)
     if entry_compaction.becomes_coarse(report) and span[0] < (
@@ -214,7 +215,7 @@ async def _entries(
                     continue
                 accepted.new += 1
             elif before[_BASIS:] == worth[BASIS:] or _outdated(place, before, newer, now):
-                accepted.same += 1  # another list of prices that says the same is no change
+                accepted.same += 1  # another price list with the same prices is no change
                 continue
             else:
                 accepted.changed += 1
@@ -240,12 +241,12 @@ async def _entries(
 
 
 def _outdated(place: Place, before: _Held | None, newer: Sequence[read_windows.Stretch], now: int) -> bool:
-    """Do the books know something newer of this bucket?"""
+    """Report whether the books have a newer observation of this bucket."""
     return (before is not None and before[_OBSERVED_AT] > now) or any(low <= place[0] < high for low, high in newer)
 
 
 def _span(page: Page) -> read_windows.Stretch:
-    """The page's window in seconds: a bucket starts within these if and only if it starts within the window."""
+    """Return the page's window in whole seconds: a bucket starts within these exactly if it starts in the window."""
     return ceil(page.window.start.timestamp()), ceil(page.window.end.timestamp())
 
 
@@ -258,8 +259,11 @@ async def _observed(
     *,
     by_project: bool,
 ) -> dict[Place, Worth]:
-    """The page's rows by their place in the books: (start, series). `by_project`: a key's use of each is told apart."""
-    known: dict[_Name, int] = {}  # of each name its place, so that it is hashed once
+    """Return the page's rows by (start, series id). `by_project`: keep a key's use of each project apart.
+
+    Raise BadPageError if a bucket comes twice, or if the page has more dollars than the books can hold.
+    """
+    known: dict[_Name, int] = {}  # name → its position, so that each name is hashed once
     named = [known.setdefault(name, len(known)) for name in map(_name, rows)]
     by_name = await _series(interner, report, known.keys(), by_project)
     series = [by_name[name] for name in known]
@@ -282,7 +286,7 @@ async def _observed(
 
 
 def _unpriced(rows: Sequence[Row], prices: PriceList | None, ledger: str) -> set[str]:
-    """The models that nobody has a price for. That of a tier may be unknown while the model's is not."""
+    """Return the models without a known price. A tier's price may be unknown while the model's is known."""
     days = {
         row.model: row.start.date()
         for row in rows
@@ -292,7 +296,7 @@ def _unpriced(rows: Sequence[Row], prices: PriceList | None, ledger: str) -> set
 
 
 async def _series(interner: Interner, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:
-    """The id of the series that rows of these names belong to."""
+    """Return the series id of each row name, inserting series that are new."""
     width = int((report.grain or timedelta(0)).total_seconds())
     identities = {
         (key, model, requested, detail, reason, project): SeriesIdentity(
@@ -306,12 +310,13 @@ async def _series(interner: Interner, report: Report, names: Set[_Name], by_proj
 
 
 def _told_apart(detail: tuple[tuple[str, str], ...], project: str) -> str:
+    """Return a row's other dimensions as sorted JSON; '' for none."""
     every = dict(detail) | ({PROJECT: project} if project else {})
     return json.dumps(every, sort_keys=True) if every else ""
 
 
 async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:
-    """Many things bit by bit, with breaths in between: somebody may be waiting for an answer in Slack meanwhile."""
+    """Yield items in portions; in between the event loop may answer requests from Slack."""
     rest = iter(items)
     while portion := list(islice(rest, ROWS_BETWEEN_BREATHS)):
         yield portion
@@ -321,7 +326,7 @@ async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:
 async def _held(
     session: AsyncSession, connection_id: int, report: Report, span: read_windows.Stretch
 ) -> dict[Place, _Held]:
-    """What the books hold for a span, of any shape of the report: an old shape's buckets vanish."""
+    """Return the stored entries of a span, of any shape of the report: entries of an old shape vanish."""
     rows = await execute(
         session,
         text(
@@ -344,7 +349,7 @@ async def _held(
 async def _cover(
     session: AsyncSession, connection_id: int, report: Report, page: Page, now: int, dirty: _Dirty
 ) -> None:
-    """Notes which days the report has spoken of; a day on which another report counts from now on is derived whole."""
+    """Record which days the report has covered; derive a day whole if another report counts for it from now on."""
     start, end = _span(page)
     first = start // DAY_SECONDS * DAY_SECONDS
     days = range(first, end, DAY_SECONDS) if start < end else range(first, first, DAY_SECONDS)
@@ -372,7 +377,7 @@ async def _cover(
 async def move_cursor(
     session: AsyncSession, connection_id: int, report: str, *, watermark: datetime | None, rereads: Mapping[int, int]
 ) -> None:
-    """Notes, in the transaction of the rows, how far a report has been read. The watermark never goes back."""
+    """Record, in the rows' transaction, how far a report has been read. The watermark never moves back."""
     cursor = await session.get(Cursor, (connection_id, report)) or Cursor(connection_id=connection_id, report=report)
     if watermark is not None:
         cursor.watermark = max(cursor.watermark or 0, int(watermark.timestamp()))

@@ -1,4 +1,4 @@
-"""The keys of a connection as its ledger lists them: names change, ids do not, and a key that is gone is remembered."""
+"""Keys of a connection as its ledger lists them: names change, ids do not, and a key that is gone is remembered."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from outlay.plugin.contract import Key
 
 
 async def remember(session: AsyncSession, connection_id: int, keys: Sequence[Key], now: datetime) -> None:
-    """Takes the ledger's list of keys: new ones, other names, and which are no longer there. Writes only changes."""
+    """Store the ledger's list of keys: new ones, changed names, and which are gone. Write only changes."""
     held = {row.ledger_id: row for row in await _rows(session, connection_id)}
     for key in {key.id: key for key in keys if key.id}.values():  # two pages may both list one that just moved
         row = held.pop(key.id, None) or LedgerKey(connection_id=connection_id, ledger_id=key.id)
@@ -36,7 +36,7 @@ async def remember(session: AsyncSession, connection_id: int, keys: Sequence[Key
 
 
 async def known(session: AsyncSession, connection_id: int) -> list[Key]:
-    """Every key that the books have met, those that are gone included."""
+    """Return every key that the books have seen, including those that are gone."""
     return [
         Key(
             id=row.ledger_id,

@@ -1,6 +1,6 @@
-"""What a page must be to be believed: it contradicts neither itself, nor the calendar, nor what numbers can hold.
+"""Validation of pages: a page must not contradict itself, the calendar, or the range of numbers that fit the books.
 
-A page that is not believed is refused whole, with words that say which of its rows and why.
+An invalid page is refused whole, with a message that names the row and the reason.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
 from outlay.core.money import MAX_NANO_USD, MoneyError, to_nano
 from outlay.plugin.contract import Page, Reading, Report, Row
 
-MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future before its clock is not believed
+MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future, to allow for clocks that differ
 MAX_ROWS_A_PAGE = 500_000
 MAX_LIST_SHARE = 100  # times the list price
 MAX_SUM_A_PAGE = MAX_NANO_USD // 100  # 92 million dollars: so that the sums of a day stay far from overflowing
 
 
 class BadPageError(ValueError):
-    """A page that cannot be believed. Nothing of it is kept; the message says which row and why."""
+    """Invalid page. Nothing of it is stored; the message names the row and the reason."""
 
 
 def believe(report: Report, page: Page, now: datetime) -> None:
-    """Refuses the rows of a page that cannot be right."""
+    """Raise BadPageError if the page or one of its rows is invalid."""
     if page.absent and (page.rows or page.readings):
         raise BadPageError(f"{report.name}: a page of a report that the account does not have, with rows in it")
     if len(page.rows) > MAX_ROWS_A_PAGE:
@@ -35,9 +35,9 @@ def believe(report: Report, page: Page, now: datetime) -> None:
     grain = min(int((report.grain or timedelta(0)).total_seconds()), DAY_SECONDS)
     latest = now + MAX_AHEAD
     counted = reasoning = requests = 0
-    start: datetime | None = None  # the rows of a page mostly share it,
-    share: Decimal | None = None  # and this
-    for row in page.rows:  # a hundred thousand: what is nearly always right is asked here, without a call
+    start: datetime | None = None  # most rows of a page share it
+    share: Decimal | None = None  # likewise
+    for row in page.rows:  # maybe a hundred thousand: common checks are inline, without a call
         tokens, asked = row.tokens, row.requests
         if (
             row.start != start
@@ -53,13 +53,14 @@ def believe(report: Report, page: Page, now: datetime) -> None:
         counted += sum(tokens)
         reasoning += tokens[5]
         requests += asked or 0
-    counted -= reasoning  # which is a part of output
+    counted -= reasoning  # reasoning is a part of output
     if max(counted, requests) > MAX_SUM_A_PAGE:
         what = f"{counted:,} tokens" if counted > requests else f"{requests:,} requests"
         raise BadPageError(f"{report.name}: {what} in one page are more than the books can hold")
 
 
 def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
+    """Return what is wrong with a bucket's start; '' if nothing is."""
     if row.start.tzinfo is None:
         return "a bucket in no time zone"
     if not page.window.start <= row.start < page.window.end:
@@ -70,6 +71,7 @@ def _time_problem(row: Row, page: Page, latest: datetime, grain: int) -> str:
 
 
 def _figures_problem(row: Row) -> str | None:
+    """Return what is wrong with a row's figures or key; None if nothing is."""
     if problem := row.tokens.problem():
         return problem
     if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
@@ -80,7 +82,7 @@ def _figures_problem(row: Row) -> str | None:
 
 
 def believe_readings(report: Report, readings: Sequence[Reading], now: datetime) -> None:
-    """Refuses readings of counters that are no amounts of money, or of a time to come."""
+    """Raise BadPageError for counter readings that are no amount of money, or are from the future."""
     for reading in readings:
         whose = f"{report.name}: the counter of {reading.key or 'the account'}"
         if reading.at.tzinfo is None or reading.at > now + MAX_AHEAD:

@@ -1,8 +1,8 @@
-"""When which stretch of a report was last read whole: what makes the newest observation win, not the newest arrival.
+"""Read windows: when each time range of a report was last read whole, so that the newest observation wins.
 
-A re-poll that finds the same writes no entry. So an entry's own time does not tell that it was confirmed since, and a
-bucket that is not there has no time at all; without this, a page that was held up on its way could undo newer ones.
-A later statement swallows those inside it, so that only a few rows are kept for each report.
+A re-poll that finds the same writes no entry. So an entry's own time does not show that it was confirmed since, and an
+absent bucket has no time at all; without this, a page that was held up on its way could undo newer ones (the newest
+arrival would win). A later statement replaces those inside it, so that only a few rows are stored for each report.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _COLUMNS = ("connection_id", "report", "start", "until", "observed_at")
 
 
 async def newer(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> Sequence[Stretch]:
-    """The stretches of a span that were read after `at`."""
+    """Return the time ranges overlapping a span that were read after `at`."""
     rows = await execute(
         session,
         text(
@@ -32,7 +32,7 @@ async def newer(session: AsyncSession, connection_id: int, report: str, span: St
 
 
 async def note(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> None:
-    """Notes that a span was read whole at a time. Writes nothing where that is known, or something newer."""
+    """Record that a span was read whole at a time. Write nothing if that is recorded, or something newer."""
     start, until = span
     place = {"connection": connection_id, "report": report, "start": start, "until": until, "at": at}
     known = await execute(

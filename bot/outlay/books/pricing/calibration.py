@@ -1,9 +1,9 @@
-"""Computed dollars of days that the bill has not reached yet, scaled by what the last bill said of each model.
+"""Calibration: computed dollars of days without a final bill yet, scaled by ratios from the last final bill.
 
-For a bill that is split by a usage report: once a day of it is final, the ratio of its dollars to the computed ones is
-kept for each model (and tier, where the bill tells them), where both are known. The hours of later days, up to a week,
+For a bill that a usage report splits: once a day of it is final, the ratio of its dollars to the computed ones is
+stored for each model (and tier, if the bill has tiers), where both are known. The hours of later days, up to a week,
 are scaled by the ratios of the latest final day before them. All of it follows from the entries: the audit derives the
-ratios once more, and whenever they may have changed, so do the days that rest on them.
+ratios again, and whenever they may have changed, the days that depend on them are derived again.
 """
 
 import json
@@ -49,7 +49,7 @@ _LATEST = text(
 _OF_THE_DAY = "connection_id = :connection AND report = :bill AND day = :day"
 _KEPT = text(f"SELECT model, tier, millionths FROM calibration WHERE {_OF_THE_DAY}")
 _FORGOTTEN = text(f"DELETE FROM calibration WHERE {_OF_THE_DAY}")
-# By whole and broken millions, so that nothing of it is beyond 64 bits that would not be as a result.
+# Whole millions and the rest are scaled apart, so that nothing exceeds 64 bits unless the result does.
 _SCALED = f"{{usd}} / {ONE} * {{ratio}} + {{usd}} % {ONE} * {{ratio}} / {ONE}"
 _HOURS = f"connection_id = :connection AND hour >= :start AND hour < :end AND basis = {COMPUTED} AND adjusts = 0"
 _ENTRIES = "e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report"
@@ -58,7 +58,7 @@ _ENTRIES = "e.connection_id = :connection AND e.start >= :start AND e.start < :e
 async def refresh(
     session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int, *, whole: bool
 ) -> set[int]:
-    """Keeps the ratios of a day whose entries changed; the days that rest on them. `whole`: it may just be final."""
+    """Update a changed day's ratios; return the days that depend on them. `whole`: its bill may just be final."""
     resting: set[int] = set()
     for bill in reports:
         if not bill.split_by or not await is_final(session, connection_id, bill, day):
@@ -77,13 +77,16 @@ async def refresh(
 
 
 async def is_final(session: AsyncSession, connection_id: int, bill: Report, day: int) -> bool:
-    """Was the bill of a day read whole after its lag?"""
+    """Report whether a day's bill was read whole after its lag."""
     values = {"connection": connection_id, "bill": bill.name, "day": day}
     return (await execute(session, _FINAL, values)).first() is not None
 
 
 async def ratios(session: AsyncSession, connection_id: int, bill: Report, day: int) -> dict[Slice, int]:
-    """By model and tier, from the entries of a day: the bill for each computed dollar, where it is not one for one."""
+    """Derive a day's ratios by model and tier from its entries: millionths of a billed dollar for each computed one.
+
+    A ratio of exactly one is left out.
+    """
     billed, computed, unpriced = Counter[Slice](), Counter[Slice](), Counter[Slice]()
     span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS}
     for row in await execute(session, _DOLLARS, {**span, "report": bill.name}):
@@ -96,7 +99,7 @@ async def ratios(session: AsyncSession, connection_id: int, bill: Report, day: i
 
 
 async def kept(session: AsyncSession, connection_id: int, bill: Report, day: int) -> dict[Slice, int]:
-    """The ratios of a day as they are kept."""
+    """Return a day's stored ratios (millionths) by model and tier."""
     rows = await execute(session, _KEPT, {"connection": connection_id, "bill": bill.name, "day": day})
     return {(row.model, row.tier): row.millionths for row in rows}
 
@@ -104,7 +107,7 @@ async def kept(session: AsyncSession, connection_id: int, bill: Report, day: int
 async def scale(
     session: AsyncSession, reports: Sequence[Report], report: Report, day: int, span: Mapping[str, Any], table: str
 ) -> None:
-    """Scales the computed dollars of some hours of a day, as they were just derived from a report into a table."""
+    """Scale the computed dollars of some hours of a day that were just derived from a report into a table."""
     bill = next((one for one in reports if one.split_by == report.name), None)
     if bill is None:
         return
@@ -131,7 +134,7 @@ async def scale(
 async def _scale_tiers(
     session: AsyncSession, said: Mapping[Slice, int], models: Mapping[int, str], span: Mapping[str, Any], table: str
 ) -> None:
-    """Adds to hours what the entries of each tier are more, or less, at the tier's own ratio."""
+    """Add to hours the difference that each tier's own ratio makes to its entries."""
     listed = ", ".join(map(str, sorted(models)))
     told = await execute(
         session,
@@ -181,7 +184,7 @@ _BILLED_DAYS = (
 async def latest_shown(
     session: AsyncSession, connections: Collection[int], models: Collection[int] | None, start: int, end: int
 ) -> int | None:
-    """The day of the last bill that scaled something in a stretch of time; None if none did. `models`: None for all."""
+    """Return the day of the last bill that scaled figures in a time range; None if none did. `models`: None: all."""
     first = start // DAY_SECONDS * DAY_SECONDS
     values = {"connections": list(connections), "start": first, "end": end, "since": first - _REACH}
     held: dict[tuple[int, str], dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))

@@ -1,14 +1,14 @@
-"""What list prices say of a day, held to what the last bill said: their ratio scales the days that no bill has reached.
+"""Calibration of computed dollars: the last bill's ratio to list prices scales the days that are not billed yet.
 
-A ratio is a whole number of millionths, so that all of this is arithmetic of integers and an audit finds the same.
+A ratio is a whole number of millionths, so that all arithmetic is of integers and an audit gets the same result.
 """
 
 from collections.abc import Collection, Mapping
 
 ONE = 1_000_000  # millionths
-LEAST, MOST = 200_000, 5_000_000  # beyond these the two are not about the same, and no ratio is believed
-LEAST_NANO_USD = 100_000_000  # ten cents: of less, a bill that is rounded to the cent says nothing about prices
-DAYS = 7  # for so long after its day a bill says something about prices
+LEAST, MOST = 200_000, 5_000_000  # outside of these, bill and usage do not cover the same money: no ratio
+LEAST_NANO_USD = 100_000_000  # ten cents: below, a bill rounded to the cent says nothing about prices
+DAYS = 7  # for how many days after its own a bill calibrates
 ANY_TIER = "*"
 
 Slice = tuple[str, str]  # a model's canonical name, and a tier: "" is the ordinary one
@@ -16,7 +16,7 @@ Sums = Mapping[Slice, int]
 
 
 def ratio(billed_nano_usd: int, computed_nano_usd: int) -> int | None:
-    """The bill for each computed dollar, in millionths; None where one is too little or it is beyond belief."""
+    """Return billed per computed dollar, in millionths; None if one is below ten cents or the ratio implausible."""
     if min(billed_nano_usd, computed_nano_usd) < LEAST_NANO_USD:
         return None
     found = (billed_nano_usd * ONE + computed_nano_usd // 2) // computed_nano_usd
@@ -24,10 +24,10 @@ def ratio(billed_nano_usd: int, computed_nano_usd: int) -> int | None:
 
 
 def ratios(billed: Sums, computed: Sums, unpriced: Sums) -> dict[Slice, int]:
-    """The ratio of each model and tier of a day, where it is not one for one.
+    """Return the ratio of each model and tier of a day, where it is not one to one.
 
-    Where the bill does not tell a model's tiers, they share one, by the name of ANY_TIER. `unpriced`: tokens without a
-    price, beside which the bill says nothing about those that have one.
+    Where the bill does not split a model by tier, its tiers share one ratio under the name ANY_TIER. `unpriced`: tokens
+    without a price; a model with such tokens gets no ratio, since the bill covers them too.
     """
     found = {}
     for model in sorted({model for model, _ in computed}):
@@ -45,12 +45,12 @@ def ratios(billed: Sums, computed: Sums, unpriced: Sums) -> dict[Slice, int]:
 
 
 def ratio_of(found: Mapping[Slice, int], model: str, tier: str) -> int:
-    """By what computed dollars of a model in a tier are scaled."""
+    """Return the millionths by which computed dollars of a model in a tier are scaled; ONE without a ratio."""
     return found.get((model, tier)) or found.get((model, ANY_TIER), ONE)
 
 
 def tier_of(detail: Mapping[str, str]) -> str:
-    """The tier of a row, by the names that ledgers give it among its dimensions."""
+    """Return the service tier of a row, under any of the names that ledgers use; "" is the ordinary one."""
     return detail.get("service_tier") or detail.get("tier") or ("batch" if detail.get("batch") == "true" else "")
 
 

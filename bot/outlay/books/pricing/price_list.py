@@ -1,7 +1,7 @@
-"""The price list: what an operator wrote in `prices.toml`, else the bundled list of genai-prices by day of use.
+"""Price list: an operator's `prices.toml`, else the bundled list of genai-prices, by day of use.
 
-Nothing is fetched: the list comes with the package, pinned. What neither knows has no price. A bucket adds up many
-requests, so it is never priced with a tier that goes by the size of one: unit prices are taken below all tiers.
+Nothing is downloaded: the list comes with the package, pinned. A model that neither has is unpriced. A bucket sums many
+requests, so it is never priced with a tier that depends on the size of one: unit prices are taken below all tiers.
 
     [[price]]                       # prices.toml, in the data directory; dollars for a million tokens
     model = "acme/model-x"          # the canonical name or the ledger's own; * is a wildcard
@@ -9,7 +9,7 @@ requests, so it is never priced with a tier that goes by the size of one: unit p
     input = "1.25"
     output = "10"
 
-    [models]                        # names of one's own: what a ledger calls it, and what to read
+    [models]                        # aliases: a ledger's name for a model, and the name to use
     "azure/team-gpt" = "openai/gpt-4o"
 """
 
@@ -48,7 +48,7 @@ _PROBES: dict[str, dict[str, int]] = {
 
 
 class PricesError(ValueError):
-    """The operator's file cannot be used; one line says where and why."""
+    """Unusable price file of the operator's; one line says where and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ class PriceList:
     """Unit prices by ledger, model and day of use."""
 
     def __init__(self, overrides: Sequence[_Override] = (), names: Mapping[str, str] = MappingProxyType({})) -> None:
-        self.names = names  # the operator's own, for outlay.core.model_names.use
+        self.names = names  # the operator's aliases, for outlay.core.model_names.use
         self._overrides = sorted(overrides, key=lambda override: override.start, reverse=True)
         self._for_ever: dict[tuple[str, str], UnitPrices | None] = {}
         self.unit = lru_cache(maxsize=MAX_REMEMBERED)(self._unit)
 
     @classmethod
     def read(cls, data_dir: Path) -> "PriceList":
-        """The price list with the operator's file, if there is one. Raises PricesError."""
+        """Load the price list with the operator's file, if there is one. Raise PricesError if that is invalid."""
         path = data_dir / FILE_NAME
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -90,11 +90,11 @@ class PriceList:
 
     @staticmethod
     def load() -> None:
-        """Loads the bundled list, which takes a second: off the loop, before it is needed on it."""
+        """Import the bundled list, which takes a second: call it off the event loop, before it is needed there."""
         importlib.import_module("genai_prices").calc_price  # noqa: B018
 
     def _unit(self, ledger: str, model: str, day: date) -> UnitPrices | None:
-        """What a model costs on a day of use; None if nobody knows."""
+        """Return the unit prices of a model on a day of use; None if unknown."""
         names = (model.lower(), canonical(model))
         for override in self._overrides:
             if override.holds(names, day):
@@ -102,7 +102,7 @@ class PriceList:
         return self._listed(ledger, model, day) or self._listed("", names[1], day)
 
     def _listed(self, ledger: str, model: str, day: date) -> UnitPrices | None:
-        """From the bundled list; a model whose price never changed is looked up once for all days."""
+        """Look up the bundled list; a model whose price never changed is looked up once for all days."""
         place = (ledger, model)
         if place not in self._for_ever:
             prices, changes = _listed(ledger, model, day)
@@ -115,9 +115,9 @@ class PriceList:
 
 
 def _listed(ledger: str, model: str, day: date) -> tuple[UnitPrices | None, bool]:
-    """What the bundled list says, and whether it says otherwise of other days.
+    """Return the bundled list's unit prices on a day, and whether the model's prices differ on other days.
 
-    `ledger` is the seller where the list knows it as one; else the model's maker is.
+    `ledger` is the seller if the list knows it as one; else the model's maker is.
     """
     from genai_prices import Usage, calc_price  # takes a second to load, and most polls never need it
 

@@ -1,11 +1,11 @@
-"""What a final bill said of each model's computed dollars. See `calibration`."""
+"""Table of calibration ratios: a final bill's dollars for each model's computed ones. See `calibration`."""
 
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 
 class Calibration(SQLModel, table=True):
-    """Of a day of a bill, a model by its canonical name and a tier ('*': all of them): see `calibration_ratios`."""
+    """Ratio of a day's bill for a canonical model name and a tier ('*': all of them): see `calibration_ratios`."""
 
     connection_id: int = Field(primary_key=True)
     report: str = Field(primary_key=True)

@@ -1,7 +1,7 @@
-"""What tokens cost at list price: integer nano-dollars for a million tokens of each class, good for one day of use.
+"""List prices of tokens: integer nano-dollars per million tokens of each class, valid for one day of use.
 
 A price for one token can be a fraction of a nano-dollar, so prices are kept for a million and rounded once a bucket. A
-class whose price is not known makes the bucket's price unknown if it has such tokens, never zero.
+class whose price is unknown makes the bucket's price unknown if it has such tokens, never zero.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MILLION = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class UnitPrices:
-    """Nano-dollars for a million tokens, by class; None where not known. `version` says where from and which list."""
+    """Nano-dollars per million tokens, by class; None where unknown. `version` names the price list and its source."""
 
     input: int | None
     cache_read: int | None
@@ -23,7 +23,7 @@ class UnitPrices:
     version: str
 
     def cost_nano_usd(self, tokens: Tokens) -> int | None:
-        """What the tokens cost; None if the price of some of them is not known."""
+        """Return the cost of the tokens; None if the price of some of them is unknown."""
         total = 0
         for name in CLASSES:
             count, price = getattr(tokens, name), getattr(self, name)
@@ -33,7 +33,7 @@ class UnitPrices:
         return _rounded(total)
 
     def saved_by_cache_nano_usd(self, tokens: Tokens) -> int | None:
-        """What cache reads would have cost as plain input, less what they did cost and less what writing cost extra."""
+        """Return what cache reads saved against plain input, less the extra cost of cache writes; None if unknown."""
         if self.input is None:
             return None
         total = 0
@@ -46,6 +46,6 @@ class UnitPrices:
 
 
 def _rounded(nano_usd_millions: int) -> int:
-    """Divides by a million, half to even."""
+    """Divide by a million, half to even."""
     whole, rest = divmod(nano_usd_millions, MILLION)
     return whole + (rest * 2 > MILLION or (rest * 2 == MILLION and whole % 2))

@@ -1,4 +1,4 @@
-"""What a bucket is worth: the ledger's own dollars first, else its tokens at list price, else nobody knows.
+"""Valuation of a bucket: the ledger's own dollars first, else its tokens at list price, else unknown.
 
 A price that is not known stays unknown: the figure is NULL, its tokens are counted as unpriced, and coverage falls.
 """
@@ -14,15 +14,15 @@ from outlay.core.money import MoneyError, to_nano
 from outlay.database.tables import BILLED, COMPUTED, UNPRICED
 from outlay.plugin.contract import Report, Row
 
-# The version of the price list that its dollars were computed from, or ''; its basis; its figures in order of FIGURES.
+# The version of the price list that its dollars were computed from, or ''; its basis; figures in order of FIGURES.
 Worth = tuple[str, int, int | None, int, *tuple[int | None, ...]]
-BASIS: Final = 1  # places in it
+BASIS: Final = 1  # indexes into it
 COST: Final = 2
 BYOK: Final = 3
 
 
 class Valuer:
-    """Says what the rows of a page are worth. Unit prices are looked up once for each model and start of a bucket."""
+    """Valuation of the rows of a page. Unit prices are looked up once for each model and start of a bucket."""
 
     def __init__(self, report: Report, ledger: str, prices: PriceList | None) -> None:
         self._report = report
@@ -32,7 +32,7 @@ class Valuer:
         self._units: dict[tuple[str, datetime], UnitPrices | None] = {}
 
     def worth(self, row: Row) -> Worth:
-        """What a row is worth. Raises BadPageError for amounts that cannot be."""
+        """Return what a row is worth. Raise BadPageError for invalid amounts."""
         tokens, usd, byok_usd = row.tokens, row.cost_usd, row.byok_usd
         try:
             cost = None if usd is None else to_nano(usd)
@@ -69,7 +69,7 @@ def _where(row: Row) -> str:
 
 
 def _part(nano_usd: int | None, list_share: Decimal | None) -> int | None:
-    """What is asked of the list price: a part of it, rounded to the nano-dollar, or nobody knows what."""
+    """Multiply by the share of the list price, rounded to the nano-dollar; None if either is unknown."""
     if nano_usd is None or list_share is None:
         return None
     return nano_usd if list_share == 1 else int((nano_usd * list_share).to_integral_value())

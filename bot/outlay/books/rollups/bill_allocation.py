@@ -1,7 +1,7 @@
-"""A whole-day bill laid over the day: over its hours, and, where it names the report that splits it, over its keys.
+"""Allocation of a whole-day bill to the day's hours and, if the bill names the report that splits it, to its keys.
 
-A plain bill knows its keys and only lacks the hours; finer reports of the same money show their shape. A bill that is
-`split_by` another report knows the dollars, and that report everything else: see `bill_reconciliation`.
+A plain bill has its keys and only lacks the hours; finer reports of the same money show their shape. A bill that is
+`split_by` another report has the dollars, and that report everything else: see `bill_reconciliation`.
 """
 
 import json
@@ -25,7 +25,7 @@ from outlay.database.engine import execute
 from outlay.database.tables import BILLED, FIGURES, RESIDUAL, UNPRICED
 from outlay.plugin.contract import Report
 
-PROJECT = "@project"  # in a series' detail: the project of a row with a key, where that decides about its dollars
+PROJECT = "@project"  # in a series' detail: the project of a row with a key, where the split depends on it
 _SUMS = ", ".join(f"SUM(e.{name})" for name in FIGURES)
 _TOKENS = " + ".join(f"e.{name}" for name in CLASSES)
 _OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
@@ -35,9 +35,9 @@ _ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in FIGURES if name not in
 
 
 class Line(NamedTuple):
-    """What a bill comes to in one hour, for one key and model. Figures in the order of FIGURES."""
+    """Part of a bill for one hour, key and model. Figures are in the order of FIGURES."""
 
-    hour: int  # of the day
+    hour: int  # of the UTC day, from 0
     key_id: int
     model_id: int
     basis: int
@@ -45,19 +45,19 @@ class Line(NamedTuple):
 
     @property
     def unpriced(self) -> int:
-        """Its tokens that have no dollars."""
+        """Return its tokens that have no dollars."""
         return sum(self.figures[place] or 0 for place in _CLASS_PLACES) if self.basis == UNPRICED else 0
 
 
 def splits(reports: Sequence[Report]) -> frozenset[str]:
-    """The reports of a ledger that a bill is split by, and those bills."""
+    """Return the names of the reports of a ledger that split a bill, and of those bills."""
     return frozenset(name for report in reports if report.split_by for name in (report.name, report.split_by))
 
 
 async def lines(
     session: AsyncSession, connection_id: int, reports: Sequence[Report], bill: Report, day: int
 ) -> list[Line]:
-    """A day's bill by hour, key and model."""
+    """Return a day's bill by hour, key and model."""
     span = {"connection": connection_id, "start": day, "end": day + DAY_SECONDS, "report": bill.name}
     if bill.split_by:
         return await _reconciled(session, span, bill.split_by)
@@ -84,7 +84,7 @@ _SHAPE = text(
 
 
 async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report]) -> list[Line]:
-    """Lays a day's bill over its hours, by the shape that finer reports of the same money show."""
+    """Spread a day's bill over its hours, by the shape that finer reports of the same money show."""
     telling: dict[int, str] = {}
     for run in await runs(session, span["connection"], finer(reports), (span["start"], span["end"])):
         telling |= dict.fromkeys(range(run.start, run.end, HOUR_SECONDS), run.report.name)
@@ -101,12 +101,13 @@ async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Seque
 
 
 def _laid(billed: Sequence[Any], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]) -> list[Line]:
+    """Spread each sum of a bill over the hours by the shape of its key and model, else of its key, else evenly."""
     found: list[Line] = []
     for key_id, model_id, basis, *figures in billed:
         shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
         sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
-        sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # shared out apart, so that no hour
-        for hour, split in over_hours(sums, shape):  # reasons more than it puts out
+        sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # spread separately, so that no hour
+        for hour, split in over_hours(sums, shape):  # shows more reasoning than output
             parts = [*split]
             parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
             found.append(Line(hour, key_id, model_id, basis, parts))
@@ -128,12 +129,12 @@ _USED = text(
     f"SUM(CASE WHEN e.cost_nano_usd IS NULL THEN {_TOKENS} ELSE 0 END) AS unpriced, {_SUMS} "
     f"{_BY_SERIES}, (e.start - :start) / {HOUR_SECONDS} HAVING {_ANYTHING}"
 )
-_USED_FIGURES = 9  # where in a row of _USED its figures begin
+_USED_FIGURES = 9  # index of the first figure in a row of _USED
 
 
 @dataclass(slots=True)
 class _Use:
-    """What a key used of a model in a project: by the hour."""
+    """Usage of a model by a key in a project, by the hour."""
 
     key_id: int
     model_id: int
@@ -150,7 +151,7 @@ class _Use:
         self.unpriced[hour] += unpriced
 
     def used(self, hours: Sequence[int]) -> Used:
-        """What was used in some of its hours."""
+        """Return the usage of the given hours."""
         parts = [self.hours[hour] for hour in hours]
         return Used(
             key=(self.row.ledger_id, self.row.reason, self.row.scope),
@@ -165,13 +166,13 @@ class _Use:
         )
 
     def shape(self) -> dict[int, int]:
-        """How much of it fell into which hour."""
+        """Return the weight of each hour."""
         hours = sorted(self.hours)
         return dict(zip(hours, weights(self.used([hour]) for hour in hours), strict=True))
 
 
 async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: str) -> list[Line]:
-    """The bill's dollars on the keys, tokens and hours of the report that splits it."""
+    """Assign a bill's dollars to the keys, tokens and hours of the report that splits it."""
     uses = await _uses(session, {**span, "report": split_by})
     billed = (await execute(session, _BILLED, span)).all()
     bill = [_billed(row) for row in billed]
@@ -199,6 +200,7 @@ async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: 
 
 
 async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
+    """Return a day's usage by key, model and project."""
     found: dict[tuple[int, int, str], _Use] = {}
     for row in await execute(session, _USED, span):
         place = (row.key_id, row.model_id, _project(row))
@@ -220,7 +222,7 @@ def _project(row: Any) -> str:
 
 
 def _added_up(found: Sequence[Line]) -> list[Line]:
-    """One line for each hour, key, model and basis."""
+    """Sum lines into one for each hour, key, model and basis; all-zero lines are left out."""
     sums: dict[tuple[int, int, int, int], list[int | None]] = {}
     for line in found:
         held = sums.setdefault(line[:4], [None] * len(FIGURES))

@@ -1,8 +1,8 @@
-"""A bill and the usage that it bills, reconciled: the bill says how much, the usage says whose.
+"""Reconciliation of a bill with the usage behind it: the bill says how much, the usage says whose.
 
-The bill is the control total. Its dollars for a model go to whoever used that model: a row of the bill that names a key
-to that key's use, a row that names none to all who used it in its project, except those whose use the bill has already
-named. Each is shared out exactly, by the dollars that the usage was computed at, so that the day adds up to the bill to
+The bill is the control total. Its dollars for a model go to the users of that model: a row of the bill that names a key
+goes to that key's use, a row that names none to all who used it in its project, except those whose use the bill has
+already named. Each is split exactly, by the computed dollars of the usage, so that the day adds up to the bill to
 the nano-dollar. What no usage explains stays with the bill.
 """
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from outlay.core.money import share
 
-Key = tuple[str, ...]  # the ledger's own names for a key, or for why there is none: never a number that the books gave
-Amounts = tuple[int, ...]  # of one kind of money each, in nano-dollars
+Key = tuple[str, ...]  # the ledger's own ids of a key, or the reason for none; never a number of our database
+Amounts = tuple[int, ...]  # nano-dollars, one for each kind of money
 
 
 @dataclass(frozen=True, slots=True)
 class Billed:
-    """A row of a bill. `keyed`: its key is one, and not just a reason. `model` is canonical, '' where it names none."""
+    """A row of a bill. `keyed`: `key` is a key, not a reason for none. `model` is canonical, '' where it names none."""
 
     key: Key
     keyed: bool
@@ -29,9 +29,9 @@ class Billed:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a key used of a model in a project. `spelled`: the ledger's name of the model. Dollars None: not known.
+    """Use of a model by a key in a project. `spelled`: the ledger's name of the model. Dollars None: unknown.
 
-    `unpriced`: those of its tokens that are in no dollars, where its others are.
+    `unpriced`: the tokens without dollars, where others of the same use have some.
     """
 
     key: Key
@@ -50,9 +50,9 @@ class Used:
 
 
 def weights(used: Iterable[Used]) -> list[int]:
-    """What each use weighs: its dollars, and its tokens without any at what a token with dollars costs on average.
+    """Return the weight of each use: its dollars, plus its unpriced tokens at the average cost of a priced one.
 
-    Where no token has dollars: tokens, else requests. All zero: all alike.
+    Where no token has dollars: tokens, else requests. All zero means equal weights.
     """
     these = list(used)
     dollars, unpriced = [one.nano_usd or 0 for one in these], [one.tokens_unpriced for one in these]
@@ -60,16 +60,16 @@ def weights(used: Iterable[Used]) -> list[int]:
     known, priced_tokens = sum(dollars), sum(tokens) - sum(unpriced)
     if known and not any(unpriced):
         return dollars
-    if known and priced_tokens > 0:  # times the tokens with dollars, so that it is a whole number
+    if known and priced_tokens > 0:  # all multiplied by the priced tokens, to stay in whole numbers
         return [usd * priced_tokens + rest * known for usd, rest in zip(dollars, unpriced, strict=True)]
     return tokens if any(tokens) else [one.requests for one in these]
 
 
 def reconcile(bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1) -> tuple[list[Amounts], list[bool]]:
-    """The dollars of each use, in the order of `usage`; and of each row of the bill whether any usage explains it.
+    """Split the bill over the usage: dollars of each use, and for each row of the bill whether usage explains it.
 
-    The dollars of the uses and those of the rows that nothing explains add up to the bill. `kinds`: how many kinds of
-    money a row has.
+    The dollars are in the order of `usage`. Together with those of the unexplained rows they add up to the bill.
+    `kinds`: how many kinds of money a row has.
     """
     sums = [[0] * kinds for _ in usage]
     explained = [False] * len(bill)
@@ -106,5 +106,5 @@ def reconcile(bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1) 
 
 
 def _order(used: Used) -> tuple[Key, str, str]:
-    """Ties between equal shares go by name, so that it does not matter in what order the usage was told."""
+    """Return the sort key: ties between equal shares go by name, so that the order of the usage does not matter."""
     return used.key, used.spelled, used.project

@@ -1,7 +1,7 @@
-"""What the detector has not looked at yet: the hours that a change touched, and what stands in them now.
+"""Changed hours that the detector has not examined yet, and their current figures.
 
-A touched hour is noted in the transaction that derived it anew, and forgotten in the transaction that keeps what the
-detector found. In between a process may die: then the hour is looked at again.
+A touched hour is recorded in the transaction that derived it again, and deleted in the transaction that stores what the
+detector found. If the process dies in between, the hour is examined again.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from outlay.core.offload import aside
 from outlay.core.tokens import CLASSES
 from outlay.database.engine import execute
 
-KEPT_DAYS = 40  # further back nobody looks
+KEPT_DAYS = 40  # older changes are not examined
 HOURS_A_LOOK_MAX = 2_000
 _INSERT = text(
     "INSERT INTO touched_hour (connection_id, hour, times) VALUES (:connection_id, :hour, 1) "
@@ -34,7 +34,7 @@ _LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """An hour to look at. `times` is what it was touched so far: whoever touches it meanwhile makes it more."""
+    """Hour to examine. `times`: how often it was touched so far; a change meanwhile raises it."""
 
     connection_id: int
     hour: int
@@ -43,7 +43,7 @@ class Touched:
 
 @dataclass(frozen=True, slots=True)
 class HourLine:
-    """What a key spent in an hour on a model, named as the ledger does. `requests` None: the ledger does not say."""
+    """Spend of a key in an hour on a model, by the ledger's name for it. `requests` None: the ledger gives none."""
 
     connection_id: int
     hour: int
@@ -57,7 +57,7 @@ class HourLine:
 
 
 async def note(session: AsyncSession, connection_id: int, days: Mapping[int, Collection[int] | None], now: int) -> None:
-    """Notes hours as touched. `days`: of each UTC day some hours, or (None) all of them."""
+    """Record hours as touched. `days`: for each UTC day some hours, or None for all of them."""
     oldest = now - KEPT_DAYS * DAY_SECONDS
     hours = sorted(
         {
@@ -73,7 +73,7 @@ async def note(session: AsyncSession, connection_id: int, days: Mapping[int, Col
 
 
 async def touched(session: AsyncSession, workspace_id: str, *, most: int = HOURS_A_LOOK_MAX) -> Sequence[Touched]:
-    """Hours of the workspace's books to look at, the oldest first; at most so many."""
+    """Return touched hours of the workspace's books, oldest first, at most `most`."""
     rows = await execute(
         session,
         text(
@@ -86,7 +86,7 @@ async def touched(session: AsyncSession, workspace_id: str, *, most: int = HOURS
 
 
 async def forget(session: AsyncSession, seen: Sequence[Touched]) -> None:
-    """Forgets what has been looked at, but for what was touched again since."""
+    """Delete hours that have been examined, except those touched again since."""
     if seen:
         statement = text(
             "DELETE FROM touched_hour WHERE connection_id = :connection_id AND hour = :hour AND times = :times"
@@ -95,7 +95,7 @@ async def forget(session: AsyncSession, seen: Sequence[Touched]) -> None:
 
 
 async def lines_of(session: AsyncSession, seen: Sequence[Touched]) -> list[HourLine]:
-    """What stands in these hours now."""
+    """Return the current figures of these hours."""
     hours: dict[int, list[int]] = defaultdict(list)
     for one in seen:
         hours[one.connection_id].append(one.hour)
@@ -108,7 +108,7 @@ async def lines_of(session: AsyncSession, seen: Sequence[Touched]) -> list[HourL
 
 
 async def history(session: AsyncSession, workspace_id: str, day: int) -> list[HourLine]:
-    """All that stands in the hours of one UTC day, of all books of the workspace."""
+    """Return all figures in the hours of one UTC day, of all books of the workspace."""
     where = (
         "h.hour >= :day AND h.hour < :end AND h.connection_id IN "
         "(SELECT id FROM connection WHERE workspace_id = :workspace AND role = 'books')"
@@ -120,9 +120,9 @@ async def history(session: AsyncSession, workspace_id: str, day: int) -> list[Ho
 async def spent_since(
     session: AsyncSession, workspace_id: str, key_ids: Collection[int] | None, since: int, ledgers: Collection[str]
 ) -> int:
-    """Nano-dollars of some keys (None: of all) from the hour that `since` falls into: the figure of `/spend`.
+    """Return the nano-dollars of some keys (None: all) from the hour that `since` falls into: the same as in `/spend`.
 
-    `ledgers`: that keep the books, on which depends whether money paid upstream counts here.
+    `ledgers`: those that keep the books; whether money paid upstream counts here depends on them.
     """
     return sum((await hours_since(session, workspace_id, key_ids, since, ledgers)).values())
 
@@ -130,7 +130,7 @@ async def spent_since(
 async def hours_since(
     session: AsyncSession, workspace_id: str, key_ids: Collection[int] | None, since: int, ledgers: Collection[str]
 ) -> dict[int, int]:
-    """The same by the hour, each by its start."""
+    """Return the nano-dollars of `spent_since` by hour, keyed by its start."""
     some = "" if key_ids is None else "AND h.key_id IN :keys "
     statement = text(
         "SELECT h.hour, m.name, SUM(COALESCE(h.cost_nano_usd, 0)), SUM(h.byok_nano_usd) FROM spend_hour h "
@@ -155,7 +155,7 @@ async def _lines(session: AsyncSession, statement: TextClause, values: Mapping[s
 
 
 def _line(row: Sequence[Any]) -> HourLine:
-    """PostgreSQL sums to numeric."""
+    """Convert a row to integers: PostgreSQL sums to numeric."""
     connection, hour, key, model, name, cost, byok, tokens, requests = row
     return HourLine(
         int(connection), int(hour), int(key), int(model), str(name), int(cost), int(byok), int(tokens),

@@ -1,11 +1,11 @@
-"""Entries by the minute, added up by the hour once their day is folded, so that raw entries stay bounded.
+"""Compaction of entries finer than an hour to hourly ones, once their day is folded, so that they stay bounded.
 
-An hour of a folded day decides nothing finer: which report counts is decided by the hour, and a bill is split by the
-sums of a day. So the entries of a series in an hour become one entry, and every figure derived from them stays what it
-was. What has dollars and what has none is kept apart, since a sum would make the unknown known. A sum stands a second
-or so past its hour, where no bucket of a ledger starts: so it can be told from a bucket.
+An hour of a folded day needs nothing finer: which report counts is decided by the hour, and a bill is split by the sums
+of a day. So the entries of a series in an hour become one entry, and every figure derived from them stays the same.
+Entries with and without dollars are kept apart, since one sum would make the unknown known. A sum starts a second or so
+past its hour, where no bucket of a ledger starts: so it can be told from a bucket.
 
-What a ledger says of such a day later is added up alike before it is compared, so a re-poll finds the same.
+What a ledger reports of such a day later is compacted likewise before it is compared, so a re-poll finds no change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from outlay.database.engine import execute
 from outlay.database.tables import FIGURES
 from outlay.plugin.contract import Report
 
-Place = tuple[int, int]  # the start of a bucket, its series
+Place = tuple[int, int]  # (start of the bucket, series id)
 _T = TypeVar("_T")
 _TABLE = "coarse_entry"
 _COLUMNS = f"connection_id, start, series_id, basis, observed_at, price_version, {', '.join(FIGURES)}"
@@ -36,7 +36,7 @@ _OF_THE_DAY = (
 _BILLED = "SELECT 1 FROM coverage v WHERE v.connection_id = :connection AND v.day = :day AND v.final"
 _MADE = text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_TABLE} AS SELECT {_COLUMNS} FROM entry WHERE 1 = 0")
 _EMPTIED = text(f"DELETE FROM {_TABLE}")
-# Where a bill counts, nothing rests on buckets that became nothing. Else they may still tell that a report has spoken.
+# Under a final bill, zero buckets are dropped. Without one they stay: they may show that a report covers the hour.
 _SUMMED = text(
     f"""
     INSERT INTO {_TABLE} ({_COLUMNS})
@@ -50,12 +50,12 @@ _PUT_BACK = text(f"INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM {_TABLE
 
 
 def becomes_coarse(report: Report) -> bool:
-    """Are its buckets added up by the hour, once a day is folded?"""
+    """Report whether a report's buckets are compacted by the hour once a day is folded."""
     return report.grain is not None and report.grain.total_seconds() < HOUR_SECONDS
 
 
 async def add_up(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
-    """Adds up the buckets of a UTC day by the hour; how many entries there were."""
+    """Compact the buckets of a UTC day by the hour. Return how many entries there were."""
     names = [report.name for report in reports if becomes_coarse(report)]
     if not names:
         return 0
@@ -69,7 +69,7 @@ async def add_up(session: AsyncSession, connection_id: int, reports: Sequence[Re
 
 
 def is_sum(start: int) -> bool:
-    """Does a sum stand there? Buckets start on whole minutes."""
+    """Report whether an entry that starts here is a compacted sum: buckets start on whole minutes."""
     return start % 60 != 0
 
 
@@ -81,9 +81,9 @@ def comparable(
     *,
     complete: bool,
 ) -> tuple[dict[Place, Worth], dict[Place, _T]]:
-    """A page and what the books hold for its span, with the hours of folded days added up where the page tells them.
+    """Return a page and the stored entries of its span, with hours of folded days compacted if the page has them.
 
-    A page that tells only a part of an hour, or was cut short, proves nothing about a sum: there it is put aside.
+    A page with only a part of an hour, or an incomplete one, proves nothing about a sum: that hour is left out of both.
     """
     summed = {_hour(place) for place in held if place[0] < folded_until and is_sum(place[0])}
     first, last = -(-span[0] // HOUR_SECONDS) * HOUR_SECONDS, span[1] // HOUR_SECONDS * HOUR_SECONDS
@@ -101,6 +101,7 @@ def comparable(
 
 
 def _added_up(observed: Mapping[Place, Worth], told: Callable[[Place], bool]) -> dict[Place, Worth]:
+    """Compact the buckets of hours that the page covers; others stay as they are."""
     found: dict[Place, Worth] = {}
     for place, value in observed.items():
         to = (_hour(place) + value[BASIS], place[1]) if told(place) else place

@@ -1,7 +1,7 @@
-"""What lenses read: sums by hour and by day, derived from the entries in the transaction that changed them.
+"""Roll-ups: sums by hour and by day, derived from the entries in the transaction that changed them.
 
-What a change touched is dropped and derived anew from the entries: no sum is ever moved on by a difference. So a
-roll-up is right by construction, and `audit` can derive it once more into a scratch table and compare.
+What a change touched is deleted and derived again from the entries: no sum is ever updated by a difference. So a
+roll-up is right by construction, and `audit` can derive it again into a scratch table and compare.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ from outlay.database.engine import execute
 from outlay.database.tables import BILLED, FIGURES, UNPRICED, SpendHour
 from outlay.plugin.contract import Report
 
-NEVER = 253_402_300_799  # the end of the year 9999: a figure that only a better one can settle
+NEVER = 253_402_300_799  # the end of the year 9999, for a figure that only a better one can settle
 HOURS = "spend_hour"
 SCRATCH = "fresh_hour"  # a temporary table like spend_hour, for deriving without touching it
 _SUMS = ", ".join(f"SUM({{}}{name})" for name in FIGURES)
@@ -45,7 +45,7 @@ _INTO = {
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Whose roll-ups are derived: a connection, its ledger's reports, and the model of money not split by model."""
+    """Input of a derivation: a connection, its ledger's reports, and the model of money not split by model."""
 
     connection_id: int
     reports: Sequence[Report]
@@ -62,8 +62,8 @@ _HOURS_FROM_ENTRIES = f"""
     GROUP BY e.connection_id, e.start - e.start % {HOUR_SECONDS}, s.key_id, s.model_id, e.basis
     HAVING {_ANYTHING}
     """
-# The same into hours that were just dropped, without sorting, which is two thirds of what grouping costs SQLite: the
-# entries of a line are added up where it stands, as SUM would. What none of them knows stays unknown.
+# The same into hours that were just deleted, without sorting, which is two thirds of what grouping costs SQLite: each
+# entry is added to its line by an upsert, with the result of SUM. What is unknown in all of them stays unknown.
 _ADDED_UP = ", ".join(
     f"{name} = COALESCE({HOURS}.{name} + EXCLUDED.{name}, {HOURS}.{name}, EXCLUDED.{name})" for name in _MEASURES
 )
@@ -87,7 +87,7 @@ _HOURS_FROM_ADJUSTMENTS = f"""
 
 
 def fold(target: str, source: str, dimensions: str) -> str:
-    """SQL that sums one roll-up into a coarser one, for one UTC day."""
+    """Return SQL that sums one roll-up into a coarser one, for one UTC day."""
     by_hour = source in (HOURS, SCRATCH)
     time = f"hour - hour % {DAY_SECONDS}" if by_hour else "day"
     span = "hour >= :day AND hour < :day_end" if by_hour else "day = :day"
@@ -108,13 +108,13 @@ FOLDS = (
 
 
 async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None) -> None:
-    """Derives one UTC day. `hours`: only these changed, and the same report counts as before.
+    """Derive one UTC day again. `hours`: only these changed, and the same report counts as before; None: the whole day.
 
-    Raises OverflowError for sums beyond what the books can hold.
+    Raise OverflowError for sums beyond what the books can hold.
     """
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
     if hours and not (await execute(session, _ANY_HOUR, span)).first():
-        hours = None  # the first of its day, or a day whose hours are kept no longer: they come back all together
+        hours = None  # the day's first hours, or hours deleted by retention: derive all of them
     await period_sums.forget(session, books.connection_id, day)
     await compute(session, books, day=day, hours=hours, target=HOURS)
     for target, source, dimensions in FOLDS:
@@ -127,7 +127,7 @@ async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collec
 _ANY_HOUR = text(
     f"SELECT 1 FROM {HOURS} WHERE connection_id = :connection AND hour >= :day AND hour < :day_end LIMIT 1"
 )
-_INEXACT = text(  # SQLite's + goes on in floating point where its SUM would stop
+_INEXACT = text(  # SQLite's + continues in floating point where its SUM would fail
     "SELECT 1 FROM spend_day WHERE connection_id = :connection AND day = :day "
     f"AND 'real' IN ({', '.join(f'typeof({name})' for name in _MEASURES)}) LIMIT 1"
 )
@@ -138,7 +138,7 @@ def _is_sqlite(session: AsyncSession) -> bool:
 
 
 async def scratch(session: AsyncSession) -> None:
-    """Makes the scratch table, empty."""
+    """Create the scratch table, empty."""
     await execute(session, text(f"CREATE TEMPORARY TABLE IF NOT EXISTS {SCRATCH} AS SELECT * FROM {HOURS} WHERE 1 = 0"))
     await execute(session, text(f"DELETE FROM {SCRATCH}"))
 
@@ -146,7 +146,7 @@ async def scratch(session: AsyncSession) -> None:
 async def compute(
     session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None = None, target: str = SCRATCH
 ) -> None:
-    """Derives the hours of one UTC day from the entries, the counters and the adjustments, into a table."""
+    """Derive hours of one UTC day (None: all) from the entries, the counters and the adjustments, into a table."""
     spoke = {
         row.report: bool(row.final)
         for row in await execute(
@@ -192,7 +192,7 @@ async def compute(
 
 
 async def _hours(session: AsyncSession, span: Mapping[str, Any], target: str) -> None:
-    """Sums up the entries of a report that has hours or less. The audit does it by grouping on any database."""
+    """Sum the entries of a report with buckets of an hour or less. The audit does it by grouping on any database."""
     if target == HOURS and _is_sqlite(session):
         await execute(session, text(_HOURS_ADDED_UP), span)
         await execute(session, text(_WITHOUT_NOTHINGS), span)
@@ -206,7 +206,7 @@ _COUNTERS = text(
     "FROM counter c JOIN ledger_key k ON k.id = c.key_id WHERE c.connection_id = :connection AND c.read_at >= :day "
     "AND c.read_at < :end AND c.total_nano_usd + c.before_reset_nano_usd > c.base_nano_usd AND k.ledger_id <> ''"
 )
-# The day is asked first: it has a fraction of the lines of its hours, and most days have no surplus.
+# The day is checked first: it has a fraction of the lines of its hours, and most days have no surplus.
 _ANY_SURPLUS = text(
     "SELECT 1 FROM spend_day WHERE connection_id = :connection AND day = :day "
     "AND model_id = :blank AND settles_at = :never LIMIT 1"
@@ -215,11 +215,11 @@ _NO_SURPLUS = text(
     f"DELETE FROM {HOURS} WHERE connection_id = :connection AND hour >= :day AND hour < :end "
     "AND model_id = :blank AND settles_at = :never"
 )
-STALE_SECONDS = 300  # a counter may lag so far behind, and then rise by what was spent before it was first read
+STALE_SECONDS = 300  # a counter may lag by so much, and then rise by what was spent before it was first read
 
 
 async def _surplus(session: AsyncSession, books: Books, day: int, target: str) -> None:
-    """Writes what a key's counter rose since its base beyond what reports show: spent already, not yet split by model.
+    """Write the rise of a key's counter since its base beyond what reports show: spent already, not yet split by model.
 
     Both measure the same money, so the larger of the two counts, and never their sum. Usage is summed from the hour of
     the base, the counter's own lag included, which can only make the surplus too small.

@@ -1,7 +1,8 @@
-"""Which of several reports finer than a day counts for which hour: what each has told, read from what is stored.
+"""Choice of the report that counts in each hour, among several finer than a day, from what each has covered.
 
-What a report has told whole is in its statements. A page that was cut short makes none, but where it left entries it
-has at least spoken. Neither depends on the order in which pages came, so an audit finds the same.
+What a report has covered whole is in its statements. A page that was cut short makes none, but its entries show that
+the report covers the hour at least in part. Neither depends on the order in which pages came, so an audit finds the
+same.
 """
 
 from collections import defaultdict
@@ -18,7 +19,7 @@ from outlay.plugin.contract import Report
 
 
 class Run(NamedTuple):
-    """Hours in a row for which the same report counts."""
+    """Consecutive hours for which the same report counts."""
 
     report: Report
     start: int
@@ -37,12 +38,12 @@ _ENTRIES = text(
 
 
 def finer(reports: Iterable[Report]) -> list[Report]:
-    """The reports with buckets finer than a day."""
+    """Return the reports with buckets finer than a day."""
     return [report for report in reports if report.grain is not None and not is_whole_day(report)]
 
 
 async def runs(session: AsyncSession, connection_id: int, reports: Sequence[Report], span: Stretch) -> list[Run]:
-    """Which of these reports counts when, in a span of whole hours."""
+    """Return which of these reports counts when, in a span of whole hours."""
     start, end = span
     if len(reports) < 2:
         return [Run(report, start, end) for report in reports]
@@ -70,7 +71,10 @@ async def runs(session: AsyncSession, connection_id: int, reports: Sequence[Repo
 async def told(
     session: AsyncSession, connection_id: int, reports: Sequence[Report], report: Report, span: Stretch
 ) -> frozenset[tuple[int, str]]:
-    """The hours of a span that a report has told or spoken of; nothing where no other report could count for them."""
+    """Return the hours of a span that a report covers, each with "told" (all of it) or "spoken" (at least a part).
+
+    Empty if no other report could count for them.
+    """
     if is_whole_day(report) or len(finer(reports)) < 2 or span[0] >= span[1]:
         return frozenset()
     first = span[0] // HOUR_SECONDS * HOUR_SECONDS
@@ -81,6 +85,7 @@ async def told(
 async def _said(
     session: AsyncSession, connection_id: int, reports: Sequence[Report], hours: range
 ) -> dict[str, Saying]:
+    """Return the hours that each report covers, by its statements."""
     rows = await execute(
         session,
         _STATEMENTS,

@@ -1,7 +1,7 @@
-"""Sums of days that have come to rest: quarters, months and parts of a month, so that a year is read from few rows.
+"""Sums of days that no longer change: quarters, months and parts of a month, so that a year is read from few rows.
 
-A period is summed up some time after it is over, from its days, and forgotten in the transaction that changes one of
-them; until it is summed up again, whoever asks reads its days. So a period is either right or not there.
+A period is summed up some time after it is over, from its days, and deleted in the transaction that changes one of
+them; until it is summed up again, its days are read instead. So a period is either right or absent.
 """
 
 import logging
@@ -21,9 +21,9 @@ from outlay.database.engine import Database, execute
 from outlay.database.tables import FIGURES, Connection
 
 Stretch = tuple[int, int]
-REST_SECONDS = 6 * 3_600  # after its end; before, most of what a ledger restates would only undo it
-QUARTER_RESTS_SECONDS = 14 * DAY_SECONDS  # as long as anything of it may still be restated, its months tell that better
-PERIODS_A_RUN = 250  # two years; the next run goes on
+REST_SECONDS = 6 * 3_600  # after its end; earlier, most restatements of a ledger would undo the sum
+QUARTER_RESTS_SECONDS = 14 * DAY_SECONDS  # while parts of it may be restated, its months are more exact
+PERIODS_A_RUN = 250  # two years; the next run continues
 THIRDS = tuple(day * DAY_SECONDS for day in (0, 10, 20))
 SIXTHS = tuple(day * DAY_SECONDS for day in (0, 5, 10, 15, 20, 25))
 _COLUMNS = ", ".join((*FIGURES, "unpriced_tokens", "settles_at"))
@@ -35,7 +35,7 @@ SUMMED = (("spend_period", "spend_day", "key_id, model_id"), ("spend_period_key"
 
 
 def derived(days: str, dimensions: str) -> str:
-    """SQL for the lines of a period, as its days make them."""
+    """Return SQL for the lines of a period, derived from its days."""
     return (
         f"SELECT {dimensions}, basis, adjusts, {_SUMS} FROM {days} "
         f"WHERE connection_id = :connection AND day >= :start AND day < :until GROUP BY {dimensions}, basis, adjusts"
@@ -43,7 +43,7 @@ def derived(days: str, dimensions: str) -> str:
 
 
 def lines(period: str, dimensions: str) -> str:
-    """SQL for the lines of a period, as they stand."""
+    """Return SQL for the stored lines of a period."""
     return (
         f"SELECT {dimensions}, basis, adjusts, {_COLUMNS} FROM {period} "
         "WHERE connection_id = :connection AND period_id = :period"
@@ -51,7 +51,7 @@ def lines(period: str, dimensions: str) -> str:
 
 
 async def forget(session: AsyncSession, connection_id: int, day: int) -> None:
-    """Forgets the sums that a day is in, since it changes."""
+    """Delete the sums that include a day, since it changes."""
     found = await execute(
         session,
         text("SELECT id FROM period WHERE connection_id = :connection AND start <= :day AND until > :day"),
@@ -69,7 +69,7 @@ async def forget(session: AsyncSession, connection_id: int, day: int) -> None:
 async def held(
     session: AsyncSession, connections: Collection[int], start: int, end: int
 ) -> Mapping[int, Mapping[Stretch, int]]:
-    """What is summed up between two moments: of each connection the stretches, and their numbers."""
+    """Return what is summed up between two moments: for each connection the ranges, with their period ids."""
     found: dict[int, dict[Stretch, int]] = {id_: {} for id_ in connections}
     for row in await execute(
         session,
@@ -82,7 +82,7 @@ async def held(
 
 
 def cover(start: int, end: int, stretches: Collection[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
-    """Cuts whole days into the longest stretches that are summed up, and the days that are left between them."""
+    """Split whole days into the longest ranges that are summed up, and the days left between them."""
     longest = {low: high for low, high in sorted(stretches) if start <= low and high <= end}
     summed: list[Stretch] = []
     left: list[Stretch] = []
@@ -95,7 +95,7 @@ def cover(start: int, end: int, stretches: Collection[Stretch]) -> tuple[list[St
 
 
 async def sum_up(database: Database, connection_id: int, *, now: datetime) -> int:
-    """Sums up what has come to rest and is not summed up, each in a transaction of its own; how many that were."""
+    """Sum up finished periods that are missing, each in a transaction of its own; return how many."""
     async with database.read() as session:
         place = {"connection": connection_id}
         first = (
@@ -121,7 +121,7 @@ async def sum_up(database: Database, connection_id: int, *, now: datetime) -> in
 
 
 def _over(first: int, now: int) -> Iterator[Stretch]:
-    """The quarters, months, thirds and sixths of months that are over, from the month of a day on."""
+    """Yield the quarters, months, thirds and sixths of months that are over, from the month of `first` on."""
     month = months.start_of(first)
     quarter: list[int] = []
     while month < now:
@@ -137,6 +137,7 @@ def _over(first: int, now: int) -> Iterator[Stretch]:
 
 
 async def _sum_up(session: AsyncSession, connection_id: int, stretch: Stretch) -> bool:
+    """Sum up a period; return False if that is already done."""
     await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
     place = {"connection": connection_id, "start": stretch[0], "until": stretch[1]}
     same = "SELECT id FROM period WHERE connection_id = :connection AND start = :start AND until = :until"
@@ -147,7 +148,7 @@ async def _sum_up(session: AsyncSession, connection_id: int, stretch: Stretch) -
     await session.flush()
     for table, days, dimensions in SUMMED:
         select_ = derived(days, dimensions).replace("SELECT ", "SELECT :connection, :period, ", 1)
-        if session.get_bind().dialect.name == "postgresql":  # which cannot tell what type a bare parameter has
+        if session.get_bind().dialect.name == "postgresql":  # it cannot infer the type of a bare parameter
             select_ = select_.replace(":connection, :period", "CAST(:connection AS INT), CAST(:period AS INT)", 1)
         names = f"connection_id, period_id, {dimensions}, basis, adjusts, {_COLUMNS}"
         await execute(session, text(f"INSERT INTO {table} ({names}) {select_}"), {**place, "period": period.id})
@@ -155,7 +156,7 @@ async def _sum_up(session: AsyncSession, connection_id: int, stretch: Stretch) -
 
 
 async def every(session: AsyncSession, connection_id: int) -> Sequence[Period]:
-    """All that is summed up of a connection, in order of time."""
+    """Return all periods of a connection, in order of time."""
     return (
         await session.exec(select(Period).where(Period.connection_id == connection_id).order_by("start", "id"))
     ).all()

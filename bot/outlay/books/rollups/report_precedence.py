@@ -1,10 +1,11 @@
-"""Which report counts: the better replaces the lesser for the same slice of money; they are never added.
+"""Report precedence: which of several reports counts for the same slice of money. They are never added.
 
-A ledger lists its reports in order of authority. A report with whole-day buckets takes over once it was read whole
+A ledger lists its reports in order of authority. A report with whole-day buckets takes over once it was read in full
 after the day was over and its lag had passed, so that a half-day bill never hides a fuller figure of the same day.
-Until then reports with finer buckets count; a half-day bill counts only where nothing else speaks. Of several finer
-ones it is decided hour by hour: the first in order of authority that has told all of an hour, once the hour and its lag
-were over. While none has, the last that has spoken of it, since the lesser stands until the better has told it all.
+Until then reports with finer buckets count; a half-day bill counts only where no other report covers the day. Among
+several finer ones each hour is decided by itself: the first in order of authority that has reported all of the hour,
+after the hour and its lag were over. While none has, the last in that order that has reported any of it counts, since
+the lesser report stands until the better one is complete.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,17 +29,17 @@ class ReportTerms(Protocol):
 
 
 def is_whole_day(report: ReportTerms) -> bool:
-    """Does the report have whole-day buckets?"""
+    """Report whether a report has whole-day buckets."""
     return report.grain is not None and report.grain >= timedelta(days=1)
 
 
 def is_final(report: ReportTerms, day: int, observed_at: int) -> bool:
-    """Was the report's view of `day` (seconds since 1970) taken after the day and the report's lag?"""
+    """Report whether `day` (seconds since 1970) was observed after the day and the report's lag were over."""
     return observed_at >= day + DAY_SECONDS + report.lag.total_seconds()
 
 
 def counting(reports: Sequence[ReportTerms], spoke: Mapping[str, bool]) -> ReportTerms | None:
-    """The report that counts for a day. `spoke`: the reports that have spoken of it, and whether finally."""
+    """Return the report that counts for a day. `spoke`: the reports that cover it, and whether finally."""
     buckets = [report for report in reports if report.grain is not None and report.name in spoke]
     for report in buckets:
         if is_whole_day(report) and spoke[report.name]:
@@ -51,14 +52,14 @@ def counting(reports: Sequence[ReportTerms], spoke: Mapping[str, bool]) -> Repor
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """The hours that a report has told all of, and those that it has spoken of at all."""
+    """Hours that a report has covered in full (`told`), and hours that it has covered at all (`spoken`)."""
 
     told: set[int] = field(default_factory=set)
     spoken: set[int] = field(default_factory=set)
 
 
 def said(report: ReportTerms, stretches: Iterable[tuple[int, int, int]], hours: Iterable[int]) -> Saying:
-    """What a report has said of some hours. `stretches`: (start, until, when it said fully what there is between)."""
+    """Return which hours a report has covered. `stretches`: (start, until, when it was read); each was read in full."""
     found, every = Saying(), sorted(stretches)
     lag = report.lag.total_seconds()
     for hour in hours:
@@ -75,7 +76,7 @@ def said(report: ReportTerms, stretches: Iterable[tuple[int, int, int]], hours: 
 
 
 def counting_in_hour(reports: Sequence[ReportTerms], sayings: Mapping[str, Saying], hour: int) -> ReportTerms | None:
-    """The one of several finer reports, in order of authority, that counts for an hour; None if nobody spoke of it."""
+    """Return the finer report, in order of authority, that counts for an hour; None if none covers it."""
     for report in reports:
         if hour in sayings[report.name].told:
             return report

@@ -1,8 +1,8 @@
-"""What may be forgotten: the hours of days long past. The days stay for ever, and so does what they were derived from.
+"""Retention: the hours of days long past may be deleted. Days are kept forever, and so is what they were derived from.
 
-A day's hours are dropped with the observations that only gave them their shape: those of finer reports on a day for
-which a bill of whole days counts, except the report that the bill is split by. What a day's money rests on is never
-dropped, but buckets finer than an hour are added up by the hour; so an audit can derive every day again.
+A day's hours are deleted with the observations that only gave them their shape: those of finer reports on a day for
+which a bill of whole days counts, except the report that splits the bill. What a day's money depends on is never
+deleted, but buckets finer than an hour are compacted by the hour; so an audit can derive every day again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from outlay.database.engine import execute
 from outlay.database.tables import Connection, Workspace
 from outlay.plugin.contract import Report
 
-DAYS_A_RUN = 31  # so that one transaction stays short; the next run goes on
-ENTRIES_A_RUN = 500_000  # likewise: a run ends with the day that makes it so many to add up
+DAYS_A_RUN = 31  # so that one transaction stays short; the next run continues
+ENTRIES_A_RUN = 500_000  # likewise: a run ends with the day that reaches so many entries
 _SHAPES = text(
     """
     DELETE FROM entry WHERE connection_id = :connection AND start >= :day AND start < :end AND series_id IN
@@ -32,13 +32,13 @@ _SHAPES = text(
 
 
 async def folded_until(session: AsyncSession, connection_id: int) -> int:
-    """Before this the hours of a connection's days are gone: such a day can only be derived as a whole."""
+    """Return before when a connection's hours are deleted: such a day can only be derived as a whole."""
     statement = select(Workspace.folded_until).join(Connection).where(Connection.id == connection_id)
     return (await session.exec(statement)).first() or 0
 
 
 async def drop_hours(session: AsyncSession, connection_id: int, day: int) -> None:
-    """Forgets the hours of a day; what was summed up from them stays."""
+    """Delete the hours of a day; the sums derived from them stay."""
     await execute(
         session,
         text("DELETE FROM spend_hour WHERE connection_id = :connection AND hour >= :day AND hour < :end"),
@@ -49,7 +49,7 @@ async def drop_hours(session: AsyncSession, connection_id: int, day: int) -> Non
 async def fold(
     session: AsyncSession, workspace: Workspace, reports: Mapping[str, Sequence[Report]], *, now: datetime
 ) -> int:
-    """Folds the hours of a workspace that are older than it keeps, at most DAYS_A_RUN days; how many days it folded."""
+    """Fold a workspace's hours that are past its retention, at most DAYS_A_RUN days; return how many days."""
     if not workspace.hours_kept_days:
         return 0
     today = int(now.timestamp()) // DAY_SECONDS * DAY_SECONDS
@@ -89,7 +89,7 @@ async def fold(
 
 
 async def _fold_day(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
-    """Folds a day of a connection; how many entries were there to add up."""
+    """Fold a day of a connection; return how many entries were there to compact."""
     split = splits(reports)
     shapes = [
         report.name for report in reports if report.grain and not is_whole_day(report) and report.name not in split

@@ -1,4 +1,4 @@
-"""What is kept of periods: which stretches of days are summed up, and their sums. See `periods`."""
+"""Tables of periods: which ranges of days are summed up, and their sums. See `periods`."""
 
 from sqlalchemy import BigInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
@@ -7,7 +7,7 @@ from outlay.database.tables import Rollup
 
 
 class Period(SQLModel, table=True):
-    """A stretch of UTC days of a connection that is summed up."""
+    """Range of UTC days of a connection that is summed up."""
 
     __table_args__ = (UniqueConstraint("connection_id", "start", "until"),)
 
@@ -18,7 +18,7 @@ class Period(SQLModel, table=True):
 
 
 class SpendPeriod(Rollup, table=True):
-    """By period, key, model."""
+    """Roll-up by period, key and model."""
 
     __tablename__ = "spend_period"
     connection_id: int = Field(primary_key=True)
@@ -30,7 +30,7 @@ class SpendPeriod(Rollup, table=True):
 
 
 class SpendPeriodKey(Rollup, table=True):
-    """By period and key."""
+    """Roll-up by period and key."""
 
     __tablename__ = "spend_period_key"
     connection_id: int = Field(primary_key=True)

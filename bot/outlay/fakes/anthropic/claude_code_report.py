@@ -1,6 +1,7 @@
-"""Anthropic's report about Claude Code: who used it on one UTC day, at an estimate. Seats of a flat fee, and API use.
+"""Fake of Anthropic's Claude Code report: who used it on one UTC day, at an estimated cost.
 
-What the seats used was never paid; what is of customer type `api` is also in the other reports.
+It covers seats with a flat fee and use of the API. The estimate for seats was never paid; rows of customer type `api`
+are also in the other reports.
 """
 
 from collections import defaultdict
@@ -17,19 +18,22 @@ from outlay.fakes.company.employees import CompanyKey, Person
 from outlay.fakes.company.usage_model import DAY, HOUR, Spend
 from outlay.fakes.http_common import Json
 
-BY_THE_TOKEN = ("dana-claude", "docs-writer")  # keys that Claude Code is used with
+BY_THE_TOKEN = ("dana-claude", "docs-writer")  # API keys that Claude Code is used with
 YOUNGEST = HOUR
 
 
 class ClaudeCodeUse:
-    """The report of one organization."""
+    """Claude Code report of one organization."""
 
     def __init__(self, company: Company, faults: AnthropicFaults) -> None:
         self._seats, self._faults = company.at("claude-code"), faults
         self._direct = company.at("anthropic")
 
     def day(self, asked: QueryParams, now: datetime) -> Json:
-        """One page of one day."""
+        """Return one page of the report for the UTC day `starting_at`.
+
+        Raises WrongQueryError: 400 for a wrong parameter, 410 for a cursor that `expired_cursors` lets expire.
+        """
         try:
             start = datetime.strptime(asked.get("starting_at", ""), "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:

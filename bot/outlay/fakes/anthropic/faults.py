@@ -1,4 +1,4 @@
-"""What may go wrong at Anthropic itself, not on the wire: late figures, cursors that expire, reports not to be had."""
+"""Faults of the fake Anthropic beyond the wire: late figures, expiring cursors, reports that are refused."""
 
 from datetime import timedelta
 from typing import Literal
@@ -10,19 +10,19 @@ _MAY_BE_NULL = ("cache_creation", "server_tool_use", "service_tier", "context_wi
 
 
 class AnthropicFaults(Faults):
-    """Set an attribute, and Anthropic is like that from now on. (Restatements are the company's: `Company.restate`.)
+    """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
-    usage_lag, analytics_lag  how late the older usage report and analytics are; the latter is `data_refreshed_at`.
-    tells_freshness           whether `data_refreshed_at` is a time, and not null.
-    no_analytics              the status with which this organization's analytics are refused: 403, 404 or 400.
-    inference_status          what an inference key is answered with.
+    usage_lag, analytics_lag  delay of the older usage report and of analytics, which give it as `data_refreshed_at`.
+    tells_freshness           `data_refreshed_at` is a time, and not null.
+    no_analytics              status with which analytics are refused: 403, 404 or 400; None: they are available.
+    inference_status          status of answers to an inference key.
     revoked                   the admin key no longer works: 401.
-    expired_cursors           so many of the next questions that carry a cursor are answered with 410.
-    names_people              whether use without a key is told by person, and not only as nobody's.
+    expired_cursors           this many of the next requests with a cursor are answered with 410.
+    names_people              use without a key is reported by person, not only without an actor.
     groupings_refused         dimensions that this organization does not have.
     model_in_description      the bill names models in its descriptions only.
     searches_nano_usd         web searches a day, on the bill of the first key's workspace.
-    oddities                  fields nobody expects, nulls, numbers that are strings.
+    oddities                  unexpected fields, nulls, numbers that are strings.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class AnthropicFaults(Faults):
         self.oddities: set[Oddity] = set()
 
     def odd(self, row: dict[str, Json]) -> dict[str, Json]:
-        """The row as these oddities have it."""
+        """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}
         if "numbers_as_strings" in self.oddities:

@@ -1,5 +1,7 @@
-"""Anthropic's objects: keys, members, workspaces, rows of the reports. Its money is text, in cents; its tokens are
-disjoint."""
+"""Anthropic's response objects: keys, members, workspaces, report rows.
+
+Amounts of money are strings, in cents; token classes are disjoint.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,24 +23,24 @@ _TITLES = {
 
 
 def organization_id(company: Company) -> str:
-    """The organization's id."""
+    """Return the organization's id."""
     return uuid_of(company.seed, "anthropic", "organization")
 
 
 def model_id(model: Model) -> str:
-    """What Anthropic calls a model: claude-sonnet-4-5-20250929."""
+    """Return Anthropic's id of a model, such as claude-sonnet-4-5-20250929."""
     day = model.permaslug.rpartition("-")[2]
     return f"{model.slug.partition('/')[2].replace('.', '-')}-{day}"
 
 
 def cents(nano_usd: int) -> str:
-    """Cents as Anthropic writes them, exact."""
+    """Format nano-dollars as cents, exactly, as Anthropic writes them."""
     text = format(Decimal(nano_usd) / _NANO_PER_CENT, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def key(key: CompanyKey, status: str, company: Company, default: Workspace) -> dict[str, Json]:
-    """A row of /api_keys."""
+    """Build a row of /api_keys."""
     return {
         "id": key.hash,
         "type": "api_key",
@@ -53,7 +55,7 @@ def key(key: CompanyKey, status: str, company: Company, default: Workspace) -> d
 
 
 def member(person: Person, company: Company) -> dict[str, Json]:
-    """A row of /users."""
+    """Build a row of /users."""
     return {
         "id": person.user_id,
         "type": "user",
@@ -65,7 +67,7 @@ def member(person: Person, company: Company) -> dict[str, Json]:
 
 
 def workspace(one: Workspace, company: Company) -> dict[str, Json]:
-    """A row of /workspaces."""
+    """Build a row of /workspaces."""
     return {
         "id": one.id,
         "type": "workspace",
@@ -78,7 +80,7 @@ def workspace(one: Workspace, company: Company) -> dict[str, Json]:
 
 
 def counts(spends: Sequence[Spend]) -> dict[str, Json]:
-    """Tokens by kind. The company writes no cache."""
+    """Sum tokens by class. The company writes no cache."""
     cached = sum(spend.cached_tokens for spend in spends)
     return {
         "uncached_input_tokens": sum(spend.prompt_tokens for spend in spends) - cached,
@@ -90,7 +92,7 @@ def counts(spends: Sequence[Spend]) -> dict[str, Json]:
 
 
 def bill_lines(spends: Sequence[Spend], described: bool, faults: AnthropicFaults) -> list[dict[str, Json]]:
-    """Rows of /cost_report for spend of one workspace, model and tier: one for each kind of token, if described."""
+    """Build the rows of /cost_report for one workspace, model and tier; one for each token class if `described`."""
     whole = sum(spend.cost_nano_usd for spend in spends)
     if not described:
         return [_bill_line(whole)]
@@ -118,14 +120,14 @@ def bill_lines(spends: Sequence[Spend], described: bool, faults: AnthropicFaults
 
 
 def searches_line(nano_usd: int, described: bool) -> dict[str, Json]:
-    """The row of /cost_report for web searches."""
+    """Build the row of /cost_report for web searches."""
     if not described:
         return _bill_line(nano_usd)
     return _bill_line(nano_usd, cost_type="web_search", description="Web Search Usage")
 
 
 def actor(key: CompanyKey, faults: AnthropicFaults) -> Json:
-    """Whose use it was, as analytics tell: the person, else the key, else nobody."""
+    """Return who used it, as analytics report it: the person, else the key, else None."""
     if isinstance(key.owner, Person) and (key.hash or faults.names_people):
         person = key.owner
         return {
@@ -139,7 +141,7 @@ def actor(key: CompanyKey, faults: AnthropicFaults) -> Json:
 
 
 def rfc3339(moment: datetime) -> str:
-    """As Anthropic writes times."""
+    """Format a time in UTC as Anthropic writes times."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

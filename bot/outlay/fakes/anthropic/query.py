@@ -1,4 +1,4 @@
-"""The questions that Anthropic's reports take: which times, which groups, which page; and its words for a wrong one."""
+"""Query parameters of Anthropic's reports: time range, groups and page; and its error messages for invalid ones."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,7 +16,7 @@ MAX_GROUPS = 5
 TOO_MANY_GROUPS: Final = "Cannot specify more than 5 group_by[] dimensions."
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 WIDTHS: Mapping[str, timedelta] = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
-BUCKETS = {"1m": (60, 1_440), "1h": (24, 168), "1d": (7, 31)}  # a page: unless asked, and at most
+BUCKETS = {"1m": (60, 1_440), "1h": (24, 168), "1d": (7, 31)}  # buckets a page: default, maximum
 _SHARED_GROUPS = frozenset({"api_key_id", "context_window", "inference_geo", "model", "service_tier", "workspace_id"})
 USAGE_GROUPS = _SHARED_GROUPS | {"account_id", "service_account_id"}
 COST_GROUPS = frozenset({"description", "workspace_id"})
@@ -25,7 +25,7 @@ UNCOUNTED_GROUPS = frozenset({"cost_type", "token_type"})
 
 
 class WrongQueryError(ValueError):
-    """A question that is answered with 400, or (an expired cursor) with 410."""
+    """Invalid query: answered with 400, or (an expired cursor) with 410."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class WrongQueryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What was asked: [start, end), by which dimensions, and from which place of the answer on."""
+    """Parsed query: the range [start, end), the dimensions to group by, and the offset of the page."""
 
     start: datetime
     end: datetime
@@ -47,12 +47,12 @@ class Query:
     binding: str = ""
 
     def cursor(self, offset: int) -> str:
-        """What goes on from there: only with the same question."""
+        """Return the page token for this offset, which is valid with the same query only."""
         return "page_" + urlsafe_b64encode(json.dumps([offset, self.binding]).encode()).decode().rstrip("=")
 
 
 def buckets(asked: QueryParams, now: datetime, *, known: frozenset[str], widths: tuple[str, ...]) -> Query:
-    """A question to one of the two older reports, which answer by the bucket."""
+    """Parse a query to one of the two older reports, which answer in time buckets."""
     name = asked.get("bucket_width", "1d")
     if name not in widths:
         raise WrongQueryError(f"bucket_width: Input should be {' or '.join(widths)}")
@@ -71,7 +71,7 @@ def buckets(asked: QueryParams, now: datetime, *, known: frozenset[str], widths:
 
 
 def analytics(asked: QueryParams, now: datetime, *, more: frozenset[str], orders: tuple[str, ...]) -> Query:
-    """A question to analytics, which answer by the row; the last of `orders` is the usual one."""
+    """Parse a query to analytics, which answer in rows; the last of `orders` is the default."""
     name = asked.get("time_bucket_width")
     start = _moment(asked, "starting_at")
     if start < max(FIRST_DAY, now - 365 * DAY):
@@ -100,7 +100,7 @@ def analytics(asked: QueryParams, now: datetime, *, more: frozenset[str], orders
 
 
 def whole_number(asked: QueryParams, name: str, usual: int, most: int) -> int:
-    """A number from 1 on."""
+    """Return a parameter as a number from 1 to `most`, or `usual` if it is absent; raise WrongQueryError otherwise."""
     text = asked.get(name, str(usual))
     if not text.isdecimal() or not 1 <= int(text) <= most:
         raise WrongQueryError(f"{name}: Input should be from 1 to {most}")
@@ -131,11 +131,13 @@ def _moment(asked: QueryParams, name: str) -> datetime:
 
 
 def _binding(asked: QueryParams) -> str:
+    """Return a hash of all parameters but `page`, which ties a cursor to its query."""
     others = sorted((name, value) for name, value in asked.multi_items() if name != "page")
     return sha256(repr(others).encode()).hexdigest()[:12]
 
 
 def _place(asked: QueryParams) -> tuple[int]:
+    """Return the offset that the `page` cursor holds, 0 without one, as a tuple to unpack."""
     token = asked.get("page")
     if token is None:
         return (0,)

@@ -1,4 +1,4 @@
-"""Anthropic's reports, answered from the invented company's spend: two by the bucket, two (analytics) by the row."""
+"""Fake Anthropic reports, computed from the example company's spend: two by the bucket, two (analytics) by the row."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,14 +17,14 @@ _Results = Callable[[datetime, datetime], list[Json]]
 
 
 class Reports:
-    """The reports of one organization. Its first key's workspace is the default one, which reports call null."""
+    """Reports of one organization. Its first key's workspace is the default one, which reports show as null."""
 
     def __init__(self, company: Company, faults: AnthropicFaults) -> None:
         self._company, self._faults = company, faults
         self.default: Workspace = company.keys[0].workspace
 
     def usage(self, query: Query, now: datetime) -> Json:
-        """/usage_report/messages."""
+        """Answer /usage_report/messages."""
         self._refuse(query)
         known_until = now - self._faults.usage_lag
 
@@ -39,7 +39,7 @@ class Reports:
         return self._buckets(query, results)
 
     def cost(self, query: Query, now: datetime) -> Json:
-        """/cost_report."""
+        """Answer /cost_report."""
         self._refuse(query)
         described = "description" in query.groups
 
@@ -58,7 +58,7 @@ class Reports:
         return self._buckets(query, results)
 
     def analytics(self, query: Query, now: datetime, *, cost: bool) -> Json:
-        """/analytics/cost or /analytics/usage."""
+        """Answer /analytics/cost (`cost`) or /analytics/usage."""
         self._refuse(query)
         refreshed_at = now - self._faults.analytics_lag
         rows = [self._faults.odd(row) for row in self._analytics_rows(query, refreshed_at, cost)]
@@ -98,7 +98,7 @@ class Reports:
             yield from self._searches(query, names, end)
 
     def _searches(self, query: Query, names: list[str], end: datetime) -> Iterator[dict[str, Json]]:
-        """A day's web searches, at noon, by the first key."""
+        """Yield the rows of web searches: one a day, at noon, by the first key."""
         key = self._company.keys[0]
         moment = query.start.replace(hour=12, minute=0)
         while moment < end:
@@ -115,14 +115,14 @@ class Reports:
             moment += DAY
 
     def _buckets(self, query: Query, results: _Results) -> Json:
-        """A page of buckets, oldest first; those in which nothing was used are there, and empty."""
+        """Return a page of buckets, oldest first; buckets without usage are included, and empty."""
         assert query.width is not None  # noqa: S101 - the older reports always have one
         start = query.start + query.offset * query.width
         data: list[Json] = []
         while start < query.end and len(data) < query.limit:
             end = start + query.width
             head: dict[str, Json] = {"starting_at": shapes.rfc3339(start), "ending_at": shapes.rfc3339(end)}
-            told = results(start, end) if end > self._company.start else []  # nothing before; asking takes a while
+            told = results(start, end) if end > self._company.start else []  # empty before; computing takes a while
             data.append({**head, "results": told})
             start = end
         more = start < query.end
@@ -130,6 +130,7 @@ class Reports:
         return {"data": data, "has_more": more, "next_page": after}
 
     def _refuse(self, query: Query) -> None:
+        """Raise WrongQueryError for a dimension or a cursor that the faults refuse."""
         if refused := sorted(self._faults.groupings_refused & set(query.groups)):
             raise WrongQueryError(f"group_by[]: {refused[0]} is not available for this organization")
         if query.offset and self._faults.expired_cursors:
@@ -147,6 +148,7 @@ class Reports:
         return {**dict.fromkeys(asked), **dict(group)}
 
     def _told(self, name: str, key: CompanyKey, spend: Spend | None) -> Json:
+        """Return the value of one dimension as reports show it; None where they show null."""
         match name:
             case "api_key_id":
                 return key.hash or None
@@ -164,7 +166,7 @@ class Reports:
 
 
 def _slot(moment: datetime, query: Query) -> datetime:
-    """The bucket that a moment is in; without a width the whole range is one."""
+    """Return the start of the bucket that contains a moment; without a width the whole range is one bucket."""
     if query.width is None:
         return query.start
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -1,12 +1,13 @@
-"""Anthropic on loopback: its Admin API about the invented company, with the vendor's quirks.
+"""Fake Anthropic Admin API on loopback: the example company's spend, with the vendor's quirks.
 
     app = anthropic_app(company, clock)
-    async with serving(app) as url:         # the base URL is the server's own
+    async with serving(app) as url:         # the plugin's base URL is the server's own
         ...
     standin(app).faults.no_analytics = 404
     assert not standin(app).journal.violations
 
-Anything that would write, and every path that is not about the organization, is refused with 403 and kept.
+Anything that would write, and every /v1/ path outside /v1/organizations, is refused with 403 and recorded as a
+violation.
 """
 
 from collections import deque
@@ -48,7 +49,7 @@ _KINDS = {
 
 
 class Refused(Exception):
-    """An error answer: status, message, headers."""
+    """HTTP error answer: status, message and headers."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)
@@ -56,7 +57,7 @@ class Refused(Exception):
 
 
 class AnthropicStandin:
-    """The organization: what is asked of it, what shall go wrong, and its answers."""
+    """Fake organization: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, admin_key: str, inference_key: str) -> None:
         self.company, self.clock = company.at("anthropic"), clock
@@ -66,9 +67,10 @@ class AnthropicStandin:
         self._code = ClaudeCodeUse(company, self.faults)
         self._asked: deque[float] = deque(maxlen=ANALYTICS_A_MINUTE)
 
-    # Who may ask
+    # Authorization
 
     def _admin(self, request: Request) -> None:
+        """Raise Refused unless the request has the admin key and the `anthropic-version` header."""
         credential = request.headers.get("x-api-key", "")
         if not credential:
             raise Refused(401, "x-api-key header is required")
@@ -80,7 +82,10 @@ class AnthropicStandin:
             raise Refused(400, "anthropic-version: header is required")
 
     def _analyst(self, request: Request) -> None:
-        """Analytics are a beta, not every organization's, and take 60 questions a minute."""
+        """Raise Refused unless the caller may read analytics: admin key, beta header, at most 60 requests a minute.
+
+        Analytics are a beta that not every organization has.
+        """
         self._admin(request)
         if self.faults.no_analytics is not None:
             said = (
@@ -93,17 +98,19 @@ class AnthropicStandin:
         if len(self._asked) == ANALYTICS_A_MINUTE and now - self._asked[0] < 60:
             left = timedelta(seconds=ceil(60 - (now - self._asked[0])))
             reset = {"anthropic-ratelimit-requests-reset": shapes.rfc3339(self.clock.now() + left)}
-            raise Refused(429, "This request would exceed your rate limit.", reset)  # and no Retry-After
+            raise Refused(429, "This request would exceed your rate limit.", reset)  # without Retry-After
         self._asked.append(now)
 
-    # Answers
+    # Endpoints
 
     async def me(self, request: Request) -> Json:
+        """Answer /me: the organization's id and name."""
         self._admin(request)
         name = self.company.staff.workspaces[0].name
         return {"id": shapes.organization_id(self.company), "type": "organization", "name": name}
 
     async def keys(self, request: Request) -> Json:
+        """Answer /api_keys, filtered by `status`; deleted keys are not listed."""
         self._admin(request)
         listed = [key for key in self.company.keys if key.hash and not key.deleted]
         rows = [
@@ -114,34 +121,40 @@ class AnthropicStandin:
         return self._list(request, [row for row in rows if wanted in (None, row["status"])])
 
     async def members(self, request: Request) -> Json:
+        """Answer /users."""
         self._admin(request)
         return self._list(request, [shapes.member(person, self.company) for person in self.company.staff.people])
 
     async def workspaces(self, request: Request) -> Json:
+        """Answer /workspaces; the default workspace is not listed."""
         self._admin(request)
         places = {key.workspace.id: key.workspace for key in self.company.keys}
         others = [place for place in places.values() if place.id != self._reports.default.id]
         return self._list(request, [shapes.workspace(place, self.company) for place in others])
 
     async def usage(self, request: Request) -> Json:
+        """Answer /usage_report/messages."""
         self._admin(request)
         now = self.clock.now()
         known, widths = language.USAGE_GROUPS, tuple(language.WIDTHS)
         return self._reports.usage(language.buckets(request.query_params, now, known=known, widths=widths), now)
 
     async def cost(self, request: Request) -> Json:
+        """Answer /cost_report, which has daily buckets only."""
         self._admin(request)
         now = self.clock.now()
         known = language.COST_GROUPS
         return self._reports.cost(language.buckets(request.query_params, now, known=known, widths=("1d",)), now)
 
     async def analytics_cost(self, request: Request) -> Json:
+        """Answer /analytics/cost."""
         self._analyst(request)
         now, orders = self.clock.now(), ("time", "list_amount", "amount")
         query = language.analytics(request.query_params, now, more=language.UNCOUNTED_GROUPS, orders=orders)
         return self._reports.analytics(query, now, cost=True)
 
     async def analytics_usage(self, request: Request) -> Json:
+        """Answer /analytics/usage."""
         self._analyst(request)
         now = self.clock.now()
         orders = ("time", "output_tokens", "requests", "uncached_input_tokens", "total_tokens")
@@ -149,11 +162,12 @@ class AnthropicStandin:
         return self._reports.analytics(query, now, cost=False)
 
     async def claude_code(self, request: Request) -> Json:
+        """Answer /usage_report/claude_code."""
         self._admin(request)
         return self._code.day(request.query_params, self.clock.now())
 
     def _list(self, request: Request, rows: list[dict[str, Json]]) -> Json:
-        """A page of a list, after an id or before one."""
+        """Return one page of a list: the rows after the id `after_id` and before the id `before_id`."""
         asked = request.query_params
         limit = language.whole_number(asked, "limit", 20, 1_000)
         ids = [str(row["id"]) for row in rows]
@@ -176,7 +190,7 @@ class AnthropicStandin:
 def anthropic_app(
     company: Company, clock: Clock, *, admin_key: str = ADMIN_KEY, inference_key: str = INFERENCE_KEY
 ) -> Starlette:
-    """The stand-in as an ASGI app; `standin(app)` gives its journal and its faults."""
+    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
     ours = AnthropicStandin(company, clock, admin_key, inference_key)
     answers = {
         "/me": ours.me,
@@ -198,13 +212,13 @@ def anthropic_app(
 
 
 def standin(app: Starlette) -> AnthropicStandin:
-    """The stand-in behind an app made by `anthropic_app`."""
+    """Return the fake behind an app that `anthropic_app` built."""
     found: AnthropicStandin = app.state.standin
     return found
 
 
 def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint: the answer as JSON, or its refusal as Anthropic words one."""
+    """Wrap a handler as an endpoint: its result as JSON, its refusal as an error in Anthropic's format."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -227,4 +241,4 @@ async def _nothing_here(request: Request) -> Json:
 
 
 def _is_forbidden(method: str, path: str) -> bool:
-    return method not in ("GET", "HEAD") or path.startswith("/v1/")  # below the root, paths have lost its name
+    return method not in ("GET", "HEAD") or path.startswith("/v1/")  # Wire has stripped ROOT, so these lie outside

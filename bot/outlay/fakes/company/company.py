@@ -1,13 +1,13 @@
-"""One invented company whose spend every ledger tells in its own dialect; the demo, tests and benchmarks all use it.
+"""Example company whose spend every fake ledger reports in its own format; the demo, tests and benchmarks share it.
 
     company = Company(seed=7, now=clock.now())
     company.truth(company.start, clock.now(), by=("owner", "model"))
     company.at("openai").truth(company.start, clock.now())
 
-A Company is what one ledger sees of it, OpenRouter unless another is named with `at`; all of them share one story.
-What was spent in an hour depends on the seed, the key and the hour alone, and the minutes of an hour are that hour
-split: both grains tell the same story, to the nano-dollar. The future does not exist: whoever asks says `end`, and a
-minute that is not over by then is not there. `truth` adds up what a ledger ought to say.
+A Company is one ledger's view of it, OpenRouter's unless `at` names another; all views share one history.
+Spend in an hour depends on the seed, the key and the hour alone, and the minutes of an hour are that hour split, so
+both grains agree to the nano-dollar. Callers give an `end`: a minute that is not over by then is left out. `truth`
+adds up what a ledger ought to report.
 """
 
 import copy
@@ -25,12 +25,15 @@ from outlay.fakes.company.model_catalog import BY_SLUG
 from outlay.fakes.company.usage_model import AMOUNTS, DAY, HOUR, MINUTE, Runaway, Spend, hour_of, merged, minutes_of
 
 Grain = Literal["minute", "hour"]
-_REMEMBERED_HOURS = 4_096  # of one key and model, by the minute
+_REMEMBERED_HOURS = 4_096  # hours of one key and model that are cached by the minute
 
 
 @dataclass(frozen=True, slots=True)
 class Restatement:
-    """The ledger changed its mind about a stretch of time: what it said of it is multiplied by `factor`."""
+    """Change by the ledger of figures that it reported for a time range: they are multiplied by `factor`.
+
+    An empty `key_hash` or `model_slug` means all of them.
+    """
 
     start: datetime
     end: datetime
@@ -39,7 +42,7 @@ class Restatement:
     model_slug: str
 
     def touches(self, spend: Spend) -> bool:
-        """Whether it is about this spend."""
+        """Report whether the restatement applies to this spend."""
         return (
             self.start <= spend.start < self.end
             and self.key_hash in ("", spend.key.hash)
@@ -48,7 +51,7 @@ class Restatement:
 
 
 class Company:
-    """The company. Its story begins `days` whole UTC days before `now` and goes on for as long as one asks about it."""
+    """Example company. Its history begins `days` whole UTC days before `now` and has no end."""
 
     def __init__(
         self, seed: int = 7, *, now: datetime, days: int = 30, extra_keys: int = 0, extra_direct: int = 0
@@ -65,22 +68,22 @@ class Company:
         self._minutes: dict[Spend, list[Spend]] = {}
 
     def at(self, ledger: str) -> "Company":
-        """The same company as that ledger sees it. What happens to one (a runaway, a restatement) happens to all."""
+        """Return the same company as another ledger sees it. A runaway or a restatement affects all views."""
         seen = copy.copy(self)
         seen.ledger = ledger
         return seen
 
     @property
     def keys(self) -> tuple[CompanyKey, ...]:
-        """All keys that this ledger ever had, the deleted one included."""
+        """Return all keys that this ledger ever had, deleted ones included."""
         return tuple(key for key in self.staff.keys if key.ledger == self.ledger)
 
     def key(self, name_or_hash: str) -> CompanyKey:
-        """The key with that hash, or the first of that name."""
+        """Return the key with that hash, or the first of that name."""
         return next(key for key in self.keys if name_or_hash in (key.hash, key.name))
 
     def deleted_at(self, key: CompanyKey) -> datetime | None:
-        """When the key was deleted; None if it exists."""
+        """Return when the key was deleted; None if it exists."""
         return self._deletion if key.deleted else None
 
     def runaway(
@@ -91,7 +94,7 @@ class Company:
         model: str = "anthropic/claude-sonnet-4.5",
         end: datetime | None = None,
     ) -> Runaway:
-        """From `start` on, the key spends this much more, evenly, on one model (the slug of one that has a price)."""
+        """Make a key spend this much more from `start` on, evenly, on one model (the slug of one that has a price)."""
         nano_usd, chosen = to_nano(usd_per_hour), BY_SLUG[model]
         if nano_usd <= 0 or chosen.completion_price_nano == 0:
             raise ValueError("nobody runs away with what is free")
@@ -102,7 +105,7 @@ class Company:
     def restate(
         self, start: datetime, end: datetime, factor: Fraction | int, *, key_hash: str = "", model_slug: str = ""
     ) -> None:
-        """The ledger's figures for some whole hours change, of all or of one key or model. Factor 0: they vanish."""
+        """Multiply the ledger's figures for whole hours, of all or of one key or model. Factor 0 makes them vanish."""
         if start != _floor(start, HOUR) or end != _floor(end, HOUR):
             raise ValueError("a restatement is of whole hours")
         self._restatements.append(Restatement(start, end, Fraction(factor), key_hash, model_slug))
@@ -112,9 +115,9 @@ class Company:
     def spends(
         self, start: datetime, end: datetime, grain: Grain = "hour", keys: Sequence[CompanyKey] | None = None
     ) -> Iterator[Spend]:
-        """Everything spent in whole minutes from `start` up to `end`, by slot, key and model.
+        """Yield everything spent in whole minutes from `start` up to `end`, by slot, key and model, in order of hours.
 
-        In order of hours. An hour that is only partly inside stands for what its minutes inside add up to.
+        An hour that is only partly inside is represented by the sum of its minutes inside.
         """
         start, end = max(_floor(start, MINUTE), self.start), _floor(end, MINUTE)
         chosen = self.keys if keys is None else keys
@@ -126,7 +129,7 @@ class Company:
             hour += HOUR
 
     def day(self, key: CompanyKey, day: datetime) -> tuple[Spend, ...]:
-        """A whole UTC day of a key, one Spend for each model and way of asking."""
+        """Return a key's spend of a whole UTC day, one Spend for each model and requested model."""
         if day < self.start:
             return ()
         known = self._days.get((key.number, day))
@@ -136,7 +139,7 @@ class Company:
         return (*known, *(spend for away in self._away(key) for spend in away.between(day, day + DAY, day)))
 
     def total(self, key: CompanyKey, midnight: datetime, end: datetime) -> tuple[int, int]:
-        """Credits and BYOK that one key spent from a midnight on, in nano-dollars. Quick: it remembers whole days."""
+        """Return one key's credits and BYOK since a midnight, in nano-dollars. Fast, since whole days are cached."""
         day, spent = max(midnight, self.start), list[Spend]()
         while day + DAY <= end:
             spent.extend(self.day(key, day))
@@ -153,7 +156,7 @@ class Company:
         of: str = "cost_nano_usd",
         ledger: str = "",
     ) -> dict[tuple[str, ...], int]:
-        """What a ledger ought to say of [start, end), exactly.
+        """Return exactly what a ledger ought to report for [start, end).
 
         `by`: any of owner (id), key (hash), key_name, model (slug), permaslug, requested, workspace (id), day, hour,
         minute. `of`: any figure of a Spend. Where that is zero there is no entry. Without `by` there is one, at ().

@@ -1,8 +1,8 @@
-"""Who works at Brightloom, the invented company: eight developers, three agents, and the keys they spend with.
+"""Staff of Brightloom, the example company: eight developers, three agents, and the keys they spend with.
 
-The keys have the faults that real ones have: two share a name, one has none, one is switched off, and one was deleted
-before anybody looked, though what it spent still stands in the ledger's history. Most are OpenRouter's; a few go to
-OpenAI and Anthropic directly, under those ledgers' own kinds of id.
+The keys have the flaws that real ones have: two share a name, one has none, one is disabled, and one was deleted
+early on, though its spend is still in the ledger's history. Most are OpenRouter's; a few go to OpenAI and Anthropic
+directly, under those ledgers' own kinds of id.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ Rhythm = Literal["office", "always", "night", "morning"]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A developer. `user_id` is what OpenRouter calls them."""
+    """Developer. `user_id` is their id at OpenRouter."""
 
     name: str
     email: str
@@ -41,25 +41,25 @@ class Person:
 
     @property
     def owner_id(self) -> str:
-        """How Outlay names them as an owner."""
+        """Return their id as an owner in Outlay."""
         return self.slack_id
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A program that spends by itself."""
+    """Program that spends by itself."""
 
     name: str
 
     @property
     def owner_id(self) -> str:
-        """How Outlay names it as an owner."""
+        """Return its id as an owner in Outlay."""
         return f"agent:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a ledger groups keys by: a workspace at OpenRouter or Anthropic (no Slack team), a project at OpenAI."""
+    """Group of keys at a ledger: a workspace at OpenRouter or Anthropic (no Slack team), a project at OpenAI."""
 
     id: str
     name: str
@@ -68,7 +68,10 @@ class Workspace:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a key asks for, with its share of the requests, and which models then really run. `byok`: on an own key."""
+    """Model that a key requests, its share of the requests, and the models that then really run.
+
+    `byok`: the provider is paid with an own key.
+    """
 
     requested: str
     percent: int
@@ -78,11 +81,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompanyKey:
-    """A key, whose it is, and how it is used.
+    """Key of the company, with its owner and its pattern of use.
 
     `peak` is requests an hour when busy; `prompt_tokens` those of a usual request. A key that is `deleted` was so early
-    in the story. `before_nano_usd` is what it had spent before the story. `hash` is the id that its `ledger` knows it
-    by; "" is use without a key. `batch`: everything it does is a batch, at half the price.
+    in the history. `before_nano_usd` is what it had spent before the history. `hash` is the id that its `ledger` knows
+    it by; "" is use without a key. `batch`: everything it does is a batch, at half the price.
     """
 
     number: int
@@ -106,7 +109,7 @@ class CompanyKey:
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """The company's people and agents, its workspaces at OpenRouter (the default first), and its keys everywhere."""
+    """People and agents of the company, its workspaces at OpenRouter (the default first), and its keys everywhere."""
 
     people: tuple[Person, ...]
     agents: tuple[Agent, ...]
@@ -115,7 +118,7 @@ class Staff:
 
 
 def uuid_of(*words: str | int) -> str:
-    """A UUID that is always the same for the same words."""
+    """Return a UUID that is always the same for the same words."""
     return str(UUID(bytes=sha256("/".join(map(str, words)).encode()).digest()[:16], version=4))
 
 
@@ -154,7 +157,7 @@ def _auto(percent: int) -> Route:
 
 
 def hire(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
-    """The staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one.
+    """Build the staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one.
 
     `extra_direct` is the same for OpenAI and for Anthropic, so many at each.
     """
@@ -224,7 +227,7 @@ _LEDGERS = {"proj": ("openai", "key"), "wrkspc": ("anthropic", "apikey"), "seat"
 
 
 def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
-    """The keys that go to a maker of models directly, and the seats of those who use Claude Code for a flat fee."""
+    """Build the keys that go to OpenAI or Anthropic directly, and the seats with a flat fee for Claude Code."""
     alice, bruno, chidi, dana, emre, _, goran, hana = PEOPLE
     ci, triage, docs = AGENTS
     platform, evals = (_place(seed, "proj", name) for name in ("Platform", "Evals"))

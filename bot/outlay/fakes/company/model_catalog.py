@@ -1,4 +1,4 @@
-"""The models that the invented company uses: their names at OpenRouter, who serves them, and what a token costs.
+"""Model catalog of the example company: names at OpenRouter, the providers that serve a model, prices of tokens.
 
 A model has a slug, which people write, and a permaslug, which never changes and is what analytics answer with.
 Prices are integers of nano-dollars per million tokens, so that three dollars per million are 3_000_000_000.
@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from outlay.core.money import to_nano
 
-AUTO = "openrouter/auto"  # asks OpenRouter to choose; never what really ran
+AUTO = "openrouter/auto"  # asks OpenRouter to choose; never the model that really ran
 TOKENS_PER_PRICE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `hosts` are the providers that serve it, with their share of its requests in per cent."""
+    """Model in the catalog. `hosts` are the providers that serve it, each with its share of requests in percent."""
 
     slug: str
     permaslug: str
@@ -29,11 +29,11 @@ class Model:
 
     @property
     def variant(self) -> str:
-        """`free` for the free edition of a model, else `standard`."""
+        """Return `free` for the free edition of a model, else `standard`."""
         return "free" if self.slug.endswith(":free") else "standard"
 
     def cost_nano_usd(self, uncached_tokens: int, cached_tokens: int, completion_tokens: int) -> int:
-        """What these tokens cost, rounded down to the nano-dollar once."""
+        """Return the cost of these tokens, rounded down to the nano-dollar once."""
         return (
             uncached_tokens * self.prompt_price_nano
             + cached_tokens * self.cached_price_nano
@@ -42,7 +42,7 @@ class Model:
 
 
 def _model(slug: str, permaslug: str, title: str, usd: str, hosts: dict[str, int], reasoning_percent: int = 0) -> Model:
-    """`usd`: dollars per million tokens of prompt, cached prompt and completion."""
+    """Build a Model; `usd` holds dollars per million tokens of prompt, cached prompt and completion."""
     prompt, cached, completion = (to_nano(Decimal(price)) for price in usd.split())
     family = title.split(": ")[1].partition(" ")[0].partition("-")[0]
     return Model(slug, permaslug, title, family, tuple(hosts.items()), prompt, cached, completion, reasoning_percent)

@@ -1,6 +1,6 @@
-"""How spend comes about: what a key does in an hour, how an hour splits into minutes, and a key that runs away.
+"""Model of usage: what a key spends in an hour, how an hour splits into minutes, and runaway keys.
 
-Everything here is a pure function of its arguments; the dice are seeded by them, so asking twice tells the same story.
+Everything here is a pure function of its arguments; they seed the dice, so the same call always returns the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ AMOUNTS = (
     "byok_nano_usd",
 )
 
-# How busy a key is in each hour of its own day, in per cent of its peak.
+# How busy a key is in each hour of its own day, in percent of its peak.
 _DAY_SHAPE: dict[Rhythm, tuple[int, ...]] = {
     "office": (0, 0, 0, 0, 0, 0, 1, 8, 40, 80, 100, 95, 45, 75, 100, 90, 70, 40, 15, 6, 4, 3, 1, 0),
     "always": (35, 30, 28, 25, 25, 28, 35, 45, 60, 80, 95, 100, 95, 95, 100, 95, 85, 75, 65, 60, 55, 50, 45, 40),
@@ -41,10 +41,10 @@ _REQUEST_SPREAD = 0.3
 
 
 class Spend(NamedTuple):
-    """What one key spent in one slot on one model.
+    """Spend of one key in one slot on one model.
 
     `prompt_tokens` include the cached ones, `completion_tokens` the reasoning. `byok_nano_usd` was paid to the
-    upstream provider with an own key; it is no part of `cost_nano_usd`. `host` is only told by `by_host`.
+    upstream provider with an own key; it is no part of `cost_nano_usd`. `host` is only set by `by_host`.
     """
 
     start: datetime
@@ -62,13 +62,13 @@ class Spend(NamedTuple):
 
     @property
     def paid_nano_usd(self) -> int:
-        """All that it cost the company, whoever was paid."""
+        """Return all that it cost the company: credits and BYOK."""
         return self.cost_nano_usd + self.byok_nano_usd
 
 
 @dataclass(frozen=True, slots=True)
 class Runaway:
-    """A key that spends the same, minute by minute, from `start` until `end` (None: until somebody stops it)."""
+    """Key that spends at a constant rate, minute by minute, from `start` until `end` (None: without an end)."""
 
     key: CompanyKey
     model: Model
@@ -77,7 +77,7 @@ class Runaway:
     nano_usd_per_hour: int
 
     def between(self, first: datetime, last: datetime, slot: datetime) -> Iterator[Spend]:
-        """What it spent in [first, last), as one Spend of `slot`, or nothing."""
+        """Yield its spend in [first, last) as one Spend of `slot`, or nothing."""
         finish = last if self.end is None else min(last, self.end)
         begin, until = ((moment - self.start) // MINUTE for moment in (max(first, self.start), finish))
         if until <= begin:
@@ -101,7 +101,7 @@ class Runaway:
 
 
 def hour_of(seed: int, key: CompanyKey, hour: datetime, story_hour: int) -> Iterator[Spend]:
-    """What a key spends in one hour, the `story_hour`-th of the story."""
+    """Yield what a key spends in one hour, the `story_hour`-th of the company's history."""
     percent = _percent(seed, key, hour)
     if not percent:
         return
@@ -116,7 +116,7 @@ def hour_of(seed: int, key: CompanyKey, hour: datetime, story_hour: int) -> Iter
 
 
 def minutes_of(seed: int, spend: Spend) -> list[Spend]:
-    """An hour's spend by the minute."""
+    """Split an hour's spend into minutes."""
     dice = Random(f"{seed}/{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.requested}/{spend.model.slug}")
     weights = [0] * 60
     for minute in dice.choices(range(60), k=max(1, spend.requests)):
@@ -127,7 +127,7 @@ def minutes_of(seed: int, spend: Spend) -> list[Spend]:
 
 
 def by_host(spend: Spend) -> list[Spend]:
-    """A spend by the providers that served it."""
+    """Split a spend among the providers that served it."""
     if len(spend.model.hosts) == 1:
         return [spend._replace(host=spend.model.hosts[0][0])]
     parts = _parts(spend, [percent for _, percent in spend.model.hosts])
@@ -136,7 +136,7 @@ def by_host(spend: Spend) -> list[Spend]:
 
 
 def _parts(spend: Spend, weights: list[int]) -> list[Spend]:
-    """Splits every figure exactly, each class of tokens by itself, so that cached stay within prompt tokens."""
+    """Split every figure exactly, each class of tokens by itself, so that cached stay within prompt tokens."""
     classes = (
         spend.requests,
         spend.prompt_tokens - spend.cached_tokens,
@@ -167,7 +167,7 @@ def _parts(spend: Spend, weights: list[int]) -> list[Spend]:
 
 
 def merged(spends: Iterable[Spend], slot: datetime) -> list[Spend]:
-    """One Spend of `slot` for each key, model and way of asking."""
+    """Merge spends into one Spend of `slot` for each key, model and requested model."""
     groups: dict[tuple[int, str, str], Spend] = {}
     for spend in spends:
         identity = (spend.key.number, spend.requested, spend.model.slug)
@@ -181,7 +181,7 @@ def merged(spends: Iterable[Spend], slot: datetime) -> list[Spend]:
 
 
 def _percent(seed: int, key: CompanyKey, hour: datetime) -> float:
-    """How busy the key is in this hour, in per cent of its peak; zero at night, on a day off, and so on."""
+    """Return how busy the key is in this hour, in percent of its peak; zero on a day off and in idle hours."""
     local = hour + (key.owner.utc_offset_hours if isinstance(key.owner, Person) else 0) * HOUR
     percent = _DAY_SHAPE[key.rhythm][local.hour] * (_WEEKEND_PERCENT[key.rhythm] if local.weekday() >= 5 else 100) / 100
     if percent and key.rhythm == "office" and _day_off(seed, key.hash, local.date()):
@@ -195,7 +195,7 @@ def _day_off(seed: int, key_hash: str, day: date) -> bool:
 
 
 def _use(spend: Spend, byok: bool, dice: Random) -> Spend:
-    """The same spend with the tokens and the money that so many requests take."""
+    """Return the same spend with the tokens and the money that so many requests take."""
     model = spend.model
     prompt = int(spend.requests * spend.key.prompt_tokens * dice.uniform(0.7, 1.3))
     cached = int(prompt * dice.uniform(0.3, 0.8))

@@ -1,6 +1,6 @@
-"""As much of Linear's schema as a sink needs, in our own words: for the demo, which has no copy of the real one.
+"""Part of Linear's schema that a ticket sink needs, written for the demo, which has no copy of the real one.
 
-Tests build the stand-in over Linear's published schema instead, and so see that this one is a part of it.
+Tests build the fake over Linear's published schema instead, and so verify that this one is a part of it.
 """
 
 SCHEMA = """

@@ -1,8 +1,8 @@
-"""Linear on loopback: its GraphQL endpoint over a schema, with a workspace in memory behind it.
+"""Fake Linear on loopback: its GraphQL endpoint over a schema, with a workspace in memory behind it.
 
 Every request is validated against the schema, variables included: an unknown field is refused, as Linear refuses it. An
-id that was used before is refused in Linear's own words, since that refusal is how a retry learns that it had worked.
-Apps get tokens for their client id and secret; a new token ends the life of the one before, as Linear's does.
+id that was used before is refused in Linear's own words, since a retry learns from that refusal that it had worked.
+Apps get tokens for their client id and secret; a new token revokes the one before, as at Linear.
 """
 
 import json
@@ -25,13 +25,13 @@ from outlay.fakes.linear.workspace import LinearError, LinearWorld
 
 API_KEY: Final = "lin_api_brightloomDemoKeyBrightloomDemoKey0001"
 CLIENT_ID: Final = "brightloom-app"
-CLIENT_SECRET: Final = "lin_app_brightloomDemoSecret0001"  # noqa: S105  of an app that nobody has
+CLIENT_SECRET: Final = "lin_app_brightloomDemoSecret0001"  # noqa: S105  of an app that does not exist
 PATH = "/graphql"
 TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 
 class LinearStandin:
-    """A Linear workspace; `issues` by id, and the rest of it in `world`."""
+    """Fake Linear: `issues` by id, and the rest of the workspace in `world`."""
 
     def __init__(self, clock: Clock, api_key: str, schema: GraphQLSchema) -> None:
         self.world = LinearWorld(clock)
@@ -41,20 +41,20 @@ class LinearStandin:
 
     @property
     def issues(self) -> dict[str, dict[str, Any]]:
-        """All issues, by id."""
+        """Return all issues, by id."""
         return self.world.issues
 
     @property
     def team(self) -> dict[str, Any]:
-        """The first team."""
+        """Return the first team."""
         return self.world.teams[0]
 
     def rotate(self, api_key: str) -> None:
-        """From now on this key is taken and no other; whoever has the one before is told that it is not known."""
+        """Accept only this API key from now on; the previous one is refused as unknown."""
         self._api_key = api_key
 
     def limit(self, *, status: int = 400, wait_seconds: float = 120, times: int = 1) -> None:
-        """The next answers say that the hour's requests are used up; Linear says so with 400, and once did with 200."""
+        """Let the next answers report an exhausted hourly limit; Linear does so with 400, and once did with 200."""
         words = "Rate limit exceeded. Only 1500 requests are allowed per 1 hour."
         extensions = {"type": "ratelimited", "code": "RATELIMITED", "statusCode": 429, "userError": True}
         body = json.dumps({"errors": [{"message": words, "extensions": extensions}]})
@@ -63,7 +63,7 @@ class LinearStandin:
         self.faults.body(PATH, body, status=status, times=times, headers=headers)
 
     async def answer(self, request: Request) -> JSONResponse:
-        """The endpoint."""
+        """Answer one GraphQL request."""
         try:
             self._admit(request.headers.get("authorization", ""))
             body = json.loads(await request.body())
@@ -85,7 +85,7 @@ class LinearStandin:
         return JSONResponse({"data": result.data, "errors": entries}, first.status)
 
     async def give_token(self, request: Request) -> JSONResponse:
-        """A token for an app; the one before no longer works."""
+        """Issue a token to an app and revoke the one before."""
         form = {name: found[0] for name, found in parse_qs((await request.body()).decode()).items()}
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
             return JSONResponse({"error": "invalid_client", "error_description": "Invalid client"}, 401)
@@ -97,14 +97,14 @@ class LinearStandin:
         return JSONResponse(found)
 
     def _admit(self, said: str) -> None:
-        """A personal key comes without "Bearer", a token with it."""
+        """Raise LinearError unless the header is the bare API key, or `Bearer` and the app's token."""
         if said != self._api_key and (not self.token or said != f"Bearer {self.token}"):
             words = "Authentication required, not authenticated"
             raise LinearError(words, "AUTHENTICATION_ERROR", "authentication error", status=401)
 
 
 def linear_app(clock: Clock, *, api_key: str = API_KEY, schema: GraphQLSchema | None = None) -> Starlette:
-    """The stand-in as an ASGI app; `app.state.standin` has its issues, its faults and its journal."""
+    """Build the fake server as an ASGI app; `app.state.standin` has its issues, its faults and its journal."""
     ours = LinearStandin(clock, api_key, schema or small_schema())
     wire = Middleware(
         Wire, root="", clock=clock, faults=ours.faults, journal=ours.journal, forbidden=lambda method, path: False
@@ -116,13 +116,13 @@ def linear_app(clock: Clock, *, api_key: str = API_KEY, schema: GraphQLSchema | 
 
 
 def schema_of(text: str) -> GraphQLSchema:
-    """A schema out of its text. Linear's own takes more than a second."""
+    """Build a schema from its text. Linear's own takes more than a second."""
     return build_ast_schema(parse(text, no_location=True), assume_valid=True)
 
 
 @cache
 def small_schema() -> GraphQLSchema:
-    """The demo's own."""
+    """Return the demo's own schema."""
     return schema_of(SCHEMA)
 
 

@@ -1,4 +1,4 @@
-"""The workspace behind Linear's stand-in: people, teams, states, labels; issues, comments, attachments, in memory."""
+"""In-memory workspace of the fake Linear: people, teams, states, labels; issues, comments, attachments."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 
 class LinearError(Exception):
-    """One entry of `errors`. `status` is HTTP's; Linear answers 200 to most of what it refuses."""
+    """Entry of `errors` in an answer. `status` is the HTTP status; Linear answers 200 to most of what it refuses."""
 
     def __init__(self, message: str, code: str, kind: str, told: str = "", status: int = 200) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class LinearError(Exception):
 
 
 class LinearWorld:
-    """What the workspace holds. Tests change it: archive a team, close an issue, let somebody leave."""
+    """Contents of the workspace. Tests change it: they archive a team, close an issue, deactivate a user."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -49,7 +49,7 @@ class LinearWorld:
         self.subscribed: list[tuple[str, str]] = []
 
     def fields(self) -> dict[str, Callable[..., Any]]:
-        """What can be asked and changed, by the names of the schema."""
+        """Return the resolvers of queries and mutations, by their names in the schema."""
         page = {"hasNextPage": False, "endCursor": None}
         return {
             "viewer": lambda _: self.users[0],
@@ -72,15 +72,15 @@ class LinearWorld:
         }  # fmt: skip
 
     def state(self, name: str) -> Record:
-        """A state by its name."""
+        """Return a workflow state by its name."""
         return next(state for state in self.states if state["name"] == name)
 
     def said(self, issue_id: str) -> list[str]:
-        """The comments on an issue, in order."""
+        """Return the comments on an issue, in order."""
         return [one["body"] for one in self.comments.values() if one["issueId"] == issue_id]
 
     def webhook(self, secret: str, issue_id: str, action: str = "update", by: str = "Bob") -> tuple[Record, bytes]:
-        """What Linear would send when somebody changed this issue: headers and body."""
+        """Build the signed webhook that Linear would send for a change to this issue: headers and body."""
         issue = self.issues[issue_id]
         at = int(self.clock.now().timestamp() * 1000)
         data = {name: issue[name] for name in ("id", "identifier", "title", "url", "state", "trashed")}
@@ -182,7 +182,7 @@ class LinearWorld:
         return self.comments[identity]
 
     def _attach(self, wanted: Record) -> Record:
-        """An address is attached to an issue once; again replaces what it says."""
+        """Attach an address to an issue once; attaching it again replaces the text of the attachment."""
         self._issue(wanted["issueId"])
         place = (wanted["issueId"], wanted["url"])
         identity = self.attachments.get(place, {}).get("id") or uuid_of("linear", *place)
@@ -201,6 +201,7 @@ class LinearWorld:
         return self.labels[-1]
 
     def _new_id(self, wanted: Record, entity: str, known: Mapping[str, Record], otherwise: str) -> str:
+        """Return the id of a new record, `otherwise` if none is wanted; raise LinearError unless it is a new UUID4."""
         identity = str(wanted.get("id") or otherwise)
         if not _is_uuid4(identity):
             raise LinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")

@@ -1,4 +1,4 @@
-"""What may go wrong at LiteLLM itself, not on the wire: versions, lags, counts that end, pages that shift."""
+"""Faults of the fake LiteLLM beyond the wire: older versions, delays, capped counts, pages that shift."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -11,19 +11,19 @@ _MAY_BE_NULL = ("key_alias", "user_email", "team_id", "model_group", "cache_hit"
 
 
 class LiteLLMFaults(Faults):
-    """Set an attribute, and the proxy is like that from now on. (Restatements are the company's: `Company.restate`.)
+    """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
-    write_lag        how late a line is written after its request has ended; the proxy writes every 10 seconds.
+    write_lag        delay from the end of a request to its line; the proxy writes every 10 seconds.
     counted_to       how far a total counts; `tells_capped` False: an older version, which counts to the end.
-    most_rows        of a page of request lines; older versions take 100 and answer 422 to more.
+    most_rows        maximum page size of request lines; older versions take 100 and answer 422 to more.
     missing          paths that this version does not have: 404.
-    shifting         pages after the first begin so many lines too early, as when lines come in meanwhile.
-    no_database      it never had one; its lists answer 500, its lines 401.
+    shifting         pages after the first begin this many lines too early, as when lines come in meanwhile.
+    no_database      the proxy never had one; its lists answer 500, its lines 401.
     revoked          the viewer's key no longer works: 401.
-    demoted          the viewer is a plain user now: lists are refused, figures are its own, of which there are none.
+    demoted          the viewer is a plain user now: /user/list is refused, keys and figures are those of `USER_ID`.
     no_lines         the operator has switched request lines off, or pruned them: there are none, and no error.
-    unpriced         models by LiteLLM's name whose dollars are zero, since its price map does not know them.
-    oddities         fields nobody expects, nulls, numbers that are text, times without a zone.
+    unpriced         models by LiteLLM's name whose dollars are zero, since its price map does not have them.
+    oddities         unexpected fields, nulls, numbers that are text, times without a zone.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class LiteLLMFaults(Faults):
         self.oddities: set[Oddity] = set()
 
     def odd(self, row: dict[str, Json]) -> dict[str, Json]:
-        """The row as these oddities have it."""
+        """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}
         if "numbers_as_strings" in self.oddities:

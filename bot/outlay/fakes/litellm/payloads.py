@@ -1,4 +1,4 @@
-"""LiteLLM's answers about the company's proxy, as its published schema has them."""
+"""LiteLLM's response objects about the company's proxy, as its published schema has them."""
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -8,17 +8,17 @@ from outlay.fakes.http_common import Json, usd
 from outlay.fakes.litellm.faults import LiteLLMFaults
 from outlay.fakes.litellm.traffic import CALLED, GROUPS, PLATFORM, PRODUCT, Call, Team, VirtualKey
 
-A_PROMPT = "the prompt that nobody may see"  # what a careless operator's metadata may hold
+A_PROMPT = "the prompt that nobody may see"  # sensitive text that an operator's metadata may hold
 FIRST_USER = "default_user_id"
 
 
 def stamp(moment: datetime) -> str:
-    """A time as the proxy's database gives it."""
+    """Format a time as the proxy's database gives it."""
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+00:00"
 
 
 def line(call: Call, faults: LiteLLMFaults) -> Json:
-    """A request line. The real one has an operator's free text in `metadata`; so has this."""
+    """Build a request line. The real one has an operator's free text in `metadata`; so has this."""
     model = CALLED[call.model]
     cost = 0 if model in faults.unpriced else call.cost_nano_usd
     row: dict[str, Json] = {
@@ -57,6 +57,7 @@ def line(call: Call, faults: LiteLLMFaults) -> Json:
 
 
 def _metrics(calls: Iterable[Call], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
+    """Sum up requests, each counted `factor` times."""
     found = list(calls)
     spent = sum(0 if CALLED[call.model] in faults.unpriced else call.cost_nano_usd for call in found)
     prompt, completion = (
@@ -78,7 +79,7 @@ def _metrics(calls: Iterable[Call], faults: LiteLLMFaults, factor: int) -> dict[
 
 
 def _keys(calls: list[Call], shown: list[VirtualKey], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
-    """What each of the keys has of it."""
+    """Return what each of the shown keys used, by its hash."""
     found: dict[str, Json] = {}
     for key in shown:
         mine = [call for call in calls if call.key is key]
@@ -97,7 +98,10 @@ def _keys(calls: list[Call], shown: list[VirtualKey], faults: LiteLLMFaults, fac
 
 
 def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: int = 1) -> dict[str, Json]:
-    """One day of the daily sums. `limit`: so many keys are named, those that spent most. `factor`: counted so often."""
+    """Build one day of the daily sums.
+
+    `limit`: so many keys are named, those that spent most. `factor`: each request is counted so often.
+    """
     spent: dict[VirtualKey, int] = {}
     for call in calls:
         spent[call.key] = spent.get(call.key, 0) + call.cost_nano_usd
@@ -136,7 +140,7 @@ def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: 
 
 
 def key(found: VirtualKey, made: datetime, used: datetime | None, faults: LiteLLMFaults) -> Json:
-    """A key, as /key/list shows it."""
+    """Build a key as /key/list shows it."""
     return faults.odd(
         {
             "token": found.hash,
@@ -156,7 +160,7 @@ def key(found: VirtualKey, made: datetime, used: datetime | None, faults: LiteLL
 
 
 def user(user_id: str, email: str | None, role: str, made: datetime, faults: LiteLLMFaults) -> Json:
-    """A user, as /user/list shows it."""
+    """Build a user as /user/list shows it."""
     return faults.odd(
         {
             "user_id": user_id,
@@ -173,7 +177,7 @@ def user(user_id: str, email: str | None, role: str, made: datetime, faults: Lit
 
 
 def team(found: Team) -> Json:
-    """A team, as /v2/team/list shows it."""
+    """Build a team as /v2/team/list shows it."""
     return {"team_id": found.id, "team_alias": found.name, "members_with_roles": [], "metadata": {}, "models": []}
 
 

@@ -1,4 +1,4 @@
-"""A LiteLLM proxy on loopback: answers like the published schema, about what the company sent through it.
+"""Fake LiteLLM proxy on loopback: answers like the published schema, about what the company sent through it.
 
     app = litellm_app(company, clock)
     async with serving(app) as url:         # the proxy's root
@@ -6,7 +6,7 @@
     standin(app).faults.missing.add("/spend/logs/v2")
     assert not standin(app).journal.violations
 
-Anything that would write, and every route that returns prompts, is refused with 403 and kept as a violation.
+Anything that would write, and every route that returns prompts, is refused with 403 and recorded as a violation.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,13 +33,13 @@ VIEWER_KEY: Final = f"sk-{sha256(b'brightloom/litellm/viewer').hexdigest()[:22]}
 MASTER_KEY: Final = f"sk-{sha256(b'brightloom/litellm/master').hexdigest()[:22]}"
 USER_KEY: Final = f"sk-{sha256(b'brightloom/litellm/user').hexdigest()[:22]}"
 VIEWER_ID, USER_ID = "outlay-viewer", PEOPLE[2].user_id
-LIST_ROWS = 100  # the most of a page of keys, users or teams
+LIST_ROWS = 100  # maximum page size of keys, users or teams
 _LOGS, _DAILY = "/spend/logs/v2", "/user/daily/activity/aggregated"
 _FOR_ADMINS = "Only proxy admin can be used to generate, delete, update info for new keys/users/teams."
 
 
 class Refused(Exception):
-    """An error answer."""
+    """HTTP error answer: status, message and LiteLLM's type of error."""
 
     def __init__(self, status: int, message: str, kind: str = "auth_error") -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class Refused(Exception):
 
 
 class LiteLLMStandin:
-    """The proxy: what is asked of it, what shall go wrong, and its answers."""
+    """Fake proxy: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock) -> None:
         self.company, self.clock = company, clock
@@ -55,10 +55,10 @@ class LiteLLMStandin:
         self.faults, self.journal = LiteLLMFaults(), Journal()
         self.born = company.start - timedelta(days=200, seconds=7, milliseconds=-123)
 
-    # Who may ask
+    # Authorization
 
     def _known(self, request: Request) -> str:
-        """`viewer`, `master` or `user`."""
+        """Return the caller's role: `viewer`, `master` or `user`; raise Refused for an unknown key."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         who = {VIEWER_KEY: "viewer", MASTER_KEY: "master", USER_KEY: "user"}.get(credential, "")
         if self.faults.no_database and who != "master":
@@ -70,17 +70,20 @@ class LiteLLMStandin:
         return who
 
     def _reader(self, request: Request) -> str:
+        """Return the caller's role; raise Refused if the proxy has no database."""
         who = self._known(request)
         if self.faults.no_database:
             raise Refused(500, "No db connected. prisma client=None", "internal_error")
         return who
 
-    # Answers
+    # Endpoints
 
     async def readiness(self, request: Request) -> Json:
+        """Answer /health/readiness."""
         return {"status": "healthy", "db": "Not connected" if self.faults.no_database else "connected"}
 
     async def key_info(self, request: Request) -> Json:
+        """Answer /key/info."""
         who = self._reader(request)
         if who == "master":
             raise Refused(404, "Key not found in database", "not_found_error")
@@ -88,6 +91,7 @@ class LiteLLMStandin:
         return {"key": "…", "info": {"key_alias": who, "user_id": user_id, "spend": 0, "models": []}}
 
     async def keys(self, request: Request) -> Json:
+        """Answer /key/list; a plain user sees their own keys only."""
         who = self._reader(request)
         status = request.query_params.get("status")
         chosen = [
@@ -99,6 +103,7 @@ class LiteLLMStandin:
         return _page(request, "keys", rows, "size", "total_count", "current_page")
 
     async def users(self, request: Request) -> Json:
+        """Answer /user/list, which is refused to plain users."""
         if self._reader(request) == "user":
             raise Refused(401, f"Authentication Error, {_FOR_ADMINS} Route=/user/list. Your role=internal_user")
         rows = [shapes.user(shapes.FIRST_USER, None, "proxy_admin", self.born, self.faults)]
@@ -110,10 +115,12 @@ class LiteLLMStandin:
         return _page(request, "users", rows, "page_size", "total", "page")
 
     async def teams(self, request: Request) -> Json:
+        """Answer /v2/team/list."""
         self._reader(request)
         return _page(request, "teams", [shapes.team(one) for one in shapes.TEAMS], "page_size", "total", "page")
 
     async def logs(self, request: Request) -> Json:
+        """Answer /spend/logs/v2: one page of request lines."""
         if self.faults.no_database and self._known(request):
             raise Refused(401, "Prisma Client is not initialized", "internal_error")
         who = self._reader(request)
@@ -136,11 +143,12 @@ class LiteLLMStandin:
         return told | ({"total_is_capped": capped} if self.faults.tells_capped else {})
 
     async def daily(self, request: Request) -> Json:
+        """Answer /user/daily/activity/aggregated: sums by day, latest first."""
         who = self._reader(request)
         asked = request.query_params
         first, last = (_moment(request, name, "%Y-%m-%d") for name in ("start_date", "end_date"))
         limit = _number(request, "api_key_limit", 100, 1000)
-        factor = 2 if "timezone" in asked else 1  # the days at the edges come twice
+        factor = 2 if "timezone" in asked else 1  # with a time zone LiteLLM counts the days at the edges twice
         days: list[Json] = []
         at = last
         while at >= max(first, self.company.start):
@@ -150,10 +158,10 @@ class LiteLLMStandin:
             at -= DAY
         return {"results": days, "metadata": {"page": 1, "total_pages": 1, "has_more": False, "api_key_limit": limit}}
 
-    # How they come about
+    # Helpers
 
     def _written(self, start: datetime, end: datetime, who: str, *, lines: bool = True) -> list[Call]:
-        """The requests that are in the database by now and that this caller may see."""
+        """Return the requests that are in the database by now and that this caller may see."""
         if lines and self.faults.no_lines:
             return []
         latest = self.clock.now() - self.faults.write_lag
@@ -166,7 +174,7 @@ class LiteLLMStandin:
 
 
 def litellm_app(company: Company, clock: Clock) -> Starlette:
-    """The stand-in as an ASGI app; `standin(app)` gives its journal and its faults."""
+    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
     ours = LiteLLMStandin(company, clock)
 
     def route(path: str, answer: Callable[[Request], Awaitable[Json]]) -> Path:
@@ -199,7 +207,7 @@ def litellm_app(company: Company, clock: Clock) -> Starlette:
 
 
 def standin(app: Starlette) -> LiteLLMStandin:
-    """The stand-in behind an app made by `litellm_app`."""
+    """Return the fake behind an app that `litellm_app` built."""
     found: LiteLLMStandin = app.state.standin
     return found
 

@@ -1,7 +1,7 @@
-"""What went through the company's LiteLLM proxy: some of what it spends at OpenAI and Anthropic, request by request.
+"""Traffic through the company's LiteLLM proxy: part of its spend at OpenAI and Anthropic, request by request.
 
-The proxy stands before two keys of each provider. Its own virtual keys say who asked; one request in twelve goes round
-it, and the providers' other keys never pass it, so a capture rate is below one. A provider's spend is taken apart into
+The proxy stands before two keys of each provider. Its own virtual keys say who asked; one request in twelve bypasses
+it, and the providers' other keys never pass it, so a capture rate is below one. A provider's spend is split into
 requests that add up to it exactly.
 """
 
@@ -18,7 +18,7 @@ from outlay.fakes.company.model_catalog import GPT_5, GPT_5_MINI, HAIKU, SONNET,
 from outlay.fakes.company.usage_model import HOUR, Spend
 
 PROVIDERS = ("openai", "anthropic")
-BEHIND = ("triage-service", "chidi-tests", "docs-writer", "alice-scripts")  # the providers' keys that it spends with
+BEHIND = ("triage-service", "chidi-tests", "docs-writer", "alice-scripts")  # the providers' keys that the proxy uses
 AROUND_ONE_IN = 12
 CALLED: dict[Model, str] = {  # what LiteLLM logs as the model
     GPT_5: "gpt-5",
@@ -32,7 +32,7 @@ _REMEMBERED_HOURS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A team at the proxy."""
+    """Team at the proxy."""
 
     id: str
     name: str
@@ -40,7 +40,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VirtualKey:
-    """A key of the proxy. `percent`: its share of the requests. One that is `deleted` went early in the story."""
+    """Key of the proxy. `percent`: its share of the requests. A `deleted` one was deleted early in the history."""
 
     hash: str
     alias: str
@@ -51,13 +51,13 @@ class VirtualKey:
 
     @property
     def user_id(self) -> str:
-        """Whose it is at the proxy; agents have no user."""
+        """Return the owner's user id at the proxy; empty for agents, which have none."""
         return self.owner.user_id if isinstance(self.owner, Person) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that went through."""
+    """Request that went through the proxy."""
 
     id: str
     started_at: datetime
@@ -75,7 +75,7 @@ PLATFORM, PRODUCT = Team("team-platform", "Platform"), Team("team-product", "Pro
 
 
 def virtual_keys(seed: int) -> tuple[VirtualKey, ...]:
-    """The proxy's keys, the deleted one included."""
+    """Build the proxy's keys, the deleted one included."""
     alice, bruno, chidi, dana, *_ = PEOPLE
     _, triage, docs = AGENTS
 
@@ -94,7 +94,7 @@ def virtual_keys(seed: int) -> tuple[VirtualKey, ...]:
 
 
 class Traffic:
-    """The requests of a company's proxy."""
+    """Requests of a company's proxy."""
 
     def __init__(self, company: Company) -> None:
         self._seen = [company.at(provider) for provider in PROVIDERS]
@@ -103,7 +103,7 @@ class Traffic:
         self._hours: dict[datetime, tuple[tuple[Spend, ...], tuple[Call, ...]]] = {}
 
     def calls(self, start: datetime, end: datetime) -> Iterator[Call]:
-        """All that began in [start, end), in order. What is not over is not there."""
+        """Yield all requests that began in [start, end), in order, whether or not they have ended."""
         hour = max(start, self.start).replace(minute=0, second=0, microsecond=0)
         while hour < end:
             yield from (call for call in self._hour(hour) if start <= call.started_at < end)
@@ -116,7 +116,7 @@ class Traffic:
             for spend in seen.spends(hour, hour + HOUR, "minute", [key for key in seen.keys if key.name in BEHIND])
         )
         known = self._hours.get(hour)
-        if known is None or known[0] != spends:  # a restatement, or a key that runs away since
+        if known is None or known[0] != spends:  # changed since by a restatement or a runaway
             if len(self._hours) >= _REMEMBERED_HOURS:
                 self._hours.clear()
             calls = sorted((call for spend in spends for call in self._of(spend)), key=lambda call: call.started_at)
@@ -124,7 +124,7 @@ class Traffic:
         return known[1]
 
     def _of(self, spend: Spend) -> Iterator[Call]:
-        """A minute's spend of a provider's key as requests, those left out that went round the proxy."""
+        """Yield a minute's spend of a provider's key as requests, except those that bypassed the proxy."""
         if not spend.requests:
             return
         dice = Random(f"{self.seed}/litellm/{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.model.slug}")
@@ -146,5 +146,5 @@ class Traffic:
 
     @property
     def deleted_at(self) -> datetime:
-        """When the deleted key went."""
+        """Return when the deleted key was deleted."""
         return self.start + timedelta(days=1)

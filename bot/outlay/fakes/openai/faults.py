@@ -1,4 +1,4 @@
-"""What may go wrong at OpenAI itself, not on the wire: late figures, keys that go, odd numbers, more on a bill."""
+"""Faults of the fake OpenAI beyond the wire: late figures, deleted keys, odd numbers, extra lines of a bill."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ _COUNTS = ("input_tokens", "input_cached_tokens", "output_tokens", "num_model_re
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A line of the bill that no token explains: web searches, images, storage."""
+    """Line of the bill that no token explains: web searches, images, storage."""
 
     day: datetime
     line_item: str
@@ -24,23 +24,23 @@ class Extra:
 
 
 class OpenAIFaults(Faults):
-    """Set an attribute, and OpenAI is like that from now on. (Restatements are the company's: `Company.restate`.)
+    """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
-    usage_lag        how late usage is.
-    costs_lag        how long after midnight the bill of a day is complete; until then it is a part.
-    clock_behind     how far OpenAI's clock is behind: what is now for us is in its future.
+    usage_lag        delay of usage.
+    costs_lag        time after midnight until the bill of a day is complete; before that it is partial.
+    clock_behind     how far OpenAI's clock is behind: our present is in its future.
     revoked          the admin key no longer works: 401.
     forbidden        paths that this admin key may not read: 403.
     keyless_bill     the bill cannot be grouped by key at all: 400.
-    keys_since       from when on it can; None: as at OpenAI.
+    keys_since       from when on it can be; None: as at OpenAI.
     deleted          keys by id. A deleted key is not listed; its history stays.
-    keyless          ids of keys whose use is told as somebody's in the playground: by person, and by no key.
+    keyless          ids of keys whose use is reported as playground use: by person, and by no key.
     no_people        usage cannot be grouped by person: 400.
-    tiers            key id → service tier of all it does.
+    tiers            key id → service tier of all its use.
     extras           lines of the bill beside the models.
     skips_empty      buckets without usage are left out.
     repeats_pages    each page of buckets comes twice, under two cursors; `endless`: the last page names itself as next.
-    oddities         fields nobody expects, nulls, numbers that are strings, money as numbers, buckets without results.
+    oddities         unexpected fields, nulls, numbers that are strings, money as numbers, buckets without results.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class OpenAIFaults(Faults):
         self.oddities: set[Oddity] = set()
 
     def odd(self, line: dict[str, Json]) -> dict[str, Json]:
-        """The line as these oddities have it."""
+        """Return the line with the active oddities applied."""
         if "nulls" in self.oddities:
             line = {name: None if name in _MAY_BE_NULL else value for name, value in line.items()}
         if "numbers_as_strings" in self.oddities:
@@ -73,5 +73,5 @@ class OpenAIFaults(Faults):
         return line
 
     def money(self, usd: Decimal) -> Json:
-        """A value of the bill: a string with many decimals, as often seen, or the number of the schema."""
+        """Return an amount of the bill: a string with many decimals, as often seen, or the number of the schema."""
         return usd if "money_as_numbers" in self.oddities else f"{usd:.15f}"

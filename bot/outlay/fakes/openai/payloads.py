@@ -1,4 +1,4 @@
-"""OpenAI's objects as its published schema has them: projects, keys, users, lines of usage and of the bill."""
+"""OpenAI's response objects as its published schema has them: projects, keys, users, lines of usage and of the bill."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,7 +14,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 class Line(NamedTuple):
-    """A line of the bill before it is grouped."""
+    """Line of the bill before grouping."""
 
     key: CompanyKey
     line_item: str
@@ -23,7 +23,10 @@ class Line(NamedTuple):
 
 
 def projects(company: Company) -> list[tuple[Workspace, bool]]:
-    """All projects and whether they are archived, newest first: those with keys, the default one, and a past one."""
+    """Return all projects, newest first, each with whether it is archived.
+
+    They are those with keys, the default one, and a past one.
+    """
     made = list(dict.fromkeys(key.workspace for key in company.keys))
     old = Workspace(f"proj_{uuid_of(company.seed, 'pilot').replace('-', '')[:20]}", "Pilot", "pilot")
     default = Workspace(f"proj_{uuid_of(company.seed, 'default').replace('-', '')[:20]}", "Default project", "default")
@@ -31,7 +34,7 @@ def projects(company: Company) -> list[tuple[Workspace, bool]]:
 
 
 def project(one: Workspace, archived: bool, place: int, company: Company) -> dict[str, Json]:
-    """A row of /organization/projects, the `place`-th from the newest."""
+    """Build a row of /organization/projects, the `place`-th from the newest."""
     created = company.start - (40 + 30 * place) * DAY
     return {
         "id": one.id,
@@ -44,7 +47,7 @@ def project(one: Workspace, archived: bool, place: int, company: Company) -> dic
 
 
 def api_key(key: CompanyKey, company: Company) -> dict[str, Json]:
-    """A row of a project's api_keys. An agent's key is a service account's."""
+    """Build a row of a project's api_keys. An agent's key belongs to a service account."""
     created = seconds(company.start - (5 + key.number % 31) * DAY)
     owner: dict[str, Json]
     if isinstance(key.owner, Person):
@@ -70,19 +73,19 @@ def api_key(key: CompanyKey, company: Company) -> dict[str, Json]:
 
 
 def has_left(key: CompanyKey) -> bool:
-    """Whether the key's owner has no access to its project any more: then not every question lists it."""
+    """Report whether the key's owner has lost access to its project; then not every query lists the key."""
     return key.name == "chidi-tests"
 
 
 def user(person: Person, company: Company) -> dict[str, Json]:
-    """A row of /organization/users."""
+    """Build a row of /organization/users."""
     role = "owner" if person.admin else "reader"
     added = seconds(company.start - 100 * DAY)
     return {"object": "organization.user", **_person(person), "role": role, "added_at": added}
 
 
 def usage(spends: list[Spend], groups: tuple[str, ...], faults: OpenAIFaults) -> dict[str, Json]:
-    """A line of /organization/usage/completions: what these spends have in common by the groups, and their sums."""
+    """Build a line of /organization/usage/completions: the dimensions in `groups`, and the sums of the spends."""
     prompt, cached = (sum(getattr(spend, name) for spend in spends) for name in ("prompt_tokens", "cached_tokens"))
     told = {name: dimension(spends[0], name, faults) if name in groups else None for name in _DIMENSIONS}
     return {
@@ -103,7 +106,7 @@ _DIMENSIONS = ("project_id", "user_id", "api_key_id", "model", "batch", "service
 
 
 def dimension(spend: Spend, name: str, faults: OpenAIFaults) -> str | bool | None:
-    """One dimension of a line of usage."""
+    """Return one dimension of a line of usage."""
     match name:
         case "project_id":
             return spend.key.workspace.id
@@ -121,12 +124,12 @@ def dimension(spend: Spend, name: str, faults: OpenAIFaults) -> str | bool | Non
 
 
 def key_id(key: CompanyKey, faults: OpenAIFaults) -> str | None:
-    """By which key something was used, if by one."""
+    """Return the id of the key that was used; None if there was none, or if it is reported as none."""
     return None if key.hash in faults.keyless else key.hash or None
 
 
 def bill(spends: Iterable[Spend]) -> Iterator[Line]:
-    """What spends are on a bill: three lines for each key and model, which add up to their dollars."""
+    """Yield the lines of a bill for these spends: three for each key and model, which add up to their dollars."""
     sums: dict[tuple[CompanyKey, str], tuple[Spend, list[int]]] = {}
     for spend in spends:
         amounts = [spend.cost_nano_usd, spend.prompt_tokens, spend.cached_tokens, spend.completion_tokens]
@@ -142,7 +145,7 @@ def bill(spends: Iterable[Spend]) -> Iterator[Line]:
 
 
 def cost(nano_usd: int, told: dict[str, str | None], tokens: int | None, faults: OpenAIFaults) -> dict[str, Json]:
-    """A line of /organization/costs."""
+    """Build a line of /organization/costs."""
     names = ("line_item", "project_id", "api_key_id")
     return {
         "object": "organization.costs.result",
@@ -154,7 +157,7 @@ def cost(nano_usd: int, told: dict[str, str | None], tokens: int | None, faults:
 
 
 def seconds(moment: datetime) -> int:
-    """As OpenAI writes times."""
+    """Return a time in Unix seconds, as OpenAI writes times."""
     return int(moment.timestamp())
 
 

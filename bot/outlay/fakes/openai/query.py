@@ -1,6 +1,6 @@
-"""What may be asked of OpenAI's costs and usage, and in which pages the answer comes: buckets, limits, cursors.
+"""Query parameters of OpenAI's costs and usage endpoints, and the paging of the answer: buckets, limits, cursors.
 
-A question outside the published bounds is refused as OpenAI refuses it: a limit is never clamped.
+A query outside the published bounds is refused as OpenAI refuses it: a limit is never clamped.
 """
 
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ USAGE_GROUPS = {
 
 
 class BadQuery(ValueError):
-    """OpenAI refuses the question; the message is its."""
+    """Query that OpenAI refuses; the message is OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Buckets of [first, end), `limit` a page, from `page_start` on."""
+    """Parsed query: buckets of [first, end), `limit` a page, from `page_start` on."""
 
     first: datetime
     end: datetime
@@ -44,16 +44,16 @@ class Question:
     groups: tuple[str, ...]
     limit: int
     page_start: datetime
-    again: bool  # the page was already told under another cursor
+    again: bool  # the page was already returned under another cursor
 
     @property
     def page_end(self) -> datetime:
-        """Where this page ends."""
+        """Return where this page ends."""
         return min(self.page_start + self.limit * self.width, self.end)
 
 
 def parse(asked: QueryParams, now: datetime, limits: dict[str, tuple[int, int]], groups: tuple[str, ...]) -> Question:
-    """The question, or BadQuery."""
+    """Parse the parameters of a query; raise BadQuery if OpenAI would refuse them."""
     width = asked.get("bucket_width", "1d")
     if width not in limits:
         raise BadQuery(f"Invalid value for 'bucket_width': '{width}'.")
@@ -81,7 +81,7 @@ def parse(asked: QueryParams, now: datetime, limits: dict[str, tuple[int, int]],
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
-    """The start of the bucket that a moment is in."""
+    """Return the start of the bucket that contains a moment."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // step * step
 

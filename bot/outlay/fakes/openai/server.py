@@ -1,12 +1,12 @@
-"""OpenAI's organization API on loopback: answers like the published schema, about the invented company.
+"""Fake OpenAI organization API on loopback: answers like the published schema, about the example company.
 
-    app = openai_app(company, clock)        # any view of the company; it tells what went to OpenAI directly
+    app = openai_app(company, clock)        # any view of the company; it reports what went to OpenAI directly
     async with serving(app) as url:         # the API's base is f"{url}/v1"
         ...
     standin(app).faults.costs_lag = timedelta(hours=30)
     assert not standin(app).journal.violations
 
-Anything that would write is refused with 403 and kept as a violation.
+Anything that would write is refused with 403 and recorded as a violation.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -36,7 +36,7 @@ _MISSING_SCOPE = "You have insufficient permissions for this operation. Missing 
 
 
 class Refused(Exception):
-    """An error answer: status and message."""
+    """HTTP error answer: status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -44,16 +44,17 @@ class Refused(Exception):
 
 
 class OpenAIStandin:
-    """The organization: what is asked of it, what shall go wrong, and its answers."""
+    """Fake organization: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, admin_key: str, project_key: str) -> None:
         self.company, self.clock = company.at("openai"), clock
         self.faults, self.journal = OpenAIFaults(), Journal()
         self._admin_key, self._project_key = admin_key, project_key
 
-    # Answers
+    # Endpoints
 
     async def costs(self, request: Request) -> Json:
+        """Answer /organization/costs."""
         self._admin(request)
         asked = language.parse(request.query_params, self._now(), language.COSTS_LIMITS, language.COSTS_GROUPS)
         since = self.faults.keys_since or language.KEYS_SINCE
@@ -63,6 +64,7 @@ class OpenAIStandin:
         return self._page(asked, lambda start, end: self._bill(asked, start, end))
 
     async def usage(self, request: Request) -> Json:
+        """Answer /organization/usage/{kind}; buckets of any other kind than completions are empty."""
         self._admin(request)
         kind = request.path_params["kind"]
         if kind not in language.USAGE_GROUPS:
@@ -73,6 +75,7 @@ class OpenAIStandin:
         return self._page(asked, lambda start, end: self._used(asked, start, end) if kind == "completions" else [])
 
     async def projects(self, request: Request) -> Json:
+        """Answer /organization/projects."""
         self._admin(request)
         with_archived = request.query_params.get("include_archived", "false") == "true"
         rows = [
@@ -83,6 +86,7 @@ class OpenAIStandin:
         return _listed(request, rows)
 
     async def api_keys(self, request: Request) -> Json:
+        """Answer a project's /api_keys, filtered by `owner_project_access`; deleted keys are not listed."""
         self._admin(request)
         place = request.path_params["project"]
         if place not in {one.id for one, _ in shapes.projects(self.company)}:
@@ -100,12 +104,14 @@ class OpenAIStandin:
         return _listed(request, rows)
 
     async def users(self, request: Request) -> Json:
+        """Answer /organization/users."""
         self._admin(request)
         return _listed(request, [shapes.user(person, self.company) for person in self.company.staff.people])
 
-    # How they come about
+    # Helpers
 
     def _admin(self, request: Request) -> None:
+        """Raise Refused unless the request has the admin key and may read this path."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         if not credential or scheme.lower() != "bearer":
             raise Refused(401, "You didn't provide an API key.")
@@ -117,9 +123,11 @@ class OpenAIStandin:
             raise Refused(403, "You have insufficient permissions for this operation.")
 
     def _now(self) -> datetime:
+        """Return the time of OpenAI's clock, which may be behind."""
         return self.clock.now() - self.faults.clock_behind
 
     def _page(self, asked: Question, told: Callable[[datetime, datetime], Sequence[Json]]) -> Json:
+        """Return a page of buckets whose lines `told` computes from their start and end."""
         data: list[Json] = []
         start = asked.page_start
         while start < asked.page_end:
@@ -140,7 +148,7 @@ class OpenAIStandin:
         return {"object": "page", "data": data, "has_more": following is not None, "next_page": following}
 
     def _following(self, asked: Question, start: datetime) -> str | None:
-        """The cursor after a page that ends at `start`."""
+        """Return the cursor after a page that ends at `start`; None after the last page."""
         this = f"page_{shapes.seconds(asked.page_start)}"
         if self.faults.repeats_pages and not asked.again:
             return f"{this}-again"
@@ -157,7 +165,10 @@ class OpenAIStandin:
         return [self.faults.odd(shapes.usage(spends, asked.groups, self.faults)) for spends in groups.values()]
 
     def _bill(self, asked: Question, start: datetime, end: datetime) -> list[Json]:
-        """A day's lines. Until it is complete it is a part: what was known so long ago."""
+        """Return a day's lines of the bill.
+
+        Until `costs_lag` after midnight the day is incomplete: it holds what was spent until that long ago.
+        """
         now, whole = self._now(), start + DAY
         known_end = min(end, whole if now >= whole + self.faults.costs_lag else now - self.faults.costs_lag)
         sums: dict[tuple[str | None, ...], tuple[int, int]] = {}
@@ -185,7 +196,7 @@ class OpenAIStandin:
 def openai_app(
     company: Company, clock: Clock, *, admin_key: str = ADMIN_KEY, project_key: str = PROJECT_KEY
 ) -> Starlette:
-    """The stand-in as an ASGI app; `standin(app)` gives its journal and its faults."""
+    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
     ours = OpenAIStandin(company, clock, admin_key, project_key)
     routes = [
         Path(f"{ROOT}/organization/costs", _answering(ours.costs)),
@@ -202,13 +213,13 @@ def openai_app(
 
 
 def standin(app: Starlette) -> OpenAIStandin:
-    """The stand-in behind an app made by `openai_app`."""
+    """Return the fake behind an app that `openai_app` built."""
     found: OpenAIStandin = app.state.standin
     return found
 
 
 def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint: the answer as JSON, or its refusal as OpenAI words one."""
+    """Wrap a handler as an endpoint: its result as JSON, its refusal as an error in OpenAI's format."""
 
     async def endpoint(request: Request) -> Response:
         try:
@@ -231,7 +242,7 @@ def _is_forbidden(method: str, path: str) -> bool:
 
 
 def _listed(request: Request, rows: Sequence[dict[str, Json]]) -> Json:
-    """A page of a list: those after the id `after`."""
+    """Return one page of a list: the rows after the id `after`."""
     limit, after = request.query_params.get("limit", "20"), request.query_params.get("after")
     if not limit.isdecimal() or not 1 <= int(limit) <= 100:
         raise Refused(400, f"Invalid 'limit': {limit}. Expected a value between 1 and 100.")

@@ -1,7 +1,7 @@
-"""OpenRouter's analytics, answered from the invented company's spend.
+"""Fake OpenRouter analytics, computed from the example company's spend.
 
-Its manners are kept: rows are grouped by ids but show names, so that two keys of one name give two rows that look
-alike; counts are strings and costs are numbers; a filter by a hash that means nothing gives no rows and a warning.
+Quirks of the vendor: rows are grouped by ids but show names, so that two keys of one name give two rows that look
+alike; counts are strings and costs are numbers; a filter by an unknown hash gives no rows and a warning.
 """
 
 import re
@@ -38,7 +38,7 @@ _COSTS: dict[str, Callable[[Spend], int]] = {
 
 
 def answer(query: Query, company: Company, faults: OpenRouterFaults, now: datetime) -> Json:
-    """The response body: rows, metadata, warnings."""
+    """Return the response body of a query: rows, metadata, warnings."""
     keys, warnings = _chosen(query, company, faults)
     grain: Grain = "minute" if query.granularity == "minute" else "hour"
     known_end = min(query.end, now - faults.analytics_lag)
@@ -63,17 +63,17 @@ def answer(query: Query, company: Company, faults: OpenRouterFaults, now: dateti
 
 
 def is_deleted(key: CompanyKey, faults: OpenRouterFaults) -> bool:
-    """Whether the key is no longer listed."""
+    """Report whether the key is deleted, so that it is no longer listed."""
     return key.deleted or key.hash in faults.deleted
 
 
 def is_forgotten(key: CompanyKey, faults: OpenRouterFaults) -> bool:
-    """Whether not even its hash means anything."""
+    """Report whether OpenRouter no longer resolves even the key's hash."""
     return faults.forgets_deleted and is_deleted(key, faults)
 
 
 def _chosen(query: Query, company: Company, faults: OpenRouterFaults) -> tuple[list[CompanyKey], list[Json]]:
-    """The keys that pass the filters on api_key_id, and a warning for each hash that means nothing."""
+    """Return the keys that pass the filters on api_key_id, and a warning for each unknown hash."""
     known = {key.hash: str(key.number) for key in company.keys if not is_forgotten(key, faults)}
     keys, warnings = list(company.keys), dict[str, None]()
     for field, operator, values in query.filters:
@@ -87,7 +87,7 @@ def _chosen(query: Query, company: Company, faults: OpenRouterFaults) -> tuple[l
 
 
 def _passes(spend: Spend, query: Query, faults: OpenRouterFaults) -> bool:
-    """All other filters. What is filtered by is the id, not the name that rows show."""
+    """Report whether a spend passes all other filters, which compare ids, not the names that rows show."""
     return all(
         (_identity(spend, field, faults) in values) == (operator in ("eq", "in"))
         for field, operator, values in query.filters
@@ -161,6 +161,7 @@ def _metric(name: str, spends: list[Spend], faults: OpenRouterFaults) -> Json:
 
 
 def _ordered(query: Query, rows: list[dict[str, Json]], faults: OpenRouterFaults) -> list[dict[str, Json]]:
+    """Sort the rows and keep at most `group_limit` of each group."""
     field = f"{faults.bucket_prefix}__{query.granularity}" if query.order_field == "date" else query.order_field
 
     def rank(row: dict[str, Json]) -> tuple[Decimal, str]:

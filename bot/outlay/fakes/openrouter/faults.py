@@ -1,4 +1,4 @@
-"""What may go wrong at OpenRouter itself, not on the wire: late figures, keys that go, models nobody has heard of."""
+"""Faults of the fake OpenRouter beyond the wire: late figures, deleted keys, unknown models."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -13,17 +13,17 @@ _MAY_BE_NULL = ("cached_tokens", "reasoning_tokens", "byok_usage_inference", "by
 
 
 class OpenRouterFaults(Faults):
-    """Set an attribute, and OpenRouter is like that from now on. (Restatements are the company's: `Company.restate`.)
+    """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
-    analytics_lag, counters_lag   how late /analytics/query and the counters of /keys are.
+    analytics_lag, counters_lag   delay of /analytics/query and of the counters of /keys.
     revoked                       the management key no longer works: 401.
-    tells_retry_after             whether a 429 says how long to wait.
+    tells_retry_after             a 429 says how long to wait.
     renamed, deleted              keys by hash. A deleted key is not listed; its history stays.
-    forgets_deleted               hashes of deleted keys mean nothing any more: 404, or no rows and a warning.
+    forgets_deleted               hashes of deleted keys are unknown from now on: 404, or no rows and a warning.
     unpriced                      slugs of models whose dollars are null.
     called                        slug → another slug, under which a model is reported, as one never seen would be.
-    oddities                      fields nobody expects, nulls, numbers that are strings, counts that are numbers.
-    bucket_prefix                 `date` or `created_at`, the two ways in which analytics name their bucket.
+    oddities                      unexpected fields, nulls, numbers that are strings, counts that are numbers.
+    bucket_prefix                 `date` or `created_at`, the two names that analytics give their bucket.
     """
 
     def __init__(self) -> None:
@@ -41,16 +41,16 @@ class OpenRouterFaults(Faults):
         self.bucket_prefix = "date"
 
     def name(self, key: CompanyKey) -> str:
-        """What the key is called now."""
+        """Return the current name of the key."""
         return self.renamed.get(key.hash, key.name)
 
     def model(self, spend: Spend) -> tuple[str, str]:
-        """Slug and permaslug under which the spend is reported."""
+        """Return the slug and permaslug under which the spend is reported."""
         slug = self.called.get(spend.model.slug)
         return (slug, f"{slug}-20261101") if slug else (spend.model.slug, spend.model.permaslug)
 
     def odd(self, row: dict[str, Json]) -> dict[str, Json]:
-        """The row as these oddities have it."""
+        """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}
         if "numbers_as_strings" in self.oddities:

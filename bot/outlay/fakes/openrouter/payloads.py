@@ -1,4 +1,4 @@
-"""OpenRouter's objects as its published schema has them: keys, workspaces, members, activity rows, models."""
+"""OpenRouter's response objects as its published schema has them: keys, workspaces, members, activity rows, models."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -18,7 +18,7 @@ _CONTEXT_TOKENS = 200_000
 
 
 class Counters(NamedTuple):
-    """A key's running counters in nano-dollars, as OpenRouter names them."""
+    """Running counters of a key in nano-dollars, as OpenRouter names them."""
 
     usage: int
     usage_daily: int
@@ -36,7 +36,7 @@ NOTHING_USED = Counters(0, 0, 0, 0, 0, 0, 0, 0)
 def key(
     key: CompanyKey, name: str, company: Company, counters: Counters, last_used: datetime | None
 ) -> dict[str, Json]:
-    """A row of /keys."""
+    """Build a row of /keys."""
     return {
         "hash": key.hash,
         "name": name,
@@ -55,7 +55,7 @@ def key(
 
 
 def own_key(key: CompanyKey | None, company: Company, counters: Counters = NOTHING_USED) -> Json:
-    """What /key says of the key that asks; None is the management key."""
+    """Build the answer of /key about the key that asks; None is the management key."""
     return {
         "data": {
             "label": key.label if key else "sk-or-v1-6d0...9af",
@@ -76,7 +76,7 @@ def own_key(key: CompanyKey | None, company: Company, counters: Counters = NOTHI
 
 
 def workspace(one: Workspace, company: Company) -> Json:
-    """A row of /workspaces."""
+    """Build a row of /workspaces."""
     return {
         "id": one.id,
         "name": one.name,
@@ -99,14 +99,14 @@ def workspace(one: Workspace, company: Company) -> Json:
 
 
 def member(person: Person) -> Json:
-    """A row of /organization/members."""
+    """Build a row of /organization/members."""
     first, _, last = person.name.partition(" ")
     role = "org:admin" if person.admin else "org:member"
     return {"id": person.user_id, "first_name": first, "last_name": last, "email": person.email, "role": role}
 
 
 def activity(spends: Sequence[Spend], day: date, workspace_id: str, faults: OpenRouterFaults) -> dict[str, Json]:
-    """A row of /activity: everything of one day, model and endpoint. It has no workspace unless asked to split."""
+    """Build a row of /activity for one day, model and endpoint, with a workspace only if the caller asked to split."""
     model = spends[0].model
     slug, permaslug = faults.model(spends[0])
     unpriced = model.slug in faults.unpriced
@@ -128,14 +128,14 @@ def activity(spends: Sequence[Spend], day: date, workspace_id: str, faults: Open
 
 
 def models() -> Json:
-    """All of /models: what can be asked for, and what a token of it costs."""
+    """Build the answer of /models: every model that can be requested, and what a token of it costs."""
     rows: list[Json] = [_model(model.slug, model.permaslug, model.title, model) for model in MODELS]
     rows.append(_model(AUTO, AUTO, "Auto Router", None))
     return {"data": rows, "total_count": len(rows), "links": {"next": None}}
 
 
 def generations(company: Company) -> dict[str, Json]:
-    """A few single requests by id: one that `openrouter/auto` resolved, one asked for by name, one on an own key."""
+    """Build a few single requests by id: resolved by `openrouter/auto`, requested by name, and on an own key."""
     alice, fatima = company.key("alice-laptop"), company.key("fatima-research")
     gpt_5 = fatima.routes[0].resolved[0][0]
     return {
@@ -169,7 +169,7 @@ def _per_token(nano_usd_per_million: int) -> str:
 
 
 def _model(slug: str, permaslug: str, title: str, model: Model | None) -> Json:
-    pricing: dict[str, Json] = {"prompt": "-1", "completion": "-1"}  # as OpenRouter says "it depends"
+    pricing: dict[str, Json] = {"prompt": "-1", "completion": "-1"}  # OpenRouter's way to say that it depends
     if model:
         pricing = {
             "prompt": _per_token(model.prompt_price_nano),

@@ -1,4 +1,4 @@
-"""A question to OpenRouter's analytics: understood, or refused with the reason. Nothing is answered here."""
+"""Parser of queries to OpenRouter's analytics: a query, or a refusal with the reason. Nothing is answered here."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ COUNTS = (
     "cached_tokens",
 )
 COSTS = ("total_usage", "credits_usage", "byok_usage", "usage_upstream", "usage_cache", "openrouter_usage")
-UNUSED = ("usage_data", "usage_web", "byok_fees")  # components that the company has none of: null
+UNUSED = ("usage_data", "usage_web", "byok_fees")  # parts of the cost that the company does not have: null
 RATES = ("cache_hit_rate",)
 METRICS = (*COUNTS, *COSTS, *UNUSED, *RATES)
 DIMENSIONS = ("model", "variant", "api_key_id", "user", "workspace", "provider")
@@ -31,12 +31,12 @@ _WITH_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\
 
 
 class BadQuery(ValueError):
-    """The query is refused with 400; the message says why."""
+    """Query that is refused with 400; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that was understood."""
+    """Parsed query."""
 
     metrics: tuple[str, ...]
     dimensions: tuple[str, ...]
@@ -51,7 +51,7 @@ class Query:
 
 
 def parse(body: Any, now: datetime) -> Query:
-    """Understands a request body or raises BadQuery."""
+    """Parse the body of a request; raise BadQuery if it is invalid."""
     if not isinstance(body, dict):
         raise BadQuery("The body must be a JSON object")
     metrics = _names(body.get("metrics"), METRICS, "metric")
@@ -87,7 +87,7 @@ def parse(body: Any, now: datetime) -> Query:
 
 
 def meta() -> Json:
-    """What may be asked."""
+    """Build the answer of /analytics/meta: all metrics, dimensions, operators and granularities."""
     metrics: list[Json] = [
         {"name": name, "display_label": _label(name), "is_rate": name in RATES, "display_format": _format(name)}
         for name in METRICS

@@ -1,4 +1,4 @@
-"""OpenRouter on loopback: answers like the published schema, about the invented company, with the vendor's quirks.
+"""Fake OpenRouter on loopback: answers like the published schema, about the example company, with the vendor's quirks.
 
     app = openrouter_app(company, clock)
     async with serving(app) as url:         # the API's base is f"{url}/api/v1"
@@ -6,7 +6,7 @@
     standin(app).faults.drop("/credits")
     assert not standin(app).journal.violations
 
-Anything that would write, and the path that returns prompts, is refused with 403 and kept as a violation.
+Anything that would write, and the path that returns prompts, is refused with 403 and recorded as a violation.
 """
 
 import json
@@ -47,7 +47,7 @@ _NOBODYS_BUSINESS = ("/generation/content",)
 
 
 class Refused(Exception):
-    """An error answer: status and message, and how long to wait."""
+    """HTTP error answer: status, message, and how long to wait."""
 
     def __init__(self, status: int, message: str, retry_after_seconds: int | None = None) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class Refused(Exception):
 
 
 class OpenRouterStandin:
-    """The account: what is asked of it, what shall go wrong, and its answers."""
+    """Fake account: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, management_key: str, inference_key: str) -> None:
         self.company, self.clock = company, clock
@@ -64,10 +64,10 @@ class OpenRouterStandin:
         self._management_key, self._inference_key = management_key, inference_key
         self._queried: deque[float] = deque(maxlen=QUERIES_A_MINUTE)
 
-    # Who may ask
+    # Authorization
 
     def _known(self, request: Request) -> str:
-        """`management` or `inference`."""
+        """Return the kind of the caller's key, `management` or `inference`; raise Refused for an unknown one."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         if not credential or scheme.lower() != "bearer":
             raise Refused(401, "Missing Authentication header")
@@ -78,18 +78,21 @@ class OpenRouterStandin:
         raise Refused(401, "User not found.")
 
     def _manager(self, request: Request) -> None:
+        """Raise Refused unless the caller uses the management key."""
         if self._known(request) != "management":
             raise Refused(403, _ONLY_MANAGEMENT)
 
-    # Answers
+    # Endpoints
 
     async def key(self, request: Request) -> Json:
+        """Answer /key, which describes the key that asks."""
         if self._known(request) == "management":
             return shapes.own_key(None, self.company)
         key = self.company.keys[0]
         return shapes.own_key(key, self.company, self._counters(key, self.clock.now()))
 
     async def keys(self, request: Request) -> Json:
+        """Answer /keys of one workspace, the default one if none is named; deleted keys are not listed."""
         self._manager(request)
         offset = _number(request, "offset", 0, 0)
         workspace_id = request.query_params.get("workspace_id") or self.company.staff.workspaces[0].id
@@ -107,6 +110,7 @@ class OpenRouterStandin:
         return {"data": [self._key_row(key, now) for key in chosen[offset : offset + KEYS_A_PAGE]]}
 
     async def one_key(self, request: Request) -> Json:
+        """Answer /keys/{hash}."""
         self._manager(request)
         for key in self.company.keys:
             if key.hash == request.path_params["hash"] and not analytics.is_deleted(key, self.faults):
@@ -114,19 +118,23 @@ class OpenRouterStandin:
         raise Refused(404, "API key not found")
 
     async def workspaces(self, request: Request) -> Json:
+        """Answer /workspaces."""
         self._manager(request)
         return _page(request, [shapes.workspace(one, self.company) for one in self.company.staff.workspaces])
 
     async def members(self, request: Request) -> Json:
+        """Answer /organization/members."""
         self._manager(request)
         return _page(request, [shapes.member(person) for person in self.company.staff.people])
 
     async def credits(self, request: Request) -> Json:
+        """Answer /credits: the total bought and the total used."""
         self._manager(request)
         spent = sum(self._counters(key, self.clock.now()).usage for key in self.company.keys)
         return {"data": {"total_credits": usd(CREDITS_NANO_USD), "total_usage": usd(spent)}}
 
     async def activity(self, request: Request) -> Json:
+        """Answer /activity: one of the last 30 completed UTC days, or all of them."""
         self._manager(request)
         asked, today = request.query_params, self.clock.now().date()
         oldest = today - timedelta(days=ACTIVITY_DAYS)
@@ -143,10 +151,12 @@ class OpenRouterStandin:
         return {"data": [row for day in reversed(days) for row in self._activity_rows(day, keys, split)]}
 
     async def meta(self, request: Request) -> Json:
+        """Answer /analytics/meta."""
         self._manager(request)
         return language.meta()
 
     async def query(self, request: Request) -> Json:
+        """Answer POST /analytics/query."""
         self._manager(request)
         self._admit()
         now = self.clock.now()
@@ -157,6 +167,7 @@ class OpenRouterStandin:
         return analytics.answer(query, self.company, self.faults, now)
 
     async def generation(self, request: Request) -> Json:
+        """Answer /generation: one request by its id."""
         self._known(request)
         made = shapes.generations(self.company).get(request.query_params.get("id", ""))
         if made is None:
@@ -164,12 +175,13 @@ class OpenRouterStandin:
         return {"data": made}
 
     async def models(self, request: Request) -> Json:
+        """Answer /models, for which no key is needed."""
         return shapes.models()
 
-    # How they come about
+    # Helpers
 
     def _admit(self) -> None:
-        """Lets 64 queries through in any 60 seconds."""
+        """Raise Refused (429) for more than 64 queries in any 60 seconds."""
         now = self.clock.monotonic()
         if len(self._queried) == QUERIES_A_MINUTE and now - self._queried[0] < 60:
             wait = ceil(60 - (now - self._queried[0]))
@@ -182,6 +194,7 @@ class OpenRouterStandin:
         return self.faults.odd(row)
 
     def _counters(self, key: CompanyKey, now: datetime) -> Counters:
+        """Return a key's counters: all time, and since the start of the UTC day, week and month."""
         end = now - self.faults.counters_lag
         today = now.replace(hour=0, minute=0, second=0, microsecond=0)
         starts = (self.company.start, today, today - today.weekday() * DAY, today.replace(day=1))
@@ -190,6 +203,7 @@ class OpenRouterStandin:
         return Counters(*(cost for cost, _ in sums), *(byok for _, byok in sums))
 
     def _last_used(self, key: CompanyKey, end: datetime) -> datetime | None:
+        """Return the last minute before `end` in which the key was used; None if it never was."""
         hour = end.replace(minute=0, second=0, microsecond=0)
         while hour >= self.company.start:
             minutes = [spend.start for spend in self.company.spends(hour, min(hour + HOUR, end), "minute", (key,))]
@@ -199,6 +213,7 @@ class OpenRouterStandin:
         return None
 
     def _keys_of(self, key_hash: str | None, user_id: str | None, workspace_id: str | None) -> list[CompanyKey]:
+        """Return the keys that pass the filters of /activity; raise Refused for an unknown key or workspace."""
         keys = list(self.company.keys)
         if key_hash is not None:
             keys = [key for key in keys if key.hash == key_hash and not analytics.is_forgotten(key, self.faults)]
@@ -227,7 +242,7 @@ class OpenRouterStandin:
 def openrouter_app(
     company: Company, clock: Clock, *, management_key: str = MANAGEMENT_KEY, inference_key: str = INFERENCE_KEY
 ) -> Starlette:
-    """The stand-in as an ASGI app; `standin(app)` gives its journal and its faults."""
+    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
     ours = OpenRouterStandin(company, clock, management_key, inference_key)
     routes = [
         Path(f"{ROOT}/key", _answering(ours.key)),
@@ -250,13 +265,13 @@ def openrouter_app(
 
 
 def standin(app: Starlette) -> OpenRouterStandin:
-    """The stand-in behind an app made by `openrouter_app`."""
+    """Return the fake behind an app that `openrouter_app` built."""
     found: OpenRouterStandin = app.state.standin
     return found
 
 
 def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint: the answer as JSON, or its refusal as OpenRouter words one."""
+    """Wrap a handler as an endpoint: its result as JSON, its refusal as an error in OpenRouter's format."""
 
     async def endpoint(request: Request) -> Response:
         try:

@@ -1,7 +1,7 @@
-"""An independent second opinion on blocks and views: a published JSON schema of Block Kit, when one is at hand.
+"""Independent second check of blocks and views: a published JSON schema of Block Kit, when its file is available.
 
-The demo runs without it. Tests hand in the schema's path; `jsonschema` is imported only then, since it is a
-development dependency.
+The demo runs without it. Tests pass the schema's path; `jsonschema` is imported only then, since it is a development
+dependency.
 """
 
 import json
@@ -16,7 +16,7 @@ _MESSAGE_MAX = 200
 
 
 class BlockKitSchema:
-    """Checks plain dicts against the schema file and words what is wrong like Slack's own refusals."""
+    """Checker of plain dicts against the schema file, with problems worded like Slack's own refusals."""
 
     def __init__(self, path: Path) -> None:
         self._jsonschema = import_module("jsonschema")
@@ -24,14 +24,14 @@ class BlockKitSchema:
         self._known: dict[str, Any] = {}
 
     def check_blocks(self, blocks: list[Json], at: str = "/blocks") -> list[Problem]:
-        """One problem for each wrong block: the one that tells most."""
+        """Return one problem for each wrong block: the most informative one."""
         problems = []
         for index, block in enumerate(blocks):
             problems += list(self._check(f"{block.get('type')}_block", block, f"{at}/{index}"))[:1]
         return problems
 
     def check_view(self, view: Json, at: str = "/view") -> list[Problem]:
-        """The view's own fields, then its blocks."""
+        """Return the problems of the view's own fields, then those of its blocks."""
         own = [
             p for p in self._check(f"{view.get('type')}_view", view, at) if not p.pointer.startswith(f"{at}/blocks/")
         ]
@@ -53,7 +53,10 @@ class BlockKitSchema:
 
 
 def _telling(error: Any) -> Any:
-    """Of a failed choice between kinds: what is wrong with the kind that was meant, not that it is not another kind."""
+    """Return the most informative error inside a failed choice between kinds.
+
+    It is about the kind that was meant, and does not say that it is not another kind.
+    """
     while error.context:
         branches: dict[Any, list[Any]] = {}
         for inner in error.context:
@@ -64,4 +67,5 @@ def _telling(error: Any) -> Any:
 
 
 def _is_other_kind(error: Any) -> bool:
+    """Report whether the error says only that the value is of another kind."""
     return bool(error.validator in ("const", "enum") and error.relative_path and error.relative_path[-1] == "type")

@@ -1,4 +1,4 @@
-"""What Slack refuses in one block: required fields, lengths, counts. Pure; `slack_limits` looks at whole payloads."""
+"""Slack's limits on one block: required fields, lengths, counts. Pure; `slack_limits` checks whole payloads."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _CONFIRM_MAX = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One reason for a refusal, and where in the payload it is."""
+    """Reason for a refusal, and where in the payload it is."""
 
     message: str
     pointer: str
@@ -48,14 +48,14 @@ class Problem:
 
 
 def at_most(items: object, most: int, at: str) -> list[Problem]:
-    """A list of 1 to `most` items."""
+    """Check that a list has 1 to `most` items."""
     if not isinstance(items, list) or not items:
         return [Problem("no less than 1 items allowed", at)]
     return [Problem(f"no more than {most} items allowed", at)] if len(items) > most else []
 
 
 def text_length(value: object) -> int:
-    """Characters that a reader would see in this part of a payload; ids, values and urls do not count."""
+    """Count the characters that a reader sees in this part of a payload; ids, values and urls do not count."""
     if isinstance(value, list):
         return sum(map(text_length, value))
     if not isinstance(value, dict):
@@ -71,7 +71,7 @@ def text_length(value: object) -> int:
 
 
 def check_block(block: Json, at: str) -> list[Problem]:
-    """Everything wrong with one block whose type is known."""
+    """Return all problems of one block whose type is known."""
     problems = _length(block.get("block_id"), ID_MAX, f"{at}/block_id")
     return problems + BLOCK_TYPES[block["type"]](block, at)
 

@@ -1,6 +1,6 @@
-"""What the stand-in saw: every call of the bot and every answer it gave to an envelope, in order, and bounded.
+"""Call log of the fake Slack: every call of the bot and its answer to every envelope, in order, and bounded.
 
-Whoever waits for the bot waits on the journal's pulse, which beats at each entry: nobody sleeps and looks again.
+Waiting for the bot means waiting for the log's pulse, which beats at each entry: nothing sleeps and looks again.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ CALLS_KEPT = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of the bot: a Web API method, or `response_url`. `error` is Slack's code, empty when it went well."""
+    """Request of the bot: a Web API method, or `response_url`. `error` is Slack's code, empty on success."""
 
     number: int
     method: str
@@ -30,21 +30,23 @@ class Call:
 
     @property
     def ok(self) -> bool:
+        """Report whether the call succeeded."""
         return bool(self.answer.get("ok"))
 
     @property
     def error(self) -> str:
+        """Return Slack's error code; empty on success."""
         return str(self.answer.get("error", ""))
 
     @property
     def problems(self) -> list[str]:
-        """Why blocks or a view were refused, in Slack's words."""
+        """Return why blocks or a view were refused, in Slack's words."""
         return list((self.answer.get("response_metadata") or {}).get("messages") or [])
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """What the bot answered to one envelope. `ok` False: the person saw that the app failed; `detail` says why."""
+    """Answer of the bot to one envelope. `ok` False: the person saw that the app failed; `detail` says why."""
 
     number: int
     kind: str
@@ -55,22 +57,23 @@ class Ack:
 
     @property
     def text(self) -> str:
+        """Return the text of the message that came with the ack."""
         return str((self.payload or {}).get("text", ""))
 
 
 class Pulse:
-    """Something that beats whenever the world changed; `until` waits for a condition, looking again at each beat."""
+    """Signal that beats whenever something changed; `until` waits for a condition, checking it again at each beat."""
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
 
     def beat(self) -> None:
-        """Wakes everybody who waits."""
+        """Wake all who wait."""
         waited, self._next = self._next, asyncio.Event()
         waited.set()
 
     async def until(self, condition: Callable[[], object], seconds: float, what: str) -> None:
-        """Returns as soon as `condition()` holds. Raises TimeoutError, naming `what`, after so many seconds."""
+        """Wait until `condition()` holds. Raises TimeoutError, naming `what`, after so many seconds."""
         try:
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -79,7 +82,7 @@ class Pulse:
             raise TimeoutError(f"waited {seconds:g} s for {what}") from None
 
     async def quiet(self, seconds: float) -> bool:
-        """True if nothing happened for so long."""
+        """Report whether nothing happened for so long."""
         try:
             async with asyncio.timeout(seconds):
                 await self._next.wait()
@@ -99,13 +102,13 @@ class Journal:
         self.in_flight = 0
 
     def call(self, method: str, args: Json, status: int, answer: Json, at: datetime, warnings: tuple[str, ...]) -> None:
-        """Writes down one finished request."""
+        """Record one finished request."""
         self.number += 1
         self.calls.append(Call(self.number, method, args, status, answer, at, warnings))
         self.pulse.beat()
 
     def ack(self, kind: str, *, ok: bool, payload: Json | None = None, seconds: float = 0.0, detail: str = "") -> Ack:
-        """Writes down what became of one envelope."""
+        """Record the outcome of one envelope."""
         self.number += 1
         ack = Ack(self.number, kind, ok, payload, seconds, detail)
         self.acks.append(ack)
@@ -113,15 +116,15 @@ class Journal:
         return ack
 
     def of(self, method: str) -> list[Call]:
-        """All calls of one method."""
+        """Return all calls of one method."""
         return [call for call in self.calls if call.method == method]
 
     def between(self, after: int, until: int | None = None) -> list[Call]:
-        """Calls written down after number `after`, up to `until`."""
+        """Return the calls recorded after number `after`, up to `until`."""
         return [call for call in self.calls if call.number > after and (until is None or call.number <= until)]
 
     def said(self) -> str:
-        """Everything the bot ever sent to Slack, as one string: to search for what must never be in it."""
+        """Return everything in the log that the bot sent to Slack, as one string, to search it for secrets."""
         return json.dumps(
             [[call.method, call.args] for call in self.calls] + [[ack.kind, ack.payload] for ack in self.acks]
         )

@@ -1,4 +1,4 @@
-"""Bad weather on request: what the stand-in's next calls of a method meet instead of an answer.
+"""Faults of the fake Slack: what the next calls of a method meet instead of an answer.
 
 slack.faults.rate_limit("chat.postMessage", retry_after_seconds=1)
 slack.faults.refuse("chat.postMessage", "invalid_blocks", times=2)
@@ -18,7 +18,7 @@ Kind = Literal["rate_limit", "server_error", "refuse", "hang", "lose"]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One bad answer. `performed`: the work is done nevertheless."""
+    """Fault of one answer. `performed`: the work is done nevertheless."""
 
     kind: Kind
     error: str = ""
@@ -27,7 +27,7 @@ class Fault:
 
 
 class Faults:
-    """A queue of faults for each method, `*` for any; taken in order, one a call."""
+    """Queue of faults for each method, `*` for any; taken in order, one a call."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[Fault]] = {}
@@ -35,42 +35,42 @@ class Faults:
         self.released = asyncio.Event()
 
     def rate_limit(self, method: str, *, retry_after_seconds: int = 1, times: int = 1) -> None:
-        """429 with `Retry-After`."""
+        """Answer 429 with `Retry-After`."""
         self._add(method, Fault("rate_limit", "ratelimited", retry_after_seconds), times)
 
     def server_error(self, method: str, *, times: int = 1) -> None:
-        """500 with a page of HTML, as a broken front-end server gives it."""
+        """Answer 500 with a page of HTML, as a broken front-end server does."""
         self._add(method, Fault("server_error", "internal_error"), times)
 
     def refuse(self, method: str, error: str, *, times: int = 1) -> None:
-        """`ok: false` with this error code, e.g. `invalid_blocks` or `channel_not_found`."""
+        """Answer `ok: false` with this error code, e.g. `invalid_blocks` or `channel_not_found`."""
         self._add(method, Fault("refuse", error), times)
 
     def hang(self, method: str, *, times: int = 1, performed: bool = False) -> None:
-        """No answer until `release()`, or for a minute."""
+        """Give no answer until `release()`, or for a minute."""
         self._add(method, Fault("hang", "hung", performed=performed), times)
 
     def lose(self, method: str, *, times: int = 1, performed: bool = True) -> None:
-        """The connection breaks in the middle of the answer; by default after the work was done."""
+        """Break the connection in the middle of the answer; by default after the work was done."""
         self._add(method, Fault("lose", "lost", performed=performed), times)
 
     def forget_blocks(self, *kinds: str) -> None:
-        """From now on this workspace does not know these block types, e.g. `data_table`. No kinds: knows all again."""
+        """Make these block types, e.g. `data_table`, unknown to this workspace; without any, all are known again."""
         self.unknown_blocks = set(kinds)
 
     def release(self) -> None:
-        """Lets every hanging call go on."""
+        """Let every hanging call go on."""
         self.released.set()
         self.released = asyncio.Event()
 
     def clear(self) -> None:
-        """Fair weather: nothing that was asked for and not met yet will happen."""
+        """Remove all faults that wait, and what `forget_blocks` and `hang` have done."""
         self._waiting.clear()
         self.unknown_blocks.clear()
         self.release()
 
     def take(self, method: str) -> Fault | None:
-        """The fault that this call meets, if any."""
+        """Remove and return the fault that this call meets; None if none waits."""
         for name in (method, "*"):
             if waiting := self._waiting.get(name):
                 return waiting.popleft()

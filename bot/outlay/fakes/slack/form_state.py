@@ -1,7 +1,7 @@
-"""What stands in the fields of a view or message (`state.values`), and what a person may put there. Pure.
+"""State of the fields of a view or message (`state.values`), and what a person may put there. Pure.
 
-`fields` finds the inputs, `initial_values` what they start with, `filled` turns a plain value ("7d", a user id, a
-list) into Slack's state for that kind of element, `missing` says what Slack itself asks for before it calls the app.
+`fields` finds the inputs, `initial_values` their initial values, `filled` turns a plain value ("7d", a user id, a
+list) into Slack's state for that kind of element, `missing` returns Slack's own errors on Submit.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Name = tuple[str, str]
 
 REQUIRED = "Please complete this required field."
 TEXT_INPUTS = ("plain_text_input", "email_text_input", "url_text_input", "number_input")
-# element type -> (the field of its state, the field of its initial value)
+# element type -> (field of its state, field of its initial value)
 _SINGLE = {
     "static_select": ("selected_option", "initial_option"),
     "external_select": ("selected_option", "initial_option"),
@@ -39,12 +39,12 @@ _MANY = {
 
 
 class CannotFill(LookupError):
-    """A person could not do this: there is no such field, or no such choice in it."""
+    """Action that a person could not do: there is no such field, or no such choice in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input: where it is, what it is called, and its element."""
+    """Input: its ids, its element, and its label."""
 
     block_id: str
     action_id: str
@@ -55,11 +55,12 @@ class Field:
 
     @property
     def name(self) -> Name:
+        """Return the key of the field's value: block_id and action_id."""
         return self.block_id, self.action_id
 
 
 def fields(blocks: list[Json]) -> Iterator[Field]:
-    """Every element that holds a value, in input, section and actions blocks."""
+    """Yield every element that holds a value, in input, section and actions blocks."""
     for block in blocks:
         block_id = str(block.get("block_id", ""))
         if block.get("type") == "input":
@@ -76,7 +77,7 @@ def fields(blocks: list[Json]) -> Iterator[Field]:
 
 
 def initial_values(blocks: list[Json]) -> dict[Name, Json]:
-    """What the fields hold before anybody touched them."""
+    """Return the values of the fields before any input."""
     values = {}
     for item in fields(blocks):
         kind = item.element["type"]
@@ -86,7 +87,7 @@ def initial_values(blocks: list[Json]) -> dict[Name, Json]:
 
 
 def as_state(values: dict[Name, Json]) -> Json:
-    """The shape that payloads carry."""
+    """Convert values of fields to the shape that payloads carry."""
     state: Json = {}
     for (block_id, action_id), value in values.items():
         state.setdefault(block_id, {})[action_id] = value
@@ -94,7 +95,7 @@ def as_state(values: dict[Name, Json]) -> Json:
 
 
 def find_field(blocks: list[Json], name: str) -> Field:
-    """The field that has this block_id, action_id or label. Raises CannotFill, naming what is there."""
+    """Return the field that has this block_id, action_id or label. Raises CannotFill, naming all fields."""
     everything = list(fields(blocks))
     for matches in (
         [item for item in everything if item.block_id == name],
@@ -108,7 +109,7 @@ def find_field(blocks: list[Json], name: str) -> Field:
 
 
 def filled(element: Json, value: Any) -> Json:
-    """The state of this element once a person put `value` there; None empties it. Raises CannotFill."""
+    """Return the state of this element once a person put `value` there; None empties it. Raises CannotFill."""
     kind = element["type"]
     if kind in _MANY:
         items = [] if value is None else [value] if isinstance(value, str) else list(value)
@@ -128,13 +129,13 @@ def filled(element: Json, value: Any) -> Json:
 
 
 def options_of(element: Json) -> list[Json]:
-    """All options of a select, radio, checkboxes or overflow, groups flattened."""
+    """Return all options of a select, radio, checkboxes or overflow, groups flattened."""
     groups = element.get("option_groups") or [element]
     return [option for group in groups for option in group.get("options") or []]
 
 
 def missing(blocks: list[Json], values: dict[Name, Json]) -> dict[str, str]:
-    """What Slack asks for by itself when somebody presses Submit: block_id to words; the app is not called."""
+    """Return the errors that Slack itself shows on Submit, by block_id. If there are any, the app is not called."""
     errors = {}
     for item in fields(blocks):
         state = values.get(item.name) or {}

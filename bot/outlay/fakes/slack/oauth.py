@@ -1,7 +1,7 @@
-"""Installing the app from a browser, from Slack's side: the page that asks, and the code that is exchanged for a token.
+"""Installation of the app from a browser, on Slack's side: the page that asks, and the exchange of a code for a token.
 
-What is peculiar to it is kept: a code is good once and for ten minutes; the answer names no `bot_id`; the client's id
-and secret come as HTTP Basic; a workspace that installs again while the app stands there gets the same token, and one
+Slack's quirks are kept: a code is valid once and for ten minutes; the answer names no `bot_id`; the client's id and
+secret come as HTTP Basic; a workspace that installs again while the app is installed gets the same token, and one
 that had removed it gets another.
 """
 
@@ -20,7 +20,7 @@ CODES_MAX = 1_000
 
 
 class Slack(Protocol):
-    """A workspace that the app may be installed in."""
+    """Workspace that the app may be installed in."""
 
     world: World
     api: Api
@@ -29,7 +29,7 @@ class Slack(Protocol):
 
 @dataclass(slots=True)
 class Code:
-    """What a person has allowed."""
+    """Authorization code: what a person has allowed."""
 
     slack: Slack
     user: str
@@ -39,7 +39,7 @@ class Code:
 
 
 class Oauth:
-    """One app's. `redirect_urls` are those that its manifest names; the first is used where a link names none."""
+    """OAuth of one app. `redirect_urls` are those of its manifest; the first is used where a link names none."""
 
     def __init__(self, *, client_id: str, client_secret: str, redirect_urls: Iterable[str] = ()) -> None:
         self.client_id, self.client_secret = client_id, client_secret
@@ -47,9 +47,10 @@ class Oauth:
         self._codes: dict[str, Code] = {}
 
     def allow(self, link: str, slack: Slack, user: str, *, without: Iterable[str] = ()) -> str:
-        """Somebody follows a link to `/oauth/v2/authorize` and presses Allow; gives where their browser is sent.
+        """Follow a link to `/oauth/v2/authorize` and press Allow; return where the browser is sent.
 
-        `without`: optional scopes that they leave out. Raises Refused for a link that Slack's page would not show.
+        `without`: optional scopes that the person leaves out. Guests and deleted people get `access_denied`.
+        Raises Refused for a link that Slack's page would not show.
         """
         asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
         back = self._back(asked)
@@ -64,15 +65,16 @@ class Oauth:
         return f"{back}?{urlencode({'code': name, 'state': asked.get('state', '')})}"
 
     def cancel(self, link: str) -> str:
-        """The same, but they press Cancel."""
+        """Follow the same link and press Cancel; return where the browser is sent."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
         return f"{self._back(asked)}?{urlencode({'error': 'access_denied', 'state': asked.get('state', '')})}"
 
     def methods(self) -> dict[str, Method]:
-        """What the Web API offers of it."""
+        """Return the methods of the Web API that belong to OAuth."""
         return {"oauth.v2.access": Method(self._access, caller="anyone")}
 
     def _back(self, asked: dict[str, str]) -> str:
+        """Return the redirect URL of a link; raise Refused for a link that Slack's page would not show."""
         if asked.get("client_id") != self.client_id:
             raise Refused("invalid_client_id")
         if not asked.get("scope"):
@@ -83,6 +85,7 @@ class Oauth:
         return back
 
     def _access(self, request: Request) -> Json:
+        """Answer oauth.v2.access: exchange a code for the bot's token."""
         if request.text("client_id") != self.client_id:
             raise Refused("invalid_client_id")
         if request.text("client_secret") != self.client_secret:

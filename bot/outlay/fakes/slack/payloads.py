@@ -1,4 +1,4 @@
-"""What Slack sends to an app when a person does something: slash command, click, submission, opened tab.
+"""Payloads that Slack sends to an app when a person does something: slash command, click, submission, opened tab.
 
 The field names and shapes are those of Slack's reference; only what an app may rely on is there.
 """
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 def message_payload(message: Message, world: World) -> Json:
-    """A message as APIs and payloads show it."""
+    """Build a message as APIs and payloads show it."""
     payload: Json = {
         "type": "message",
         "user": message.user,
@@ -34,7 +34,7 @@ def message_payload(message: Message, world: World) -> Json:
 
 
 def view_payload(view: View, world: World) -> Json:
-    """A view as APIs and payloads show it, with what stands in its fields."""
+    """Build a view as APIs and payloads show it, with the values in its fields."""
     kind = view.definition["type"]
     payload = {
         "private_metadata": "",
@@ -61,7 +61,7 @@ def view_payload(view: View, world: World) -> Json:
 
 
 def slash_command(world: World, command: str, text: str, person: Person, channel: Channel, response_url: str) -> Json:
-    """`/spend 7d` typed in a channel."""
+    """Build the payload of a slash command, such as `/spend 7d`, typed in a channel."""
     return {
         "token": "verification-token-of-old",
         "team_id": world.team_id,
@@ -80,7 +80,7 @@ def slash_command(world: World, command: str, text: str, person: Person, channel
 
 
 def block_actions(world: World, person: Person, action: Json, target: Message | View, response_url: str) -> Json:
-    """A click or a choice in a message or a view."""
+    """Build the payload of a click or a choice in a message or a view."""
     payload = _interaction(world, person, "block_actions") | {
         "actions": [{**action, "action_ts": world.next_ts()}],
         "state": as_state(target.values),
@@ -106,7 +106,7 @@ def block_actions(world: World, person: Person, action: Json, target: Message | 
 
 
 def view_submission(world: World, person: Person, view: View) -> Json:
-    """Submit pressed in a modal."""
+    """Build the payload of Submit pressed in a modal."""
     return _interaction(world, person, "view_submission") | {
         "trigger_id": world.issue_trigger(person.id, view.id),
         "view": view_payload(view, world),
@@ -115,12 +115,12 @@ def view_submission(world: World, person: Person, view: View) -> Json:
 
 
 def view_closed(world: World, person: Person, view: View, *, is_cleared: bool) -> Json:
-    """A modal with `notify_on_close` closed by the person."""
+    """Build the payload of a modal with `notify_on_close` that the person closed."""
     return _interaction(world, person, "view_closed") | {"view": view_payload(view, world), "is_cleared": is_cleared}
 
 
 def block_suggestion(world: World, person: Person, view: View, block_id: str, action_id: str, typed: str) -> Json:
-    """Somebody types in an external select."""
+    """Build the payload of typing in an external select."""
     return _interaction(world, person, "block_suggestion") | {
         "container": {"type": "view", "view_id": view.id},
         "view": view_payload(view, world),
@@ -131,7 +131,7 @@ def block_suggestion(world: World, person: Person, view: View, block_id: str, ac
 
 
 def shortcut(world: World, person: Person, callback_id: str) -> Json:
-    """A global shortcut."""
+    """Build the payload of a global shortcut."""
     return _interaction(world, person, "shortcut") | {
         "callback_id": callback_id,
         "action_ts": world.next_ts(),
@@ -140,7 +140,7 @@ def shortcut(world: World, person: Person, callback_id: str) -> Json:
 
 
 def event(world: World, kind: str, fields: Json, event_id: str = "") -> Json:
-    """An Events API envelope around one event."""
+    """Build an Events API envelope around one event."""
     ts = world.next_ts()
     authorization = {"team_id": world.team_id, "user_id": world.bot.id, "is_bot": True, "is_enterprise_install": False}
     return {

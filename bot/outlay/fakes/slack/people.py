@@ -1,4 +1,4 @@
-"""Who is in the stand-in's workspace and where they talk: a small company, unless the caller brings another."""
+"""People and channels of the fake workspace: a small company, unless the caller brings another."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A member of the workspace, or a bot user."""
+    """Member of the workspace, or a bot user."""
 
     id: str
     name: str
@@ -22,7 +22,7 @@ class Person:
 
 @dataclass(slots=True)
 class Channel:
-    """A channel, or with `user` set the direct messages between that person and the bot."""
+    """Channel, or with `user` set the direct messages between that person and the bot."""
 
     id: str
     name: str
@@ -44,7 +44,7 @@ PEOPLE = (
 
 
 def channels_of(people: Iterable[Person], bot: Person = BOT) -> tuple[Channel, ...]:
-    """Four channels: public with the bot, public without it, private with it, private without it."""
+    """Build four channels: public with the bot, public without it, private with it, private without it."""
     everyone = {person.id for person in people if not person.deleted and not person.is_bot}
     return (
         Channel("C01GENERAL", "general", everyone | {bot.id}),

@@ -1,4 +1,4 @@
-"""What a person sees in the stand-in's workspace: the reply to what they did, a modal, the Home tab.
+"""What a user of the fake workspace sees: the reply to an action, a modal, the Home tab.
 
 `screen` is what the demo would print. `words` is the same without layout, one space between words and no line broken
 by its length: for `assert "OpenRouter spend is $412 today" in reply.words`.
@@ -26,7 +26,7 @@ _BOXES = re.compile(r"[─-╿]+")
 
 
 class Modal:
-    """A modal on somebody's screen, as it stands now; it goes on showing its last state when closed."""
+    """Modal on a user's screen in its current state; once closed it keeps showing its last state."""
 
     def __init__(self, chat: "Chat", view: View) -> None:
         self._chat = chat
@@ -37,61 +37,68 @@ class Modal:
 
     @property
     def user(self) -> str:
+        """Return the id of the user who sees it."""
         return self.surface.user
 
     @property
     def view(self) -> Json:
+        """Return the definition of the view."""
         return self.surface.definition
 
     @property
     def blocks(self) -> list[Json]:
+        """Return the blocks of the view."""
         return self.surface.blocks
 
     @property
     def title(self) -> str:
+        """Return the text of the title."""
         return str(self.view["title"]["text"])
 
     @property
     def errors(self) -> dict[str, str]:
-        """What is shown beside the fields: block_id to words."""
+        """Return the errors shown beside the fields, by block_id."""
         return self.surface.errors
 
     @property
     def closed(self) -> bool:
+        """Report whether the modal is no longer on the screen."""
         return self.surface not in self._chat.world.stacks.get(self.user, [])
 
     def draw(self, console: Console) -> None:
-        """Prints it; secrets are dots."""
+        """Print the modal; secrets are dots."""
         names = self._chat.names
         render_modal(self.view, console=console, errors=self.errors, values=self.surface.values, names=names)
 
     @property
     def screen(self) -> str:
+        """Return what `draw` prints."""
         return _screen(self.draw)
 
     @property
     def words(self) -> str:
+        """Return the words of the modal without layout."""
         return _words(self.draw)
 
     async def submit(self, values: Json | None = None, *, user: str | None = None, wait: bool = True) -> "Reply":
-        """See `Chat.submit`."""
+        """Fill fields and press Submit; see `Chat.submit`."""
         return await self._chat.submit(self, values, user=user, wait=wait)
 
     async def click(self, action_id: str, **how: Any) -> "Reply":
-        """See `Chat.click`."""
+        """Press a button; see `Chat.click`."""
         return await self._chat.click(self, action_id, **how)
 
     async def choose(self, action_id: str, choice: Any, **how: Any) -> "Reply":
-        """See `Chat.choose`."""
+        """Choose an option; see `Chat.choose`."""
         return await self._chat.choose(self, action_id, choice, **how)
 
     async def close(self) -> "Reply":
-        """See `Chat.close`."""
+        """Close the modal; see `Chat.close`."""
         return await self._chat.close(self)
 
 
 class Home:
-    """Somebody's Home tab, as it stands now."""
+    """Home tab of a user in its current state."""
 
     def __init__(self, chat: "Chat", user: str, reply: "Reply") -> None:
         self._chat = chat
@@ -100,7 +107,7 @@ class Home:
 
     @property
     def surface(self) -> View:
-        """The published view. Raises LookupError if nothing was ever published."""
+        """Return the published view. Raises LookupError if nothing was ever published."""
         view = self._chat.world.homes.get(self.user)
         if view is None:
             raise LookupError(f"nothing was published on the Home tab of {self.user}")
@@ -108,35 +115,40 @@ class Home:
 
     @property
     def view(self) -> Json:
+        """Return the definition of the view."""
         return self.surface.definition
 
     @property
     def blocks(self) -> list[Json]:
+        """Return the blocks of the view."""
         return self.surface.blocks
 
     @property
     def calls(self) -> list[Call]:
+        """Return the calls of the bot that followed from opening the tab."""
         return self.reply.calls
 
     def draw(self, console: Console) -> None:
-        """Prints it."""
+        """Print the Home tab."""
         render_home(self.view, console=console, names=self._chat.names)
 
     @property
     def screen(self) -> str:
+        """Return what `draw` prints."""
         return _screen(self.draw)
 
     @property
     def words(self) -> str:
+        """Return the words of the Home tab without layout."""
         return _words(self.draw)
 
     async def click(self, action_id: str, **how: Any) -> "Reply":
-        """See `Chat.click`."""
+        """Press a button; see `Chat.click`."""
         return await self._chat.click(self, action_id, **how)
 
 
 class Reply:
-    """What followed from one thing that a person did: the ack, the calls, and what that person could see of it."""
+    """Result of one action of a user: the ack, the calls of the bot, and what that user could see of it."""
 
     def __init__(self, chat: "Chat", user: str, after_call: int, after_change: int) -> None:
         self._chat = chat
@@ -152,30 +164,30 @@ class Reply:
         return f"<Reply acked={self.acked} calls=[{calls}] text={self.text[:80]!r}>"
 
     def end(self) -> None:
-        """What happens from now on belongs to something else."""
+        """Freeze the reply: what happens from now on belongs to another action."""
         modal = self._chat.modal(self.user)
         self._seen = self._touched(), modal, dict(modal.errors) if modal else {}
         self._until = self._chat.slack.journal.number
 
     @property
     def acked(self) -> bool:
-        """False: the person saw that the app did not respond (or nothing was sent at all)."""
+        """Report whether the app responded; False also if nothing was sent to it."""
         return self.ack is not None and self.ack.ok
 
     @property
     def calls(self) -> list[Call]:
-        """What the bot asked Slack for, failures included; without `auth.test`, which Bolt asks by itself."""
+        """Return the bot's calls to Slack, failures included; without `auth.test`, which Bolt calls by itself."""
         calls = self._chat.slack.journal.between(self._after[0], self._until)
         return [call for call in calls if call.method != "auth.test"]
 
     @property
     def messages(self) -> list[Message]:
-        """Messages written or edited, in the order they were touched, as far as this person can see them."""
+        """Return the messages posted or edited, in the order of change, that this user can see."""
         return [message for message in (self._seen[0] if self._seen else self._touched()) if not message.deleted]
 
     @property
     def message(self) -> Message:
-        """The last of them. Raises LookupError, telling what happened instead."""
+        """Return the last of them. Raises LookupError, naming what happened instead."""
         messages = self.messages
         if not messages:
             detail = self.ack.detail if self.ack else "nothing was sent to the bot"
@@ -184,37 +196,38 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """The last message's text: what notifications and screen readers get. Empty if nothing was said."""
+        """Return the text of the last message, for notifications and screen readers; empty if there is none."""
         return self.messages[-1].text if self.messages else ""
 
     @property
     def blocks(self) -> list[Json]:
+        """Return the blocks of the last message; empty if there is none."""
         return self.messages[-1].blocks if self.messages else []
 
     @property
     def ephemeral(self) -> bool:
-        """Only the person who asked can see the last message."""
+        """Report whether only this user can see the last message."""
         return bool(self.messages) and self.messages[-1].ephemeral_for == self.user
 
     @property
     def modal(self) -> Modal | None:
-        """The modal on this person's screen when the bot was done."""
+        """Return the modal on this user's screen when the bot was done; None if there was none."""
         return self._seen[1] if self._seen else self._chat.modal(self.user)
 
     @property
     def errors(self) -> dict[str, str]:
-        """What that modal then said beside its fields."""
+        """Return the errors that this modal then showed beside its fields, by block_id."""
         if self._seen:
             return self._seen[2]
         return self.modal.errors if self.modal else {}
 
     @property
     def closed(self) -> bool:
-        """No modal is left on this person's screen."""
+        """Report whether no modal is left on this user's screen."""
         return self.modal is None
 
     def draw(self, console: Console) -> None:
-        """Prints all messages of the reply, then the modal."""
+        """Print all messages of the reply, then the modal."""
         names = self._chat.names
         for message in self.messages:
             where, private = names[message.channel], message.ephemeral
@@ -224,18 +237,20 @@ class Reply:
 
     @property
     def screen(self) -> str:
+        """Return what `draw` prints."""
         return _screen(self.draw)
 
     @property
     def words(self) -> str:
+        """Return the words of the reply without layout."""
         return _words(self.draw)
 
     async def click(self, action_id: str, **how: Any) -> "Reply":
-        """Presses a button of the last message; see `Chat.click`."""
+        """Press a button of the last message; see `Chat.click`."""
         return await self._chat.click(self, action_id, **how)
 
     async def choose(self, action_id: str, choice: Any, **how: Any) -> "Reply":
-        """See `Chat.choose`."""
+        """Choose an option in the last message; see `Chat.choose`."""
         return await self._chat.choose(self, action_id, choice, **how)
 
     def _touched(self) -> list[Message]:

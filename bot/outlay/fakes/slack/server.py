@@ -1,7 +1,7 @@
-"""A stand-in for Slack on loopback: an unmodified Bolt app talks to it as to the real one, over Socket Mode or HTTP.
+"""Fake Slack on loopback: an unmodified Bolt app talks to it as to the real one, over Socket Mode or HTTP.
 
-It keeps a workspace in memory (`world`), refuses what Slack would refuse (`slack_limits`), writes down what it saw
-(`journal`) and makes bad weather on request (`faults`). What people do in it is in `slack_chat`.
+It keeps a workspace in memory (`world`), refuses what Slack would refuse (`slack_limits`), records what it saw
+(`journal`) and injects faults on request (`faults`). Simulated users are in `slack_chat`.
 
     slack = SlackStandIn()
     async with serving(slack.app) as base_url:
@@ -31,7 +31,7 @@ from outlay.fakes.slack.workspace import World
 
 Json = dict[str, Any]
 
-# What manifest.yml asks for, required and optional; hand in your own list to prove it.
+# The scopes of manifest.yml, required and optional; a caller may pass others to verify which are needed.
 SCOPES = (
     *("commands", "chat:write", "im:write", "users:read"),
     *("users:read.email", "app_mentions:read", "files:write"),  # optional
@@ -40,7 +40,7 @@ SCOPES = (
 
 
 class SlackStandIn:
-    """One Slack. `app` is what a server serves; `base_url` must be set to where it is served."""
+    """Fake Slack of one workspace. `app` is what a server serves; `base_url` must be set to where it is served."""
 
     def __init__(
         self,
@@ -80,26 +80,26 @@ class SlackStandIn:
 
     @property
     def api_url(self) -> str:
-        """What to set as `SLACK_API_URL`."""
+        """Return the value for `SLACK_API_URL`."""
         return f"{self.base_url}/api/"
 
     def grant(self, *scopes: str) -> None:
-        """Gives the bot's token exactly these scopes."""
+        """Give the bot's token exactly these scopes."""
         self.api.tokens.update(self._tokens(scopes))
 
     def revoke(self) -> None:
-        """Makes the bot's token worthless, as an uninstallation does."""
+        """Invalidate the bot's token, as an uninstallation does."""
         self.api.tokens.pop(self.bot_token, None)
 
     def beside(self, other: "SlackStandIn") -> None:
-        """Another workspace of the same Slack: tokens of either are good at both addresses, each for its own."""
+        """Add another workspace of the same Slack: both addresses take the tokens of either, each for its own."""
         self.api.neighbours.append(other.api)
         other.api.neighbours.append(self.api)
 
     def over_http(
         self, url: str, signing_secret: str, *, client: httpx.AsyncClient | None = None, age_seconds: int = 0
     ) -> None:
-        """From now on envelopes go signed to this address, instead of through the sockets."""
+        """Deliver envelopes as signed requests to this address from now on, instead of through the sockets."""
         self.delivery = SignedHttp(
             self.journal,
             url,

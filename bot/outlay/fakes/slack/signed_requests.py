@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 class SignedHttp:
-    """A delivery over HTTP. A wrong secret or an age beyond five minutes is for tests of the app's refusal."""
+    """Delivery over HTTP. A wrong secret or an age beyond five minutes is for tests of the app's refusal."""
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class SignedHttp:
         self._ack_seconds = ack_seconds
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0) -> Ack:
+        """Post one envelope and return its ack."""
         content_type, body = _encoded(kind, payload)
         started = time.monotonic()
         headers = {"Content-Type": content_type, **self._signed(body)}

@@ -1,6 +1,6 @@
 """Socket Mode from the server's side: how an envelope reaches the app, and how its acknowledgement comes back.
 
-Slack waits three seconds for the acknowledgement. A slash command or a click that found nobody is not sent again.
+Slack waits three seconds for the acknowledgement. A slash command or a click that reached no socket is not sent again.
 """
 
 import asyncio
@@ -21,26 +21,27 @@ CONNECT_SECONDS = 15.0
 
 
 class Delivery(Protocol):
-    """A way to the app."""
+    """Transport of envelopes to the app."""
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0) -> Ack:
-        """Sends one envelope (`slash_commands`, `interactive` or `events_api`) and returns what became of it."""
+        """Send one envelope (`slash_commands`, `interactive` or `events_api`) and return its outcome."""
         ...
 
 
 class Link:
-    """One WebSocket that the app opened."""
+    """WebSocket that the app opened."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self.pending: dict[str, asyncio.Future[Json]] = {}
 
     async def say(self, what: Json) -> None:
+        """Send a message as JSON."""
         await self.websocket.send_text(json.dumps(what))
 
 
 class SocketMode:
-    """The server's side of Socket Mode: hello, envelopes, acks, goodbyes. Each envelope goes to one link, in turn."""
+    """Server's side of Socket Mode: hello, envelopes, acks, disconnects. Each envelope goes to one link, in turn."""
 
     def __init__(self, journal: Journal, *, app_id: str, ack_seconds: float = ACK_SECONDS) -> None:
         self.links: list[Link] = []
@@ -52,13 +53,13 @@ class SocketMode:
         self._count = itertools.count(1)
 
     def ticket(self) -> str:
-        """The secret part of a WebSocket address; good for one connection."""
+        """Return the secret part of a new WebSocket address, which is valid for one connection."""
         ticket = f"ticket-{next(self._count)}"
         self._tickets.add(ticket)
         return ticket
 
     async def endpoint(self, websocket: WebSocket) -> None:
-        """Serves one connection until either side goes."""
+        """Serve one connection until either side closes it."""
         ticket = websocket.query_params.get("ticket", "")
         if ticket not in self._tickets or len(self.links) >= LINKS_MAX:
             await websocket.close(4001)
@@ -74,11 +75,12 @@ class SocketMode:
             while True:
                 self._heard(link, json.loads(await websocket.receive_text()))
         except WebSocketDisconnect:
-            pass  # the app went, or we closed: both end a link
+            pass  # either side closed the socket, which ends the link
         finally:
             self._forget(link)
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0) -> Ack:
+        """Send one envelope through the next link and return its outcome."""
         if not self.links:
             return self._journal.ack(kind, ok=False, detail="no socket is open")
         link = self.links.pop(0)
@@ -107,23 +109,23 @@ class SocketMode:
         return self._journal.ack(kind, ok=True, payload=heard.get("payload"), seconds=time.monotonic() - started)
 
     async def connected(self, links: int = 1) -> None:
-        """Waits until so many sockets are open."""
+        """Wait until so many sockets are open."""
         what = f"{links} open socket(s); there are {len(self.links)}"
         await self._journal.pulse.until(lambda: len(self.links) >= links, CONNECT_SECONDS, what)
 
     async def ask_to_reconnect(self, reason: str = "refresh_requested") -> None:
-        """Tells every link that it will be closed: `warning`, `refresh_requested`, `link_disabled`."""
+        """Announce to every link that it will be closed: `warning`, `refresh_requested`, `link_disabled`."""
         for link in list(self.links):
             await link.say({"type": "disconnect", "reason": reason, "debug_info": {"host": "stand-in"}})
 
     async def drop(self) -> None:
-        """Closes every socket without a word."""
+        """Close every socket without an announcement."""
         for link in list(self.links):
             self._forget(link)
             await link.websocket.close(1011)
 
     async def reconnected(self, after: int) -> None:
-        """Waits until a socket was opened after `connections` stood at `after`."""
+        """Wait until a socket was opened after `connections` was at `after`."""
         await self._journal.pulse.until(
             lambda: self.connections > after and self.links, CONNECT_SECONDS, "a new socket"
         )

@@ -1,12 +1,12 @@
-"""What people do in the stand-in's workspace, and what they then see. It reads like a chat:
+"""Simulated users of the fake workspace: what they do, and what they then see. It reads like a chat:
 
     chat = Chat(slack)
     reply = await chat.command("/spend connect", user="U01ALICE")
     outcome = await reply.modal.submit({"Name": "production", "Management key": "sk-or-v1-wrong"})
     assert outcome.errors == {"secret": "This key is not valid."}
 
-Each of them returns once the bot is done: it acknowledged, its listeners have ended, and nothing is on its way. Whoever
-starts the bot may hand in `idle`, which returns when the bot's own queues are empty; without it a short quiet decides.
+Each action returns once the bot is done: it acknowledged, its listeners have ended, and no call is in flight. A caller
+that starts the bot may pass `idle`, which returns when the bot's queues are empty; without it a short quiet decides.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ SETTLE_SECONDS = 10.0
 
 
 class Chat:
-    """Hands and eyes of everybody in the workspace. `as_escaped`: the manifest has `should_escape` for its commands."""
+    """Driver of all users of the workspace. `as_escaped`: the manifest has `should_escape` for its commands."""
 
     def __init__(self, slack: SlackStandIn, *, idle: Idle | None = None, as_escaped: bool = True) -> None:
         self.slack = slack
@@ -42,10 +42,10 @@ class Chat:
         self.idle = idle
         self._as_escaped = as_escaped
 
-    # What people do
+    # Actions
 
     async def command(self, line: str, *, user: str = ALICE, channel: str = GENERAL, wait: bool = True) -> Reply:
-        """Types a slash command. `wait` False returns at the ack; `settle` waits for the rest."""
+        """Type a slash command. `wait` False returns at the ack; `settle` waits for the rest."""
         person, place = self.world.person(user), self._place(channel, user)
         command, _, text = line.strip().partition(" ")
         url = self._response_url(user, place.id)
@@ -67,7 +67,7 @@ class Chat:
         confirm: bool = True,
         wait: bool = True,
     ) -> Reply:
-        """Presses a button. `value` picks among several with one action_id; `confirm` answers its dialog, if any."""
+        """Press a button. `value` picks among several with one action_id; `confirm` answers its dialog, if any."""
         block_id, element = self._element(target, action_id, "button", value)
         action = {"type": "button", "action_id": action_id, "block_id": block_id, "text": element["text"]}
         action |= {name: element[name] for name in ("value", "style", "confirm", "url") if name in element}
@@ -78,7 +78,7 @@ class Chat:
     async def choose(
         self, target: Target, action_id: str, choice: Any, *, user: str | None = None, wait: bool = True
     ) -> Reply:
-        """Chooses in a select, overflow, radio, checkboxes or date picker: by value or by the words shown."""
+        """Choose in a select, overflow, radio, checkboxes or date picker: by value or by the words shown."""
         surface = self._surface(target)
         block_id, element = self._element(target, action_id, None, None)
         if element["type"] == "overflow":
@@ -94,7 +94,10 @@ class Chat:
     async def submit(
         self, modal: Modal, values: Json | None = None, *, user: str | None = None, wait: bool = True
     ) -> Reply:
-        """Fills fields (by block_id, action_id or label) and presses Submit. `user`: somebody else's forgery."""
+        """Fill fields (by block_id, action_id or label) and press Submit. `user`: another user, who forges it.
+
+        Raises CannotFill if the modal is closed, has no submit button, or lacks a field or choice.
+        """
         view = modal.surface
         if modal.closed:
             raise CannotFill("this modal is closed")
@@ -115,7 +118,7 @@ class Chat:
         return await self._finish(reply, wait)
 
     async def close(self, modal: Modal, *, wait: bool = True) -> Reply:
-        """Closes a modal with its Cancel button or the cross."""
+        """Close a modal with its Cancel button or the cross."""
         view, reply = modal.surface, self._reply(modal.surface.user)
         self.world.close(view)
         if view.definition.get("notify_on_close"):
@@ -124,7 +127,7 @@ class Chat:
         return await self._finish(reply, wait)
 
     async def suggest(self, modal: Modal, name: str, typed: str) -> list[Json]:
-        """Types in an external select; returns the options that the app offered."""
+        """Type in an external select; return the options that the app offered."""
         item: Field = find_field(modal.surface.blocks, name)
         person = self.world.person(modal.user)
         payload = payloads.block_suggestion(self.world, person, modal.surface, *item.name, typed)
@@ -132,7 +135,7 @@ class Chat:
         return list((ack.payload or {}).get("options") or [])
 
     async def home(self, user: str = ALICE, *, wait: bool = True) -> Home:
-        """Opens the app's Home tab."""
+        """Open the app's Home tab."""
         reply = self._reply(user)
         view = self.world.homes.get(user)
         fields_: Json = {"user": user, "channel": f"D{user[1:]}", "tab": "home"}
@@ -143,28 +146,28 @@ class Chat:
         return Home(self, user, reply)
 
     async def event(self, kind: str, *, event_id: str = "", retry: int = 0, wait: bool = True, **fields_: Any) -> Reply:
-        """Any other event of the Events API. The same `event_id` with `retry` above zero is a redelivery."""
+        """Send any other event of the Events API. The same `event_id` with `retry` above zero is a redelivery."""
         reply = self._reply(str(fields_.get("user", ALICE)))
         payload = payloads.event(self.world, kind, fields_, event_id)
         await self._deliver(reply, "events_api", payload, retry=retry)
         return await self._finish(reply, wait)
 
     async def mention(self, text: str, *, user: str = ALICE, channel: str = GENERAL) -> Reply:
-        """Says something to the bot in a channel."""
+        """Mention the bot in a channel."""
         words = f"<@{self.world.bot.id}> {text}"
         return await self.event("app_mention", user=user, channel=channel, text=words, ts=self.world.next_ts())
 
     async def shortcut(self, callback_id: str, *, user: str = ALICE, wait: bool = True) -> Reply:
-        """Starts a global shortcut."""
+        """Start a global shortcut."""
         reply = self._reply(user)
         payload = payloads.shortcut(self.world, self.world.person(user), callback_id)
         await self._deliver(reply, "interactive", payload)
         return await self._finish(reply, wait)
 
-    # What people see
+    # What users see
 
     def messages(self, channel: str = GENERAL, *, user: str | None = None) -> list[Message]:
-        """What stands in a channel, oldest first; with `user`, also what only that person sees there."""
+        """Return the messages of a channel, oldest first; with `user`, also those that only this person sees there."""
         return [
             message
             for message in self.world.messages.values()
@@ -174,26 +177,26 @@ class Chat:
         ]
 
     def dms(self, user: str) -> list[Message]:
-        """What the bot wrote to this person directly."""
+        """Return what the bot wrote to this person directly."""
         return self.messages(f"D{user[1:]}", user=user)
 
     def modal(self, user: str = ALICE) -> Modal | None:
-        """The modal on this person's screen."""
+        """Return the modal on this person's screen; None if there is none."""
         view = self.world.top(user)
         return Modal(self, view) if view else None
 
     @property
     def names(self) -> dict[str, str]:
-        """What ids are called, for whoever draws messages."""
+        """Return the names of people and channels by id, for drawing messages."""
         names = {person.id: person.name for person in self.world.people.values()}
         for channel in self.world.channels.values():
             names[channel.id] = f"@{names[channel.user]}" if channel.user else channel.name
         return names
 
-    # When the bot is done
+    # Waiting for the bot
 
     async def settle(self) -> None:
-        """Waits until the bot is done with everything it was given. Raises TimeoutError after ten seconds."""
+        """Wait until the bot is done with everything it was given. Raises TimeoutError after ten seconds."""
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 while not await self._is_quiet():
@@ -203,6 +206,7 @@ class Chat:
             raise TimeoutError(f"the bot is still busy after {SETTLE_SECONDS:g} s: {busy}") from None
 
     async def _is_quiet(self) -> bool:
+        """Wait once for whatever is still running; report whether nothing was, and nothing has happened meanwhile."""
         journal = self.slack.journal
         before = journal.number
         if listening := _listeners():
@@ -223,7 +227,7 @@ class Chat:
             reply.end()
         return reply
 
-    # Inside
+    # Helpers
 
     def _reply(self, user: str) -> Reply:
         return Reply(self, user, self.slack.journal.number, self.world.changes)
@@ -244,7 +248,7 @@ class Chat:
         return await self._finish(reply, wait)
 
     def _apply(self, view: View, answer: Json) -> None:
-        """Does what the answer to a submission says. An empty answer closes the view."""
+        """Apply the answer to a submission. An empty answer closes the view."""
         action = answer.get("response_action", "close")
         if action == "errors":
             known = {item.block_id for item in fields(view.blocks)}
@@ -260,7 +264,7 @@ class Chat:
             self.world.close(view, all_of_them=action == "clear")
 
     def _say(self, url: str, answer: Json) -> None:
-        """Shows a message that came with the ack of a slash command."""
+        """Show a message that came with the ack of a slash command."""
         name = url.rsplit("/", 1)[1]
         self.slack.response_urls.say(self.world.response_urls[name], answer)
 
@@ -295,11 +299,12 @@ class Chat:
         raise CannotFill(f"nothing called {action_id!r} to press; there are: {', '.join(known) or 'none'}")
 
     def _tells_the_app(self, surface: Message | View, block_id: str, action_id: str) -> bool:
+        """Report whether a choice in this field is sent to the app; one in an input block is so on request only."""
         found = [item for item in fields(surface.blocks) if item.name == (block_id, action_id)]
         return not found or found[0].dispatches
 
     def _escaped(self, text: str) -> str:
-        """`@alice` and `#general` as Slack hands them to a command with `should_escape`."""
+        """Escape `@alice` as Slack does in the text of a command with `should_escape`."""
 
         def person(match: re.Match[str]) -> str:
             found = self._named(match[1])
@@ -312,12 +317,15 @@ class Chat:
 
 
 def state_of(surface: Message | View) -> Json:
-    """What stands in the fields of a view or message, as payloads carry it."""
+    """Return the values in the fields of a view or message, as payloads carry them."""
     return as_state(surface.values)
 
 
 def _listeners() -> list[asyncio.Task[Any]]:
-    """Bolt listeners still at work in this loop. Bolt keeps no list of them; their code tells them from other tasks."""
+    """Return the Bolt listeners that still run in this loop.
+
+    Bolt keeps no list of them, so they are recognized among other tasks by their code.
+    """
     found = []
     for task in asyncio.all_tasks():
         code = getattr(task.get_coro(), "cr_code", None)

@@ -1,4 +1,4 @@
-"""What Slack refuses: the limits of messages and views, as pure functions over plain dicts.
+"""Slack's limits on messages and views, as pure functions over plain dicts.
 
 Every check returns problems in Slack's own wording (`no more than 50 items allowed [json-pointer:/blocks]`), so that a
 test which meets one reads what a developer would read. Limits on one block are in `slack_limits_blocks`; here are those
@@ -37,7 +37,7 @@ _NOT_ON: dict[Surface, list[str]] = {
 def check_blocks(
     blocks: object, surface: Surface, *, at: str = "/blocks", unknown: Collection[str] = ()
 ) -> list[Problem]:
-    """Everything wrong with these blocks on this surface. `unknown`: block types this workspace does not know yet."""
+    """Return all problems of these blocks on this surface. `unknown`: block types this workspace does not know yet."""
     if not isinstance(blocks, list):
         return [Problem("must be a list of blocks", at)]
     problems = at_most(blocks, MESSAGE_BLOCKS_MAX if surface == "message" else VIEW_BLOCKS_MAX, at)
@@ -48,7 +48,7 @@ def check_blocks(
 
 
 def check_view(view: object, *, at: str = "/view", unknown: Collection[str] = ()) -> list[Problem]:
-    """Everything wrong with a modal or home view."""
+    """Return all problems of a modal or home view."""
     if not isinstance(view, dict):
         return [Problem("must be an object", at)]
     kind = view.get("type")
@@ -66,12 +66,12 @@ def check_view(view: object, *, at: str = "/view", unknown: Collection[str] = ()
 
 
 def characters(blocks: list[Json]) -> int:
-    """Characters of text over all blocks; what `msg_blocks_too_long` counts, as near as is known."""
+    """Count the characters of text over all blocks: what `msg_blocks_too_long` counts, as near as is known."""
     return sum(text_length(block) for block in blocks)
 
 
 def elements(block: Json) -> Iterator[Json]:
-    """Every interactive element of a block, wherever a block may hold one."""
+    """Yield every interactive element of a block, wherever a block may hold one."""
     for name in ("elements", "actions"):
         for element in block.get(name) or []:
             if isinstance(element, dict):

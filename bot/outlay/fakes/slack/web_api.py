@@ -1,7 +1,7 @@
-"""The door of the stand-in's Web API: arguments in every form Slack takes, the token, its scopes, faults, the journal.
+"""Entry of the fake Web API: arguments in every form Slack takes, the token, its scopes, faults, the call log.
 
-A method is a function from `Request` to the fields of the answer; it raises `Refused` to say no. Which scope each needs
-is written in the table where it is registered, so the manifest's list can be proved against a run.
+A method is a function from `Request` to the fields of the answer; it raises `Refused` to refuse. The scope it needs is
+in the table where it is registered, so that a run can verify the manifest's list.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _PARSED = ("blocks", "view", "metadata", "files", "attachments")
 
 @dataclass(slots=True)
 class Request:
-    """One call as a method sees it."""
+    """Call of the Web API as a method sees it."""
 
     world: World
     args: Json
@@ -48,7 +48,7 @@ class Request:
     warnings: list[str] = field(default_factory=list)
 
     def need(self, name: str) -> str:
-        """An argument that must be there."""
+        """Return a required argument; raise Refused if it is missing."""
         value = self.args.get(name)
         if value in (None, ""):
             words = [f"[ERROR] missing required field: {name}"]
@@ -56,18 +56,18 @@ class Request:
         return str(value)
 
     def text(self, name: str) -> str:
-        """An argument that may be missing."""
+        """Return an optional argument, or an empty string."""
         return str(self.args.get(name) or "")
 
     def need_scope(self, *any_of: str) -> None:
-        """Refuses with `missing_scope` unless the token has one of these."""
+        """Raise Refused with `missing_scope` unless the token has one of these."""
         if any_of and not self.scopes.intersection(any_of):
             raise Refused("missing_scope", needed=any_of[0], provided=",".join(sorted(self.scopes)))
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What the API offers under one name. `scopes`: one of them is enough; none: any token will do."""
+    """Method of the Web API. `scopes`: any one of them is enough; with none, any token will do."""
 
     run: Callable[[Request], Json]
     scopes: tuple[str, ...] = ()
@@ -75,14 +75,14 @@ class Method:
 
 
 class Inspector:
-    """Looks at every payload with blocks or a view: this project's limits always, the JSON schema when there is one."""
+    """Checker of payloads with blocks or a view: by this project's limits, and the JSON schema if there is one."""
 
     def __init__(self, faults: Faults, schema: BlockKitSchema | None = None) -> None:
         self._faults = faults
         self._schema = schema
 
     def message(self, text: str, blocks: object, *, budget: bool = True) -> list[str]:
-        """Refuses what Slack would; returns warnings about what it would let pass."""
+        """Raise Refused for a message that Slack would refuse; return warnings about one that it would accept."""
         if len(text) > TEXT_MAX:
             raise Refused("msg_too_long")
         if not blocks:
@@ -103,7 +103,10 @@ class Inspector:
         return [*warnings, "blocks_over_budget"] if budget and size > BUDGET_CHARACTERS else warnings
 
     def view(self, view: object, *kinds: str) -> Json:
-        """The view, if Slack would take it as one of these kinds. Blocks in views are `invalid_arguments`, as there."""
+        """Return the view if Slack would accept it as one of these kinds, else raise Refused.
+
+        Wrong blocks in a view are `invalid_arguments`, as at Slack.
+        """
         problems = check_view(view, unknown=self._faults.unknown_blocks)
         if self._schema and not problems and isinstance(view, dict):
             problems = self._schema.check_view(view)
@@ -136,10 +139,10 @@ class Api:
         self._inspector = inspector
         self._methods = methods
         self.tokens = tokens
-        self.neighbours: list[Api] = []  # other workspaces, whose tokens are as good at this address
+        self.neighbours: list[Api] = []  # other workspaces, whose tokens work at this address too
 
     async def endpoint(self, http: HttpRequest) -> Response:
-        """Answers one call, in whatever weather was asked for."""
+        """Answer one call, or apply the fault that waits for it."""
         method, args, token = http.path_params["method"], await arguments(http), _token(http)
         token = token or str(args.pop("token", ""))
         args.pop("token", None)
@@ -216,21 +219,21 @@ class Api:
 
 
 async def silence(fault: Fault, faults: Faults, journal: Journal) -> Response:
-    """Never an answer: at once for `lose`; for `hang` when released, or after a minute."""
+    """Give no answer: at once for `lose`; for `hang` when released, or after a minute."""
     if fault.kind == "hang":
-        journal.in_flight -= 1  # whoever waits for the bot need not wait for this
+        journal.in_flight -= 1  # a hanging call must not keep `Chat.settle` waiting
         try:
             async with asyncio.timeout(HANG_SECONDS):
                 await faults.released.wait()
         except TimeoutError:
-            pass  # a minute of silence is what was asked for
+            pass  # a minute without an answer is what `hang` promises
         finally:
             journal.in_flight += 1
     return BrokenResponse()
 
 
 class BrokenResponse(Response):
-    """An answer that breaks off: the head promises more than ever comes."""
+    """Response that breaks off: its header promises more than ever comes."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000"), (b"connection", b"close")]
@@ -240,7 +243,7 @@ class BrokenResponse(Response):
 
 
 async def arguments(http: HttpRequest) -> Json:
-    """Arguments from the query, a form or JSON; what is JSON inside a form is parsed."""
+    """Return the arguments from the query, a form or JSON; JSON inside a form is parsed."""
     args: Json = dict(http.query_params)
     body = (await http.body()).decode("utf-8", "replace")
     if http.headers.get("content-type", "").startswith("application/json"):
@@ -256,7 +259,7 @@ async def arguments(http: HttpRequest) -> Json:
             try:
                 args[name] = json.loads(args[name])
             except ValueError:
-                continue  # the inspector refuses it as what it is: not a list of blocks
+                continue  # stays text, which the inspector refuses: it is not a list of blocks
     return args
 
 
@@ -266,7 +269,7 @@ def _token(http: HttpRequest) -> str:
 
 
 def _basic(http: HttpRequest) -> Json:
-    """The client's id and secret, as HTTP Basic."""
+    """Return the client's id and secret from HTTP Basic authorization; empty without it."""
     scheme, _, packed = http.headers.get("authorization", "").partition(" ")
     try:
         name, _, secret = base64.b64decode(packed, validate=True).decode().partition(":")

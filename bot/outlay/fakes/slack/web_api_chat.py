@@ -1,4 +1,4 @@
-"""`chat.*` and the response_url: where the bot speaks, edits and takes back."""
+"""`chat.*` methods and the response_url: the bot posts, edits and deletes its messages."""
 
 from typing import Any
 
@@ -18,6 +18,7 @@ _DAY_SECONDS = 86_400
 
 
 def post_message(request: Request) -> Json:
+    """Answer chat.postMessage; `chat:write.public` lets the bot post in public channels that it is not in."""
     text, blocks = request.text("text"), request.args.get("blocks")
     public_too = "chat:write.public" in request.scopes
     channel = request.world.place(request.need("channel"), public_too=public_too)
@@ -28,6 +29,7 @@ def post_message(request: Request) -> Json:
 
 
 def post_ephemeral(request: Request) -> Json:
+    """Answer chat.postEphemeral, for a member of the channel only."""
     text, blocks, user = request.text("text"), request.args.get("blocks"), request.need("user")
     channel = request.world.place(request.need("channel"))
     if user not in channel.members:
@@ -39,6 +41,7 @@ def post_ephemeral(request: Request) -> Json:
 
 
 def update(request: Request) -> Json:
+    """Answer chat.update, for a message of the bot only."""
     message = _own(request, otherwise="cant_update_message")
     text = request.args.get("text")
     blocks = request.args.get("blocks")
@@ -51,12 +54,14 @@ def update(request: Request) -> Json:
 
 
 def delete(request: Request) -> Json:
+    """Answer chat.delete, for a message of the bot only."""
     message = _own(request, otherwise="cant_delete_message")
     request.world.delete(message)
     return {"channel": message.channel, "ts": message.ts}
 
 
 def get_permalink(request: Request) -> Json:
+    """Answer chat.getPermalink."""
     channel, ts = request.need("channel"), request.need("message_ts")
     if (channel, ts) not in request.world.messages:
         raise Refused("message_not_found")
@@ -65,6 +70,7 @@ def get_permalink(request: Request) -> Json:
 
 
 def schedule_message(request: Request) -> Json:
+    """Answer chat.scheduleMessage; the message is recorded, and never posted."""
     text, blocks = request.text("text"), request.args.get("blocks")
     channel = request.world.place(request.need("channel"))
     request.warnings += request.inspect.message(text, blocks)
@@ -98,6 +104,7 @@ class ResponseUrls:
         self._inspector = inspector
 
     async def endpoint(self, http: HttpRequest) -> Response:
+        """Answer one request to a response_url, or apply the fault that waits for it."""
         args = await arguments(http)
         self._journal.in_flight += 1
         try:
@@ -141,7 +148,10 @@ class ResponseUrls:
         self._journal.call("response_url", args, status, answer, self._world.clock.now(), tuple(warnings))
 
     def say(self, url: ResponseUrl, args: Json) -> list[str]:
-        """Does what an answer asks for: a new message (private unless `in_channel`), a replacement, a deletion."""
+        """Do what an answer asks for: a new message (private unless `in_channel`), a replacement, a deletion.
+
+        Returns warnings about blocks that Slack would accept.
+        """
         if args.get("delete_original") and url.message is not None:
             self._world.delete(url.message)
             return []
@@ -157,5 +167,6 @@ class ResponseUrls:
 
 
 def _own(request: Request, *, otherwise: str) -> Message:
+    """Return the message of the bot that the request names; raise Refused with `otherwise` if it is not the bot's."""
     channel = request.world.place(request.need("channel"), public_too=True)
     return request.world.own(channel.id, request.need("ts"), otherwise=otherwise)

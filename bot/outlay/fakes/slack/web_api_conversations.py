@@ -1,4 +1,4 @@
-"""`auth.test`, `users.*` and `conversations.*`: who is there, and where they talk."""
+"""`auth.test`, `team.info`, `users.*` and `conversations.*` methods: who is in the workspace, and where they talk."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ PAGE_MAX = 1_000
 
 
 def auth_test(request: Request) -> Json:
+    """Answer auth.test."""
     world = request.world
     return {
         "url": f"https://{world.team_domain}.slack.com/",
@@ -26,21 +27,25 @@ def auth_test(request: Request) -> Json:
 
 
 def team_info(request: Request) -> Json:
+    """Answer team.info."""
     world = request.world
     return {"team": {"id": world.team_id, "name": world.team_name, "domain": world.team_domain}}
 
 
 def users_info(request: Request) -> Json:
+    """Answer users.info."""
     return {"user": _person(request, request.world.person(request.need("user")))}
 
 
 def users_list(request: Request) -> Json:
+    """Answer users.list."""
     people = [_person(request, person) for person in request.world.people.values()]
     page, after = _page(request, people)
     return {"members": page, "response_metadata": {"next_cursor": after}}
 
 
 def lookup_by_email(request: Request) -> Json:
+    """Answer users.lookupByEmail; deleted people are not found."""
     email = request.need("email").casefold()
     for person in request.world.people.values():
         if person.email.casefold() == email and not person.deleted:
@@ -49,6 +54,7 @@ def lookup_by_email(request: Request) -> Json:
 
 
 def conversations_open(request: Request) -> Json:
+    """Answer conversations.open, for one person only."""
     users = [name for name in request.text("users").split(",") if name]
     if len(users) > 1:
         request.need_scope("mpim:write")
@@ -64,6 +70,7 @@ def conversations_open(request: Request) -> Json:
 
 
 def conversations_info(request: Request) -> Json:
+    """Answer conversations.info."""
     channel = request.world.channels.get(request.need("channel"))
     if channel is None or (channel.is_private and request.world.bot.id not in channel.members):
         raise Refused("channel_not_found")
@@ -72,6 +79,7 @@ def conversations_info(request: Request) -> Json:
 
 
 def conversations_list(request: Request) -> Json:
+    """Answer conversations.list, with the channels that the bot can see."""
     kinds = (request.text("types") or "public_channel").split(",")
     without_archived = request.text("exclude_archived").lower() in ("1", "true")
     found = []
@@ -86,6 +94,7 @@ def conversations_list(request: Request) -> Json:
 
 
 def conversations_history(request: Request) -> Json:
+    """Answer conversations.history, latest message first, without the replies in threads."""
     channel = _readable(request)
     oldest, latest = float(request.text("oldest") or 0), float(request.text("latest") or "inf")
     found = [
@@ -97,6 +106,7 @@ def conversations_history(request: Request) -> Json:
 
 
 def conversations_replies(request: Request) -> Json:
+    """Answer conversations.replies: the parent message and its replies."""
     channel, parent = _readable(request), request.need("ts")
     found = [message for message in _standing(request, channel) if parent in (message.ts, message.thread_ts)]
     if not found:
@@ -111,6 +121,7 @@ def _readable(request: Request) -> Channel:
 
 
 def _standing(request: Request, channel: Channel) -> list[Message]:
+    """Return the channel's messages that are neither ephemeral nor deleted."""
     return [
         message
         for message in request.world.messages.values()

@@ -1,4 +1,4 @@
-"""Files, the way Slack takes them since 2025: ask for an address, post the bytes there, say where the file goes."""
+"""`files.*` methods as Slack takes files since 2025: get an address, post the bytes there, say where the file goes."""
 
 import json
 from typing import Any
@@ -16,6 +16,7 @@ FILE_BYTES_MAX = 20_000_000
 
 
 def get_upload_url(request: Request) -> Json:
+    """Answer files.getUploadURLExternal."""
     name, length = request.need("filename"), int(request.need("length"))
     files = request.world.files
     if len(files) >= FILES_MAX or length > FILE_BYTES_MAX:
@@ -26,6 +27,7 @@ def get_upload_url(request: Request) -> Json:
 
 
 def complete_upload(request: Request) -> Json:
+    """Answer files.completeUploadExternal, and post a message if it names a channel."""
     wanted = request.args.get("files")
     wanted = json.loads(wanted) if isinstance(wanted, str) else wanted
     done = []
@@ -43,6 +45,7 @@ def complete_upload(request: Request) -> Json:
 
 
 def info(request: Request) -> Json:
+    """Answer files.info."""
     file = request.world.files.get(request.need("file"))
     if file is None:
         raise Refused("file_not_found")
@@ -50,12 +53,13 @@ def info(request: Request) -> Json:
 
 
 class Uploads:
-    """`/upload/…`: takes the bytes of one announced file."""
+    """`/upload/…`: receives the bytes of one announced file."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     async def endpoint(self, http: HttpRequest) -> Response:
+        """Store the bytes of an announced file; answer 404 for any other or a too large one."""
         file = self._world.files.get(http.path_params["name"])
         body = await http.body()
         if file is None or len(body) > FILE_BYTES_MAX:

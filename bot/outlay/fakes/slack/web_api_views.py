@@ -1,4 +1,4 @@
-"""`views.*`: modals and the Home tab. None of them needs a scope."""
+"""`views.*` methods: modals and the Home tab. None of them needs a scope."""
 
 from typing import Any
 
@@ -10,12 +10,14 @@ Json = dict[str, Any]
 
 
 def open_view(request: Request) -> Json:
+    """Answer views.open."""
     trigger = request.world.use_trigger(request.need("trigger_id"))
     definition = request.inspect.view(request.args.get("view"), "modal")
     return _answer(request, request.world.show(trigger.user, definition))
 
 
 def push(request: Request) -> Json:
+    """Answer views.push, which needs a trigger from a modal."""
     trigger = request.world.use_trigger(request.need("trigger_id"))
     definition = request.inspect.view(request.args.get("view"), "modal")
     if not trigger.view_id:
@@ -24,6 +26,7 @@ def push(request: Request) -> Json:
 
 
 def update(request: Request) -> Json:
+    """Answer views.update."""
     definition = request.inspect.view(request.args.get("view"), "modal", "home")
     view = request.world.find_view(request.text("view_id"), request.text("external_id"))
     if view.definition["type"] != definition["type"]:
@@ -32,6 +35,7 @@ def update(request: Request) -> Json:
 
 
 def publish(request: Request) -> Json:
+    """Answer views.publish."""
     definition = request.inspect.view(request.args.get("view"), "home")
     return _answer(request, request.world.publish(request.need("user_id"), definition, request.text("hash")))
 

@@ -1,6 +1,6 @@
-"""The workspace behind the stand-in: people, channels, messages, views; state, and Slack's rules of access.
+"""In-memory workspace of the fake Slack: people, channels, messages, views; state, and Slack's rules of access.
 
-Nothing here speaks HTTP; the Web API methods (`slack_api_*`) and the people (`slack_chat`) both act on it.
+Nothing here speaks HTTP; the Web API methods (`slack_api_*`) and the simulated users (`slack_chat`) both act on it.
 """
 
 import itertools
@@ -23,7 +23,7 @@ RESPONSE_URL_USES = 5
 
 
 class Refused(Exception):
-    """An answer with `ok: false`: Slack's error code, and fields that go with it."""
+    """Answer with `ok: false`: Slack's error code, and fields that go with it."""
 
     def __init__(self, error: str, **more: Any) -> None:
         super().__init__(error)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """A message as it stands now. `ephemeral_for`: only that person sees it, and no API can edit it."""
+    """Message in its current state. `ephemeral_for`: only that person sees it, and no API can edit it."""
 
     channel: str
     ts: str
@@ -54,12 +54,13 @@ class Message:
 
     @property
     def ephemeral(self) -> bool:
+        """Report whether only one person sees the message."""
         return bool(self.ephemeral_for)
 
 
 @dataclass(slots=True, eq=False)
 class View:
-    """A modal on somebody's screen, or a Home tab. `values` stand in its fields, `errors` are shown beside them."""
+    """Modal on a user's screen, or a Home tab. `values` are in its fields, `errors` are shown beside them."""
 
     id: str
     user: str
@@ -73,12 +74,13 @@ class View:
 
     @property
     def blocks(self) -> list[Json]:
+        """Return a new list of the view's blocks."""
         return list(self.definition["blocks"])
 
 
 @dataclass(slots=True)
 class Trigger:
-    """The right to open one modal on one person's screen, for three seconds."""
+    """Right to open one modal on one person's screen, for three seconds."""
 
     user: str
     issued: float
@@ -88,7 +90,7 @@ class Trigger:
 
 @dataclass(slots=True)
 class ResponseUrl:
-    """The right to answer one interaction five times within half an hour."""
+    """Right to answer one interaction five times within half an hour."""
 
     user: str
     channel: str
@@ -98,7 +100,7 @@ class ResponseUrl:
 
 
 class World:
-    """One workspace. Everything in it changes through these methods, so `changes` counts what happened."""
+    """Workspace. Everything in it changes through these methods, so `changes` counts what happened."""
 
     def __init__(
         self,
@@ -130,18 +132,18 @@ class World:
     # People and channels
 
     def change_person(self, person_id: str, **changes: Any) -> Person:
-        """Makes somebody an admin, a guest, gone …: `change_person("U02BEN", is_admin=True)`."""
+        """Change a person, for example to an admin, a guest, deleted: `change_person("U02BEN", is_admin=True)`."""
         self.people[person_id] = replace(self.people[person_id], **changes)
         return self.people[person_id]
 
     def person(self, person_id: str) -> Person:
-        """The person, or `user_not_found`."""
+        """Return the person; raise Refused with `user_not_found` if there is none."""
         if person_id not in self.people:
             raise Refused("user_not_found")
         return self.people[person_id]
 
     def direct(self, person_id: str) -> Channel:
-        """The direct messages between the bot and this person."""
+        """Return the direct messages between the bot and this person, opening them if need be."""
         if person_id == self.bot.id or self.person(person_id).deleted:
             raise Refused("user_disabled" if person_id in self.people and person_id != self.bot.id else "invalid_users")
         channel_id = f"D{person_id[1:]}"
@@ -150,7 +152,7 @@ class World:
         )
 
     def place(self, channel_id: str, *, public_too: bool = False) -> Channel:
-        """Where the bot may write: a channel it is in, or a person's direct messages. Else refused as Slack would."""
+        """Return where the bot may write: a channel it is in, or direct messages. Else raise Refused as Slack would."""
         if channel_id in self.people:
             return self.direct(channel_id)
         channel = self.channels.get(channel_id.removeprefix("#")) or self._named(channel_id)
@@ -168,12 +170,12 @@ class World:
     # Messages
 
     def next_ts(self) -> str:
-        """A message's timestamp, which is also its name in the channel: never twice the same."""
+        """Return a new timestamp of a message, which is also its id in the channel: never the same twice."""
         self._last_ts = max(self._last_ts + 1, int(self.clock.now().timestamp() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def post(self, channel: str, text: str, blocks: list[Json], **more: Any) -> Message:
-        """Writes a message of the bot; the oldest goes when there are too many."""
+        """Post a message of the bot; the oldest is dropped when there are too many."""
         self.changes += 1
         blocks = self.with_ids(blocks)
         message = Message(channel, self.next_ts(), self.bot.id, text, blocks, **more)
@@ -185,7 +187,7 @@ class World:
         return message
 
     def edit(self, message: Message, text: str | None, blocks: list[Json] | None) -> None:
-        """Replaces what a message says; what is None stays."""
+        """Replace the text and the blocks of a message; what is None stays."""
         self.changes += 1
         message.text = message.text if text is None else text
         if blocks is not None:
@@ -194,12 +196,12 @@ class World:
         message.edited, message.touched = True, self.changes
 
     def delete(self, message: Message) -> None:
-        """Takes a message away."""
+        """Delete a message."""
         self.changes += 1
         message.deleted, message.touched = True, self.changes
 
     def own(self, channel_id: str, ts: str, *, otherwise: str) -> Message:
-        """A message of the bot that still stands and is not ephemeral; else the error code that fits."""
+        """Return a message of the bot, neither deleted nor ephemeral; else raise Refused with the error that fits."""
         message = self.messages.get((channel_id, ts))
         if message is None or message.deleted or message.ephemeral:
             raise Refused("message_not_found")
@@ -208,7 +210,7 @@ class World:
         return message
 
     def with_ids(self, blocks: list[Json]) -> list[Json]:
-        """Gives a block_id and action_ids to what came without, as Slack does."""
+        """Add the block_id and action_ids that blocks came without, as Slack does."""
         return [self._with_ids(block) for block in blocks]
 
     def _with_ids(self, block: Json) -> Json:
@@ -220,10 +222,10 @@ class World:
             named["elements"] = [{"action_id": f"a{next(self._count):04d}", **part} for part in block["elements"]]
         return named
 
-    # Rights that come with an interaction
+    # Trigger ids and response URLs
 
     def issue_trigger(self, user: str, view_id: str = "") -> str:
-        """A fresh trigger_id."""
+        """Issue a new trigger_id."""
         name = f"{next(self._count)}.{self.team_id}.trigger"
         self.triggers[name] = Trigger(user, self.clock.monotonic(), view_id=view_id)
         while len(self.triggers) > TRIGGERS_MAX:
@@ -231,7 +233,7 @@ class World:
         return name
 
     def use_trigger(self, name: str) -> Trigger:
-        """Exchanges a trigger_id: once, and within three seconds."""
+        """Exchange a trigger_id: once, and within three seconds; else raise Refused."""
         trigger = self.triggers.get(name)
         if trigger is None:
             raise Refused("invalid_trigger_id")
@@ -243,7 +245,7 @@ class World:
         return trigger
 
     def issue_response_url(self, user: str, channel: str, message: Message | None = None) -> str:
-        """The secret part of a fresh response_url."""
+        """Return the secret part of a new response_url."""
         name = f"{self.team_id}-{next(self._count)}"
         self.response_urls[name] = ResponseUrl(user, channel, message, self.clock.monotonic())
         while len(self.response_urls) > TRIGGERS_MAX:
@@ -251,7 +253,7 @@ class World:
         return name
 
     def use_response_url(self, name: str) -> ResponseUrl:
-        """Exchanges one of its five uses."""
+        """Exchange one of the five uses of a response_url; raise Refused if it is expired or used up."""
         url = self.response_urls.get(name)
         if url is None or self.clock.monotonic() - url.issued > RESPONSE_URL_SECONDS:
             raise Refused("expired_url")
@@ -263,7 +265,7 @@ class World:
     # Views
 
     def show(self, user: str, definition: Json, *, on_top: bool = False) -> View:
-        """Puts a modal on somebody's screen: a new one, or on top of the one that is there."""
+        """Open a modal on a person's screen: a new one, or on top of the one that is there."""
         stack = self.stacks.setdefault(user, [])
         if not on_top:
             stack.clear()
@@ -278,7 +280,7 @@ class World:
         return view
 
     def publish(self, user: str, definition: Json, hash_: str = "") -> View:
-        """Puts this on somebody's Home tab; what the tab's view was called stays."""
+        """Publish a person's Home tab; an existing view of the tab keeps its id."""
         self.person(user)
         if user in self.homes:
             return self.change(self.homes[user], definition, hash_)
@@ -286,7 +288,7 @@ class World:
         return self.homes[user]
 
     def change(self, view: View, definition: Json, hash_: str = "") -> View:
-        """Replaces what a view shows; typed values stay where block_id and action_id do. A stale hash is a conflict."""
+        """Replace what a view shows; typed values stay where block_id and action_id do. A stale hash is a conflict."""
         if hash_ and hash_ != view.hash:
             raise Refused("hash_conflict")
         other = self._external(definition.get("external_id"))
@@ -299,19 +301,19 @@ class World:
         return view
 
     def find_view(self, view_id: str, external_id: str = "") -> View:
-        """A view on a screen or a Home tab; else `not_found`."""
+        """Return a view on a screen or a Home tab; raise Refused with `not_found` if there is none."""
         found = self._external(external_id) or next((view for view in self._views() if view.id == view_id), None)
         if found is None:
             raise Refused("not_found")
         return found
 
     def top(self, user: str) -> View | None:
-        """The modal that this person looks at."""
+        """Return the topmost modal on this person's screen; None if there is none."""
         stack = self.stacks.get(user)
         return stack[-1] if stack else None
 
     def close(self, view: View, *, all_of_them: bool = False) -> None:
-        """Takes a modal off the screen, with everything on top of it, or the whole stack."""
+        """Close a modal, with everything on top of it, or the whole stack."""
         self.changes += 1
         stack = self.stacks.get(view.user, [])
         if view in stack:
@@ -336,5 +338,6 @@ class World:
 
 
 def _kept(values: dict[tuple[str, str], Json], blocks: list[Json]) -> dict[tuple[str, str], Json]:
+    """Return the values whose field still exists with the same type."""
     fresh = initial_values(blocks)
     return {name: value for name, value in values.items() if name in fresh and fresh[name]["type"] == value["type"]}

@@ -1,4 +1,4 @@
-"""The first books."""
+"""Initial tables."""
 
 import sqlalchemy as sa
 from alembic import op

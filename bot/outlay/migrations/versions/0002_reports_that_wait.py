@@ -1,4 +1,4 @@
-"""A report that an account does not have, or may not read, is asked for again later."""
+"""Later retries of reports that an account does not have or may not read."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The outbox has a lane for each connection, and keeps what sinks gave back."""
+"""Outbox lanes, one for each connection, and receipts from sinks."""
 
 import sqlalchemy as sa
 from alembic import op

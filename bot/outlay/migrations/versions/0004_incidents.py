@@ -1,4 +1,4 @@
-"""Incidents, what is expected, who watches, and what has changed since."""
+"""Incidents, expectations, preferences, watch leases, and changed hours for the detector."""
 
 import sqlalchemy as sa
 from alembic import op

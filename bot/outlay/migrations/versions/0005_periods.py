@@ -1,4 +1,4 @@
-"""Months and thirds of months that have come to rest are summed up.
+"""Sums of months and thirds of months that no longer change.
 
 Empty at first: what is not summed up is read by the day, and the next poll, or the clock, sums it up.
 """

@@ -1,4 +1,4 @@
-"""Budgets, and what was told of them."""
+"""Budgets, and the thresholds announced for them."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""How tickets were last heard to stand, and where a workspace's messages can be opened."""
+"""Last known states of tickets, and the address of a workspace's Slack."""
 
 import sqlalchemy as sa
 from alembic import op

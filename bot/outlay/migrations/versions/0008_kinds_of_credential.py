@@ -1,4 +1,4 @@
-"""Which kind of credential a connection has."""
+"""Kind of a connection's credential."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a final bill said of each model's computed dollars."""
+"""Ratios of a final bill's dollars to each model's computed ones."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""The audit trail. Its rows are never changed or deleted: the database itself refuses that."""
+"""Audit log. Its rows are never changed or deleted: the database itself refuses that."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a closed month came to by owner, model, key and ledger, and a hash over that."""
+"""Totals of a closed month by owner, model, key and ledger, and a hash over them."""
 
 import sqlalchemy as sa
 from alembic import op

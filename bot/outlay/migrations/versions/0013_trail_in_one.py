@@ -1,4 +1,4 @@
-"""The head of the audit trail is its newest row, written in one statement; the database copies it into the trail."""
+"""Head of the audit log as its newest row, written in one statement; a trigger copies it into the log."""
 
 import sqlalchemy as sa
 from alembic import op

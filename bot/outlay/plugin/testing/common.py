@@ -1,4 +1,4 @@
-"""What the conformance kit asks of plugins of either kind: what a class says of itself, and its form."""
+"""Conformance kit for plugins of either kind: their metadata and their form."""
 
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Protocol
@@ -12,34 +12,34 @@ from outlay.plugin.loader import problem_with
 
 
 class Tried(Protocol):
-    """As much of a trial as is asked here."""
+    """Part of a trial that these checks need."""
 
     @property
     def good(self) -> Config:
-        """Settings that work."""
+        """Return settings that work."""
         ...
 
     @property
     def secret(self) -> str:
-        """The credential in them."""
+        """Return the credential in them."""
         ...
 
 
 def must(condition: object, words: str) -> None:
-    """Fails the check in words that the plugin's author can act on."""
+    """Raise AssertionError, in words that the plugin's author can act on, unless the condition holds."""
     if not condition:
         raise AssertionError(words)
 
 
 class PluginConformance:
-    """One check a method; each has a fresh trial."""
+    """Checks of any plugin: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Plugin[Any]]]
     pytestmark = pytest.mark.asyncio
 
     @staticmethod
     def make() -> AbstractAsyncContextManager[Any]:
-        """A fresh trial; the author's is put in its place."""
+        """Return a fresh trial; the author's function replaces this one."""
         raise NotImplementedError
 
     async def test_its_meta_and_reports_are_sound(self) -> None:

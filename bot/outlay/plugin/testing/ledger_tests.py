@@ -1,4 +1,4 @@
-"""The conformance kit: what every ledger must do, as a test class that any plugin author runs in one line.
+"""Conformance kit for ledgers, as a test class that any plugin author runs in one line.
 
     TestMyLedger = ledger_conformance(MyLedger, make=my_trial)
 
@@ -22,12 +22,12 @@ NONSENSE = (b'{"unexpected": true}', b'[{"unexpected": true}]', b'{"data": [{"un
 
 
 def ledger_conformance(plugin: type[Ledger[Any]], *, make: Make) -> type["LedgerConformance"]:
-    """The test class for one ledger. Assign it to a name that begins with `Test`."""
+    """Return the test class for one ledger. Assign it to a name that begins with `Test`."""
     return type(f"Test{plugin.__name__}", (LedgerConformance,), {"plugin": plugin, "make": staticmethod(make)})
 
 
 class LedgerConformance(LongWeather):
-    """One check a method; each has a fresh trial."""
+    """Checks of a ledger: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]
 
@@ -226,7 +226,7 @@ class LedgerConformance(LongWeather):
             await self._expect(Fault(200, body), (PluginError,))
 
     async def _expect(self, fault: Fault, wanted: tuple[type[PluginError], ...]) -> None:
-        """Each call raises one of these errors when it meets the fault, at its first request and at its last."""
+        """Check that each call raises one of these errors on the fault, at its first request and at its last."""
         answer = f"answered with {fault.status} {fault.body.decode()[:40]!r}" if fault.status else "cut off"
         names = " or ".join(kind.__name__ for kind in wanted)
         async with self.make() as trial:

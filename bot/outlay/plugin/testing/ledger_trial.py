@@ -1,8 +1,8 @@
-"""What the conformance kit tries a plugin with: a `Trial` from its author, and a wire between client and server.
+"""Trial of a ledger for the conformance kit: a `Trial` from its author, and a wire between client and server.
 
 The author brings a server with some data in it (a stand-in, recorded answers, anything that speaks HTTP or is an httpx
-transport) and says where to look. The misbehaving is the kit's own: it sits on the wire and answers in the server's
-place, so that every plugin is tried with the same bad weather.
+transport) and says where to look. The faults are the kit's own: it sits on the wire and answers in the server's place,
+so that every plugin is tested with the same ones.
 """
 
 import json
@@ -27,11 +27,11 @@ MAX_WIRE_REQUESTS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a plugin is tried with. A fresh one for each check.
+    """Set-up that a ledger is tested with. A fresh one for each check.
 
     good      settings that work; `secret` is the credential in it, as typed.
     wrong     the same settings with a credential that the server does not accept.
-    window    a stretch of time, long past its settling if possible, in which the server has figures.
+    window    a span of time, long past its settling if possible, in which the server has figures.
     empty     one in which it has none.
     clock     what the plugin takes for now; a FakeClock, unless time must pass by itself.
     transport where requests go; None: over the network, to the base URL of `good`.
@@ -52,7 +52,7 @@ Bend = Callable[[httpx.Request, Any], Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer in the server's place. `status` 0: the connection drops; `lost`: it drops after the server did it."""
+    """Answer in the server's place. `status` 0: the connection drops; `lost`: it drops after the server did it."""
 
     status: int = 200
     body: bytes = b""
@@ -62,7 +62,7 @@ class Fault:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """Passes requests on, writes down what they were and when, and answers in the server's place while told to.
+    """Transport that passes requests on, records what they were and when, and injects faults when set to.
 
     `bend` is given each good answer of JSON before the plugin is; `refused` are paths that get a 403.
     """
@@ -79,11 +79,11 @@ class Wire(httpx.AsyncBaseTransport):
         self.seen: list[tuple[str, httpx.URL]] = []
 
     def fail(self, fault: Fault, *, after: int = 0) -> None:
-        """Once `after` more requests have passed, the fault answers, `fault.times` times."""
+        """Set a fault that answers once `after` more requests have passed, `fault.times` times."""
         self._fault, self._passing, self._left = fault, after, fault.times
 
     def mend(self) -> None:
-        """The server answers again."""
+        """Let the server answer again."""
         self._fault = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -113,12 +113,12 @@ class Wire(httpx.AsyncBaseTransport):
         return httpx.Response(200, content=written(self.bend(request, answer)).encode())
 
     async def aclose(self) -> None:
-        """Each client closes the wire when it is done; the next one's request opens it again."""
+        """Close the connections; the next client's request opens them again."""
         await self._inner.aclose()
 
 
 class Bench:
-    """A plugin and its trial, with the wire between. `clock`: the plugin's, where it is not the trial's."""
+    """Ledger and its trial, with the wire between. `clock`: the plugin's, where it is not the trial's."""
 
     def __init__(self, plugin: type[Ledger[Any]], trial: Trial, *, clock: Clock | None = None) -> None:
         self.plugin = plugin
@@ -129,14 +129,14 @@ class Bench:
 
     @asynccontextmanager
     async def ledger(self, config: Config | None = None) -> AsyncIterator[Ledger[Any]]:
-        """A fresh instance with a client of its own."""
+        """Open a fresh instance with a client of its own."""
         async with session(
             self.plugin, config or self.trial.good, clock=self._clock, pacer=self._pacer, transport=self.wire
         ) as ledger:
             yield ledger
 
     async def drain(self, report: Report, window: Window, cursor: str | None = None) -> list[Page]:
-        """All pages of a poll, by a fresh instance."""
+        """Return all pages of a poll, by a fresh instance."""
         pages: list[Page] = []
         async with self.ledger() as ledger:
             while True:
@@ -152,11 +152,11 @@ class Bench:
 
     @property
     def calls(self) -> tuple[str, ...]:
-        """The names of all that can be asked of the plugin: check, keys, and the first page of each report."""
+        """Return the names of all calls: check, keys, and the first page of each report."""
         return ("check", "keys", *(report.name for report in self.plugin.reports))
 
     async def outcome(self, name: str) -> Exception | None:
-        """Makes one of the calls, by a fresh instance, and tells what it raised."""
+        """Make one of the calls, by a fresh instance; return what it raised, or None."""
         report = next((report for report in self.plugin.reports if report.name == name), None)
         try:
             async with self.ledger() as ledger:
@@ -170,7 +170,7 @@ class Bench:
 
 
 def written(value: Any) -> str:
-    """JSON with Decimals as numbers, digit by digit."""
+    """Serialize to JSON with Decimals as numbers, digit by digit."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(name)}:{written(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
@@ -179,7 +179,7 @@ def written(value: Any) -> str:
 
 
 def aligned(window: Window, report: Report) -> Window:
-    """The window widened to whole buckets, as the host asks for it."""
+    """Widen a window to whole buckets, as the host asks for it."""
     if report.grain is None:
         return window
     start, end = bucket_start(window.start, report.grain), bucket_start(window.end, report.grain)
@@ -187,19 +187,19 @@ def aligned(window: Window, report: Report) -> Window:
 
 
 def bucket_start(moment: datetime, grain: timedelta) -> datetime:
-    """The start of the bucket that a moment is in."""
+    """Return the start of the bucket that a moment is in."""
     midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (moment - midnight) // grain * grain
 
 
 def bucket(row: Row) -> tuple[object, ...]:
-    """What makes a row's bucket itself, and never its figures."""
+    """Return the identity of a row's bucket, without its figures."""
     return row.start, row.key, row.model, row.requested, row.project, tuple(sorted(row.detail))
 
 
 @contextmanager
 def everything_logged() -> Iterator[list[str]]:
-    """What all loggers say meanwhile, at DEBUG, tracebacks included."""
+    """Collect what all loggers say meanwhile, at DEBUG, tracebacks included."""
     lines: list[str] = []
     formatter = logging.Formatter("%(name)s %(levelname)s %(message)s")
 

@@ -1,9 +1,9 @@
-"""The part of the conformance kit that bends the vendor's answers: what documents do not promise, and vendors do.
+"""Conformance kit: malformed answers, which documents rule out and vendors give all the same.
 
-Fields nobody knows, numbers as text, nulls, fields that are missing, pages that repeat, a refusal of one report only.
-A ledger may say the same as before, or that it cannot read that. What it may not do is count something else: turn a
-dollar it was not told into a zero, count a page twice, or take a refused report for a revoked credential. And it keeps
-the limits that it declares, by the clock.
+Unknown fields, numbers as text, nulls, fields that are missing, pages that repeat, a refusal of one report only. A
+ledger may say the same as before, or that it cannot read that. What it may not do is count something else: turn an
+unknown dollar into a zero, count a page twice, or take a refused report for a revoked credential. And it keeps the
+limits that it declares, by the clock.
 """
 
 import json
@@ -24,7 +24,7 @@ from outlay.plugin.testing.common import PluginConformance, must
 from outlay.plugin.testing.ledger_trial import Bench, Trial, aligned, bucket, bucket_start
 from outlay.plugin.testing.row_checks import bucketed, row_problem, statement
 
-MAX_FIELDS = 16  # that are taken away or made null, one after the other, in the answers of one report
+MAX_FIELDS = 16  # so many are removed or made null, one after the other, in the answers of one report
 A_WHILE = timedelta(minutes=10)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOBODY_KNOWS = "outlay_conformance_field"
@@ -32,13 +32,13 @@ _PAGING = re.compile(r"(?i)page|offset|cursor|after|skip|token")
 
 
 class BadWeather(PluginConformance):
-    """One check a method; each has a fresh trial."""
+    """Checks of malformed answers: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]
 
     @staticmethod
     def make() -> AbstractAsyncContextManager[Trial]:
-        """A fresh trial; `ledger_conformance` puts the author's in its place."""
+        """Return a fresh trial; `ledger_conformance` puts the author's in its place."""
         raise NotImplementedError
 
     async def test_fields_nobody_knows_change_nothing(self) -> None:
@@ -137,7 +137,7 @@ class BadWeather(PluginConformance):
 
 
 async def with_figures(bench: Bench, report: Report) -> Window:
-    """The first hour (of daily figures: day) in the trial's window with figures; all of it if there is none."""
+    """Return the first hour (of daily figures: day) in the trial's window with figures; all of it if there is none."""
     width = DAY if report.grain is None or report.grain > HOUR else HOUR
     rest(bench)
     for page in await bench.drain(report, bench.trial.window):
@@ -149,7 +149,7 @@ async def with_figures(bench: Bench, report: Report) -> Window:
 
 
 async def told(bench: Bench, report: Report, window: Window) -> list[Page]:
-    """All pages of a window; none where the poll ends in one of the five errors."""
+    """Return all pages of a window; [] where the poll ends in one of the five errors."""
     rest(bench)
     try:
         return await bench.drain(report, window)
@@ -158,20 +158,23 @@ async def told(bench: Bench, report: Report, window: Window) -> list[Page]:
 
 
 def rest(bench: Bench) -> None:
-    """Lets the vendor's own limits recover, where time is ours to move."""
+    """Let the vendor's own limits recover, where time is ours to move."""
     if isinstance(bench.trial.clock, FakeClock):
         bench.trial.clock.advance(A_WHILE)
 
 
 async def _paths(bench: Bench, name: str) -> set[tuple[str, str]]:
-    """What a call asks for."""
+    """Return the methods and paths that a call requests."""
     before = len(bench.wire.seen)
     await bench.outcome(name)
     return {(method, url.path) for method, url in bench.wire.seen[before:]}
 
 
 def lost(plain: Sequence[Page], bent: Sequence[Page], may_be_none: bool) -> str | None:
-    """What is wrong with what is said of bent answers, or None. `may_be_none`: a list that may be null when empty."""
+    """Return what is wrong with what a ledger says of bent answers, or None.
+
+    `may_be_none`: the field is a list that may be null when empty.
+    """
     before = {bucket(row): row for page in plain for row in page.rows}
     rows = [row for page in bent for row in page.rows]
     for row in rows:
@@ -185,7 +188,7 @@ def lost(plain: Sequence[Page], bent: Sequence[Page], may_be_none: bool) -> str 
 
 
 def by_time(pages: Sequence[Page]) -> dict[datetime, Decimal]:
-    """The dollars of each moment."""
+    """Sum the dollars of each moment."""
     found: dict[datetime, Decimal] = defaultdict(Decimal)
     for page in pages:
         for row in page.rows:
@@ -194,7 +197,7 @@ def by_time(pages: Sequence[Page]) -> dict[datetime, Decimal]:
 
 
 def with_unknown(answer: Any) -> Any:
-    """An answer with one more field in the outermost object, and in each object of a list."""
+    """Add an unknown field to the outermost object, and to each object of a list."""
     if isinstance(answer, list):
         return [with_unknown(item) for item in answer]
     if isinstance(answer, dict):
@@ -204,7 +207,7 @@ def with_unknown(answer: Any) -> Any:
 
 
 def as_text(answer: Any) -> Any:
-    """An answer with all its numbers as text."""
+    """Convert all numbers of an answer to text."""
     if isinstance(answer, dict):
         return {name: as_text(item) for name, item in answer.items()}
     if isinstance(answer, list):
@@ -213,7 +216,7 @@ def as_text(answer: Any) -> Any:
 
 
 def noted(answer: Any, names: dict[str, bool]) -> Any:
-    """The same answer; the names of its fields are written down, and which of them are lists within lists."""
+    """Return the answer unchanged; record the names of its fields, and which of them are lists within lists."""
     for name, is_inner_list in _names(answer, False):
         names[name] = names.get(name, False) or is_inner_list
     return answer
@@ -230,7 +233,7 @@ def _names(answer: Any, inside: bool) -> Iterator[tuple[str, bool]]:
 
 
 def put(answer: Any, name: str, value: Any) -> Any:
-    """An answer whose fields of this name are null, or (NOBODY_KNOWS) are not there at all."""
+    """Set the fields of this name to null, or remove them (NOBODY_KNOWS)."""
     if isinstance(answer, list):
         return [put(item, name, value) for item in answer]
     if not isinstance(answer, dict):
@@ -240,7 +243,7 @@ def put(answer: Any, name: str, value: Any) -> Any:
 
 
 class Stuck:
-    """A vendor that gives the first page again, whichever one is asked for."""
+    """Vendor that gives the first page again, whichever one is asked for."""
 
     def __init__(self) -> None:
         self._first: dict[object, Any] = {}

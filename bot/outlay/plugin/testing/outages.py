@@ -1,8 +1,8 @@
-"""The part of the conformance kit about trouble that comes while a ledger is read, and trouble that lasts.
+"""Conformance kit: outages while a ledger is read, and outages that last.
 
 A credential that is taken away between two pages, one of the wrong kind, cursors that expire, storms of 429 without a
-hint, and a clock of ours that is not the vendor's. What may come of it is an error that the host knows how to bear, or
-the same figures as ever. Never an end that is none: a page too few must not look like nothing more was spent.
+hint, and a local clock that is not the vendor's. The outcome may be an error that the host can handle, or the same
+figures as ever. Never a false end: a missing page must not look as if nothing more was spent.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ WRONG_KIND = b'{"error":{"message":"this kind of key may not do that"}}'
 
 @dataclass(frozen=True, slots=True)
 class Skewed:
-    """A clock that is ahead of another one, or behind it, and otherwise the same."""
+    """Clock that is ahead of another one, or behind it, and otherwise the same."""
 
     clock: Clock
     by: timedelta
@@ -43,7 +43,7 @@ class Skewed:
 
 
 class LongWeather(BadWeather):
-    """One check a method; each has a fresh trial."""
+    """Checks of outages: one a method, each with a fresh trial."""
 
     async def test_a_credential_taken_away_between_two_answers_is_told(self) -> None:
         async with self.make() as trial:
@@ -111,7 +111,7 @@ class LongWeather(BadWeather):
 
 
 async def _drained(bench: Bench, report: Report, window: Window) -> tuple[list[Page] | PluginError, int]:
-    """All pages of a window, or the error that it ended in; and how many requests that took."""
+    """Return all pages of a window, or the error that it ended in; and how many requests that took."""
     rest(bench)
     before = len(bench.wire.seen)
     try:

@@ -1,4 +1,4 @@
-"""What is wrong with what a ledger says, in words that its author can act on. Pure: pages in, a problem out."""
+"""Checks of what a ledger says, in words that its author can act on. Pure: pages in, a problem out."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,22 +12,22 @@ from outlay.plugin.testing.ledger_trial import bucket
 
 
 def bucketed(plugin: type[Ledger[Any]]) -> list[Report]:
-    """The reports that are made of buckets; counters stand for themselves."""
+    """Return the reports that are made of buckets, without the counters."""
     return [report for report in plugin.reports if report.grain is not None]
 
 
 def statement(pages: Sequence[Page]) -> list[tuple[Any, ...]]:
-    """All that pages say, in an order of its own, so that two polls can be compared."""
+    """Return all that pages say, in a canonical order, so that two polls can be compared."""
     return [(page.window, page.complete, sorted(page.rows, key=lambda row: repr(bucket(row)))) for page in pages]
 
 
 def is_utc(moment: datetime) -> bool:
-    """Aware, and in UTC."""
+    """Report whether a moment is aware, and in UTC."""
     return isinstance(moment, datetime) and moment.tzinfo is not None and moment.utcoffset() == UTC.utcoffset(None)
 
 
 def is_money(usd: object) -> bool:
-    """A Decimal that the books can hold."""
+    """Report whether a value is a Decimal that the books can hold."""
     if not isinstance(usd, Decimal):
         return False
     try:
@@ -38,7 +38,7 @@ def is_money(usd: object) -> bool:
 
 
 def row_problem(row: Row) -> str | None:
-    """What is wrong with a row's figures, in words, or None."""
+    """Return what is wrong with a row's figures, in words, or None."""
     if row.cost_usd is not None and not is_money(row.cost_usd):
         return f"its cost is {row.cost_usd!r}: neither None nor a Decimal that the books can hold."
     if not is_money(row.byok_usd):
@@ -55,9 +55,9 @@ def row_problem(row: Row) -> str | None:
 
 
 def coverage_problem(report: Report, pages: Sequence[Page], asked: Window, now: datetime) -> str | None:
-    """What the pages leave out, say twice or say unasked, or None.
+    """Return what the pages leave out, repeat or cover unasked, or None.
 
-    What the ledger cannot tell may be missing at either end: buckets older than the report's history, and buckets that
+    What the ledger cannot give may be missing at either end: buckets older than the report's history, and buckets that
     are not complete yet.
     """
     position = pages[0].window.start

@@ -1,10 +1,10 @@
-"""The conformance kit for sinks, as a test class that any plugin author runs in one line.
+"""Conformance kit for sinks, as a test class that any plugin author runs in one line.
 
     TestMySink = sink_conformance(MySink, make=my_trial)
 
 `my_trial` is an async context manager that brings a server up and yields a `SinkTrial`. The heart of it is what happens
-when an answer is lost: the kit loses each one in turn, tells the event again, and looks whether there is still one
-ticket, with everything said once and in order. Needs pytest and pytest-asyncio.
+when an answer is lost: the kit loses each one in turn, repeats the event, and checks that there is still one ticket,
+with everything said once and in order. Needs pytest and pytest-asyncio.
 """
 
 import itertools
@@ -29,18 +29,18 @@ NONSENSE = (b'{"unexpected": true}', b"[]", b'"x"')
 
 
 def sink_conformance(plugin: type[Sink[Any]], *, make: Make) -> type["SinkConformance"]:
-    """The test class for one sink. Assign it to a name that begins with `Test`."""
+    """Return the test class for one sink. Assign it to a name that begins with `Test`."""
     return type(f"Test{plugin.__name__}", (SinkConformance,), {"plugin": plugin, "make": staticmethod(make)})
 
 
 class SinkConformance(PluginConformance):
-    """One check a method; each has a fresh trial."""
+    """Checks of a sink: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Sink[Any]]]
 
     @staticmethod
     def make() -> AbstractAsyncContextManager[SinkTrial]:
-        """A fresh trial; `sink_conformance` puts the author's in its place."""
+        """Return a fresh trial; `sink_conformance` puts the author's in its place."""
         raise NotImplementedError
 
     # Whose account it is
@@ -110,7 +110,7 @@ class SinkConformance(PluginConformance):
                 nth += 1
 
     async def _lost(self, number: int, nth: int, calm: list[str]) -> bool:
-        """Lives up to an event whose nth answer is lost. False: the event has no so many requests."""
+        """Replay a life up to an event whose nth answer is lost. False: the event has fewer requests."""
         async with self.make() as trial:
             bench = SinkBench(self.plugin, trial)
             receipt: Receipt | None = None
@@ -132,7 +132,7 @@ class SinkConformance(PluginConformance):
             return True
 
     async def test_what_was_over_and_comes_back_is_the_same_thing_again(self) -> None:
-        """`opened` with a receipt: the incident has come back. Twice here, and each time it ends as well."""
+        """Call `opened` with a receipt: the incident has come back. Twice here, and each time it ends as well."""
         async with self.make() as once, self.make() as twice:
             calm = await self._comes_back(once, times=1)
             again = await self._comes_back(twice, times=2)
@@ -144,7 +144,7 @@ class SinkConformance(PluginConformance):
             must(first == second, "What is said of the second return is taken for what was said of the first.")
 
     async def _comes_back(self, trial: SinkTrial, *, times: int) -> list[list[str]]:
-        """A life, and two returns; what was said by the end of each."""
+        """Send a life and two returns; return what was said by the end of each."""
         bench = SinkBench(self.plugin, trial)
         receipt: Receipt | None = None
         for number in range(len(LIFE)):
@@ -240,17 +240,17 @@ class SinkConformance(PluginConformance):
         await self._expect(Fault(200, b'{"data": [{"'), await self._unreadable())
 
     async def _unreadable(self) -> tuple[type[Any], ...]:
-        """What may come of an answer that nobody can read: an error, or nothing where only the status counts."""
+        """Return what may come of an unreadable answer: an error, or nothing where only the status counts."""
         async with self.make() as trial:
             return (PluginError,) if trial.answers else (PluginError, type(None))
 
     async def test_nonsense_is_no_bug(self) -> None:
-        """Whatever comes back, nothing but one of the five errors comes out; some sinks do not read answers at all."""
+        """Expect one of the five errors, whatever comes back, or none: some sinks do not read answers at all."""
         for body in NONSENSE:
             await self._expect(Fault(200, body), (PluginError, type(None)))
 
     async def _expect(self, fault: Fault, wanted: tuple[type[Any], ...]) -> None:
-        """Each event raises one of these when every answer is the fault."""
+        """Check that each event raises one of these when every answer is the fault."""
         names = " or ".join(kind.__name__ for kind in wanted)
         async with self.make() as trial:
             bench = SinkBench(self.plugin, trial)
@@ -277,7 +277,7 @@ class SinkConformance(PluginConformance):
 
 
 def receipt_problem(receipt: object) -> str | None:
-    """What is wrong with a receipt, in words, or None."""
+    """Return what is wrong with a receipt, in words, or None."""
     if not isinstance(receipt, Receipt):
         return f"it is a {type(receipt).__name__}, not a Receipt."
     if receipt.url and urlsplit(receipt.url).scheme not in ("http", "https"):

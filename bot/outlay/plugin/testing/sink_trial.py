@@ -1,4 +1,4 @@
-"""What the conformance kit tries a sink with: a trial from its author, and the story of an incident that it is told."""
+"""Trial of a sink for the conformance kit: the author's part, and the story of an incident that the sink receives."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,18 +23,18 @@ LIFE: tuple[tuple[What, str], ...] = (("opened", "100"), ("updated", "450"), ("u
 
 @dataclass(frozen=True, slots=True)
 class SinkTrial:
-    """What a sink is tried with. A fresh one for each check.
+    """Set-up that a sink is tested with. A fresh one for each check.
 
     good      settings that work; `secret` is the credential in it, as typed.
     wrong     the same settings with a credential that the server does not accept.
-    made      what stands on the other side now: the id of each ticket, alert or message that is one incident.
+    made      what exists on the other side now: the id of each ticket, alert or message that is one incident.
     told      everything that was said there, in the order in which a reader meets it.
     live      every address and mention that a reader's program makes of it. Empty where nothing is ever made of text.
     clock     what the plugin takes for now.
     transport where requests go; None: over the network, to the base URL of `good`.
-    kept      where the plugin keeps tokens, if it does.
+    kept      where the plugin stores tokens, if it does.
     answers   False: a status alone is the answer, as of a webhook's receiver; what else comes back is not read.
-    wire      where it is no HTTP: what passes requests on in its way, and brings the bad weather.
+    wire      where it is no HTTP: what passes requests on in its way, and injects the faults.
     """
 
     good: Config
@@ -51,7 +51,7 @@ class SinkTrial:
 
 
 class SinkBench:
-    """A sink and its trial, with the wire between."""
+    """Sink and its trial, with the wire between."""
 
     def __init__(self, plugin: type[Sink[Any]], trial: SinkTrial) -> None:
         self.plugin = plugin
@@ -60,21 +60,21 @@ class SinkBench:
 
     @asynccontextmanager
     async def sink(self, config: Config | None = None) -> AsyncIterator[Sink[Any]]:
-        """A fresh instance with a client of its own."""
+        """Open a fresh instance with a client of its own."""
         async with session(
             self.plugin, config or self.trial.good, clock=self.trial.clock, kept=self.trial.kept, transport=self.wire
         ) as sink:
             yield sink
 
     async def tell(self, event: Event) -> Receipt:
-        """Tells one thing, to a fresh instance."""
+        """Send one event to a fresh instance; return its receipt."""
         async with self.sink() as sink:
             method = {"opened": sink.opened, "updated": sink.updated, "resolved": sink.resolved}[event.what]
             receipt: Receipt = await method(event)
             return receipt
 
     async def outcome(self, event: Event) -> Exception | None:
-        """Tells one thing, and tells what it raised."""
+        """Send one event; return what it raised, or None."""
         try:
             await self.tell(event)
         except Exception as error:  # noqa: BLE001 - whatever a plugin raises is what the kit judges
@@ -82,7 +82,7 @@ class SinkBench:
         return None
 
     async def live_through(self, *, times: int = 1, incident: str = "U1/7") -> list[list[str]]:
-        """The whole life of an incident, each event told so often; what was said by the end of each."""
+        """Send the whole life of an incident, each event `times` times; return what was said by the end of each."""
         receipt: Receipt | None = None
         said = []
         for number in range(len(LIFE)):
@@ -94,7 +94,7 @@ class SinkBench:
 
 
 def event_at(number: int, *, receipt: Receipt | None = None, incident: str = "U1/7", **more: Any) -> Event:
-    """The nth event of a life."""
+    """Return the nth event of a life."""
     what, spent = LIFE[number]
     return Event(
         key=f"{incident}/{number}",
@@ -108,7 +108,7 @@ def event_at(number: int, *, receipt: Receipt | None = None, incident: str = "U1
 
 
 def returned(number: int, what: What, receipt: Receipt | None) -> Event:
-    """The nth return of an incident whose life was told, or the end of that return."""
+    """Return the event of the nth return of an incident after its life, or of the end of that return."""
     spent = str(1900 + 200 * number + (100 if what == "resolved" else 0))
     event = event_at(0 if what == "opened" else len(LIFE) - 1, receipt=receipt)
     key, at = f"{event.incident}/{what} {number}", AT + timedelta(hours=number)
@@ -116,7 +116,7 @@ def returned(number: int, what: What, receipt: Receipt | None) -> Event:
 
 
 def finding(spent: str | None, name: str = "ana") -> Finding:
-    """A finding about somebody."""
+    """Build a finding about a person; `spent` None: dollars that are not known."""
     return Finding(
         title=f"{name}: ${spent} on OpenAI today, 23 times the usual",
         sentences=(f"{name} has spent ${spent} since 14:00.", "Usual for this hour is $39.10."),

@@ -1,1 +1,1 @@
-"""Who sees and may do what, and who belongs to which team: `/spend settings`."""
+"""Access policy and teams in Slack: `/spend settings`."""

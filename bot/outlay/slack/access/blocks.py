@@ -1,4 +1,4 @@
-"""The forms of `/spend settings`: who sees whom, who else is an admin, and the people of a team. Pure."""
+"""Forms of `/spend settings`: who sees whom, additional admins, and the people of a team. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TOTALS = "By owner, key or project all others are one row; channels get digests
 
 
 def form(rights: Rights) -> block_kit.View:
-    """What holds for the workspace, and its teams."""
+    """Build the form of the workspace's policy and its teams."""
     choices = [
         block_kit.option("Everybody sees everybody", EVERYBODY),
         block_kit.option("People see themselves and the totals", OWN)
@@ -42,7 +42,7 @@ def form(rights: Rights) -> block_kit.View:
 
 
 def team_form(name: str, team: Team, shown_in: str) -> block_kit.View:
-    """The people of a team; `name` "" for one that is added."""
+    """Build the form of a team's people; `name` "" adds a team. `shown_in`: id of the view to refresh."""
     typed: block_kit.Block = {"type": "plain_text_input", "max_length": NAME_CHARACTERS_MAX}
     named = (
         block_kit.section(f"*{wording.safe(name)}*")
@@ -71,7 +71,7 @@ def team_form(name: str, team: Team, shown_in: str) -> block_kit.View:
 
 
 def saved(rights: Rights) -> block_kit.View:
-    """What was saved, in words."""
+    """Build the view that says what was saved."""
     seen = "Everybody sees everybody." if rights.open else f"People see themselves and the totals. {_TOTALS}"
     named = ", ".join(f"<@{one}>" for one in rights.admins[:PEOPLE_SHOWN])
     if more := len(rights.admins[PEOPLE_SHOWN:]):
@@ -86,13 +86,13 @@ def saved(rights: Rights) -> block_kit.View:
 
 
 def chosen(values: dict[str, Any]) -> tuple[bool, list[str]]:
-    """Whether everybody sees everybody, and the admins."""
+    """Parse the submitted form: (whether everybody sees everybody, the admins)."""
     option = values[Input.OPEN][Input.OPEN].get("selected_option") or {}
     return option.get("value") != OWN, _users(values, Input.ADMINS)
 
 
 def team(view: dict[str, Any]) -> tuple[str, Team]:
-    """The team's name as it is known or was typed, and its people."""
+    """Parse the submitted team form: (its existing or typed name, its people)."""
     values = view["state"]["values"]
     known = str(json.loads(view["private_metadata"])["team"])
     typed = " ".join(str(((values.get(Input.NAME) or {}).get(Input.NAME) or {}).get("value") or "").split())

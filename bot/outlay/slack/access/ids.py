@@ -4,21 +4,21 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed; each has a listener."""
+    """Buttons; each has a listener."""
 
     ADD = "settings:add_team"
     CHANGE = "settings:change_team"  # the value is the team's name
 
 
 class View(StrEnum):
-    """What can be submitted."""
+    """Views that can be submitted."""
 
     FORM = "settings:form"
     TEAM = "settings:team_form"
 
 
 class Input(StrEnum):
-    """Fields: each its own block too, so that an error lands on it."""
+    """Form fields: each is a block of its own too, so that an error is shown at it."""
 
     OPEN = "settings:open"
     ADMINS = "settings:admins"

@@ -1,4 +1,7 @@
-"""Settings, as Slack calls it: `/spend settings` opens the form, and a team's form over it. Admins, at each step."""
+"""Slack listeners of the settings feature. Every step checks that the user is an admin.
+
+`/spend settings` opens the form, and a team's form over it.
+"""
 
 import json
 from typing import Any
@@ -19,7 +22,7 @@ _FIELDS = {"name": Input.NAME, "managers": Input.MANAGERS, "members": Input.MEMB
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the buttons and both forms."""
+    """Bind the subcommand, the buttons and both forms."""
 
     @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(

@@ -1,1 +1,1 @@
-"""Limits that tell: how each stands, and a form to set one."""
+"""Budgets in Slack: soft limits, how much of each is spent, and a form to set one."""

@@ -1,4 +1,4 @@
-"""Budgets as messages: the list, and the news of one."""
+"""Slack messages about budgets: the list, and the alert of one."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ from outlay.slack.budgets import wording
 from outlay.slack.budgets.ids import Action
 from outlay.slack.message_poster import Message, simple
 
-LISTED_MAX = 40  # of the fifty blocks that a message has
+LISTED_MAX = 40  # of the 50 blocks that Slack allows in a message
 SOFT = "A budget tells and stops nothing: Outlay only reads. A hard limit is set at the ledger itself, on the key."
 
 
 def news(standing: Standing, mark: int) -> Message:
-    """What is said of a budget: once for each share of it and period."""
+    """Build the alert of a budget, which is sent once for each threshold (`mark`) and period."""
     said = wording.news(standing, mark)
     line = f"`{wording.bar(standing)}` {wording.figures(standing)}"
     return simple(said.replace("*", ""), [block_kit.section(said), block_kit.context(line)])
 
 
 def listed(standings: Sequence[Standing], *, is_admin: bool) -> Message:
-    """All budgets, those nearest to their limits first; with buttons for admins."""
+    """Build the list of all budgets, the nearest to their limits first, with buttons for admins."""
     add = [block_kit.actions(block_kit.button("Add a Budget", Action.ADD, primary=not standings))] if is_admin else []
     if not standings:
         text = "There is no budget yet." + ("" if is_admin else " A workspace admin sets one with `/spend budget`.")

@@ -1,4 +1,4 @@
-"""The form of a budget: for whom or what, how much in which period, and when somebody is told."""
+"""Form of a budget: its scope, its limit and period, and when to alert."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from outlay.slack.budgets import wording
 from outlay.slack.budgets.blocks import SOFT
 from outlay.slack.budgets.ids import Action, Input, View
 
-OPTIONS_MAX = 100  # of a select
+OPTIONS_MAX = 100  # the most options that Slack allows in a select
 OPTION_CHARACTERS_MAX = 150
 _SCOPES: tuple[tuple[Scope, str], ...] = (
     ("workspace", "Everybody together"),
@@ -29,7 +29,10 @@ _PART = {"scope": Input.SCOPE, "limit": Input.LIMIT, "shares": Input.SHARES}
 
 
 def view(known: Subjects, budget: Budget | None, scope: Scope | None = None) -> block_kit.View:
-    """The form, empty or filled in with a budget. `scope`: what was just chosen; which one of that is asked."""
+    """Build the form, empty or filled in with a budget.
+
+    `scope`: the scope that was just chosen, for which the form then asks the subject; None for the budget's own.
+    """
     scopes = [block_kit.option(text, scope) for scope, text in _SCOPES]
     periods = [block_kit.option(wording.A[period][0].upper() + wording.A[period][1:], period) for period in PERIODS]
     scope = scope or (budget.scope if budget else "workspace")
@@ -74,7 +77,7 @@ def view(known: Subjects, budget: Budget | None, scope: Scope | None = None) -> 
 
 
 def done(text: str) -> block_kit.View:
-    """What was done, in words."""
+    """Build the modal that confirms what was done."""
     return {
         "type": "modal",
         "title": block_kit.plain("Budget"),
@@ -84,7 +87,7 @@ def done(text: str) -> block_kit.View:
 
 
 def saved(budget: Budget) -> block_kit.View:
-    """A budget that was just kept."""
+    """Build the modal that confirms a saved budget."""
     shares = ", ".join(f"{share} %" for share in budget.shares)
     at = f"at {shares}" if shares else "at no share"
     ahead = ", and when the forecast passes it" if budget.on_forecast and budget.period != "day" else ""
@@ -93,7 +96,7 @@ def saved(budget: Budget) -> block_kit.View:
 
 
 def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
-    """The budget out of the form, or what is wrong with which field."""
+    """Parse the submitted form: the budget and no errors, or None and the errors by field."""
     values, errors = view["state"]["values"], dict[str, str]()
     scope: Scope = _option(values, Input.SCOPE)  # type: ignore[assignment]
     subject = ""
@@ -125,17 +128,17 @@ def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
 
 
 def field_of(error: BudgetError) -> str:
-    """On which field an error of the service lands."""
+    """Return the field under which an error of the budget service is shown."""
     return _PART.get(error.field, Input.SCOPE)
 
 
 def scope_of(view: dict[str, Any]) -> Scope:
-    """What a form is for just now."""
+    """Return the scope that is currently chosen in the form."""
     return _option(view["state"]["values"], Input.SCOPE) or "workspace"  # type: ignore[return-value]
 
 
 def number_of(view: dict[str, Any]) -> int:
-    """Which budget a form changes; 0 for a new one."""
+    """Return the id of the budget that the form edits; 0 for a new one."""
     return int(json.loads(view["private_metadata"])["budget"])
 
 
@@ -169,7 +172,7 @@ def _ledger(known: Subjects, budget: Budget | None) -> list[block_kit.Block]:
 def _select(
     field: Input, label: str, named: list[tuple[str, str]], budget: Budget | None, scope: Scope
 ) -> list[block_kit.Block]:
-    """A select of what is known; what a budget is for stays in it, known or not."""
+    """Build a select of the known subjects. The budget's own subject stays in it even if it is no longer known."""
     if budget and budget.scope == scope and budget.subject not in dict(named):
         named = [(budget.subject, words.name(budget.name or budget.subject, 70)), *named]
     options = {
@@ -223,5 +226,5 @@ def _typed(values: dict[str, Any], field: Input) -> str:
 
 
 def _shown(field: Input, values: dict[str, Any]) -> str:
-    """A field that is not in the form, since there is nothing to choose, cannot hold an error."""
+    """Return the field if the form has it, else the scope, because a field without options is not shown."""
     return field if field in values else Input.SCOPE

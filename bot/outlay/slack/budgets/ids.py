@@ -1,25 +1,25 @@
-"""Every id of the budget feature, `feature:verb`, written down once."""
+"""Slack ids of the budget feature, each `feature:verb`."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed; each has a listener."""
+    """Ids of buttons and selects; each has a listener."""
 
     ADD = "budget:add"
     CHANGE = "budget:change"
     REMOVE = "budget:remove"
-    SCOPE = "budget:scope"  # chosen in the form, which then asks for which one
+    SCOPE = "budget:scope"  # a choice in the form, which then asks for the subject
 
 
 class View(StrEnum):
-    """What can be submitted."""
+    """Ids of modals that can be submitted."""
 
     FORM = "budget:form"
 
 
 class Input(StrEnum):
-    """Fields: each its own block too, so that an error lands on it."""
+    """Ids of form fields; each is also its block's id, so that an error is shown under it."""
 
     SCOPE = "budget:scope"
     OWNER = "budget:owner"

@@ -1,4 +1,4 @@
-"""Budgets, as Slack calls it: `/spend budget` lists them; admins add, change and remove them in a form."""
+"""Slack listeners of budgets: `/spend budget` lists them; admins add, change and remove them in a form."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _GONE = "That budget is gone; somebody has removed it. `/spend budget` lists wha
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the buttons and the form."""
+    """Register the subcommand, the buttons and the form."""
 
     @app.command(COMMAND, matchers=[subcommand(*SUBCOMMANDS)])
     async def by_command(
@@ -77,7 +77,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         if number and number not in known:
             raise Told(_GONE)
         shown = form.view(await deps.budgets.subjects(workspace_id), known.get(number), form.scope_of(view))
-        try:  # what stands in the other fields stays there, since they keep their ids
+        try:  # Slack keeps what was typed in the other fields, since their ids stay the same
             await client.views_update(view_id=view["id"], hash=view["hash"], view=shown)
         except SlackApiError as error:
             if error.response.get("error") != "hash_conflict":

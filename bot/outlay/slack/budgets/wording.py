@@ -1,4 +1,4 @@
-"""Budgets in words: what one is for, how it stands, and what is said when it is nearly spent, spent, or will be."""
+"""Text about budgets: whom one is for, how much is spent, and the alert near, at or ahead of the limit."""
 
 from outlay import wording
 from outlay.budgets.budget import FORECAST, Budget, Standing
@@ -11,7 +11,7 @@ THIS: dict[Period, str] = {"day": "today", "week": "this week", "month": "this m
 
 
 def subject(budget: Budget) -> str:
-    """For whom or what, as mrkdwn."""
+    """Return whom or what a budget is for, as mrkdwn."""
     match budget.scope:
         case "workspace":
             return "Everybody"
@@ -28,12 +28,12 @@ def subject(budget: Budget) -> str:
 
 
 def standing_line(standing: Standing) -> str:
-    """`Everybody, a month: $412 of $600, 69 %, day 21 of 30, likely $590`."""
+    """Format a budget as one line: `Everybody, a month: $412 of $600, 69 %, day 21 of 30, likely $590`."""
     return f"*{subject(standing.budget)}*, {A[standing.budget.period]}: {figures(standing)}"
 
 
 def figures(standing: Standing) -> str:
-    """`$412 of $600, 69 %, day 21 of 30, likely $590`."""
+    """Format a budget's figures: `$412 of $600, 69 %, day 21 of 30, likely $590`."""
     budget, spent = standing.budget, standing.spent_nano_usd
     said = [f"{wording.money(spent)} of {wording.money(budget.limit_nano_usd)}", percent(standing)]
     if budget.period != "day":
@@ -47,19 +47,19 @@ def figures(standing: Standing) -> str:
 
 
 def percent(standing: Standing) -> str:
-    """How much of it is spent; more than all of it in whole per cent too."""
+    """Return the share of the limit that is spent; it can exceed 100 %."""
     return wording.percent(max(standing.spent_nano_usd, 0), standing.budget.limit_nano_usd)
 
 
 def bar(standing: Standing) -> str:
-    """The same as ten letters, for the eye; the words beside it say all that it does."""
+    """Draw the spent share as a bar of ten characters. The text beside it states the same."""
     limit = standing.budget.limit_nano_usd
     full = min(max(standing.spent_nano_usd * BAR_PARTS // limit, 0), BAR_PARTS)
     return "█" * full + "░" * (BAR_PARTS - full)
 
 
 def news(standing: Standing, mark: int) -> str:
-    """The sentence with which a budget makes itself heard."""
+    """Return the sentence of a budget alert. `mark`: the threshold reached, or FORECAST."""
     budget = standing.budget
     limit, spent = wording.money(budget.limit_nano_usd), wording.money(standing.spent_nano_usd)
     who, this = subject(budget), THIS[budget.period]

@@ -1,1 +1,1 @@
-"""Charts as pictures, for where Slack's own chart block is not known, and for whoever wants them all the same."""
+"""Charts as PNG images, for workspaces without Slack's chart block and for those that want an image anyway."""

@@ -1,9 +1,11 @@
-"""A process of its own that turns Vega-Lite into PNG. Run as a file, so that nothing of the bot is loaded in it.
+"""Worker process that renders Vega-Lite to PNG. Run as a file, so that nothing of the bot is loaded in it.
 
 The library behind it holds the interpreter's lock for a quarter of a second a chart, which in the bot's process would
-stop everything else. Read from stdin: four bytes of length and a specification as JSON. Written to stdout: one byte (0:
-a picture, 1: what was wrong), four bytes of length, and that. It ends when stdin does. It has no network to ask: data
-that a specification points to elsewhere is refused.
+stop everything else.
+
+Read from stdin: four bytes of length and a specification as JSON. Written to stdout: one byte (0: an image, 1: an error
+text), four bytes of length, and that. It exits at the end of stdin. It uses no network: a specification that points to
+data elsewhere is refused.
 """
 
 import os
@@ -12,11 +14,11 @@ import sys
 from typing import BinaryIO
 
 SCALE = 2.0
-NICE = 10  # whoever answers people comes first
+NICE = 10  # processes that answer people have priority
 
 
 def main(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answers until there is nothing more to read."""
+    """Render each specification of `source` and write the result to `sink`, until the input ends."""
     import vl_convert
 
     while len(head := source.read(4)) == 4:

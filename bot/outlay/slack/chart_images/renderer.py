@@ -1,7 +1,7 @@
-"""The painter: keeps one worker process, gives it one specification at a time, and survives whatever becomes of it.
+"""Chart renderer with one worker process, which gets one specification at a time and is replaced when it fails.
 
-The loop only waits; it never draws. A worker that crashes or hangs is ended and replaced, and the picture tried once
-more. One that has had nothing to do for a while is let go, since it holds some two hundred megabytes.
+The event loop only waits and never draws. A worker that crashes or hangs is killed and replaced, and the image is tried
+once more. An idle worker is stopped after a while, because it holds some two hundred megabytes.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from outlay.slack.chart_images.vega import specification
 WORKER = (sys.executable, "-I", str(Path(__file__).with_name("render_process.py")))
 PNG_SECONDS = 20.0  # the first one of a worker takes one to two
 IDLE_SECONDS = 300.0
-END_SECONDS = 0.2  # for one that reads the end of what it is asked; then it is killed
+END_SECONDS = 0.2  # for a worker to exit after its stdin is closed; then it is killed
 TRIES_MAX = 2
 WAITING_MAX = 8
 SPECIFICATION_BYTES_MAX = 500_000
@@ -31,15 +31,15 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "FONTCONFIG_PATH", "F
 
 
 class NoPicture(Exception):
-    """It could not be drawn; the message says why, for the log."""
+    """Error: the image could not be rendered; the text says why, for the log."""
 
 
 class _Gone(Exception):
-    """The worker is not there any more, or does not answer."""
+    """Error: the worker has exited, or does not respond."""
 
 
 class Painter:
-    """Draws pictures, one after the other. `command` starts the worker."""
+    """Renderer of PNG images, one after the other. `command` starts the worker."""
 
     def __init__(
         self,
@@ -59,11 +59,11 @@ class Painter:
         self._letting_go: asyncio.TimerHandle | None = None
 
     async def chart_png(self, block: block_kit.Block, finding: str = "") -> bytes:
-        """Slack's chart block as a PNG, with an opaque background. `finding` stands above it. Raises NoPicture."""
+        """Render Slack's chart block as a PNG with an opaque background, `finding` above it. Raises NoPicture."""
         return await self.png(specification(block, finding))
 
     async def png(self, spec: Mapping[str, Any]) -> bytes:
-        """A Vega-Lite specification as a PNG. Raises NoPicture."""
+        """Render a Vega-Lite specification as a PNG. Raises NoPicture."""
         said = json.dumps(spec).encode()
         if len(said) > SPECIFICATION_BYTES_MAX:
             raise NoPicture(f"the specification has {len(said):,} bytes, at most {SPECIFICATION_BYTES_MAX:,} are drawn")
@@ -77,7 +77,7 @@ class Painter:
             self._waiting -= 1
 
     async def aclose(self) -> None:
-        """Ends the worker."""
+        """Stop the worker."""
         async with self._lock:
             await self._end()
 
@@ -117,7 +117,7 @@ class Painter:
             self._letting_go.cancel()
             self._letting_go = None
         if self._worker is None or self._worker.returncode is not None:
-            kept = {name: value for name, value in os.environ.items() if name in _KEPT}  # no credential goes there
+            kept = {name: value for name, value in os.environ.items() if name in _KEPT}  # no credentials
             pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
             try:
                 self._worker = await asyncio.create_subprocess_exec(
@@ -130,12 +130,12 @@ class Painter:
         return self._worker.stdin, self._worker.stdout
 
     def _rest(self) -> None:
-        """Lets the worker go when nobody has wanted a picture for a while."""
+        """Schedule the stop of the worker for when it has been idle for a while."""
         worker = self._worker
 
         def let_go() -> None:
             if worker is not None and worker.stdin is not None:
-                worker.stdin.close()  # it reads the end, and ends
+                worker.stdin.close()  # it reads EOF and exits
 
         self._letting_go = asyncio.get_running_loop().call_later(self._idle_seconds, let_go)
 
@@ -155,5 +155,5 @@ class Painter:
         with contextlib.suppress(ProcessLookupError):
             worker.kill()
         if worker.stdout is not None:
-            await worker.stdout.read()  # what it had still said: while that is not read, it is not over
+            await worker.stdout.read()  # wait() does not return while output is unread
         await worker.wait()

@@ -1,7 +1,7 @@
-"""A message with its chart, come what may: as Slack's own block, else as a picture in the message's thread.
+"""Chart images in message threads, for messages that were posted without their chart block.
 
-The message is what counts, and stands before any picture is drawn: whatever goes wrong with one afterwards is noted and
-told in the thread, and never takes the message back or has it said twice. Nothing waits for a picture: it follows.
+The message is what counts, and is posted before any image is rendered. A failure afterwards is logged (a rendering
+failure is reported in the thread too) and never withdraws or repeats the message. Nothing waits for an image.
 """
 
 import html
@@ -30,7 +30,7 @@ _SOMEBODY = re.compile(r"<[@#][A-Z0-9]+>")
 
 
 class Pictures:
-    """Adds pictures to messages that stand, among the tasks that outlive whoever started them."""
+    """Uploader of chart images to messages that are already posted, as background tasks."""
 
     def __init__(self, painter: Painter, clock: Clock, log: logging.Logger, tasks: Tasks) -> None:
         self._painter = painter
@@ -49,9 +49,9 @@ class Pictures:
         *,
         always: bool = False,
     ) -> None:
-        """The chart of a message as a picture in its thread, where the workspace took a form without it, or `always`.
+        """Upload the message's chart to its thread if the workspace took a form without it, or `always`.
 
-        `taken`: the blocks that stand; `where`: channel and ts of the message.
+        `taken`: the blocks that were accepted; `where`: channel and ts of the message. Returns at once.
         """
         block = chart_of(message)
         if block is None or (not always and any(one["type"] == block["type"] for one in taken)):
@@ -108,11 +108,11 @@ class Pictures:
 
 
 def chart_of(message: Message) -> block_kit.Block | None:
-    """The chart of a message's richest form that has one."""
+    """Return the chart block of a message's richest form that has one, else None."""
     charts = (block for _, blocks in message.forms for block in blocks if block["type"] == "data_visualization")
     return next(charts, None)
 
 
 def readable(text: str) -> str:
-    """A message's text where Slack puts no names and dates in: under a picture, for whoever hears it read."""
+    """Convert a message's text for where Slack resolves no names and dates: an image's alternative text."""
     return html.unescape(_SOMEBODY.sub("somebody", _DATE.sub(r"\1", text)).replace("*", ""))

@@ -1,8 +1,8 @@
-"""Slack's chart block as a Vega-Lite specification: the same figures, title and unit, for a picture of it. Pure.
+"""Slack's chart block as a Vega-Lite specification with the same figures, title and unit. Pure.
 
-The colours are told apart by people who see colours otherwise (Okabe and Ito's), and a line differs in its dashes and
-marks too. The background is opaque white, so that it reads in Slack's dark theme as in the light one. Only fonts that
-the renderer brings along are named: another name would silently drop all text.
+The colors can be told apart with a color vision deficiency (the palette of Okabe and Ito), and lines differ in dashes
+and marks too. The background is opaque white, so that it reads in Slack's dark theme as in the light one. Only fonts
+that the renderer ships are named: another name would silently drop all text.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 def specification(block: block_kit.Block, finding: str = "") -> Json:
-    """The chart of a `data_visualization` block. `finding`: what it shows, in words, above it."""
+    """Build the specification of a `data_visualization` block; `finding` becomes the subtitle."""
     chart = block["chart"]
     drawn = _pie(chart) if chart["type"] == "pie" else _course(chart)
     title: Json = {"text": block["title"], "anchor": "start", "fontSize": 18, "offset": 14}
@@ -44,7 +44,7 @@ def specification(block: block_kit.Block, finding: str = "") -> Json:
 
 
 def _course(chart: Json) -> Json:
-    """Lines, areas and bars over categories."""
+    """Build lines, areas or bars over categories."""
     names = [series["name"] for series in chart["series"]]
     config = chart.get("axis_config") or {}
     categories = config.get("categories") or [point["label"] for point in chart["series"][0]["data"]]
@@ -75,7 +75,7 @@ def _course(chart: Json) -> Json:
 
 
 def _pie(chart: Json) -> Json:
-    """Shares, as bars: people read lengths better than angles, and names need no legend."""
+    """Build shares as bars: people compare lengths better than angles, and names need no legend."""
     names = [part["label"] for part in chart["segments"]]
     return {
         "data": {"values": [{"name": part["label"], "value": part["value"]} for part in chart["segments"]]},

@@ -1,1 +1,1 @@
-"""Connecting a ledger in a modal: for admins, with a credential that is seen once."""
+"""Form that connects a ledger: for admins, with a credential that is shown only while it is pasted."""

@@ -1,4 +1,4 @@
-"""The views of connecting: the form, "Checking…", and "Connected". No view ever holds a credential."""
+"""Modals for connecting: the form, "Checking…", and "Connected". No view ever holds a credential."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,13 +21,16 @@ _PASTING_HINT = (
 
 
 def who_may(admins: Sequence[str]) -> str:
-    """The refusal: it names who can."""
+    """Return the refusal, which names up to five admins who may connect."""
     named = f" Here, {wording.either([f'<@{user}>' for user in admins[:5]])} can too." if admins else ""
     return f"Connecting a ledger is for workspace admins and owners.{named} Ask one of them."
 
 
 def form_view(draft: Draft, ledgers: Sequence[LedgerForm]) -> block_kit.View:
-    """The form of one ledger. Several ledgers: choosing another one draws the form anew."""
+    """Build the form of one ledger.
+
+    With several ledgers it has a select at the top; choosing another one redraws the form.
+    """
     blocks = [block_kit.section(draft.error if draft.choices else f"*Not saved.* {draft.error}")] if draft.error else []
     if draft.replace:
         blocks.append(
@@ -56,7 +59,7 @@ def form_view(draft: Draft, ledgers: Sequence[LedgerForm]) -> block_kit.View:
 
 
 def checking_view(ledger_title: str) -> block_kit.View:
-    """While the ledger takes its time. Closing it stops nothing."""
+    """Build the modal shown during a slow check. Closing it does not stop the check."""
     text = f"*{CHECKING}* {wording.safe(ledger_title)} is being asked whether it takes the credential."
     return _showing(
         Shown.CHECKING, CHECKING, [block_kit.section(text), block_kit.context("Nothing is saved before it says yes.")]
@@ -68,7 +71,7 @@ NEXT_OF_SINK = "What is dear enough goes there by itself from now on; a button o
 
 
 def done_view(connected: Connected) -> block_kit.View:
-    """It is saved: whose account, what it may read, and what comes next."""
+    """Build the confirmation: the account, what the credential can read, and what comes next."""
     reads = "\n".join(f"• {wording.safe(what)}" for what in connected.can_read)
     facts = [
         f"*Account*\n{wording.safe(connected.account_title)}",
@@ -87,12 +90,12 @@ def done_view(connected: Connected) -> block_kit.View:
 
 
 def done_text(connected: Connected) -> str:
-    """The same in one line, for whoever has closed the view."""
+    """Return the confirmation in one line, for a user who has closed the modal."""
     return f"*{wording.safe(connected.name)}* is connected to {wording.safe(connected.ledger_title)}."
 
 
 def shown_blocks(draft: Draft) -> dict[str, str]:
-    """The block of each field that the form shows, "name" among them."""
+    """Return the block id of each field that the form shows, including "name"."""
     found = {} if draft.replace else {"name": name_block(draft.ledger.slug)}
     for field in draft.ledger.fields:
         if draft.advanced or not field.advanced:
@@ -158,13 +161,16 @@ def _input(draft: Draft, field: FormField) -> block_kit.Block:
 
 
 def _chosen_from(field: FormField, draft: Draft) -> FormField:
-    """The field as a list, where the other side has said what there is to choose from."""
+    """Return the field as a list of choices if the service has named any; a secret stays as it is."""
     choices = draft.choices.get(field.name)
     return replace(field, kind="choice", choices=choices) if choices and field.kind != "secret" else field
 
 
 def _element(field: FormField, value: str) -> block_kit.Block:
-    """The element for a kind of field. Addresses are plain text: Slack's own URL input refuses hosts without a dot."""
+    """Build the input element for a kind of field.
+
+    Addresses are plain text, because Slack's own URL input refuses hosts without a dot.
+    """
     if field.kind == "choice" and field.choices:
         options = [block_kit.option(label, choice) for choice, label in field.choices[:CHOICES_MAX]]
         chosen = [option for option in options if option["value"] == value]

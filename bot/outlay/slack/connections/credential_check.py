@@ -1,7 +1,7 @@
-"""A credential on its way to the ledger: asked once however often the form is submitted, and waited for a while.
+"""Checks of a submitted credential with its ledger: one per form however often it is submitted, with a time limit.
 
-A form's task is known by its view. A second submission of the same view joins the first; one that succeeded stays
-known, so that a late repeat changes nothing.
+A form's task is known by its view. A second submission of the same view joins the first; one that succeeded is
+remembered, so that a late repeat changes nothing.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ VIEWS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """It was not saved. `field` is where the error belongs, "" for no one field; `text` is mrkdwn.
+    """Failed check; nothing was saved. `field` is where the error is shown, "" for no single field; `text` is mrkdwn.
 
-    `choices`: the credential is right, and this is what can be chosen in these fields.
+    `choices`: the credential is valid, and these are the options for these fields.
     """
 
     field: str
@@ -41,7 +41,7 @@ Check = asyncio.Task[Connected]
 
 
 class Checks:
-    """The checks that are under way."""
+    """Registry of the running and recently finished checks, by view."""
 
     def __init__(self, connecting: Connecting, tasks: Tasks, patience: Patience, log: logging.Logger) -> None:
         self._connecting = connecting
@@ -49,10 +49,13 @@ class Checks:
         self._patience = patience
         self._log = log
         self._by_view: OrderedDict[tuple[str, str], Check] = OrderedDict()
-        self._outcomes: WeakKeyDictionary[Check, Outcome] = WeakKeyDictionary()  # an error is put into words once
+        self._outcomes: WeakKeyDictionary[Check, Outcome] = WeakKeyDictionary()  # so each error is logged once
 
     def begin(self, workspace_id: str, view_id: str, filled: Filled, by: str) -> tuple[Check, bool]:
-        """The check of this form, and whether it is a new one. Raises Busy when too much is under way."""
+        """Start the check of a form, or join the one that is running or has succeeded.
+
+        Returns the check and whether it is new. Raises Busy if too many tasks are running.
+        """
         key = (workspace_id, view_id)
         known = self._by_view.get(key)
         if known is not None and (not known.done() or _succeeded(known)):
@@ -65,12 +68,12 @@ class Checks:
         return check, True
 
     async def wait(self, check: Check, seconds: float) -> bool:
-        """Whether it has ended, one way or the other, within this time."""
+        """Wait up to `seconds` for the check; return whether it has ended, with success or not."""
         await asyncio.wait({check}, timeout=max(seconds, 0))
         return check.done()
 
     def outcome(self, check: Check, hide: Collection[str]) -> Outcome:
-        """What came of a check that has ended. `hide` are the secrets of the form."""
+        """Return the outcome of a check that has ended. `hide`: the form's secrets, kept out of the text."""
         if check not in self._outcomes:
             self._outcomes[check] = self._read(check, hide)
         return self._outcomes[check]

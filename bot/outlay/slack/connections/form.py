@@ -1,4 +1,4 @@
-"""The form as data: what was chosen and typed, read out of a view.
+"""Data of the connect form: what was chosen and typed, parsed from a view.
 
 A credential is in `Filled.values` and nowhere else.
 """
@@ -17,9 +17,9 @@ from outlay.slack.protocols import Existing, LedgerForm
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A form to be shown. `typed` has no secrets: those are never shown again.
+    """Form to be shown. `typed` has no secrets, since those are never shown again.
 
-    `replace` is a connection whose credential is being renewed: its ledger and name are settled then.
+    `replace`: the connection whose credential is being renewed; its ledger and name cannot be changed then.
     """
 
     ledger: LedgerForm
@@ -28,12 +28,12 @@ class Draft:
     replace: Existing | None = None
     typed: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
-    choices: Choices = field(default_factory=dict)  # the second step: what the other side has to choose from
+    choices: Choices = field(default_factory=dict)  # in the second step: the options that the service offers
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What a person has put into the form, secrets included: not for any log."""
+    """Submitted form, including its secrets; must not be logged."""
 
     slug: str
     name: str
@@ -43,7 +43,7 @@ class Filled:
 
 
 def metadata(draft: Draft) -> str:
-    """What the view must remember between two clicks. Never a value that was typed."""
+    """Return what the view must remember between two clicks, as JSON; never a typed value."""
     return json.dumps(
         {
             "ledger": draft.ledger.slug,
@@ -54,7 +54,7 @@ def metadata(draft: Draft) -> str:
 
 
 def read(view: Mapping[str, Any]) -> Filled:
-    """The form out of a view that Slack sent: blank fields are left out, so that defaults hold."""
+    """Parse a view that Slack sent. Blank fields are left out, so that defaults apply."""
     known = json.loads(view["private_metadata"])
     slug = str(known["ledger"])
     state: Mapping[str, Mapping[str, Any]] = view["state"]["values"]
@@ -69,19 +69,19 @@ def read(view: Mapping[str, Any]) -> Filled:
 
 
 def without_secrets(filled: Filled, fields: Sequence[FormField]) -> dict[str, str]:
-    """What may be shown again."""
+    """Return the submitted values that may be shown again."""
     secret = {field.name for field in fields if field.kind == "secret"}
     return {name: value for name, value in filled.values.items() if name not in secret}
 
 
 def secrets(filled: Filled, fields: Sequence[FormField]) -> frozenset[str]:
-    """What must show nowhere: the values of the secret fields."""
+    """Return the values of the secret fields, which must not appear in any text."""
     names = {field.name for field in fields if field.kind == "secret"}
     return frozenset(value for name, value in filled.values.items() if name in names)
 
 
 def free_name(slug: str, taken: Sequence[str]) -> str:
-    """The ledger's own name; with a number where that is in use."""
+    """Suggest a name: the ledger's slug, with a number if it is taken."""
     number = 1
     while (name := slug if number == 1 else f"{slug}-{number}") in taken:
         number += 1
@@ -89,7 +89,7 @@ def free_name(slug: str, taken: Sequence[str]) -> str:
 
 
 def _value(element: Mapping[str, Any]) -> str:
-    """What one element holds, as text."""
+    """Return the value of one element as text; "" for none."""
     if element.get("type") == "checkboxes":
         return "true" if element.get("selected_options") else "false"
     chosen = element.get("selected_option")
@@ -97,11 +97,11 @@ def _value(element: Mapping[str, Any]) -> str:
 
 
 def chosen_ledger(view: Mapping[str, Any]) -> str:
-    """The slug in the select at the top, or "" if there is none."""
+    """Return the slug chosen in the select at the top; "" if the form has none."""
     elements = view["state"]["values"].get(ids.Action.LEDGER, {})
     return _value(elements.get(ids.Action.LEDGER, {}))
 
 
 def default_of(form_field: FormField, typed: Mapping[str, str]) -> str:
-    """What a field shows at first. A secret shows nothing, ever."""
+    """Return the initial value of a field; always "" for a secret."""
     return "" if form_field.kind == "secret" else block_kit.cut(typed.get(form_field.name, form_field.default), 3_000)

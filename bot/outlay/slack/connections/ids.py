@@ -1,4 +1,4 @@
-"""Every id of the connect feature, `feature:verb`, written down once."""
+"""Slack ids of the connect feature, each `feature:verb`."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from outlay.slack.errors import CREDENTIAL_MARK
 
 
 class Action(StrEnum):
-    """What can be pressed or chosen; each has a listener."""
+    """Ids of buttons and selects; each has a listener."""
 
     OPEN = "connect:open"
     RECONNECT = "connect:reconnect"
@@ -15,30 +15,33 @@ class Action(StrEnum):
 
 
 class View(StrEnum):
-    """What can be submitted; each has a listener."""
+    """Ids of modals that can be submitted; each has a listener."""
 
     FORM = "connect:form"
 
 
 class Shown(StrEnum):
-    """Views that only show."""
+    """Ids of modals that only show something."""
 
     CHECKING = "connect:checking"
     DONE = "connect:done"
 
 
 class Input(StrEnum):
-    """Fields of the form. They are read when it is submitted, and call nobody before."""
+    """Ids of form fields. They are read when the form is submitted, and trigger no listener before."""
 
     NAME = "connect:name"
     VALUE = "connect:value"
 
 
 def name_block(slug: str) -> str:
-    """The block of the connection's name. Another ledger has another block, so that Slack shows its own suggestion."""
+    """Return the id of the block with the connection's name.
+
+    It differs by ledger, so that Slack shows that ledger's suggestion instead of what was typed for another.
+    """
     return f"{Input.NAME}:{slug}"
 
 
 def field_block(slug: str, field: str, *, secret: bool) -> str:
-    """The block of a ledger's own field. A secret's can be told by its id, wherever errors pass through."""
+    """Return the block id of a ledger's field. A secret's carries a mark, by which errors can be redacted."""
     return f"connect{CREDENTIAL_MARK if secret else ':field:'}{slug}:{field}"

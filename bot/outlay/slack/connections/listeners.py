@@ -1,6 +1,6 @@
-"""Connecting, as Slack calls it: open the form, draw it anew, submit it.
+"""Slack listeners for connecting: open the form, redraw it, submit it.
 
-Only admins, asked when it opens and again when it is submitted.
+Only for admins, which is checked when the form opens and again when it is submitted.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ SUBCOMMAND = "connect"
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the buttons, the choices in the form, and its submission."""
+    """Register the subcommand, the buttons, the choices in the form, and its submission."""
     connect = Connect(deps)
     _register_opening(app, connect)
     _register_choices(app, connect, deps)
@@ -115,7 +115,7 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
         workspace_id: str,
         user_id: str,
     ) -> None:
-        """The outcome of a slow check: into the view, or by direct message to whoever has closed it meanwhile."""
+        """Show the outcome of a slow check in its modal, or by direct message if the user has closed it."""
         await deps.clock.sleep(patience.settle_seconds)
         await connect.checks.wait(check, patience.check_seconds + patience.answer_seconds)
         outcome = connect.outcome(check, filled, draft)

@@ -1,4 +1,4 @@
-"""Delivers what waits in the outbox to the people it is for. Which words and blocks is said in `blocks`."""
+"""Delivery of notices from the outbox to admins. Their text and blocks are in `blocks`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +15,12 @@ from outlay.slack.connections import notices as connection_notices
 from outlay.slack.message_poster import Poster
 from outlay.slack.protocols import Connecting
 
-USERS_LOOKED_AT_MAX = 1_000  # in the search for an admin, where nobody else is known
+USERS_LOOKED_AT_MAX = 1_000  # in the search for an admin, if no recipient is known
 _NOBODY = frozenset({"channel_not_found", "user_not_found", "user_disabled", "is_archived", "cannot_dm_bot"})
 
 
 class Notices:
-    """Direct messages to admins, or the alert channel where no admin is known."""
+    """Sender of direct messages to admins; if no admin is known, of messages to the alert channel."""
 
     def __init__(
         self,
@@ -38,10 +38,13 @@ class Notices:
         self._alert_channel = alert_channel
 
     async def deliver(self, message: Message) -> None:
-        """Says one thing. Raises Undeliverable for what will never arrive, RateLimited where Slack asks to wait."""
+        """Deliver one notice.
+
+        Raises Undeliverable if it can never arrive, RateLimited if Slack asks to wait.
+        """
         said = await self._said(message)
         if said is None:
-            return  # mended or let go meanwhile: there is nothing to tell any more
+            return  # the problem was fixed or the connection removed meanwhile
         channel = await self._channel(str(message.payload["to"]))
         try:
             await self._poster.post(message.workspace_id, said, message_poster.to_channel(self._client, channel))
@@ -53,7 +56,7 @@ class Notices:
             raise
 
     async def _said(self, message: Message) -> message_poster.Message | None:
-        """The words for a message; None if it has become untrue."""
+        """Build the content of a notice; None if it no longer applies. Raises Undeliverable for an unknown kind."""
         if message.kind == "audit_failed":
             return connection_notices.audit_failed(list(message.payload["differences"]), int(message.payload["count"]))
         if message.kind == "unpriced_model":
@@ -69,7 +72,10 @@ class Notices:
         return connection_notices.needs_reauth(existing, since, self._clock.now())
 
     async def look_up(self, workspace_id: str, email: str) -> tuple[str, str] | None:
-        """The Slack user with an e-mail: id and name. None too where the optional scope was not granted."""
+        """Return the id and name of the Slack user with an e-mail address.
+
+        None if there is no such user, or if the optional scope was not granted.
+        """
         try:
             reply = await self._client.users_lookupByEmail(email=email)
         except SlackApiError as error:
@@ -81,7 +87,7 @@ class Notices:
         return str(user["id"]), str(profile.get("display_name") or user.get("real_name") or user.get("name") or "")
 
     async def somewhere(self) -> str:
-        """Where to say what nobody in particular is to hear: the alert channel of the settings, else to an admin."""
+        """Return the channel for messages without a recipient: the alert channel of the settings, else an admin's."""
         return await self._channel("")
 
     async def _channel(self, person: str) -> str:
@@ -89,7 +95,10 @@ class Notices:
         return person if person.startswith(("C", "G")) else await message_poster.direct_channel(self._client, person)
 
     async def _some_admin(self) -> str:
-        """The workspace's primary owner, else any admin: for connections made from the command line."""
+        """Return the workspace's primary owner, else any admin. Raises Undeliverable if there is none.
+
+        Needed for connections that were made from the command line.
+        """
         found, cursor = [], ""
         for _ in range(USERS_LOOKED_AT_MAX // 200):
             reply = await self._client.users_list(limit=200, cursor=cursor)

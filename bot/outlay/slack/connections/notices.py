@@ -1,4 +1,4 @@
-"""What admins are told by direct message when a connection needs them: once, with the way out as a button."""
+"""Direct messages to admins about a problem: sent once, with the remedy as a button or in the text."""
 
 from datetime import datetime
 
@@ -13,7 +13,10 @@ WAITS_FOR_SINK = "What it has to be told waits in order until there is a new one
 
 
 def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
-    """The other side refuses the credential. The button holds the connection's id and nothing else."""
+    """Build the notice that a service refuses a credential.
+
+    The button's value is the connection's id and nothing else.
+    """
     ledger, name = wording.safe(existing.ledger_title), wording.safe(existing.name)
     finding = f"{ledger} has refused the credential of *{name}* since {wording.clock(since, now)}."
     consequence = WAITS_FOR_SINK if existing.is_sink else WAITS_FOR_LEDGER
@@ -31,13 +34,13 @@ def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
 
 
 def works_again(existing: Existing) -> Message:
-    """The other end of that story."""
+    """Build the notice that a refused credential is accepted again."""
     text = f"{wording.safe(existing.ledger_title)} takes the credential of *{wording.safe(existing.name)}* again."
     return simple(text.replace("*", ""), [block_kit.section(text)])
 
 
 def unpriced_model(model: str, name: str) -> Message:
-    """A ledger tells of a model that has no price. `name`: the connection's."""
+    """Build the notice that a ledger reports a model without a price. `name`: the connection's name."""
     finding = f"Nobody knows what *{wording.safe(model)}* costs, which {wording.safe(name)} has used."
     consequence = "Its tokens count as unpriced, and what was spent on it is missing from the totals."
     advice = "Give it a price in `prices.toml` in the data directory, and start Outlay again."
@@ -46,7 +49,7 @@ def unpriced_model(model: str, name: str) -> Message:
 
 
 def audit_failed(differences: list[str], count: int) -> Message:
-    """The nightly audit found figures that do not follow from the entries."""
+    """Build the notice that the nightly audit found figures that do not follow from the entries."""
     finding = f"Outlay's own audit found {wording.counted(count, 'difference')} in the books."
     listed = "\n".join(f"• {wording.safe(one, 200)}" for one in differences)
     advice = "Run `outlay audit` for all of them. Keep a copy of the database before anything else."

@@ -1,4 +1,4 @@
-"""What happens between the views: which form is shown, and what a submission leads to. Knows the ports, not Bolt."""
+"""Logic between the modals: which form is shown, and what a submission leads to. Independent of Bolt."""
 
 from collections.abc import Mapping
 from dataclasses import replace as changed
@@ -15,19 +15,19 @@ from outlay.slack.protocols import Connected, Existing, LedgerForm
 
 
 class Connect:
-    """The feature, for one app."""
+    """Controller of the connect feature."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self.checks = Checks(deps.connecting, deps.tasks, deps.patience, deps.log)
 
     async def admit(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
-        """Raises Refused for everybody who is not an admin."""
+        """Check that the user is an admin. Raises Refused. `fresh`: do not use an answer older than a few seconds."""
         if not await self._deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
             raise Refused(blocks.who_may(self._deps.admins))
 
     async def first_form(self, workspace_id: str, slug: str = "") -> block_kit.View:
-        """An empty form, for the ledger asked for or the first there is. Raises Told for one that there is not."""
+        """Build an empty form for the named ledger, or for the first one. Raises Told for an unknown ledger."""
         slugs = [ledger.slug for ledger in self._ledgers()]
         if slug and slug not in slugs:
             raise Told(
@@ -37,14 +37,17 @@ class Connect:
         return blocks.form_view(await self._empty(workspace_id, slug), self._ledgers())
 
     async def renewal_form(self, workspace_id: str, connection_id: str) -> block_kit.View:
-        """The form that replaces the credential of a connection."""
+        """Build the form that replaces the credential of a connection."""
         existing = await self._existing(workspace_id, connection_id)
         return blocks.form_view(self._renewal(existing), self._ledgers())
 
     async def form_again(
         self, workspace_id: str, view: Mapping[str, Any], *, toggle_advanced: bool = False
     ) -> block_kit.View:
-        """The form after a choice in it, with what was typed. Slack itself keeps the secret in its field."""
+        """Build the form after a choice in it, with what was typed.
+
+        Slack itself keeps the secret in its field. `toggle_advanced`: show or hide the advanced settings.
+        """
         filled = form.read(view)
         slug = form.chosen_ledger(view)
         if slug and slug != filled.slug:
@@ -53,7 +56,7 @@ class Connect:
         return blocks.form_view(changed(draft, advanced=draft.advanced != toggle_advanced), self._ledgers())
 
     async def draft_of(self, workspace_id: str, filled: Filled) -> Draft:
-        """The form as it was filled in, without its secrets."""
+        """Return the form as it was filled in, without its secrets."""
         if filled.replace_id is not None:
             existing = await self._existing(workspace_id, filled.replace_id)
             draft = self._renewal(existing)
@@ -63,16 +66,19 @@ class Connect:
         return changed(draft, advanced=filled.advanced, typed=typed)
 
     def begin(self, workspace_id: str, view_id: str, filled: Filled, draft: Draft, by: str) -> tuple[Check, bool]:
-        """Starts the check, or joins the one that this form has already started. `by`: whoever submitted it."""
+        """Start the check, or join the one that this form has already started. `by`: the user who submitted it.
+
+        Returns the check and whether it is new.
+        """
         named = changed(filled, name=draft.replace.name) if draft.replace else filled
         return self.checks.begin(workspace_id, view_id, named, by)
 
     def outcome(self, check: Check, filled: Filled, draft: Draft) -> Outcome:
-        """What came of it."""
+        """Return the outcome of a check that has ended."""
         return self.checks.outcome(check, form.secrets(filled, draft.ledger.fields))
 
     def answer(self, outcome: Outcome, draft: Draft) -> dict[str, Any]:
-        """The answer to a submission: an error on the very field, or the next view."""
+        """Build the response to a submission: an error under its field, or the next modal."""
         if isinstance(outcome, Wrong) and not outcome.choices:
             block_id = self._block_of(outcome, draft)
             if block_id:
@@ -80,7 +86,7 @@ class Connect:
         return {"response_action": "update", "view": self.view_of(outcome, draft)}
 
     def view_of(self, outcome: Outcome, draft: Draft) -> block_kit.View:
-        """The view that an outcome leads to: "Connected", or the form again with the error over it."""
+        """Build the modal for an outcome: "Connected", or the form again with the error at the top."""
         if isinstance(outcome, Connected):
             return blocks.done_view(outcome)
         hidden = outcome.field in {field.name for field in draft.ledger.fields if field.advanced}
@@ -89,13 +95,16 @@ class Connect:
         return blocks.form_view(again, self._ledgers())
 
     def text_of(self, outcome: Outcome, draft: Draft) -> str:
-        """The outcome in one line, for whoever has closed the view."""
+        """Return the outcome in one line, for a user who has closed the modal."""
         if isinstance(outcome, Connected):
             return blocks.done_text(outcome)
         return f"{wording.safe(draft.ledger.title)} was not connected. {outcome.text}"
 
     def _block_of(self, wrong: Wrong, draft: Draft) -> str:
-        """Where the error lands: on its field; one of no field on the credential; "" if the form shows neither."""
+        """Return the block under which an error is shown; "" if the form does not show it.
+
+        An error of no particular field is shown under the credential.
+        """
         shown = blocks.shown_blocks(draft)
         secret = next((field.name for field in draft.ledger.fields if field.kind == "secret"), "")
         return shown.get(wrong.field or secret, "")
@@ -111,7 +120,10 @@ class Connect:
         return Draft(ledger, form.free_name(ledger.slug, taken))
 
     async def _other_ledger(self, workspace_id: str, filled: Filled, slug: str) -> Draft:
-        """Another ledger was chosen. A name that was typed stays; a suggestion becomes the other ledger's."""
+        """Build the draft after another ledger was chosen.
+
+        A typed name is kept; an unchanged suggestion is replaced by the other ledger's.
+        """
         suggested = (await self._empty(workspace_id, filled.slug)).name
         draft = await self._empty(workspace_id, slug)
         return draft if filled.name in ("", suggested) else changed(draft, name=filled.name)
@@ -139,5 +151,5 @@ class Connect:
 
 
 def _unescaped(text: str) -> str:
-    """An error under a field is plain text."""
+    """Undo the escaping of mrkdwn, because an error under a field is plain text."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

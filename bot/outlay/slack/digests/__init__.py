@@ -1,1 +1,1 @@
-"""What was spent yesterday, last week or last month, and what changed: told without being asked."""
+"""Digests in Slack: scheduled reports of what was spent yesterday, last week or last month, and what changed."""

@@ -1,4 +1,4 @@
-"""A digest as a message: two sentences, a table of the biggest, and a line for each thing that is worth one."""
+"""Slack message of a digest: two sentences, a table of the biggest, and a line for each notable change."""
 
 from datetime import datetime
 
@@ -14,7 +14,10 @@ from outlay.spend.answer import Answer
 
 
 def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
-    """The digest, in forms with the same figures, the first with its chart. `post_to`: with a button that posts it."""
+    """Build the message of a digest, in several forms with the same figures, the first of them with a chart.
+
+    `post_to`: a channel; adds a button that posts the digest there.
+    """
     late = ["This digest is late: Outlay was not running when it was due."] if digest.late else []
     finding = " ".join(part for part in (wording.what_changed(digest, ""), _plain(wording.why(digest)), *late) if part)
     buttons = [_post(digest)] if post_to else []
@@ -41,7 +44,7 @@ def message(digest: Digest, now: datetime, *, post_to: str = "") -> Message:
 
 
 def text(digest: Digest) -> list[str]:
-    """The same as lines of mrkdwn, for a preview in a form and for the terminal."""
+    """Return the digest as lines of mrkdwn, for the preview in the form and for the terminal."""
     lines = [" ".join(part for part in (wording.what_changed(digest), wording.why(digest)) if part)]
     if digest.quiet:
         return lines
@@ -54,7 +57,7 @@ def _caption(digest: Digest) -> str:
 
 
 def _worth(answer: Answer, now: datetime) -> str:
-    """What the figures are, as under every answer."""
+    """Return the line below the figures, as under every answer: basis, status, coverage, freshness and zone."""
     return " · ".join(
         (
             words.basis(answer.basis),

@@ -1,7 +1,7 @@
-"""The chart of a digest: how its days went, beside the period before. Pure.
+"""Chart of a digest: spend by day, beside the period before. Pure.
 
-A day stands at the end of its two weeks; a week beside the week before, weekday by weekday; a month adds up beside the
-month before, so that it is seen where it went another way. Slack's own chart takes twenty points, and so has this one.
+A day is shown at the end of its two weeks; a week beside the week before, weekday by weekday; a month cumulatively
+beside the month before, so that it shows where they diverge. Slack's own chart takes 20 points, and so does this one.
 """
 
 from datetime import date, timedelta
@@ -12,13 +12,13 @@ from outlay.core.money import to_usd
 from outlay.digests.digest import DRAWN_DAYS, Digest
 from outlay.slack import block_kit
 
-POINTS_MIN = 4  # with fewer days of spend a sentence says it better
+POINTS_MIN = 4  # with fewer days of spend the text is clearer than a chart
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_EVERY_DAYS = 2  # of a month
+_EVERY_DAYS = 2  # days between two points of a month
 
 
 def chart(digest: Digest) -> block_kit.Block | None:
-    """The block; None where there is too little to draw."""
+    """Build the chart block; None if there are too few days of spend."""
     match digest.period:
         case "day":
             start = digest.end - timedelta(days=DRAWN_DAYS - 1)
@@ -75,18 +75,18 @@ def _week(start: date, end: date) -> str:
 
 
 def _places(digest: Digest) -> list[int]:
-    """Every second day of the month and its last, counted from 0."""
+    """Return the days of the month to draw, counted from 0: every second one, and the last."""
     last = (digest.end - digest.start).days
     return sorted({*range(_EVERY_DAYS - 1, last, _EVERY_DAYS), last})
 
 
 def _month(digest: Digest, start: date, end: date, places: list[int]) -> tuple[str, list[int]]:
-    """What has come together by each of these days; a shorter month stays where it ended."""
+    """Return the name and the cumulative sums of a month; a shorter month stays at its last sum."""
     sums = list(accumulate(_of(digest, _days(start, end))))
     return wording.month(start), [sums[min(place, len(sums) - 1)] for place in places]
 
 
 def _usd(nano_usd: int) -> float:
-    """Only drawn: the figures that people read are in the text."""
+    """Convert to dollars as a float, only for drawing; the figures that people read are in the text."""
     usd = to_usd(nano_usd)
     return round(float(usd), 2 if abs(usd) >= 1 else 6)

@@ -1,4 +1,4 @@
-"""The form that sets digests up: for admins where they go, how often and when; everybody their own; and a preview."""
+"""Form for digests: admins choose channels, frequency and time; everyone their own; with a preview."""
 
 from datetime import time
 from typing import Any
@@ -22,7 +22,7 @@ _CHOICES: dict[Period, str] = {
 
 
 def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) -> block_kit.View:
-    """The form, filled in with what is chosen. `preview` None: it follows."""
+    """Build the form, filled in with the current choices. `preview` None: it is loaded later."""
     own = plan.people.get(user_id, ())
     parts: list[block_kit.Block] = _for_admins(plan) if is_admin else [block_kit.section(_where(plan))]
     parts.append(
@@ -39,7 +39,7 @@ def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) ->
 
 
 def saved(plan: Plan, user_id: str) -> block_kit.View:
-    """What was saved, in words."""
+    """Build the modal that confirms what was saved."""
     own = plan.people.get(user_id, ())
     mine = f"Your own figures come {_often(own)} by direct message." if own else "You get none by direct message."
     note = "Invite Outlay to each private channel, or nothing arrives there: `/invite`."
@@ -56,7 +56,10 @@ def saved(plan: Plan, user_id: str) -> block_kit.View:
 
 
 def chosen(values: dict[str, Any], before: Plan) -> tuple[Plan | None, tuple[Period, ...], dict[str, str]]:
-    """What the form says: the plan of the workspace (None: the fields are for admins only), one's own, and errors."""
+    """Parse the submitted form: the workspace's plan, the user's own periods, and errors by field.
+
+    The plan is None if the form has no fields for admins.
+    """
     own = _periods(values[Input.OWN][Input.OWN])
     if Input.CHANNELS not in values:
         return None, own, {}

@@ -1,23 +1,23 @@
-"""Every id of the digest feature, `feature:verb`, written down once."""
+"""Slack ids of the digest feature, each `feature:verb`."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed; each has a listener."""
+    """Ids of buttons; each has a listener."""
 
     POST = "digest:post"
-    OPEN = "digest:open"  # what `/spend digest` opens
+    OPEN = "digest:open"  # opens what `/spend digest` opens
 
 
 class View(StrEnum):
-    """What can be submitted."""
+    """Ids of modals that can be submitted."""
 
     FORM = "digest:form"
 
 
 class Input(StrEnum):
-    """Fields: each its own block too, so that an error lands on it."""
+    """Ids of form fields; each is also its block's id, so that an error is shown under it."""
 
     CHANNELS = "digest:channels"
     PERIODS = "digest:periods"

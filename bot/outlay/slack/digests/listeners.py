@@ -1,4 +1,4 @@
-"""Digests, as Slack calls it: `/spend digest` sets them up, `/spend digest now` shows the newest at once."""
+"""Slack listeners of digests: `/spend digest` sets them up, `/spend digest now` shows the newest at once."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _HELP = "`/spend digest` sets digests up; `/spend digest now`, `/spend digest no
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the form and the button."""
+    """Register the subcommand, the form and the buttons."""
 
     @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
     async def by_command(
@@ -52,7 +52,10 @@ def register(app: AsyncApp, deps: Deps) -> None:
         await show_form(client, str(body["trigger_id"]), workspace_id, user_id)
 
     async def show_form(client: AsyncWebClient, trigger_id: str, workspace_id: str, user_id: str) -> None:
-        """Opens it at once, since a trigger lives for three seconds; the preview, which asks the books, follows."""
+        """Open the form at once, since a trigger id expires after three seconds.
+
+        The preview, which queries the books, is added afterwards.
+        """
         plan = await deps.digests.plan(workspace_id)
         is_admin = await deps.admitting.is_admin(workspace_id, user_id)
         opened = await client.views_open(trigger_id=trigger_id, view=form.view(plan, None, user_id, is_admin=is_admin))
@@ -117,7 +120,7 @@ async def _admit(deps: Deps, workspace_id: str, user_id: str) -> None:
 
 
 def _period(asked: list[str]) -> Period:
-    """Which digest is meant by `now`, `now week`. Raises Told."""
+    """Parse `now` or `now week` into a period; a day if none is named. Raises Told."""
     names: dict[str, Period] = {"daily": "day", "weekly": "week", "monthly": "month", **{one: one for one in PERIODS}}
     if asked[0] != "now" or len(asked) > 2 or (len(asked) == 2 and asked[1] not in names):
         raise Told(_HELP)

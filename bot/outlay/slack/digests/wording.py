@@ -1,4 +1,4 @@
-"""The sentences of a digest: what changed, why, and all that is worth a line of its own. As mrkdwn."""
+"""Text of a digest as mrkdwn: what changed, why, and the notable remarks."""
 
 from datetime import date
 
@@ -17,12 +17,12 @@ EVERY: dict[Period, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"
 
 
 def title(digest: Digest) -> str:
-    """Which days these are: `Friday 20 Nov`, `The week from 9 to 15 Nov`, `October 2026`."""
+    """Return the days of a digest: `Friday 20 Nov`, `The week from 9 to 15 Nov` or `October 2026`."""
     return span(digest.period, digest.start, digest.end)
 
 
 def span(period: Period, start: date, end: date) -> str:
-    """The days of a period, as the subject of a sentence."""
+    """Return the days of a period, as the subject of a sentence."""
     if period == "day":
         return f"{_WEEKDAYS[start.weekday()]} {words.day(start, start)}"
     if period == "month":
@@ -32,7 +32,7 @@ def span(period: Period, start: date, end: date) -> str:
 
 
 def what_changed(digest: Digest, bold: str = "*") -> str:
-    """The first sentence: the total, and how that is beside the period before."""
+    """Return the first sentence: the total, compared with the period before. `bold`: the mark around the amount."""
     total, before = digest.answer.total_nano_usd, digest.before_nano_usd
     you = "You spent" if digest.person else ""
     amount = f"{bold}{words.money(total)}{bold}"
@@ -52,7 +52,7 @@ def what_changed(digest: Digest, bold: str = "*") -> str:
 
 
 def why(digest: Digest) -> str:
-    """The second sentence: who, on which model. Empty where nobody moved enough to be named."""
+    """Return the second sentence: which owner on which model; "" if there is no period to compare with."""
     if digest.quiet or digest.before_nano_usd is None:
         return ""
     change = digest.answer.total_nano_usd - digest.before_nano_usd
@@ -67,14 +67,14 @@ def why(digest: Digest) -> str:
 
 
 def movers(digest: Digest) -> str:
-    """Who else moved, a line each; empty where the second sentence has said it all."""
+    """List the owners whose spend changed most, a line each; "" if the second sentence covers them."""
     if len(digest.moves) < 2:
         return ""
     return "*Who moved most*\n" + "\n".join(f"• {_moved(move)}" for move in digest.moves)
 
 
 def remarks(digest: Digest) -> list[str]:
-    """All that is worth a line, where there is any of it."""
+    """Return the notable remarks, a line each: new models, forecast, budgets, incidents, cache and coverage."""
     return [
         line
         for line in (_new_models(digest), _month(digest), _budgets(digest), _episodes(digest), _figures(digest))
@@ -83,12 +83,12 @@ def remarks(digest: Digest) -> list[str]:
 
 
 def month_forecast(digest: Digest) -> str:
-    """What the month under way is likely to cost, or why nobody can say."""
+    """Return the forecast of the current month, or the reason why there is none."""
     return forecast_words(digest.forecast, words.month(digest.month[0]))
 
 
 def forecast_words(found: Forecast, name: str) -> str:
-    """`November is likely to end at $9,200 (between $8,600 and $9,900); $6,100 so far`."""
+    """Format a forecast: `November is likely to end at $9,200 (between $8,600 and $9,900); $6,100 so far`."""
     spent = words.money(found.spent_nano_usd)
     if found.likely_nano_usd is None or found.low_nano_usd is None or found.high_nano_usd is None:
         return f"{name}: {spent} so far; {found.reason}"
@@ -114,7 +114,7 @@ def _name(move: Move) -> str:
 
 
 def owner(found: Owner) -> str:
-    """Somebody, as mrkdwn."""
+    """Return an owner as mrkdwn."""
     if found.kind == "unattributed":
         return "money that nobody is named for"
     user = words.slack_user(found)
@@ -122,7 +122,7 @@ def owner(found: Owner) -> str:
 
 
 def _on(move: Move) -> str:
-    """On which model, and how that was before."""
+    """Return the model and its cost before and now; without a model, the change of the owner or model itself."""
     if not move.owner or not move.model:
         return f", {_from_to(move.before_nano_usd, move.now_nano_usd)}"
     return f" on {words.safe(move.model)}, {_from_to(move.model_before_nano_usd, move.model_now_nano_usd)}"
@@ -152,7 +152,10 @@ def _month(digest: Digest) -> str:
 
 
 def _budgets(digest: Digest) -> str:
-    """The workspace's own, and those that are nearly spent or will be."""
+    """List the budgets worth a line: the workspace's own, and those at 80 % or forecast to exceed their limit.
+
+    A personal digest lists all of the person's budgets.
+    """
     worth = [
         one
         for one in digest.budgets
@@ -181,7 +184,7 @@ def _episodes(digest: Digest) -> str:
 
 
 def _figures(digest: Digest) -> str:
-    """Saved by cache; the residual, however small; coverage only where it is notable."""
+    """Return savings by caching, the residual however small, and coverage only if it is notably low."""
     answer, said = digest.answer, []
     if saved := answer.saved_by_cache_nano_usd:
         verb = "saved" if saved > 0 else "cost more than it saved, by"

@@ -1,1 +1,1 @@
-"""The Home tab."""
+"""App Home tab in Slack."""

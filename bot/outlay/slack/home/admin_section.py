@@ -1,4 +1,4 @@
-"""How the house is doing, for an admin: the month of everybody, connections, keys, plugins, audit, deliveries. Pure."""
+"""Admin section of the Home tab: the workspace's month, connections, keys, plugins, audit and deliveries. Pure."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,13 +12,13 @@ from outlay.slack.connections.ids import Action as Connect
 from outlay.slack.owners.ids import Action as Owners
 from outlay.slack.spend.rows import rows
 
-CONNECTIONS_MAX = 30  # beyond that a Home tab is no longer read
+CONNECTIONS_MAX = 30  # a longer list is not readable in a Home tab
 ERROR_CHARACTERS_MAX = 300
 FAILED_MAX = 5
 
 
 def care_blocks(care: Care, so_far: str, now: datetime) -> list[block_kit.Block]:
-    """All of it. `so_far`: the sentence about everybody's month."""
+    """Build the admin section. `so_far`: the sentence about the workspace's month."""
     said = [
         _connections(care.connections, now),
         _keys(care),
@@ -42,7 +42,7 @@ def _top(care: Care) -> str:
 
 
 def _connections(found: Sequence[ConnectionView], now: datetime) -> str:
-    """What needs somebody comes first."""
+    """List the connections, those with a problem first."""
     order = sorted(found, key=lambda view: (view.state == "ok", view.name))
     lines = [f"• {_connection(view, now)}" for view in order[:CONNECTIONS_MAX]]
     if more := len(found) - len(lines):
@@ -73,7 +73,7 @@ def _standing(view: ConnectionView, now: datetime) -> str:
 
 
 def _keys(care: Care) -> str:
-    """Those that cost nothing this month; what the others cost is a step to do next."""
+    """Return the line about keys without an owner and without cost this month; those with cost are a next step."""
     if not care.unmapped.count or care.unmapped.cost_nano_usd > 0:
         return ""
     count = wording.counted(care.unmapped.count, "key has", "keys have")

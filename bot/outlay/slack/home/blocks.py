@@ -1,6 +1,6 @@
-"""The Home tab: one's own month first, then what is open; for admins what to do next, and how the house is doing. Pure.
+"""Blocks of the Home tab: the user's own month, budgets and open incidents; for admins next steps and health. Pure.
 
-It comes in three forms with the same figures, as an answer does: a workspace may not know the newest tables yet.
+It comes in three forms with the same figures, as an answer does: a workspace may not support the newest tables yet.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,10 @@ _TABLE_FORMS = ("home_data_table", "home_table", "home_fields")
 
 
 def home(mine: Mine, incidents: Sequence[IncidentView], now: datetime, care: Care | None = None) -> Message:
-    """The tab of a member, or with `care` an admin's. `incidents`: those still open, an admin's all, a member's own."""
+    """Build the tab of a member, or with `care` of an admin.
+
+    `incidents`: those still open; all of them for an admin, their own for a member.
+    """
     connected = bool(mine.month.answer.fresh_until)
     first = steps(care) if care else []
     if not connected:
@@ -68,12 +71,12 @@ def home(mine: Mine, incidents: Sequence[IncidentView], now: datetime, care: Car
 
 
 def guest() -> Message:
-    """The tab of a guest."""
+    """Build the tab of a guest."""
     return Message(FOR_MEMBERS, (("home_plain", [block_kit.section(FOR_MEMBERS)]),))
 
 
 def so_far(month: Month) -> str:
-    """`$412.30 so far; November 2026 is likely to end at $590 (between $550 and $640).`"""
+    """Format a month: `$412.30 so far; November 2026 is likely to end at $590 (between $550 and $640).`"""
     said, answer = month.forecast, month.answer
     unexplained = words.residual(answer.residual_nano_usd)
     begins = f"*{words.money(answer.total_nano_usd)}* so far"

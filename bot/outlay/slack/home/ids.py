@@ -1,9 +1,9 @@
-"""Every id of the Home tab: the event on which it is drawn. Its buttons are those of the features they open."""
+"""Slack event of the Home tab. Its buttons have the ids of the features that they open."""
 
 from enum import StrEnum
 
 
 class Event(StrEnum):
-    """Slack's name."""
+    """Name of the event in Slack."""
 
     OPENED = "app_home_opened"

@@ -1,4 +1,4 @@
-"""The Home tab is drawn whenever somebody opens it."""
+"""Slack listener that publishes the Home tab whenever a user opens it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from outlay.slack.home.publish import draw
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the event."""
+    """Register the listener of the event."""
 
     @app.event(Event.OPENED)
     async def opened(event: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:

@@ -1,4 +1,4 @@
-"""What to do next, while something is missing: one line and one button each, the first of them first. Pure."""
+"""Setup steps that are still missing: one line and one button each, the most important first. Pure."""
 
 from outlay import wording
 from outlay.home import Care
@@ -13,7 +13,7 @@ RENEWALS_MAX = 5
 
 
 def steps(care: Care) -> list[block_kit.Block]:
-    """The steps that are left; none where nothing is missing. The first has the main button."""
+    """Build the remaining steps; empty if none is left. The first has the primary button."""
     found = [*_renewals(care), *_missing(care)]
     if not found:
         return []
@@ -37,7 +37,7 @@ def _renewals(care: Care) -> list[tuple[str, block_kit.Block]]:
 
 
 def _missing(care: Care) -> list[tuple[str, block_kit.Block]]:
-    """Nothing else makes sense before a ledger is connected."""
+    """Return the missing steps. Without a ledger that is the only one, since nothing else makes sense before."""
     if not any(view.role == "books" for view in care.connections):
         text = "Connect the first ledger whose dollars count; figures follow within about a minute."
         return [(text, block_kit.button("Connect a Ledger", Connect.OPEN))]

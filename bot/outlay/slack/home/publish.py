@@ -1,6 +1,6 @@
-"""Drawing somebody's Home tab: when they open it, and when something that they have just done changes it.
+"""Publishing of the Home tab: when a user opens it, and when an action of theirs changes it.
 
-Who sees what is asked each time. A workspace that does not know the newest table gets an older one.
+Access is checked each time. A workspace that does not support the newest table gets an older one.
 """
 
 from slack_sdk.errors import SlackApiError
@@ -13,17 +13,20 @@ from outlay.slack.home import blocks
 from outlay.slack.message_poster import REFUSALS, BlocksRefused, Message, Send
 from outlay.slack.tasks import Busy
 
-INVALID_VIEW = "invalid_arguments"  # what Slack says of a view with a block that it does not know
+INVALID_VIEW = "invalid_arguments"  # Slack's error for a view with an unsupported block
 
 
 async def draw(deps: Deps, client: AsyncWebClient, workspace_id: str, user_id: str) -> None:
-    """Publishes the tab as it is now. Raises SlackApiError."""
+    """Publish the user's Home tab in its current state. Raises SlackApiError."""
     message = await _tab(deps, workspace_id, user_id)
     await deps.poster.post(workspace_id, message, _to_home(client, user_id))
 
 
 def draw_again(deps: Deps, client: AsyncWebClient, workspace_id: str, user_id: str) -> None:
-    """Publishes it soon, beside what the person waits for; if too much is under way, it is drawn when it is opened."""
+    """Publish the Home tab in the background.
+
+    If too many tasks are running it is skipped, and drawn when the user opens it.
+    """
     try:
         deps.tasks.start(draw(deps, client, workspace_id, user_id), "draw the Home tab again", awaited=False)
     except Busy:

@@ -1,1 +1,1 @@
-"""Incidents as people meet them: one living message, what can be done to it, and how alerts go."""
+"""Incidents in Slack: one message per incident that is edited in place, its buttons, and the alert settings."""

@@ -1,4 +1,7 @@
-"""What pressing something on an incident does, and who may: every member, asked at each click; guests nothing."""
+"""Actions on an incident, and who may take them.
+
+Membership is checked at every click; guests may do nothing.
+"""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, time, timedelta, tzinfo
@@ -24,41 +27,41 @@ T = TypeVar("T")
 
 
 class Deeds:
-    """Does what people ask for, and has the message shown at once."""
+    """Actions of Slack users on incidents. Each also triggers an immediate delivery, which updates the message."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
     async def admit(self, workspace_id: str, user_id: str) -> None:
-        """Raises Refused for guests and strangers."""
+        """Check that the user is a member. Raises Refused for guests and strangers."""
         if await self._deps.admitting.is_guest(workspace_id, user_id):
             raise Refused(FOR_MEMBERS)
 
     async def is_admin(self, workspace_id: str, user_id: str) -> bool:
-        """Admins choose how alerts go."""
+        """Report whether the user is an admin, who may change the alert settings."""
         return await self._deps.admitting.is_admin(workspace_id, user_id)
 
     async def admit_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
-        """Raises Refused for everybody but admins."""
+        """Check that the user is an admin. Raises Refused. `fresh`: do not use an answer older than a few seconds."""
         if not await self._deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
             raise Refused(FOR_ADMINS)
 
     async def see(self, workspace_id: str, number: str) -> IncidentView:
-        """One incident. Raises Told if there is no such."""
+        """Return one incident. Raises Told if it does not exist."""
         return await self._tried(workspace_id, number, self._deps.desk.incident(workspace_id, _number(number)))
 
     async def acknowledge(self, workspace_id: str, number: str, who: str) -> IncidentView:
-        """Somebody has it in hand."""
+        """Mark an incident as being handled by this user."""
         doing = self._deps.desk.do(workspace_id, _number(number), "acknowledge", who=who)
         return await self._done(workspace_id, number, doing)
 
     async def undo(self, workspace_id: str, number: str, who: str) -> IncidentView:
-        """Takes back what was said of it, with all that followed."""
+        """Undo the last decision on an incident, with all its consequences."""
         doing = self._deps.desk.do(workspace_id, _number(number), "undo", who=who)
         return await self._done(workspace_id, number, doing)
 
     async def snooze(self, workspace_id: str, chosen: str, who: str) -> IncidentView:
-        """Not now. `chosen`: the incident's number, a colon, and for how long."""
+        """Snooze an incident. `chosen`: its number, a colon and the duration, such as `7:4h`."""
         number, _, choice = chosen.partition(":")
         view = await self.see(workspace_id, number)
         until = snoozed_until(choice, self._deps.clock.now(), view.zone)
@@ -66,7 +69,7 @@ class Deeds:
         return await self._done(workspace_id, number, doing)
 
     async def expect(self, workspace_id: str, number: int, said: Said, who: str) -> None:
-        """It was planned, or is nothing. Saying so twice does no harm."""
+        """Mark an incident as expected or as a false alarm. Idempotent."""
         desk, view = self._deps.desk, await self.see(workspace_id, str(number))
         if view.state == ("false" if said.dismissed else "expected"):
             return
@@ -81,7 +84,10 @@ class Deeds:
         await self._done(workspace_id, str(number), doing)
 
     async def file(self, workspace_id: str, chosen: str, who: str, who_name: str) -> IncidentView:
-        """Has a ticket made of it. `chosen`: the incident's number, and after a colon a connection, or none for all."""
+        """File tickets of an incident. `chosen`: its number, and after a colon a connection; none for all of them.
+
+        Raises Told if no issue tracker is connected.
+        """
         number, _, place = chosen.partition(":")
         connections = [_number(place)] if place else None
         filing = self._deps.desk.file(
@@ -92,7 +98,7 @@ class Deeds:
         return await self.see(workspace_id, number)
 
     async def look(self, workspace_id: str, number: str, who: str) -> Message:
-        """The figures behind it, as `/spend` tells them."""
+        """Answer with the figures behind an incident, as `/spend` does."""
         view = await self.see(workspace_id, number)
         asked = incident_wording.query(view, self._deps.clock.now())
         return spend.answer(await self._deps.asking.spend(workspace_id, asked, me=who))
@@ -108,14 +114,14 @@ class Deeds:
         except NoSuchIncident:
             raise Told(GONE) from None
         except NotNow as error:
-            self._deps.deliver_soon()  # whoever pressed saw a message that is not up to date
+            self._deps.deliver_soon()  # the click was on an outdated message: update it
             view = await self._deps.desk.incident(workspace_id, _number(number))
             standing = incident_wording.state(view, self._deps.clock.now())
             raise Told(f"{wording.escape(str(error))} {standing}") from None
 
 
 def snoozed_until(choice: str, now: datetime, zone: tzinfo) -> datetime:
-    """When a snooze ends: in so many hours (`4h`), or in the morning of the workspace's next day."""
+    """Return when a snooze ends: after some hours (`4h`), or at 9:00 on the workspace's next day."""
     if choice.endswith("h") and choice[:-1].isdigit():
         return now + timedelta(hours=int(choice[:-1]))
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The living message of an incident, what can be pressed on it, and the replies in its thread. Pure."""
+"""Slack blocks of an incident: its message, which is edited in place, its buttons, and its thread replies. Pure."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,14 +13,18 @@ from outlay.slack.message_poster import Message, simple
 
 SNOOZES = (("1h", "1 hour"), ("4h", "4 hours"), ("morning", "Until tomorrow morning"))
 GROUP_SHOWN = 5
-PICKED_MAX = 100  # options of a select
+PICKED_MAX = 100  # the most options that Slack allows in a select
 TICKETS_MAX = 5
-FILED_MAX = 20  # places in the choice of where to file it
+FILED_MAX = 20  # issue trackers offered in one select
 UNDOABLE = ("acknowledged", "snoozed", "expected", "false")
 
 
 def message(view: IncidentView, now: datetime, *, direct: Collection[str] = (), note: str = "") -> Message:
-    """The message as the incident stands. `direct`: who may be mentioned. `note`: a remark of the delivery's own."""
+    """Build the message of an incident in its current state.
+
+    `direct`: Slack users who may be mentioned. `note`: a remark added by the delivery, shown last.
+    An incident with several members becomes one message for the group.
+    """
     if len(view.members) > 1:
         return _group(view.members, now, note)
     blocks = [*incident(view, now, direct=direct), *([block_kit.context(note)] if note else [])]
@@ -28,7 +32,7 @@ def message(view: IncidentView, now: datetime, *, direct: Collection[str] = (), 
 
 
 def incident(view: IncidentView, now: datetime, *, direct: Collection[str] = ()) -> list[block_kit.Block]:
-    """One incident whole, for a message or a modal."""
+    """Build the blocks of one incident in full, for a message or a modal."""
     small = (incident_wording.history(view, now), wording.freshness(view.fresh_until, now))
     return [
         block_kit.header(incident_wording.title(view)),
@@ -42,7 +46,10 @@ def incident(view: IncidentView, now: datetime, *, direct: Collection[str] = ())
 
 
 def buttons(view: IncidentView) -> list[block_kit.Block]:
-    """What can still be done. The one thing that is waited for is the first, and the only one with a colour."""
+    """Build the actions that the incident's state still allows.
+
+    "Acknowledge" comes first while the incident is open, and is the only button with a color.
+    """
     number, who = str(view.number), incident_wording.subject_name(view)
     found = []
     if view.state == "open":
@@ -58,13 +65,16 @@ def buttons(view: IncidentView) -> list[block_kit.Block]:
 
 
 def reply(view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()) -> Message:
-    """What is said in the thread."""
+    """Build the reply in the incident's thread. `what`: the kind of change; `nano_usd`: the spend at that time."""
     text = incident_wording.thread(view, what, nano_usd, now, direct)
     return simple(text.replace("*", ""), [block_kit.section(text)])
 
 
 def direct(view: IncidentView, address: str, now: datetime) -> Message:
-    """What the owner is told directly: once, with the way to where it is kept up to date."""
+    """Build the direct message to the owner of an incident, which is sent once.
+
+    `address`: a link to the incident's message, "" for none.
+    """
     text = incident_wording.headline(view, now)
     link = f"\n<{_address(address)}|The message that is kept up to date>" if address else ""
     number = str(view.number)
@@ -80,7 +90,7 @@ def direct(view: IncidentView, address: str, now: datetime) -> Message:
 
 
 def _group(members: Sequence[IncidentView], now: datetime, note: str) -> Message:
-    """Many at once: the biggest, how many more, and a way to each."""
+    """Build one message for many incidents: the five biggest, how many more there are, and a select that opens each."""
     alive = [member for member in members if member.state in ALIVE]
     spent = wording.money(sum(member.spent_nano_usd for member in members))
     worst = "page" if any(member.severity == "page" for member in members) else "notice"
@@ -120,7 +130,10 @@ def _pick(members: Sequence[IncidentView]) -> block_kit.Block:
 
 
 def _file(view: IncidentView, who: str) -> list[block_kit.Block]:
-    """Where it can be filed that has nothing of it yet: a button for one place, a choice between several."""
+    """Build the control that files a ticket: a button for one issue tracker, a select for several.
+
+    Trackers that already have a ticket of the incident are left out; empty if none is left.
+    """
     if not view.unfiled:
         return []
     (place, name), *more = view.unfiled
@@ -161,5 +174,5 @@ def _is_web(url: str) -> bool:
 
 
 def _address(url: str) -> str:
-    """A sink's own address inside `<…|…>`: nothing in it can end the link."""
+    """Escape a URL from an issue tracker for use inside `<…|…>`, so that nothing in it can end the link."""
     return wording.escape(url).replace("|", "%7C").replace(" ", "%20")

@@ -1,4 +1,7 @@
-"""What was given up, as admins see it in `/spend alerts`: to whom, what, why, and a button to send it again. Pure."""
+"""Messages that could not be delivered, as admins see them in `/spend alerts`. Pure.
+
+Each is shown with its recipient, its content, the reason, and a button to send it again.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +17,7 @@ WHY_CHARACTERS_MAX = 300
 
 
 def blocks(given_up: Sequence[GivenUp], now: datetime) -> list[block_kit.Block]:
-    """Nothing, where nothing was given up."""
+    """Build the list of undelivered messages; empty if there is none."""
     if not given_up:
         return []
     lead = f"*{wording.counted(len(given_up), 'message')} could not be delivered.*"

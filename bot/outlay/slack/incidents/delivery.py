@@ -1,7 +1,7 @@
-"""The living message on its way: posted once, then edited in place, found again when nobody knows what became of it.
+"""Delivery of incident messages: posted once, then edited in place, and found again if a post's outcome is unknown.
 
-A post whose outcome is unknown (the process died, the answer was lost) is looked for by its metadata where the optional
-history scope was granted. Without it the message is posted again, and the newest is the one that lives on.
+A post whose outcome is unknown (the process died, the answer was lost) is looked for by its metadata, if the optional
+history scope was granted. Without it the message is posted again, and from then on the newest one is edited.
 """
 
 import logging
@@ -25,8 +25,8 @@ from outlay.slack.incidents.ids import METADATA, REPLY_METADATA
 from outlay.slack.message_poster import Poster
 
 KINDS = (SHOW, THREAD, DIRECT)
-CLOCKS_APART_SECONDS = 300  # Slack's and ours
-HISTORY_MESSAGES = 200  # looked through for our own
+CLOCKS_APART_SECONDS = 300  # the greatest assumed difference between Slack's clock and ours
+HISTORY_MESSAGES = 200  # messages searched for one of our own
 _CLOSED = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_found", "user_disabled",
                      "cannot_dm_bot", "restricted_action", "missing_scope"})  # fmt: skip
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found", *_CLOSED})
@@ -36,7 +36,7 @@ Somewhere = Callable[[], Awaitable[str]]
 
 
 class Alerts:
-    """Delivers incidents. `somewhere` names the channel where nothing was chosen."""
+    """Deliverer of incidents to Slack. `somewhere` returns the channel to use if none was configured."""
 
     def __init__(self, client: AsyncWebClient, desk: Desk, poster: Poster, clock: Clock, somewhere: Somewhere) -> None:
         self._client = client
@@ -46,7 +46,10 @@ class Alerts:
         self._somewhere = somewhere
 
     async def deliver(self, message: Message) -> None:
-        """Shows an incident or replies in its thread. Raises Undeliverable, RateLimited, SlackApiError."""
+        """Post or edit an incident's message, reply in its thread, or send its owner a direct message.
+
+        Raises Undeliverable, RateLimited and SlackApiError.
+        """
         try:
             view = await self._desk.incident(message.workspace_id, int(message.payload["incident"]))
         except NoSuchIncident as error:
@@ -86,13 +89,13 @@ class Alerts:
         raise Undeliverable(f"Slack takes it nowhere: {', '.join(f'{where} {code}' for where, code in refused)}")
 
     async def _channels(self, view: IncidentView, alerting: Alerting) -> AsyncIterator[str]:
-        """Where it belongs, and where it goes if Slack does not take it there."""
+        """Yield the channels to try in order: the team's own, the workspace's, then the fallback."""
         of_team = {alerting.team_channels.get(member.subject, "") for member in view.members or (view,)}
         wanted = [of_team.pop() if len(of_team) == 1 else "", alerting.channel]
         for channel in dict.fromkeys(wanted):
             if channel:
                 yield channel
-        yield await self._somewhere()  # asked for only when it is needed: it may have to look for an admin
+        yield await self._somewhere()  # last, since it may have to search for an admin
 
     async def _post(
         self, workspace_id: str, channel: str, view: IncidentView, alerting: Alerting, note: str
@@ -102,7 +105,7 @@ class Alerts:
         return await self._poster.post(workspace_id, said, message_poster.to_channel(self._client, channel, metadata))
 
     async def _edit(self, view: IncidentView, alerting: Alerting) -> bool:
-        """Shows the message anew; False if it is gone."""
+        """Update the posted message; return False if it no longer exists or cannot be edited."""
         said = blocks.message(view, self._clock.now(), direct=alerting.direct)
         try:
             await self._client.chat_update(channel=view.channel, ts=view.ts, text=said.text, blocks=said.forms[0][1])
@@ -114,7 +117,7 @@ class Alerts:
 
     async def _reply(self, message: Message, view: IncidentView) -> None:
         if not view.ts:
-            return  # what it stands under was never posted, and will show all of it when it is
+            return  # its parent message was never posted; that will show this change too
         if message.attempts > 1 and await self._was_replied(message.key, view):
             return
         alerting = await self._desk.alerting(message.workspace_id)
@@ -138,7 +141,7 @@ class Alerts:
             raise
 
     async def _was_replied(self, key: str, view: IncidentView) -> bool:
-        """Has an earlier attempt, of which nobody knows the outcome, put it into the thread?"""
+        """Report whether an earlier attempt with an unknown outcome has already posted this reply."""
         try:
             reply = await self._client.conversations_replies(
                 channel=view.channel, ts=view.ts, limit=HISTORY_MESSAGES, include_all_metadata=True
@@ -151,7 +154,7 @@ class Alerts:
         return any(((one.get("metadata") or {}).get("event_payload") or {}).get("key") == key for one in found)
 
     async def _direct(self, message: Message, view: IncidentView) -> None:
-        """Tells whoever answers for it, with the way to the message that is kept up to date."""
+        """Send the owner a direct message with a link to the incident's message."""
         try:
             channel = await message_poster.direct_channel(self._client, str(message.payload["to"]))
             if message.attempts > 1 and await self._found(channel, view):
@@ -167,7 +170,7 @@ class Alerts:
             raise
 
     async def _address(self, view: IncidentView) -> str:
-        """Where the living message is; "" if it is gone."""
+        """Return the permalink of the incident's message; "" if it is gone."""
         try:
             reply = await self._client.chat_getPermalink(channel=view.channel, message_ts=view.ts)
         except SlackApiError as error:
@@ -177,11 +180,17 @@ class Alerts:
         return str(reply["permalink"])
 
     def _may_be_there(self, message: Message, view: IncidentView) -> bool:
-        """Could an earlier attempt have posted it? Also one whose place a newer wish to show it has taken."""
+        """Report whether an earlier attempt may have posted the message.
+
+        More than one change counts too: a newer request to show the incident may have replaced the one that posted it.
+        """
         return message.attempts > 1 or len(view.changes) > 1
 
     async def _found(self, channel: str, view: IncidentView) -> str:
-        """The time stamp of our own message about it, the newest; "" if there is none, or nobody may look."""
+        """Return the timestamp of our newest message about the incident in a channel.
+
+        "" if there is none, or if Outlay may not read the channel's history.
+        """
         try:
             reply = await self._client.conversations_history(
                 channel=channel,
@@ -211,7 +220,7 @@ def _note(refused: list[tuple[str, str]]) -> str:
 
 
 def _wait_seconds(error: SlackApiError) -> int | None:
-    """For how long Slack wants not to be asked; None if that is not what it says."""
+    """Return how many seconds Slack asks to wait (HTTP 429); None for any other error."""
     if error.response.status_code != 429:
         return None
     headers = {name.lower(): value for name, value in error.response.headers.items()}

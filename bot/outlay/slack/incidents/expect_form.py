@@ -1,4 +1,7 @@
-"""The form behind Expected…: why, and for how long or up to how much. It changes what rings next. Pure."""
+"""Form behind "Expected…": why spend was expected, and for how long or up to what amount. Pure.
+
+The answer changes which later spend raises an alert.
+"""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +22,11 @@ _ROUND_USD = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What somebody said: `dismissed`, it is nothing; else until when, of its key alone or not, and up to how much."""
+    """Answer in the "Expected…" form.
+
+    `dismissed`: a false alarm. Otherwise the spend is expected `until` a time, or while a day costs less than
+    `below_nano_usd`; with `only_key` for the incident's key alone.
+    """
 
     reason: str
     dismissed: bool = False
@@ -29,7 +36,7 @@ class Said:
 
 
 def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
-    """The form for an incident. `shown_in`: the modal that it was opened from, "" for a message."""
+    """Build the modal for an incident. `shown_in`: the id of the modal that it was opened from, "" for a message."""
     who = incident_wording.subject_name(view)
     options = [block_kit.option("Only this time, until the day ends", ONCE)]
     if view.numbers.get("key_id"):
@@ -70,7 +77,7 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
 
 
 def read(values: dict[str, Any], now: datetime, view: IncidentView) -> Said:
-    """What was submitted. Raises Wrong."""
+    """Parse the submitted form. Raises Wrong, which names the field."""
     filled = Filled(values)
     reason, how = filled.text(Input.REASON), filled.choice(Input.HOW)
     if not reason:
@@ -91,5 +98,5 @@ def read(values: dict[str, Any], now: datetime, view: IncidentView) -> Said:
 
 
 def _rounded_up(nano_usd: int) -> int:
-    """To whole dollars, and a tenth more than that."""
+    """Add a tenth to an amount and round it up to whole dollars."""
     return -(-nano_usd * 11 // (10 * _ROUND_USD)) * _ROUND_USD

@@ -1,30 +1,30 @@
-"""Every id of the alerts feature, `alerts:verb`, written down once."""
+"""Slack ids of the alerts feature, each `alerts:verb`."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed or chosen; each has a listener. The value is an incident's number, or begins with it."""
+    """Ids of buttons and selects; each has a listener. The value is an incident's number, or begins with it."""
 
     ACKNOWLEDGE = "alerts:acknowledge"
     SNOOZE = "alerts:snooze"
     EXPECT = "alerts:expect"
     FILE = "alerts:file"
-    LOOK = "alerts:look"  # the figures, in `/spend`
+    LOOK = "alerts:look"  # shows the figures behind it, as `/spend` does
     UNDO = "alerts:undo"
-    SHOW = "alerts:show"  # one incident whole, in a modal
-    PICK = "alerts:pick"  # the same, chosen from those that share a message
-    OPEN = "alerts:open"  # what `/spend alerts` opens
+    SHOW = "alerts:show"  # one incident in full, in a modal
+    PICK = "alerts:pick"  # the same, chosen from a group's message
+    OPEN = "alerts:open"  # opens what `/spend alerts` opens
     TAKE_BACK = "alerts:take_back"
     PLAN = "alerts:plan"
     SETTINGS = "alerts:settings"
     CHANNEL = "alerts:channel"
-    SEND_AGAIN = "alerts:send_again"  # the value is a message's number
+    SEND_AGAIN = "alerts:send_again"  # the value is the number of an outbox message
     SEND_ALL_AGAIN = "alerts:send_all_again"
 
 
 class View(StrEnum):
-    """What can be submitted."""
+    """Ids of modals that can be submitted."""
 
     EXPECT = "alerts:expect_form"
     OVERVIEW = "alerts:overview"
@@ -34,7 +34,7 @@ class View(StrEnum):
 
 
 class Input(StrEnum):
-    """Fields: each its own block too, so that an error lands on it."""
+    """Ids of form fields; each is also its block's id, so that an error is shown under it."""
 
     REASON = "alerts:reason"
     HOW = "alerts:how"
@@ -50,5 +50,5 @@ class Input(StrEnum):
     QUIET_TO = "alerts:quiet_to"
 
 
-METADATA = "outlay_incident"  # the event type by which Outlay finds its own message again
+METADATA = "outlay_incident"  # event type of the metadata by which Outlay finds its own messages
 REPLY_METADATA = "outlay_incident_reply"

@@ -1,4 +1,4 @@
-"""The buttons of the living message, as Slack calls them."""
+"""Slack listeners for the buttons of an incident's message."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ Deed = Callable[[str, str, str], Awaitable[IncidentView]]
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds what can be pressed on a message, and on the modal that shows one incident whole."""
+    """Register the listeners of an incident's message and of the modal that shows one incident."""
     deeds = Deeds(deps)
 
     def bind(action_id: str, deed: Deed) -> None:
@@ -115,7 +115,7 @@ def _register_expected(app: AsyncApp, deps: Deps, deeds: Deeds) -> None:
 
 
 async def _again(client: AsyncWebClient, body: dict[str, Any], deps: Deps, view: IncidentView) -> None:
-    """Draws the modal anew in which something was pressed; messages are shown anew by the outbox."""
+    """Redraw the modal in which a button was clicked; messages are updated through the outbox."""
     if body.get("view"):
         await client.views_update(
             view_id=body["view"]["id"], view=incident_modals.incident_view(view, deps.clock.now())
@@ -123,5 +123,5 @@ async def _again(client: AsyncWebClient, body: dict[str, Any], deps: Deps, view:
 
 
 def _value(action: dict[str, Any]) -> str:
-    """What a button or the choice of a select stands for."""
+    """Return the value of the clicked button or of the chosen option; "" for none."""
     return str(action.get("value") or (action.get("selected_option") or {}).get("value") or "")

@@ -1,4 +1,4 @@
-"""The modals of one incident: shown whole, and the figures behind it. Pure."""
+"""Modals of one incident: the incident in full, and the figures behind it. Pure."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from outlay.slack.message_poster import Message
 
 
 def incident_view(view: IncidentView, now: datetime) -> block_kit.View:
-    """One incident whole, with all that can be done."""
+    """Build the modal of one incident with all its actions."""
     return {
         "type": "modal",
         "title": block_kit.plain("Incident"),
@@ -19,7 +19,7 @@ def incident_view(view: IncidentView, now: datetime) -> block_kit.View:
 
 
 def answer_view(said: Message) -> block_kit.View:
-    """An answer of `/spend` in a modal, where tables do not work: the plainest form."""
+    """Build a modal with an answer of `/spend`, in its plainest form, since modals do not show tables."""
     return {
         "type": "modal",
         "title": block_kit.plain("What Was Spent"),

@@ -1,4 +1,4 @@
-"""`/spend alerts`, as Slack calls it: the overview, planned work, and what admins choose."""
+"""Slack listeners of `/spend alerts`: the overview, planned work, and the settings for admins."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -21,19 +21,22 @@ from outlay.slack.incidents.ids import Action, View
 from outlay.slack.spend.command_text import COMMAND, subcommand
 
 SUBCOMMAND = "alerts"
-Form = Callable[[str, str, str], Awaitable[block_kit.View]]  # workspace, user, the modal it is opened from
-Save = Callable[[str, str, dict[str, Any]], Awaitable[None]]  # workspace, user, values; raises Wrong
+Form = Callable[[str, str, str], Awaitable[block_kit.View]]  # workspace, user, id of the modal that it is opened from
+Save = Callable[[str, str, dict[str, Any]], Awaitable[None]]  # workspace, user, submitted values; raises Wrong
 
 
 class Overview:
-    """Draws the overview and its forms, and saves what they say."""
+    """Controller of the overview: builds its modals and saves what is submitted in them."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
         self.deeds = Deeds(deps)
 
     async def modal(self, workspace_id: str, user_id: str) -> block_kit.View:
-        """The overview: an admin's shows everybody's incidents, a member's too; only what can be chosen differs."""
+        """Build the overview of a user.
+
+        Admins and members see the same incidents; admins can choose more, and see undelivered messages.
+        """
         alerting = await self._deps.desk.alerting(workspace_id)
         names = {owner.id: owner.name for owner in await self._owners(workspace_id)}
         is_admin = await self.deeds.is_admin(workspace_id, user_id)
@@ -49,25 +52,25 @@ class Overview:
         )
 
     async def plan_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
-        """Declaring planned work: every member may."""
+        """Build the form that declares planned work; open to every member."""
         zone = (await self._deps.desk.alerting(workspace_id)).zone
         today = self._deps.clock.now().astimezone(zone).date()
         is_admin = await self.deeds.is_admin(workspace_id, user_id)
         return overview_modal.plan_form(await self._owners(workspace_id), today, shown_in, is_admin=is_admin)
 
     async def settings_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
-        """How alerts go: admins."""
+        """Build the form with the alert settings. Raises Refused for everyone but admins."""
         await self.deeds.admit_admin(workspace_id, user_id)
         return incident_settings_form.settings_form(await self._deps.desk.alerting(workspace_id), shown_in)
 
     async def channel_form(self, workspace_id: str, user_id: str, shown_in: str) -> block_kit.View:
-        """Where they go for one owner: admins."""
+        """Build the form that sets one owner's channel. Raises Refused for everyone but admins."""
         await self.deeds.admit_admin(workspace_id, user_id)
         alerting = await self._deps.desk.alerting(workspace_id)
         return incident_settings_form.channel_form(alerting, await self._owners(workspace_id), shown_in)
 
     async def save_plan(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
-        """Raises Wrong."""
+        """Save submitted planned work. Raises Wrong."""
         is_admin = await self._deps.admitting.is_admin(workspace_id, user_id, fresh=True)
         zone = (await self._deps.desk.alerting(workspace_id)).zone
         said = overview_modal.planned(values, self._deps.clock.now(), zone, is_admin=is_admin)
@@ -76,23 +79,26 @@ class Overview:
         )
 
     async def save_settings(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
-        """Raises Wrong."""
+        """Save submitted alert settings. Raises Wrong, and Refused for everyone but admins."""
         await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
         before = await self._deps.desk.alerting(workspace_id)
         await self._deps.desk.choose(workspace_id, incident_settings_form.settings(values, before))
 
     async def save_channel(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
-        """One owner's channel."""
+        """Save the channel of one owner. Raises Refused for everyone but admins."""
         await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
         before = await self._deps.desk.alerting(workspace_id)
         await self._deps.desk.choose(workspace_id, incident_settings_form.channels(values, before))
 
     async def save_direct(self, workspace_id: str, user_id: str, values: dict[str, Any]) -> None:
-        """Whether somebody wants direct messages."""
+        """Save whether the user wants direct messages."""
         await self._deps.desk.want_direct(workspace_id, user_id, overview_modal.wants_direct(values))
 
     async def take_back(self, workspace_id: str, user_id: str, number: str) -> None:
-        """Expects something no longer; what has no end was an admin's word, and is an admin's to take back."""
+        """Withdraw an expectation.
+
+        One without end and without an amount needs an admin, unless it is the user's own.
+        """
         rows = {str(row.id): row for row in await self._deps.desk.expected(workspace_id)}
         row = rows.get(number)
         if row is not None and row.until is None and row.below_nano_usd is None and row.who != user_id:
@@ -103,14 +109,14 @@ class Overview:
             raise Told(str(error)) from None
 
     async def send_again(self, workspace_id: str, user_id: str, number: str) -> None:
-        """What was given up, one message or all, is delivered once more: admins."""
+        """Requeue one undelivered message or all of them. Raises Refused for everyone but admins."""
         await self.deeds.admit_admin(workspace_id, user_id, fresh=True)
         chosen = [int(number)] if number.isdecimal() and len(number) < 16 else None if number == ALL else []
         await self._deps.undelivered.send_again(workspace_id, chosen)
         self._deps.deliver_soon()
 
     async def _owners(self, workspace_id: str) -> list[Owner]:
-        """Everybody who answers for a key, the biggest spenders of this month first."""
+        """Return the owners of all keys, the biggest spenders of this month first; `unattributed` is left out."""
         spent: dict[Owner, int] = {}
         for key in await self._deps.owning.keys(workspace_id):
             if key.owner.kind != "unattributed":
@@ -119,7 +125,7 @@ class Overview:
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the buttons of the overview, and its forms."""
+    """Register the subcommand, the buttons of the overview, and its forms."""
     face = Overview(deps)
 
     @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])

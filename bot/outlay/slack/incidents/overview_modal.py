@@ -1,4 +1,4 @@
-"""`/spend alerts`: what is open, what is expected, and whether somebody wants to be told directly. Pure."""
+"""Modal of `/spend alerts`: open incidents, expected spend, and the user's choice of direct messages. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,14 +19,14 @@ from outlay.slack.incidents import wording as incident_wording
 from outlay.slack.incidents.ids import Action, Input, View
 
 SHOWN = 10
-OWNERS_MAX = 100  # options of a select
+OWNERS_MAX = 100  # the most options that Slack allows in a select
 EVERYBODY = "*"
 _YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What somebody declared beforehand. `until` None: without end."""
+    """Planned work, declared before it starts. `until` is None if it has no end."""
 
     subject: str
     reason: str
@@ -45,7 +45,7 @@ def modal(
     is_admin: bool,
     given_up: Sequence[GivenUp] = (),
 ) -> block_kit.View:
-    """The overview. `names`: what owners are called, by id. `given_up`: for admins."""
+    """Build the overview. `names`: owners' names by id. `given_up`: undelivered messages, for admins."""
     alive = [view for view in recent if view.state in ALIVE]
     buttons = [block_kit.button("Plan Work Ahead", Action.PLAN)]
     if is_admin:
@@ -78,7 +78,7 @@ def modal(
 
 
 def incidents(alive: Sequence[IncidentView], now: datetime) -> list[block_kit.Block]:
-    """The open incidents, each with a button that opens it; also for the Home tab."""
+    """Build a list of the open incidents, each with a button that opens it; the Home tab shows it too."""
     if not alive:
         return [block_kit.section("*No incident is open.* Outlay looks at every poll of a ledger.")]
     lines: list[block_kit.Block] = [block_kit.section(f"*{wording.counted(len(alive), 'incident')} open*")]
@@ -98,12 +98,12 @@ def incidents(alive: Sequence[IncidentView], now: datetime) -> list[block_kit.Bl
 
 
 def wants_direct(values: dict[str, Any]) -> bool:
-    """Whether the box was ticked."""
+    """Report whether the box for direct messages was checked."""
     return _YES in Filled(values).choices(Input.DIRECT)
 
 
 def plan_form(owners: Sequence[Owner], today: date, shown_in: str, *, is_admin: bool) -> block_kit.View:
-    """The form that declares planned work. Only an admin may leave out the end."""
+    """Build the form that declares planned work. Only an admin may omit the end."""
     options = [block_kit.option(_called(owner), owner.id) for owner in owners[: OWNERS_MAX - 1] if len(owner.id) <= 150]
     options.append(block_kit.option("Everybody", EVERYBODY))
     hint = "Empty: without end, for an agent with a budget of its own." if is_admin else ""
@@ -127,7 +127,7 @@ def plan_form(owners: Sequence[Owner], today: date, shown_in: str, *, is_admin: 
 
 
 def planned(values: dict[str, Any], now: datetime, zone: tzinfo, *, is_admin: bool) -> Planned:
-    """What was submitted. Raises Wrong."""
+    """Parse the submitted planned work. Raises Wrong, which names the field."""
     filled = Filled(values)
     subject, reason = filled.choice(Input.OWNER), filled.text(Input.REASON)
     if not reason:

@@ -1,4 +1,4 @@
-"""The forms in which admins choose how alerts go: how sharp, from how many dollars on, where to, when not. Pure."""
+"""Forms for admins: alert sensitivity, minimum spend, channels and quiet hours. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -13,13 +13,16 @@ from outlay.slack.form_fields import Filled, Wrong, dollars, one_of
 from outlay.slack.incidents.ids import Input, View
 from outlay.slack.incidents.overview_modal import OWNERS_MAX
 
-# Measured on unseen companies, docs/detection.md: false alerts in 100 developer-days, runaways told at all.
+# Measured on unseen companies, see docs/detection.md: false alerts in 100 developer-days, per cent of runaways found.
 MEASURED = {"calm": ("0.54", 86), "normal": ("1.36", 91), "sharp": ("3.5", 94)}
 _NONE = "none"
 
 
 def settings_form(chosen: Alerting, shown_in: str) -> block_kit.View:
-    """What holds for the whole workspace."""
+    """Build the modal with the alert settings of the workspace.
+
+    `shown_in`: the id of the modal that it was opened from.
+    """
     options = [
         block_kit.option(name.title(), name) | {"description": block_kit.plain(_means(name), 75)}
         for name in SENSITIVITIES
@@ -60,7 +63,7 @@ def settings_form(chosen: Alerting, shown_in: str) -> block_kit.View:
 
 
 def settings(values: dict[str, Any], before: Alerting) -> Alerting:
-    """What was submitted. Raises Wrong."""
+    """Parse the submitted alert settings. Raises Wrong, which names the field."""
     filled = Filled(values)
     begins, ends = filled.choice(Input.QUIET_FROM), filled.choice(Input.QUIET_TO)
     if (begins == _NONE) != (ends == _NONE):
@@ -81,7 +84,7 @@ def settings(values: dict[str, Any], before: Alerting) -> Alerting:
 
 
 def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> block_kit.View:
-    """Where the incidents of one owner go: a team, an agent or a person."""
+    """Build the modal that routes the incidents of one owner (a team, an agent or a person) to a channel."""
     ordered = sorted(owners, key=lambda owner: owner.kind != "team")
     options = [
         block_kit.option(wording.name(owner.name or owner.id), owner.id) for owner in ordered if len(owner.id) <= 150
@@ -113,7 +116,7 @@ def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> bl
 
 
 def channels(values: dict[str, Any], before: Alerting) -> Alerting:
-    """What was submitted."""
+    """Parse the submitted channel of an owner; an empty channel removes the owner's own route."""
     filled = Filled(values)
     owner, channel = filled.choice(Input.OWNER), filled.channel(Input.PLACE)
     others = {name: place for name, place in before.team_channels.items() if name != owner}
@@ -121,7 +124,7 @@ def channels(values: dict[str, Any], before: Alerting) -> Alerting:
 
 
 def _means(sensitivity: str) -> str:
-    """What a sensitivity is worth, as it was measured."""
+    """Describe a sensitivity by its measured false-alarm rate and the share of runaways that it reports."""
     false, told = MEASURED[sensitivity]
     return f"{false} false alarms in 100 developer-days; tells of {told} % of runaways"
 

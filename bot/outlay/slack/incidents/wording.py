@@ -1,6 +1,6 @@
-"""An incident in English: what happened, how bad, what has been done about it, and how to check the figures.
+"""Text of an incident: what happened, how bad it is, what was done about it, and how to check the figures.
 
-Pure. Whatever comes from outside (owners, keys, models, reasons) has passed through `words.safe` or `words.name`.
+Pure. Text from outside (owners, keys, models, reasons) has passed through `words.safe` or `words.name`.
 """
 
 import re
@@ -45,7 +45,7 @@ DEEDS_SHOWN_MAX = 6
 
 
 def title(view: IncidentView) -> str:
-    """How bad it is, who, and how fast, as plain text of one line: the header."""
+    """Return the header: severity, owner and burn rate as one line of plain text."""
     who = subject_name(view)
     if view.state in ALIVE:
         rate = rate_nano_usd(view)
@@ -55,7 +55,7 @@ def title(view: IncidentView) -> str:
 
 
 def headline(view: IncidentView, now: datetime) -> str:
-    """The finding for notifications and screen readers, with the number that matters. As mrkdwn."""
+    """Return the finding for notifications and screen readers, with its most important figure, as mrkdwn."""
     begun = wording.utc_clock(view.since, now)
     who = "everybody" if view.kind == "everybody" else wording.safe(view.name)
     spent = f"{who} has spent {wording.money(view.spent_nano_usd)} since {begun}"
@@ -69,12 +69,15 @@ def headline(view: IncidentView, now: datetime) -> str:
 
 
 def rate_nano_usd(view: IncidentView) -> int:
-    """Dollars an hour as of the last look; the detector's own of the last hour while there was none yet."""
+    """Return the burn rate in nano-dollars an hour, as of the last check.
+
+    Before the first check it is the detector's figure for the last hour.
+    """
     return int(view.numbers.get("rate_nano_usd", view.numbers.get("hour_nano_usd")) or 0)
 
 
 def by_midnight(view: IncidentView, now: datetime) -> int:
-    """What the day will have cost if it goes on like this, in the workspace's zone."""
+    """Return what the day will have cost, in nano-dollars, if the burn rate lasts until the workspace's midnight."""
     ends = local_midnight(now, view.zone)
     own = view.spent_nano_usd if view.since > ends - timedelta(days=1) else 0
     left_seconds = int((ends - now).total_seconds())
@@ -82,12 +85,12 @@ def by_midnight(view: IncidentView, now: datetime) -> int:
 
 
 def subject_name(view: IncidentView) -> str:
-    """Who it is, as plain text."""
+    """Return the name of the incident's subject as plain text."""
     return "everybody" if view.kind == "everybody" else wording.name(view.name)
 
 
 def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
-    """Who answers for it, as mrkdwn. Only who asked for direct messages is mentioned."""
+    """Return the owner as mrkdwn. Only users who asked for direct messages are mentioned."""
     if view.subject in direct and _SLACK_USER.fullmatch(view.subject):
         return f"<@{view.subject}>"
     if view.kind == "everybody":
@@ -98,13 +101,13 @@ def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
 
 
 def sentence(view: IncidentView) -> str:
-    """The detector's own explanation of the moment when it spoke, as a whole sentence."""
+    """Return the detector's explanation at the time of detection, as a whole sentence."""
     said = wording.safe(str(view.numbers.get("sentence") or "it spends as never before"), SENTENCE_CHARACTERS_MAX)
     return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
 def facts(view: IncidentView, now: datetime) -> list[str]:
-    """The figures, each with its name, as mrkdwn."""
+    """Return the figures as mrkdwn, each with its label."""
     numbers = view.numbers
     usual = numbers.get("usual_by_now_nano_usd")
     found = [
@@ -120,7 +123,7 @@ def facts(view: IncidentView, now: datetime) -> list[str]:
 
 
 def query(view: IncidentView, now: datetime) -> str:
-    """The words after `/spend` that show the same money, hour by hour."""
+    """Return the arguments of `/spend` that show the same spend hour by hour."""
     first, last = view.since.astimezone(view.zone).date(), now.astimezone(view.zone).date()
     if view.ended_at is not None:
         last = max(first, view.ended_at.astimezone(view.zone).date())
@@ -130,7 +133,7 @@ def query(view: IncidentView, now: datetime) -> str:
 
 
 def state(view: IncidentView, now: datetime) -> str:
-    """How it stands and by whose doing, as mrkdwn."""
+    """Describe the incident's state and who set it, as mrkdwn."""
     last = next((change for change in reversed(view.changes) if _STATE_OF.get(change.what) == view.state), None)
     if view.state == "open" or last is None:
         return "Open: nobody has taken it yet." if view.state == "open" else f"{STATES[view.state]}."
@@ -140,13 +143,13 @@ def state(view: IncidentView, now: datetime) -> str:
 
 
 def history(view: IncidentView, now: datetime) -> str:
-    """What happened to it, the newest last, as one line of mrkdwn."""
+    """Return the latest changes of the incident as one line of mrkdwn, the newest last."""
     told = [_done(change, now) for change in view.changes[-DEEDS_SHOWN_MAX:]]
     return " · ".join(told)
 
 
 def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()) -> str:
-    """A reply in the thread, as mrkdwn."""
+    """Return the text of a thread reply as mrkdwn. `nano_usd`: the spend to state, None for the current one."""
     spent = wording.money(view.spent_nano_usd if nano_usd is None else nano_usd)
     who = owner(view, direct) if view.kind != "key" else wording.safe(view.name)
     rate = wording.money(rate_nano_usd(view))
@@ -168,7 +171,7 @@ def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, d
 
 
 def duration(span: timedelta) -> str:
-    """`25 min`, `2 h 10 min`, `3 days`."""
+    """Format a duration as `25 min`, `2 h 10 min` or `3 days`."""
     minutes = max(1, int(span.total_seconds() // 60))
     if minutes < 60:
         return f"{minutes} min"
@@ -178,12 +181,12 @@ def duration(span: timedelta) -> str:
 
 
 def person(who: str) -> str:
-    """Who did it, as mrkdwn: a Slack user by mention, anything else as a name."""
+    """Return a person as mrkdwn: a mention for a Slack user, otherwise the name."""
     return f"<@{who}>" if _SLACK_USER.fullmatch(who) else wording.safe(who)
 
 
 def local_midnight(now: datetime, zone: tzinfo) -> datetime:
-    """When the day ends that `now` is in."""
+    """Return the end of the day that contains `now` in the given zone, as UTC."""
     day = now.astimezone(zone) + timedelta(days=1)
     return day.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
@@ -212,7 +215,7 @@ def _key(numbers: Any) -> str:
 
 
 def _filter(view: IncidentView) -> str:
-    """Names with spaces become patterns: a question is split at spaces."""
+    """Return the `/spend` filter for the subject. Spaces become `*`, since a question is split at spaces."""
     if view.kind == "everybody":
         return ""
     if view.kind == "key":

@@ -1,1 +1,1 @@
-"""The app coming to a workspace, and leaving it."""
+"""Installation and removal of the Slack app."""

@@ -1,4 +1,4 @@
-"""Installing from a browser, in HTTP mode: two pages around Bolt's OAuth flow.
+"""OAuth installation from a browser, in HTTP mode: two pages around Bolt's OAuth flow.
 
 `/slack/install` sends the visitor to Slack with a state that is also in a cookie; Slack sends them back to
 `/slack/oauth_redirect` with the state and a code, which is exchanged for the workspace's token.
@@ -39,7 +39,7 @@ def oauth_flow(
     states: AsyncOAuthStateStore,
     api_url: str,
 ) -> AsyncOAuthFlow:
-    """Bolt's flow over our stores and with our words. No setting is read here: all of them are handed in."""
+    """Build Bolt's OAuth flow over our stores and pages. It reads no setting: all of them are passed in."""
     with without_slack_environment():
         settings = AsyncOAuthSettings(
             client_id=client_id,
@@ -62,12 +62,12 @@ def oauth_flow(
 
 
 def authorize_url(api_url: str) -> str:
-    """Where people are asked: beside the API, so that another Slack has its own."""
+    """Return the authorization URL on the API's host, so that another Slack (such as a fake) gets its own."""
     return api_url.rstrip("/").removesuffix("/api") + "/oauth/v2/authorize"
 
 
 def routes(flow: AsyncOAuthFlow) -> tuple[tuple[str, Endpoint], ...]:
-    """What to mount, for GET."""
+    """Return the paths and endpoints to mount, for GET."""
 
     def page(handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]) -> Endpoint:
         async def endpoint(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The events of an app that is thrown out of a workspace, and where it is let in."""
+"""Slack events of an app that is removed from a workspace, and the paths of its installation."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ INSTALL_PATH, REDIRECT_PATH = "/slack/install", "/slack/oauth_redirect"
 
 
 class Event(StrEnum):
-    """Slack's names."""
+    """Names of the events in Slack."""
 
     UNINSTALLED = "app_uninstalled"
     REVOKED = "tokens_revoked"

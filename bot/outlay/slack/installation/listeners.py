@@ -1,4 +1,4 @@
-"""A workspace that removes the app: it is noted, and the rest of the house is told."""
+"""Slack listeners for the removal of the app: it is logged and passed on to the rest of the program."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from outlay.slack.installation.ids import Event
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds both events."""
+    """Register the listeners of both events."""
 
     @app.event(Event.UNINSTALLED)
     async def uninstalled(context: AsyncBoltContext) -> None:

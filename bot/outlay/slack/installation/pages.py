@@ -1,4 +1,4 @@
-"""The two pages that somebody sees who installs from a browser. Words alone: no script, no style, nothing fetched."""
+"""Result pages of an installation from a browser. Text only: no script, no style, no external resource."""
 
 from html import escape
 
@@ -17,7 +17,7 @@ _OTHER = "Slack says it did not work."
 
 
 def installed(team: str, app_id: str, team_id: str) -> str:
-    """It worked; what to do now."""
+    """Build the page after a successful installation, with what to do next."""
     link = f"slack://app?team={escape(team_id)}&amp;id={escape(app_id)}&amp;tab=home"
     return _page(
         "Outlay is installed",
@@ -27,7 +27,7 @@ def installed(team: str, app_id: str, team_id: str) -> str:
 
 
 def refused(reason: str) -> str:
-    """It did not; why, and the way to begin again."""
+    """Build the page after a failed installation, with the reason and a link to begin again."""
     words = _WHY.get(reason, _OTHER)
     return _page("Outlay was not installed", f'<p>{escape(words)}</p><p><a href="{INSTALL_PATH}">Begin again</a></p>')
 

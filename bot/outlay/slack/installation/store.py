@@ -1,7 +1,7 @@
-"""Installations and what Bolt asks about them, kept in the books: tokens sealed by the vault, states good once.
+"""Installation and state stores for Bolt, in the books: tokens sealed by the vault, states valid once.
 
-Bolt's own stores keep tokens as they are. Here a token is sealed for its workspace before it is written, and opened for
-each use; a copy in memory would outlive an uninstallation that another replica hears of.
+Bolt's own stores keep tokens in plain text. Here a token is sealed for its workspace before it is written, and opened
+for each use; a copy in memory would outlive an uninstallation that another replica receives.
 """
 
 import logging
@@ -25,13 +25,13 @@ from outlay.workspaces import installations
 from outlay.workspaces.store import adopt, others
 from outlay.workspaces.tables import Installation as Row
 
-UrlOf = Callable[[str], Awaitable[str]]  # a token → where its workspace's Slack is
+UrlOf = Callable[[str], Awaitable[str]]  # a token → the URL of its Slack workspace
 
 
 class Installations(AsyncInstallationStore):
-    """Workspaces by the id of their team. Installations for a whole organization are refused: a tenant is a team.
+    """Bolt's installation store, keyed by team id. Org-wide installations are refused: a tenant is a team.
 
-    The first one takes over what `local` holds, if `may_adopt` says that it may.
+    The first installation takes over the data of the workspace `local`, if `may_adopt` returns true for its team.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class Installations(AsyncInstallationStore):
         return self._log
 
     async def token(self, workspace_id: str) -> str | None:
-        """The bot's token in a workspace; None where it is not installed. Raises VaultError."""
+        """Return the bot token of a workspace; None if it is not installed. Raises VaultError."""
         async with self._database.read() as session:
             row = await installations.found(session, workspace_id)
         return None if row is None else await self._opened(row)
 
     async def every_token(self) -> dict[str, str]:
-        """All of them, by workspace. Raises VaultError."""
+        """Return all bot tokens by workspace. Raises VaultError."""
         async with self._database.read() as session:
             rows = await installations.every(session)
         return {workspace.id: await self._opened(row) for workspace, row in rows}
 
     async def async_save(self, installation: Installation) -> None:
-        """Takes a workspace in, or its new token. Raises BoltError, which becomes words on a page."""
+        """Save a new workspace, or the new token of a known one. Raises BoltError, which a page shows as text."""
         team, token, now = installation.team_id, installation.bot_token, self._clock.now()
         if installation.is_enterprise_install or not team or not token:
             raise BoltError("Outlay is installed workspace by workspace, not for a whole organization.")
@@ -98,13 +98,13 @@ class Installations(AsyncInstallationStore):
             raise BoltError("The token could not be sealed.") from None
 
     async def async_save_bot(self, bot: Bot) -> None:
-        """Bolt would call this for a rotated token; the manifest leaves rotation off."""
+        """Refuse a rotated token: Bolt calls this for rotation, which the manifest leaves off. Raises BoltError."""
         raise BoltError("Outlay does not rotate its tokens in Slack.")
 
     async def async_find_bot(
         self, *, enterprise_id: str | None, team_id: str | None, is_enterprise_install: bool | None = False
     ) -> Bot | None:
-        """The token of a workspace, as Bolt wants it."""
+        """Return the bot token of a workspace in Bolt's type; None if it is not installed."""
         found = await self.async_find_installation(
             enterprise_id=enterprise_id, team_id=team_id, is_enterprise_install=is_enterprise_install
         )
@@ -118,7 +118,7 @@ class Installations(AsyncInstallationStore):
         user_id: str | None = None,
         is_enterprise_install: bool | None = False,
     ) -> Installation | None:
-        """The installation of a workspace. None for an organization's."""
+        """Return the installation of a workspace; None if there is none, or for an organization."""
         if not team_id or is_enterprise_install:
             return None
         async with self._database.read() as session:
@@ -137,18 +137,21 @@ class Installations(AsyncInstallationStore):
         )
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
-        """The token is gone; polls and messages of the workspace end. Its credentials stay sealed."""
+        """Delete the token; polls and messages of the workspace end. Its credentials stay sealed."""
         await self.leave(team_id or "", uninstalled=False)
 
     async def async_delete_installation(
         self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
     ) -> None:
-        """One person's token is revoked. There is none: nothing to do unless it is everybody's."""
+        """Delete the workspace's installation if `user_id` is None.
+
+        A single user's token needs no work: Outlay has none.
+        """
         if user_id is None:
             await self.leave(team_id or "", uninstalled=False)
 
     async def leave(self, workspace_id: str, *, uninstalled: bool) -> None:
-        """A workspace has removed the app, or revoked its token. Doing it twice is doing it once."""
+        """Record that a workspace has removed the app or revoked its token. Idempotent."""
         now = self._clock.now()
         async with self._database.write() as session:
             with acting(Actor("", "slack", workspace_id)):
@@ -164,7 +167,7 @@ class Installations(AsyncInstallationStore):
 
 
 class States(AsyncOAuthStateStore):
-    """What ties the end of an installation to its beginning, in the books, so that any replica may see to the end."""
+    """OAuth state store in the books, so that any replica can finish an installation."""
 
     def __init__(self, database: Database, clock: Clock, log: logging.Logger) -> None:
         self._database = database
@@ -176,11 +179,11 @@ class States(AsyncOAuthStateStore):
         return self._log
 
     async def async_issue(self, *_: Any, **__: Any) -> str:
-        """A fresh one."""
+        """Create and return a new state."""
         async with self._database.write() as session:
             return await installations.begin(session, self._clock.now())
 
     async def async_consume(self, state: str) -> bool:
-        """Whether it is good, for the only time."""
+        """Consume a state; return whether it was valid. A state is valid once."""
         async with self._database.write() as session:
             return await installations.finish(session, state, self._clock.now())

@@ -1,1 +1,1 @@
-"""Who answers for which key."""
+"""Owners of keys in Slack."""

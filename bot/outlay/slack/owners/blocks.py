@@ -1,4 +1,4 @@
-"""The views of owners: the list of keys, those without anybody first, and the form that says whose one is."""
+"""Modals of owners: the list of keys, those without an owner first, and the form that assigns one."""
 
 import json
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ FOR_ADMINS = "Saying whose a key is, is for workspace admins and owners."
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where somebody is in the list."""
+    """Position in the list of keys: the page, and the text searched for."""
 
     page: int = 0
     find: str = ""
 
 
 def list_view(keys: Sequence[OwnedKey], place: Place) -> block_kit.View:
-    """The keys that match, a page of them."""
+    """Build one page of the keys that match the search."""
     wanted = place.find.casefold()
     found = [key for key in keys if wanted in f"{key.name} {key.connection} {key.email} {key.owner.name}".casefold()]
     pages = max(1, -(-len(found) // KEYS_A_PAGE))
@@ -49,7 +49,7 @@ def list_view(keys: Sequence[OwnedKey], place: Place) -> block_kit.View:
 
 
 def form_view(key: OwnedKey, list_view_id: str, place: Place) -> block_kit.View:
-    """Whose is this key? The agent's or team's name is filled in with the key's own."""
+    """Build the form that assigns an owner to a key. The name of an agent or team defaults to the key's own."""
     kinds = [block_kit.option(label, kind) for kind, label in KINDS]
     now = next(option for option in kinds if option["value"] == key.owner.kind)
     person: block_kit.Block = {"type": "users_select", "action_id": Input.PERSON}
@@ -91,7 +91,7 @@ def form_view(key: OwnedKey, list_view_id: str, place: Place) -> block_kit.View:
 
 
 def owner_text(owner: Owner) -> str:
-    """Who it is, as mrkdwn."""
+    """Return an owner as mrkdwn."""
     if owner.kind == "unattributed":
         return "nobody yet"
     if user := wording.slack_user(owner):

@@ -1,10 +1,10 @@
-"""Every id of the owners feature, `feature:verb`, written down once."""
+"""Slack ids of the owners feature, each `feature:verb`."""
 
 from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed; each has a listener."""
+    """Ids of buttons; each has a listener."""
 
     OPEN = "owners:open"
     CHANGE = "owners:change"
@@ -13,14 +13,14 @@ class Action(StrEnum):
 
 
 class View(StrEnum):
-    """What can be submitted: the form, and the list, which then finds."""
+    """Ids of modals that can be submitted: the form, and the list, whose submission is a search."""
 
     FORM = "owners:form"
     LIST = "owners:list"
 
 
 class Input(StrEnum):
-    """Fields: each its own block too, so that an error lands on it."""
+    """Ids of form fields; each is also its block's id, so that an error is shown under it."""
 
     FIND = "owners:find"
     KIND = "owners:kind"

@@ -1,6 +1,6 @@
-"""Owners, as Slack calls it: `/spend owners` lists keys, a button opens the form, the form says whose a key is.
+"""Slack listeners of owners: `/spend owners` lists the keys, a button opens the form that assigns an owner.
 
-Only admins, asked at each step.
+Only for admins, which is checked at each step.
 """
 
 import json
@@ -25,7 +25,7 @@ _GONE = "That key is not in the books any more. Open `/spend owners` again."
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the subcommand, the buttons of the list, and the form."""
+    """Register the subcommand, the buttons of the list, and the form."""
     _register_list(app, deps)
     _register_form(app, deps)
 
@@ -127,7 +127,7 @@ def _place(view: dict[str, Any]) -> Place:
 
 
 def _owner(values: dict[str, Any]) -> tuple[str, dict[str, str]]:
-    """The owner's id out of the form, or what is wrong with which field."""
+    """Parse the owner's id from the form, or the errors by field."""
     kind = str(values[Input.KIND][Input.KIND]["selected_option"]["value"])
     person = str(values[Input.PERSON][Input.PERSON].get("selected_user") or "")
     name = " ".join(str(values[Input.NAME][Input.NAME].get("value") or "").split())

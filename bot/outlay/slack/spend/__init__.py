@@ -1,1 +1,1 @@
-"""Who spent what: `/spend` and its answer."""
+"""Spend questions in Slack: `/spend` and its answer."""

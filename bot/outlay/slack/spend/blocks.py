@@ -1,5 +1,4 @@
-"""An answer of the books as a Slack message: one line that says it all, a chart where time is asked about, a table, and
-what the figures are worth."""
+"""Answer as a Slack message: a headline, a chart if it is over time, a table, and how reliable the figures are."""
 
 from outlay.slack import block_kit
 from outlay.slack.connections.ids import Action
@@ -14,7 +13,7 @@ FOR_MEMBERS = (
 
 
 def answer(found: Answer, *after: block_kit.Block) -> Message:
-    """The answer, in several forms with the same figures. `after`: what stands below it, such as buttons."""
+    """Build the answer in several forms with the same figures. `after`: blocks below it, such as buttons."""
     if not found.lines:
         return _nothing_spent(found)
     shown = rows(found)
@@ -22,7 +21,7 @@ def answer(found: Answer, *after: block_kit.Block) -> Message:
     said = " ".join(wording.remarks(found))
     end = [*([block_kit.section(said)] if said else []), block_kit.context(wording.worth(found)), *after]
     drawn = chart.course(found)
-    # Where the chart is not known, the course is a row of bars.
+    # Where Slack has no chart block, the time series is a row of text bars.
     bars = [block_kit.context(wording.course(drawn))] if drawn else []
     forms = [
         ("data_table", [*before, *bars, tables.data_table(found, shown), *end]),
@@ -35,7 +34,7 @@ def answer(found: Answer, *after: block_kit.Block) -> Message:
 
 
 def nothing_connected(*, is_admin: bool) -> Message:
-    """The very first answer: what comes first, and who does it."""
+    """Build the answer without any connection: what to do first, and who can do it."""
     if not is_admin:
         text = (
             "No ledger is connected yet, so there is nothing to tell. A workspace admin starts with `/spend connect`."

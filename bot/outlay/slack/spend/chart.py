@@ -1,7 +1,7 @@
-"""The course of an answer as Slack's own chart: no file, no scope, and it follows the reader's theme.
+"""Time series of an answer as Slack's own chart block: no file, no scope, and it follows the reader's theme.
 
-A line for each series, at most three; days that are compared with are a line of their own. What it shows stands in
-the text too, since a phone cannot enlarge it and a colour means nothing by itself.
+One line for each series, three at most; the period compared with is a line of its own. The text says what the chart
+shows too, because a phone cannot enlarge it and a color means nothing by itself.
 """
 
 from outlay import wording as words
@@ -13,7 +13,7 @@ from outlay.spend.answer import Answer
 from outlay.spend.timeseries import Course, Series, course_of
 
 POINTS_MAX = 20
-POINTS_MIN = 4  # with fewer, a sentence says more
+POINTS_MIN = 4  # with fewer, a sentence says it better
 SERIES_MAX = 3
 NAME_CHARACTERS_MAX = 20
 TITLE_CHARACTERS_MAX = 50
@@ -21,14 +21,14 @@ _CENT = 100
 
 
 def course(found: Answer) -> Course | None:
-    """What there is to be drawn; None where the answer has no course, or one of too few points."""
+    """Return the time series to draw; None if the answer is not over time, or has too few points."""
     drawn = course_of(found, slots_max=POINTS_MAX, series_max=1 if found.before else SERIES_MAX)
     return drawn if drawn and len(drawn.slots) >= POINTS_MIN and any(drawn.nano_usd) else None
 
 
 def chart(found: Answer, drawn: Course) -> block_kit.Block:
-    """The chart."""
-    names = [slot(drawn, place) for place in range(len(drawn.slots))]  # each another, and none too long
+    """Build the chart block."""
+    names = [slot(drawn, place) for place in range(len(drawn.slots))]  # all different, none too long
     series = [(_name(found, one), one.nano_usd) for one in drawn.series]
     if drawn.before is not None:
         series.append(("Before", drawn.before))
@@ -64,13 +64,13 @@ def _name(found: Answer, one: Series) -> str:
 
 
 def _usd(nano_usd: int) -> float:
-    """A picture needs no more than cents; small sums keep their digits."""
+    """Convert to dollars for drawing: rounded to cents, small amounts to six digits."""
     usd = to_usd(nano_usd)
     return round(float(usd), 2 if abs(usd) >= 1 else 6)
 
 
 def _unique(names: list[str]) -> list[str]:
-    """The names, short enough and each once."""
+    """Shorten the names and number the duplicates."""
     found: list[str] = []
     for name in names:
         short, number = block_kit.cut(name, NAME_CHARACTERS_MAX), 2

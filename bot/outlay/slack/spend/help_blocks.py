@@ -1,4 +1,4 @@
-"""All that can be asked, with examples that work."""
+"""Help message of `/spend`: everything that can be asked, with examples that work."""
 
 from outlay import wording
 from outlay.slack import block_kit
@@ -20,7 +20,7 @@ EXAMPLES = (
 
 
 def help_message(*, is_admin: bool) -> Message:
-    """The help, with what only admins can do for admins only."""
+    """Build the help; the part for admins is for admins only."""
     examples = "\n".join(f"`/spend {query}` – {does}" if query else f"`/spend` – {does}" for query, does in EXAMPLES)
     grammar = "\n".join(
         (

@@ -4,13 +4,13 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    """What can be pressed; each has a listener."""
+    """Buttons; each has a listener."""
 
     SHARE = "spend:share"
     CSV = "spend:csv"
 
 
 class Event(StrEnum):
-    """Slack's name."""
+    """Slack events, by Slack's name."""
 
     MENTIONED = "app_mention"

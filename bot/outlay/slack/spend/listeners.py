@@ -1,4 +1,4 @@
-"""`/spend`, and the app mentioned: ask the books, show the answer to the asker alone, and let them share it."""
+"""Slack listeners for `/spend` and app mentions: the asker alone sees the answer and can share it."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ from outlay.slack.spend.sharing import Shares, buttons, send_csv, signed, thread
 from outlay.spend import grammar
 from outlay.spend.answer import Answer
 
-ANSWERS_AT_ONCE = 4  # more would not come sooner, and would hold up the acks of those who ask meanwhile
+ANSWERS_AT_ONCE = 4  # more would not finish sooner, and would delay the acks of other questions
 _FORMS = (
     "connect",
     "owners",
@@ -26,11 +26,11 @@ _FORMS = (
     "digest",
     "budget",
     "settings",
-)  # a form needs the command: a mention opens none
+)  # forms, which need the trigger of a command: a mention has none
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
-    """Binds the command, the mention and the buttons of an answer."""
+    """Bind the command, the mention and the buttons of an answer."""
     shares, turns = Shares(), asyncio.Semaphore(ANSWERS_AT_ONCE)
     grammar.ready()
 
@@ -88,7 +88,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         await privately(respond)("The file is in your messages with Outlay.", [])
 
     async def _answer(workspace_id: str, user_id: str, text: str, channel: str, thread_ts: str = "") -> Message:
-        """What is said to somebody's words, for them alone."""
+        """Build the reply to a question, for the asker alone."""
         if first_word(text) in ("help", "?"):
             await _admit(workspace_id, user_id)
             return help_blocks.help_message(is_admin=await deps.admitting.is_admin(workspace_id, user_id))
@@ -103,7 +103,7 @@ def register(app: AsyncApp, deps: Deps) -> None:
         return await aside(lambda: blocks.answer(found, *below), len(found.lines))
 
     async def _ask(workspace_id: str, user_id: str, question: str) -> Answer:
-        """The one place where this feature asks the books: as this person, who must be a member now."""
+        """Ask the books as this user, who has to be a member now. Every question of the feature goes through here."""
         await _admit(workspace_id, user_id)
         async with turns:
             return await deps.asking.spend(workspace_id, question, me=user_id)

@@ -1,4 +1,4 @@
-"""The lines of an answer as rows of text: what they are called, what folds into "12 more". Still without blocks."""
+"""Lines of an answer as rows of text: their labels, and which lines are folded into "12 more". Free of blocks."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from outlay.core.owner import Owner
 from outlay.spend.answer import Answer, Line
 
 TOP = 10
-ROWS_MAX = 97  # with the header and "12 more" below the hundred rows that every kind of table takes
+ROWS_MAX = 97  # plus header and "12 more": within the hundred rows that every table block allows
 CHARACTERS_MAX = 8_500  # of the message's 10,000; the rest is for the sentences around the table
 TITLES = {
     "owner": "Owner",
@@ -26,7 +26,7 @@ _NUMBERS_CHARACTERS = 24  # what money, share and tokens of a row take, at most
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a row is called in one column. `user` is a Slack user whom Slack itself shows by name."""
+    """Name of a row in one column. `user`: a Slack user id whose name Slack itself shows."""
 
     text: str
     user: str | None = None
@@ -34,7 +34,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. `nano_usd` None: nothing in it has a price. `before_nano_usd`: the same, where days are compared."""
+    """Row of a table. `nano_usd` None: nothing in it has a price. `before_nano_usd`: of the compared period."""
 
     labels: tuple[Label, ...]
     nano_usd: int | None
@@ -44,10 +44,10 @@ class Row:
 
 
 def rows(answer: Answer) -> list[Row]:
-    """What is shown: the biggest (or, by time, the latest) lines, and one row for all that is left out."""
+    """Return the biggest (over time: the latest) lines, and one row for all that are left out."""
     by_time = is_by_time(answer)
     limit = ROWS_MAX if by_time or answer.query.top else TOP
-    lines = answer.lines[-limit:] if by_time else answer.lines[:limit]  # of a hundred thousand, only these are drawn
+    lines = answer.lines[-limit:] if by_time else answer.lines[:limit]  # there may be a hundred thousand
     same_name = _same_names(lines)
     shown: list[Row] = []
     left_characters = CHARACTERS_MAX
@@ -66,18 +66,18 @@ def rows(answer: Answer) -> list[Row]:
 
 
 def is_by_time(answer: Answer) -> bool:
-    """Whether the lines come in order of time."""
+    """Report whether the lines are in order of time."""
     return "day" in answer.query.by or "hour" in answer.query.by
 
 
 def biggest(answer: Answer) -> Line | None:
-    """The line with most dollars, if there is more than one to choose from."""
+    """Return the line with the highest cost, or None if no line has a positive cost."""
     priced = [line for line in answer.lines if line.cost_nano_usd is not None and line.cost_nano_usd > 0]
     return max(priced, key=lambda line: line.cost_nano_usd or 0) if priced else None
 
 
 def labels(line: Line, by: tuple[str, ...], same_name: frozenset[str] = frozenset()) -> tuple[Label, ...]:
-    """What a line is called, one label a grouping."""
+    """Return the labels of a line, one for each grouping."""
     return tuple(_label(line, dimension, same_name) for dimension in by)
 
 
@@ -132,7 +132,7 @@ def _owner(owner: Owner | None) -> Label:
 
 
 def _same_names(lines: Sequence[Line]) -> frozenset[str]:
-    """Names that more than one key has: those rows show a piece of the id too."""
+    """Return the names that several keys share; their rows show a part of the id too."""
     ids = {(line.key.name, line.key.connection, line.key.id) for line in lines if line.key}
     counts = Counter(name for name, _, _ in ids)
     return frozenset(name for name, count in counts.items() if count > 1)

@@ -1,6 +1,6 @@
-"""What can be done with an answer that one has: show it to the channel, and open it as a spreadsheet.
+"""Buttons below an answer: share it with the channel, and get it as a CSV file.
 
-Both ask the books again, as whoever presses: what a button carries is the question, never a figure or a right.
+Both ask the books again, as the user who presses: a button carries the question, never a figure or a permission.
 """
 
 import re
@@ -32,7 +32,7 @@ _NOT_IN_A_NAME = re.compile(r"[^a-z0-9*.]+")
 
 
 def buttons(question: str, *, in_channel: bool, shared: bool = False, thread_ts: str = "") -> block_kit.Block:
-    """The row below a private answer. `in_channel`: there is somebody to share it with, in this thread if in one."""
+    """Build the row of buttons. `in_channel`: the answer can be shared there, in the thread if `thread_ts`."""
     share = [block_kit.button("Share to Channel", Action.SHARE, question, label="Share this answer to this channel")]
     row = block_kit.actions(
         *(share if in_channel and not shared else []),
@@ -42,24 +42,27 @@ def buttons(question: str, *, in_channel: bool, shared: bool = False, thread_ts:
 
 
 def thread_of(action: Mapping[str, Any]) -> str:
-    """The thread that a row of buttons belongs to, or ""; a private message does not always know it."""
+    """Return the thread that a row of buttons belongs to, or "".
+
+    It is kept in the block id, because an ephemeral message does not always know its thread.
+    """
     block_id = str(action.get("block_id") or "")
     return block_id.removeprefix(_THREAD) if block_id.startswith(_THREAD) else ""
 
 
 def signed(user_id: str, question: str) -> block_kit.Block:
-    """Under a shared answer: who shared it, and how to ask the same."""
+    """Build the line under a shared answer: who shared it, and how to ask the same."""
     return block_kit.context(f"Shared by <@{user_id}> · {wording.command(question)}")
 
 
 class Shares:
-    """Which answers have been shared, so that a second press says so instead of a second message."""
+    """Answers that were shared, so that a second press gets a message instead of sharing twice."""
 
     def __init__(self) -> None:
         self._done: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def take(self, workspace_id: str, message: str) -> None:
-        """Notes that an answer is being shared. Raises Told if it has been."""
+        """Record that an answer is being shared. Raises Told if it was shared before."""
         if (workspace_id, message) in self._done:
             raise Told("You have shared this answer already.")
         self._done[workspace_id, message] = None
@@ -67,12 +70,12 @@ class Shares:
             self._done.popitem(last=False)
 
     def give_back(self, workspace_id: str, message: str) -> None:
-        """It was not shared after all."""
+        """Undo `take` for an answer that was not shared after all."""
         self._done.pop((workspace_id, message), None)
 
 
 async def send_csv(client: AsyncWebClient, user_id: str, found: Answer) -> None:
-    """All rows of an answer as a file in the asker's own messages with the app. Raises Told where that cannot be."""
+    """Upload all rows of an answer to the asker's direct messages with the app. Raises Told if it cannot."""
     if len(found.lines) > CSV_ROWS_MAX:
         raise Told(
             f"There are {len(found.lines):,} rows; a file from here has at most {CSV_ROWS_MAX:,}. "
@@ -97,6 +100,6 @@ async def send_csv(client: AsyncWebClient, user_id: str, found: Answer) -> None:
 
 
 def file_name(found: Answer) -> str:
-    """`outlay-2026-11-01-to-2026-11-21-by-owner.csv`."""
+    """Build the file name: `outlay-2026-11-01-to-2026-11-21-by-owner.csv`."""
     by = "-".join(found.query.by)
     return _NOT_IN_A_NAME.sub("-", f"outlay-{found.query.start}-to-{found.query.end}-by-{by}".lower()) + ".csv"

@@ -1,4 +1,4 @@
-"""The rows of an answer as a table: in Slack's newest table block, in the older one, and in the oldest there are."""
+"""Rows of an answer as a table: in Slack's newest table block, in the older one, and in section fields."""
 
 from outlay import wording as words
 from outlay.core.money import to_usd
@@ -13,7 +13,7 @@ _NONE = "–"
 
 
 def data_table(found: Answer, shown: list[Row]) -> block_kit.Block:
-    """The newest: sortable by its numbers, in pages."""
+    """Build the newest block type: sortable by its numbers, in pages."""
     columns = _columns(found, shown)
     return {
         "type": "data_table",
@@ -26,7 +26,7 @@ def data_table(found: Answer, shown: list[Row]) -> block_kit.Block:
 
 
 def table(found: Answer, shown: list[Row]) -> block_kit.Block:
-    """The older one, which knows no numbers."""
+    """Build the older table block, which has no number cells."""
     columns = _columns(found, shown)
     cells = [[_as_text(cell) for cell in _cells(found, row, columns)] for row in shown]
     return {
@@ -39,7 +39,7 @@ def table(found: Answer, shown: list[Row]) -> block_kit.Block:
 
 
 def fields(found: Answer, shown: list[Row]) -> list[block_kit.Block]:
-    """Ten rows a section."""
+    """Build sections of ten rows each, for workspaces without a table block."""
     texts = []
     for row in shown:
         amount = [
@@ -57,7 +57,7 @@ def fields(found: Answer, shown: list[Row]) -> list[block_kit.Block]:
 
 
 def _columns(found: Answer, shown: list[Row]) -> list[str]:
-    """At most five: what, dollars, share (or what it was before), tokens, and a note where some row has one."""
+    """Return at most five columns: names, dollars, share or compared amount, tokens, and a note if any row has one."""
     note = ["Note"] if any(row.note for row in shown) else []
     names = [TITLES[dimension] for dimension in found.query.by]
     if found.before:
@@ -95,7 +95,7 @@ def _label(label: Label) -> block_kit.Block:
 
 
 def _money(nano_usd: int | None) -> block_kit.Block:
-    """The number only sorts the column, so a float will do there; what people read is the text."""
+    """Build a number cell. The float only sorts the column; people read the text, which is exact."""
     text = words.money(nano_usd)
     return _text(text) if nano_usd is None else _number(float(to_usd(nano_usd)), text)
 

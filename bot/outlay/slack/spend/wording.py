@@ -1,6 +1,6 @@
-"""The sentences of an answer: the one line that says it all, what belongs beside it, and what the figures are worth.
+"""Sentences of an answer: the headline, remarks beside the total, and how reliable the figures are.
 
-As mrkdwn. The terminal says the same, without the marks.
+As mrkdwn. The terminal prints the same text without the marks.
 """
 
 from datetime import datetime
@@ -16,7 +16,7 @@ ABOUT_THE_SAME_PERCENT = 1
 
 
 def headline(found: Answer, bold: str = "*") -> str:
-    """Total, period, how that is beside the days compared with, biggest part."""
+    """Say the total, the period, the comparison, and the biggest part, in one line."""
     period = wording.period(found.query)
     if found.basis == "unpriced":
         said = f"{bold}Not priced:{bold} {wording.tokens(found.unpriced_tokens)} {period}"
@@ -29,8 +29,8 @@ def headline(found: Answer, bold: str = "*") -> str:
 
 
 def nothing_spent(found: Answer) -> str:
-    """Where there is no line at all."""
-    today = found.as_of.date()  # a day's difference by the zone does not matter to what has not begun
+    """Say why there is no line: the period is in the future, a filter matches nothing, or nothing was spent."""
+    today = found.as_of.date()  # UTC: a day's difference by time zone does not matter for a future period
     said = f"$0 {wording.period(found.query)}{only(found)}"
     if found.query.start > today:
         return f"{said}: that has not begun."
@@ -42,7 +42,7 @@ def nothing_spent(found: Answer) -> str:
 
 
 def _not_there(one: Unknown) -> str:
-    """`no key of yours is called «x». Did you mean `key:ci`?`"""
+    """Say that a filter matches nothing: `no key belongs to «x». Did you mean «owner:y»?`"""
     nothing = _NOTHING.get(one.dimension, f"no {one.dimension} in the books is called")
     near = f"{one.dimension}:{one.near}" if " " not in one.near else f'{one.dimension}:"{one.near}"'
     hint = f" Did you mean {wording.command(near)}?" if one.near and one.dimension != REQUESTED else ""
@@ -50,7 +50,7 @@ def _not_there(one: Unknown) -> str:
 
 
 def beside(found: Answer, before: Before) -> str:
-    """`$112.40 (37 %) more than $300.00 last week (9 Nov to 15 Nov 2026)`."""
+    """Say how the total compares: `$112.40 (37 %) more than $300.00 last week (9 Nov to 15 Nov 2026)`."""
     than = f"{wording.money(before.total_nano_usd)} {wording.period(before.days)}"
     if before.basis == "unpriced" or found.basis == "unpriced":
         return (
@@ -67,7 +67,7 @@ def beside(found: Answer, before: Before) -> str:
 
 
 def only(found: Answer) -> str:
-    """What the question was narrowed to, so that nobody takes a part for the whole."""
+    """Say to what the question is filtered, so that a part is not mistaken for the whole."""
     if not found.query.filters:
         return ""
     return ", only " + " and ".join(
@@ -76,7 +76,7 @@ def only(found: Answer) -> str:
 
 
 def remarks(found: Answer) -> list[str]:
-    """The sums that belong beside the total, where there are any; a sentence each."""
+    """Return a sentence for each amount that belongs beside the total, such as residual, adjustments and BYOK."""
     said = []
     if found.before and (lengths := _lengths(found.query, found.before.days)):
         said.append(lengths)
@@ -99,7 +99,7 @@ def remarks(found: Answer) -> list[str]:
 
 
 def worth(found: Answer) -> str:
-    """What the figures are: basis, status, coverage, freshness, and whose days these are."""
+    """Say what the figures are: basis, status, coverage, freshness, time zone, and whether the view is restricted."""
     return " · ".join(
         (
             wording.basis(found.basis, found.calibrated_by, found.as_of.date()),
@@ -113,13 +113,13 @@ def worth(found: Answer) -> str:
 
 
 def _is_about_people(query: Query) -> bool:
-    """Whether whoever asked, and does not see everybody, was shown less than there is."""
+    """Report whether a restricted asker may have been shown less than there is."""
     asked = {*query.by, *(name for name, _ in query.filters)}
     return query.sees is not None and bool(asked & {"owner", "key", "project"})
 
 
 def course(found: Course) -> str:
-    """The course as a row of bars, with its highest slot in words: for where no chart can be drawn."""
+    """Draw the series as a row of text bars, with its highest slot in words, for where no chart can be drawn."""
     values = found.nano_usd
     top = max(range(len(values)), key=lambda place: (values[place], place))
     highest = f"highest {slot(found, top)}, {wording.money(values[top])}"
@@ -127,7 +127,7 @@ def course(found: Course) -> str:
 
 
 def slot(found: Course, place: int) -> str:
-    """What a slot is called: `21 Nov`, `1–3 Nov`, `30 Oct–2 Nov`, `14:00`, `20 Nov 14:00`. At most 20 characters."""
+    """Name a slot: `21 Nov`, `1–3 Nov`, `30 Oct–2 Nov`, `14:00`, `20 Nov 14:00`. At most 20 characters."""
     first, last = found.slots[place]
     if found.by_hour:
         one_day = found.slots[-1][1] - found.slots[0][0] < wording.DAY
@@ -140,12 +140,12 @@ def slot(found: Course, place: int) -> str:
 
 
 def title(label: Label) -> str:
-    """What a row is called, as mrkdwn."""
+    """Return the name of a row, as mrkdwn."""
     return f"<@{label.user}>" if label.user else wording.safe(label.text)
 
 
 def _biggest(found: Answer, bold: str) -> str:
-    """The biggest line; where time is asked about, the day or hour with most, or the biggest over all of the time."""
+    """Say the biggest line; over time, the day or hour with the highest cost, or the biggest series overall."""
     if len(found.lines) < 2:
         return ""
     others = tuple(name for name in found.query.by if name not in ("day", "hour"))
@@ -165,14 +165,14 @@ def _biggest(found: Answer, bold: str) -> str:
 
 
 def _when(line: Line, bold: str) -> str:
-    """`on 6 Nov 2026`, `at 02:00 UTC on 6 Nov 2026`."""
+    """Format the time of a line: `on 6 Nov 2026`, `at 02:00 UTC on 6 Nov 2026`."""
     at = datetime.fromisoformat(line.hour or f"{line.day}T00:00:00Z")
     said = wording.day(at.date())
     return f"at {bold}{at:%H:%M} UTC{bold} on {said}" if line.hour else f"on {bold}{said}{bold}"
 
 
 def _moved(found: Answer, bold: str) -> str:
-    """Who or what changed most, where that is not the whole of it."""
+    """Say what changed most, if that is not the whole change."""
     moved = biggest_change(found.lines) if found.before and len(found.lines) > 1 else None
     if moved is None:
         return ""
@@ -181,7 +181,7 @@ def _moved(found: Answer, bold: str) -> str:
 
 
 def _lengths(now: Query, before: Stretch) -> str:
-    """Said where more days are compared with fewer, or a day that is not over with one that is."""
+    """Say that the compared periods differ in length, or that today is not over; else ""."""
     days, other = (now.end - now.start).days + 1, (before.end - before.start).days + 1
     if days != other:
         return f"That is {wording.counted(days, 'day')} beside {other:,}."

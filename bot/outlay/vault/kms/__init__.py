@@ -1,7 +1,7 @@
-"""Key services: the key that wraps data keys never leaves one, and may be watched, disabled and rotated there.
+"""Key services (KMS): the wrapping key never leaves the service, and can be audited, disabled and rotated there.
 
-A URI says which (`address`). Each backend is one file that speaks its vendor's own client, with the vendor's ordinary
-credentials; `patience` bounds how long it is waited for, `held` how often it is asked at all.
+A URI says which (`address`). Each backend is one file that uses its vendor's own client with the vendor's usual
+credentials; `patience` bounds how long it is waited for, `held` how often it is called at all.
 """
 
 import importlib.util
@@ -35,7 +35,7 @@ def kms_key(
     environ: Mapping[str, str] | None = None,
     on_secret: Callable[[str], None] | None = None,
 ) -> KeyWrapper:
-    """The key at this address; nothing is asked yet. Raises VaultError if its client is not installed."""
+    """Build the key at this address; no service is called yet. Raises VaultError if its client is not installed."""
     clock = clock or SystemClock()
     environ = os.environ if environ is None else environ
     module, extra = EXTRAS.get(address.scheme, ("", ""))
@@ -59,5 +59,5 @@ def kms_key(
 def _installed(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
+    except ModuleNotFoundError:  # the parent package is missing
         return False

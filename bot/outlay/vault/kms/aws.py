@@ -1,7 +1,7 @@
-"""AWS KMS, through boto3 with AWS's ordinary credentials: variables, profile, role of the machine or of the pod.
+"""AWS KMS, through boto3 with AWS's usual credentials: variables, profile, role of the machine or of the pod.
 
-The place of the secret is the encryption context: AWS binds it, logs it in CloudTrail, and a key policy may ask for it.
-Needs `kms:Encrypt` and `kms:Decrypt`.
+The location of the secret is the encryption context: AWS binds it, logs it in CloudTrail, and a key policy may require
+it. Needs `kms:Encrypt` and `kms:Decrypt`.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ _WHERE = "set AWS's usual variables or profile, or give the machine a role"
 
 
 class AwsKms:
-    """A symmetric key in AWS KMS. `make_client` gives another client, for tests."""
+    """Symmetric key in AWS KMS. `make_client` returns another client, for tests."""
 
     def __init__(self, address: KmsAddress, make_client: Callable[[], Any] | None = None) -> None:
         self._address = address
@@ -73,7 +73,7 @@ class AwsKms:
         return bytes(answer["Plaintext"])
 
     def _ask(self, operation: str, **given: Any) -> Any:
-        """In a thread: boto3 blocks, and so does the import of it."""
+        """Call boto3, in a thread: it blocks, and so does its import."""
         errors = importlib.import_module("botocore.exceptions")
         try:
             with self._making:
@@ -85,7 +85,7 @@ class AwsKms:
             raise kms_errors.no_credentials(TITLE, _WHERE, str(error)) from None
         except errors.ParamValidationError:
             raise VaultError(DAMAGED) from None
-        except errors.BotoCoreError as error:  # nothing reached, or nothing came back
+        except errors.BotoCoreError as error:  # no connection, or no response
             raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
 
     def _in_words(self, response: Mapping[str, Any]) -> VaultError:

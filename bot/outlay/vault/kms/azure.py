@@ -1,7 +1,7 @@
 """Azure Key Vault and Managed HSM, through Microsoft's clients with DefaultAzureCredential.
 
-Azure's wrapping knows no context, so a digest of it is wrapped together with the data key, and compared when it comes
-back. What was wrapped by one version of a key is unwrapped by that version alone: its name is kept in front.
+Azure's wrapping has no context, so a digest of it is wrapped together with the data key, and compared when it comes
+back. What was wrapped by one version of a key is unwrapped by that version alone, so the version is stored in front.
 RSA keys, RSA-OAEP-256. Needs get, wrapKey and unwrapKey (the role "Key Vault Crypto User").
 """
 
@@ -31,7 +31,7 @@ MakeClient = Callable[[str], Any]
 
 
 class AzureKeyVault:
-    """An RSA key. `make_client` gives a CryptographyClient for the id of a key, for tests."""
+    """RSA key in Azure Key Vault. `make_client` returns a CryptographyClient for the id of a key, for tests."""
 
     def __init__(self, address: KmsAddress, make_client: MakeClient | None = None) -> None:
         self._address = address
@@ -62,7 +62,7 @@ class AzureKeyVault:
 
     def _wrap(self, plain: bytes) -> bytes:
         def ask() -> bytes:
-            client = self._make_client(self._key_id(""))  # a new one each time: it sees the newest version
+            client = self._make_client(self._key_id(""))  # a new client each time, to see the key's newest version
             result = client.wrap_key(ALGORITHM, plain)
             version = str(result.key_id or "").rpartition("/")[2].encode()
             if not _VERSION.fullmatch(version) or version == self._address.name.rpartition("/")[2].encode():
@@ -91,7 +91,7 @@ class AzureKeyVault:
         return f"https://{self._address.name}" + (f"/{version}" if version else "")
 
     def _in_our_words(self, ask: Callable[[], bytes], operation: str) -> bytes:
-        """In a thread: the client blocks, and so does the import of it."""
+        """Call the client and translate its errors, in a thread: the client blocks, and so does its import."""
         errors = importlib.import_module("azure.core.exceptions")
         try:
             return ask()
@@ -99,9 +99,9 @@ class AzureKeyVault:
             raise kms_errors.no_credentials(TITLE, _WHERE, type(error).__name__) from None
         except errors.HttpResponseError as error:
             raise self._of(int(error.status_code or 0), str(error.message), operation) from None
-        except errors.AzureError as error:  # nothing reached, or nothing came back
+        except errors.AzureError as error:  # no connection, or no response
             raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
-        except ValueError as error:  # the key may not be used yet, or no longer
+        except ValueError as error:  # the key is not valid yet, or has expired
             raise kms_errors.disabled(TITLE, self._address.name, type(error).__name__) from None
 
     def _of(self, status: int, message: str, operation: str) -> VaultError:

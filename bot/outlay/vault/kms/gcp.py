@@ -1,7 +1,7 @@
 """Google Cloud KMS, through Google's client with its application default credentials.
 
-The place of the secret is the additional authenticated data. Google finds the version that encrypted by itself, so a
-key that rotates there goes on opening what it sealed. Needs the role `cloudkms.cryptoKeyEncrypterDecrypter`.
+The location of the secret is the additional authenticated data. Google finds the version that encrypted by itself, so a
+key that is rotated there still opens what it sealed. Needs the role `cloudkms.cryptoKeyEncrypterDecrypter`.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _WHERE = "set GOOGLE_APPLICATION_CREDENTIALS, or give the machine a service acco
 
 
 class GoogleKms:
-    """A symmetric key in Google Cloud KMS. `make_client` gives another client, for tests."""
+    """Symmetric key in Google Cloud KMS. `make_client` returns another client, for tests."""
 
     def __init__(self, address: KmsAddress, make_client: Callable[[], Any] | None = None) -> None:
         self._address = address
@@ -47,7 +47,7 @@ class GoogleKms:
         return bytes(answer.plaintext)
 
     def _ask(self, operation: str, context: Mapping[str, str], **given: bytes) -> Any:
-        """In a thread: the client blocks, and so does the import of it."""
+        """Call Google's client, in a thread: it blocks, and so does its import."""
         api = importlib.import_module("google.api_core.exceptions")
         auth = importlib.import_module("google.auth.exceptions")
         request = {"name": self._address.name, "additional_authenticated_data": _spell(context), **given}
@@ -85,5 +85,5 @@ def _google() -> Any:
 
 
 def _spell(context: Mapping[str, str]) -> bytes:
-    """One spelling for one context, whatever the order of its parts."""
+    """Encode a context in one way only, whatever the order of its parts."""
     return json.dumps(sorted(context.items())).encode()

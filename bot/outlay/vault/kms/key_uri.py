@@ -1,11 +1,11 @@
-"""How a key of a key service is named: a URI, of which the part that names the key is stored beside what it wrapped.
+"""URIs of keys in key services; the part that names the key is stored beside what it wrapped.
 
     aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-…   (?region=…&endpoint=…)
     gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K
     azure-kv://VAULT.vault.azure.net/keys/NAME
     vault-transit://HOST/MOUNT/KEY
 
-Options after the `?` say how it is reached and are not part of its name: they may change.
+Options after the `?` say how the service is reached and are not part of the name: they may change.
 """
 
 import re
@@ -46,7 +46,7 @@ SCHEMES = tuple(_SHAPES)
 
 @dataclass(frozen=True, slots=True)
 class KmsAddress:
-    """Where a key is. `name` is what stands between `://` and `?`."""
+    """Location of a key. `name` is the part between `://` and `?`."""
 
     scheme: str
     name: str
@@ -54,12 +54,12 @@ class KmsAddress:
 
     @property
     def id(self) -> str:
-        """What is stored beside each data key that this key wrapped."""
+        """Return the id that is stored beside each data key that this key wrapped."""
         return f"{self.scheme}:{self.name}"
 
 
 def parse(uri: str) -> KmsAddress:
-    """The address that a URI names. Raises VaultError, which says what would be right."""
+    """Parse a URI. Raises VaultError, which says what would be right."""
     scheme, colon, rest = uri.strip().partition("://")
     if not colon or scheme not in _SHAPES:
         raise VaultError(f"wants the URI of a key: {', '.join(f'{one}://…' for one in SCHEMES)}, or local")
@@ -81,7 +81,10 @@ def parse(uri: str) -> KmsAddress:
 
 
 def base_of(url: str, what: str) -> str:
-    """An address to talk to, without its last slash. Raises VaultError: data keys travel there, so TLS is a must."""
+    """Return the base URL without its trailing slash. Raises VaultError unless it is https, or loopback.
+
+    Data keys travel there, so TLS is a must.
+    """
     try:
         parts = urlsplit(url.strip())
         sound = bool(parts.hostname) and parts.scheme in ("http", "https") and (parts.port or 1) > 0

@@ -1,7 +1,7 @@
-"""How long a key service is waited for: a few tries, a few seconds each; then nobody asks it for a short while.
+"""Retries and circuit breaker for a key service: three tries of a few seconds each, then no calls for a short while.
 
-Without that last rule a thousand connections would each wait for an outage, one after the other. Only what passes by
-itself is tried again; a refusal is a refusal.
+Without the breaker a thousand connections would each wait for an outage, one after the other. Only temporary failures
+are retried; a refusal is final.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _Result = TypeVar("_Result")
 
 
 class Patient:
-    """A key behind a network, asked with patience that ends. Raises VaultUnavailable when it has ended."""
+    """KeyWrapper that retries another one. Raises VaultUnavailable after the last try and while the circuit is open."""
 
     def __init__(self, backend: KeyWrapper, clock: Clock) -> None:
         self._backend = backend

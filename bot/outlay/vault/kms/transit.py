@@ -1,8 +1,8 @@
-"""HashiCorp Vault's and OpenBao's transit engine, over its two HTTP calls, with `VAULT_ADDR`, `VAULT_TOKEN`,
-`VAULT_NAMESPACE` and `VAULT_CACERT` as their own tools read them; or the token that an agent keeps in `~/.vault-token`.
+"""Transit engine of HashiCorp Vault and OpenBao, over its two HTTP calls.
 
-The place of the secret is the associated data, so the key has to be of an AEAD type (aes256-gcm96, the default). The
-token needs `update` on `MOUNT/encrypt/KEY` and `MOUNT/decrypt/KEY`.
+Reads `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_NAMESPACE` and `VAULT_CACERT` as their own tools do, or the token that an
+agent keeps in `~/.vault-token`. The location of the secret is the associated data, so the key has to be of an AEAD type
+(aes256-gcm96, the default). The token needs `update` on `MOUNT/encrypt/KEY` and `MOUNT/decrypt/KEY`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _WHERE = "set VAULT_TOKEN to a token that is valid, or let an agent write ~/.vau
 
 
 class Transit:
-    """A key of a transit engine. The token is read anew for each call: an agent renews it."""
+    """Key of a transit engine. The token is read again for each call, because an agent renews it."""
 
     def __init__(
         self, address: KmsAddress, environ: Mapping[str, str], *, on_secret: Callable[[str], None] | None = None
@@ -148,7 +148,7 @@ def _text(data: Mapping[str, Any], name: str) -> str:
 
 
 def _spell(context: Mapping[str, str]) -> str:
-    """One spelling for one context, whatever the order of its parts."""
+    """Encode a context in one way only, whatever the order of its parts."""
     return _b64(json.dumps(sorted(context.items())).encode())
 
 

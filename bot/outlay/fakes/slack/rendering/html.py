@@ -1,4 +1,4 @@
-"""A message as a page: one HTML string without anything from outside, the way Slack looks, light or dark."""
+"""HTML rendering of a message or a Home tab: one page without anything from outside, as Slack looks, light or dark."""
 
 from collections.abc import Callable
 from html import escape
@@ -59,7 +59,7 @@ def to_html(
     dark: bool = False,
     home: bool = False,
 ) -> str:
-    """The page, in Slack's light theme or its dark one: a message (without blocks, its text), or a Home tab."""
+    """Return the page, in Slack's light or dark theme: a message (without blocks, its text), or a Home tab."""
     drawn = "".join(_block(block, names) for block in blocks) if blocks else f"<div>{_html(spans(text, names))}</div>"
     private = '<div class="dim">Only visible to you</div>' if ephemeral else ""
     head = f'<span class="who">{escape(who)}</span><span class="app">APP</span><span class="dim">{escape(when)}</span>'
@@ -163,7 +163,7 @@ def _chart(block: Json, names: Names | None) -> str:
 
 
 def _lines(drawn: Chart) -> str:
-    """Lines over their categories, each with its own dashes, and what the highest point is."""
+    """Draw lines over their categories, each with its own dashes, and name the highest point."""
     out, legend = [], []
     biggest = max((bar for _, bars in drawn.series for bar in bars), key=lambda bar: bar.share)
     for number, (name, bars) in enumerate(drawn.series):

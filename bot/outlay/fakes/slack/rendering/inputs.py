@@ -1,4 +1,4 @@
-"""What stands in an input, in words: what was typed or chosen, else the placeholder. Secrets become dots. Pure."""
+"""Text in an input: what was typed or chosen, else the placeholder. Secrets become dots. Pure."""
 
 import re
 from typing import Any
@@ -27,7 +27,7 @@ _PICKERS = {
 
 
 def is_secret(block: Json) -> bool:
-    """An input for a credential, told by its ids or its label; Slack itself has no password field."""
+    """Report whether an input takes a credential, by its ids or its label; Slack itself has no password field."""
     element = block.get("element") or {}
     label = (block.get("label") or {}).get("text", "")
     named = (str(block.get("block_id", "")), str(element.get("action_id", "")), str(label))
@@ -35,7 +35,10 @@ def is_secret(block: Json) -> bool:
 
 
 def shown(block: Json, state: Any, names: Names | None = None) -> tuple[str, bool]:
-    """What the field shows, and whether somebody put it there (else: the placeholder). `state`: a value or a state."""
+    """Return the text that a field shows, and whether it is a value (else it is the placeholder).
+
+    `state`: a value, or Slack's state of an element.
+    """
     element = block.get("element") or {}
     held = _held(state)
     if held in (None, "", []):
@@ -50,7 +53,7 @@ def shown(block: Json, state: Any, names: Names | None = None) -> tuple[str, boo
 
 
 def choices(element: Json, state: Any) -> list[tuple[str, bool]]:
-    """The options of radio buttons or checkboxes, each with whether it is chosen."""
+    """Return the options of radio buttons or checkboxes, each with whether it is chosen."""
     held = _held(state) or element.get("initial_options") or element.get("initial_option") or []
     held = held if isinstance(held, list) else [held]
     chosen = {option.get("value") if isinstance(option, dict) else option for option in held}

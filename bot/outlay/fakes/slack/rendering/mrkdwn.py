@@ -1,4 +1,4 @@
-"""Slack's mrkdwn, taken apart once: spans (text and style) that the terminal and HTML each draw in their way.
+"""Parser of Slack's mrkdwn into spans (text and style), which the terminal and HTML each draw in their way.
 
 Pure. Names of people and channels come from a map by id; a date `<!date^…>` is shown in UTC.
 """
@@ -15,7 +15,7 @@ Names = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of text in one style. `kind`: text, mention, or date; `quote` and `block` are about whole lines."""
+    """Stretch of text in one style. `mention`: it is a person, a channel, a group, or a date without a link."""
 
     text: str
     bold: bool = False
@@ -48,7 +48,7 @@ _DATE_FORMATS = {
 
 
 def spans(text: str, names: Names | None = None) -> list[Span]:
-    """mrkdwn to spans, in order."""
+    """Parse mrkdwn into spans, in order."""
     found: list[Span] = []
     position = 0
     for match in _CODE_BLOCK.finditer(text):
@@ -59,23 +59,23 @@ def spans(text: str, names: Names | None = None) -> list[Span]:
 
 
 def plain(text: str, names: Names | None = None) -> str:
-    """mrkdwn as the words alone."""
+    """Return mrkdwn as text without markup."""
     return "".join(span.text for span in spans(text, names))
 
 
 def text_spans(value: Json, names: Names | None = None) -> list[Span]:
-    """A text object (plain_text or mrkdwn) to spans."""
+    """Convert a text object (plain_text or mrkdwn) to spans."""
     text = str(value.get("text", ""))
     return spans(text, names) if value.get("type") == "mrkdwn" else [Span(text)]
 
 
 def rich_spans(elements: list[Json], names: Names | None = None) -> list[Span]:
-    """The leaves of a rich_text section to spans."""
+    """Convert the leaves of a rich_text section to spans."""
     return [_leaf(leaf, names or {}) for leaf in elements]
 
 
 def date_words(timestamp: int, pattern: str) -> str:
-    """A date pattern of Slack, e.g. `{date_short} at {time}`, for a reader in UTC."""
+    """Format a time by a date pattern of Slack, e.g. `{date_short} at {time}`, in UTC."""
     moment = datetime.fromtimestamp(timestamp, UTC)
 
     def token(match: re.Match[str]) -> str:
@@ -93,7 +93,7 @@ def _inline(text: str, names: Names) -> Iterator[Span]:
         buffer.append(Span(_unescape(match[1]), code=True) if match[1] else _angle(match[2], names))
         position = match.end()
     buffer.append(Span(text[position:]))
-    # styles may run across links and mentions, so they are looked for in a text where those are single placeholders
+    # styles may span links and mentions, so they are searched for in a text where those are single placeholders
     holders = {chr(0xE000 + index): span for index, span in enumerate(buffer) if span.code or span.link or span.mention}
     flat = "".join(
         chr(0xE000 + index) if chr(0xE000 + index) in holders else span.text for index, span in enumerate(buffer)

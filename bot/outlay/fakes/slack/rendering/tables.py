@@ -1,6 +1,6 @@
-"""Tables and charts of Block Kit as neutral rows: what a cell says, how a column is aligned, how long a bar is. Pure.
+"""Tables and charts of Block Kit as neutral data: text of cells, alignment of columns, length of bars. Pure.
 
-The terminal and HTML draw these; neither looks into a `data_table` or a `data_visualization` again.
+The terminal and HTML draw these; neither parses a `data_table` or a `data_visualization` itself.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ DEFAULT_PAGE_SIZE = 5
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: header and body in words, the alignment of each column, how many rows are on further pages."""
+    """Table: header and body as spans, the alignment of each column, and the number of rows on further pages."""
 
     header: list[list[Span]]
     rows: list[list[list[Span]]]
@@ -27,7 +27,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One value of a chart, with its share of the biggest (0 to 1)."""
+    """Value of a chart, with its share of the largest (0 to 1)."""
 
     label: str
     value: str
@@ -36,7 +36,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart as bars by series. `kind` as Slack has it: bar, line, area, pie."""
+    """Chart as bars by series. `kind` is Slack's: bar, line, area, pie."""
 
     title: str
     kind: str
@@ -45,7 +45,7 @@ class Chart:
 
 
 def grid(block: Json, names: Names | None = None) -> Grid:
-    """A `table` or `data_table` block; its first page."""
+    """Convert a `table` or the first page of a `data_table` block."""
     rows: list[list[Json]] = block.get("rows") or [[]]
     if block["type"] == "table":
         align = _settings(block, len(rows[0]), rows)
@@ -62,7 +62,7 @@ def grid(block: Json, names: Names | None = None) -> Grid:
 
 
 def chart(block: Json) -> Chart:
-    """A `data_visualization` block."""
+    """Convert a `data_visualization` block."""
     spec: Json = block.get("chart") or {}
     if spec.get("type") == "pie":
         parts = spec.get("segments") or []

@@ -1,7 +1,7 @@
-"""Block Kit at a terminal: what a message, a modal or a Home tab looks like, in plain lines and quiet colours.
+"""Terminal rendering of Block Kit: a message, a modal or a Home tab in plain lines and muted colors.
 
-Works in 80 columns and without a tty. A block that is not known is named, never a reason to crash. `to_html` draws the
-same message as a page for pictures.
+Works in 80 columns and without a tty. An unknown type of block is drawn as its name, never a reason to crash.
+`to_html` draws the same message as a page for pictures.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ def render_message(
     ephemeral: bool = False,
     names: Names | None = None,
 ) -> None:
-    """Prints a message as it would stand in Slack; without blocks, its text."""
+    """Print a message as Slack would show it; without blocks, its text."""
     where = where if where[:1] in ("#", "@") or " " in where else f"#{where}"
     head = Text.assemble((who, "bold"), "  ", ("APP", "reverse dim"), "  ", (where, "dim"))
     if ephemeral:
@@ -60,7 +60,10 @@ def render_modal(
     values: Values | None = None,
     names: Names | None = None,
 ) -> None:
-    """Prints a modal. `values` by block_id, action_id or both; `errors` by block_id. Secrets are dots."""
+    """Print a modal. Secrets are dots.
+
+    `values` are by block_id, action_id or both; `errors` by block_id.
+    """
     body = _Blocks(names, errors or {}, values or {}).draw(view.get("blocks") or [])
     buttons = [f"[ {view[name]['text']} ]" for name in ("close", "submit") if view.get(name)]
     if buttons:
@@ -70,14 +73,14 @@ def render_modal(
 
 
 def render_home(view: Json, *, console: Console, who: str = "Outlay", names: Names | None = None) -> None:
-    """Prints a Home tab."""
+    """Print a Home tab."""
     body = _Blocks(names).draw(view.get("blocks") or [])
     title = Text.assemble((who, "bold"), ("  Home", "dim"))
     console.print(Panel(Group(*body), title=title, title_align="left", padding=(1, 2), border_style="dim"))
 
 
 class _Blocks:
-    """Draws blocks one after the other; knows the names, and a modal's errors and values."""
+    """Renderer of blocks, with display names by id, and a modal's errors and values."""
 
     def __init__(
         self, names: Names | None = None, errors: Mapping[str, str] | None = None, values: Values | None = None
@@ -104,7 +107,7 @@ class _Blocks:
         }
 
     def draw(self, blocks: list[Json]) -> list[RenderableType]:
-        """The blocks, with an empty line where Slack leaves room."""
+        """Return the drawn blocks, with an empty line where Slack leaves space."""
         drawn: list[RenderableType] = []
         for index, block in enumerate(blocks):
             kind = str(block.get("type"))
@@ -256,7 +259,7 @@ class _Blocks:
 
 
 class _FieldGrid:
-    """Section fields: two columns, as Slack shows them, or one below the other where there is no room."""
+    """Section fields: two columns, as Slack shows them, or one column in a narrow terminal."""
 
     def __init__(self, fields: list[Text]) -> None:
         self.fields = fields
