@@ -125,6 +125,28 @@ def test_what_does_not_load_is_named_and_the_rest_runs(write: Write, text: str, 
     assert "good" in loaded.plugins
 
 
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("from bot.plugin import Ledger, Meta", "plugin"),
+        ("from bot.plugin import (\n    Ledger,\n    Meta,\n)", "plugin"),
+        ("import bot.plugin", "plugin"),
+        ("from bot import plugin", "plugin"),
+        ("from bot.core.money import NANO", "core"),
+        ("from outlay.plugin import Ledger\nimport bot.core.money as money", "core"),
+    ],
+)
+def test_a_plugin_that_imports_an_old_name_is_told_the_new_one(write: Write, line: str, package: str) -> None:
+    (bad,) = of_folder(write(old=f"import sys\n{line}\n"))
+    assert not bad.ok
+    assert bad.error == f"It imports bot.{package}, which is now outlay.{package}: change the import."
+
+
+def test_another_missing_import_is_told_as_it_is(write: Write) -> None:
+    (bad,) = of_folder(write(other="from bot.engine import Robot\n"))
+    assert "It does not load: ModuleNotFoundError" in (bad.error or "")
+
+
 def test_a_slug_that_is_taken_stays_with_the_first(write: Write) -> None:
     loaded = write(a=GOOD, b=GOOD)
     first, second = of_folder(loaded)

@@ -13,6 +13,7 @@ import logging
 import pkgutil
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +32,7 @@ GROUP = "outlay.plugins"
 MAX_ERROR_CHARACTERS = 300
 _MODULE_PREFIX = "_outlay_folder_plugin"
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_OLD_IMPORT = re.compile(r"\b(?:import|from)\s+bot(?:\.|\s+import\s+)(plugin|core)\b")
 _log = logging.getLogger(__name__)
 
 Kind = Literal["ledger", "sink"]
@@ -221,8 +223,22 @@ def _in_packages() -> Iterator[_Candidate]:
 
 def _words(error: BaseException, folder: Path | None) -> str:
     """Describe an error in one line for people, without the machine's paths."""
+    old = _old_import(error)
+    if old:
+        return f"It imports bot.{old}, which is now outlay.{old}: change the import."
     text = " ".join(str(error).split()) or "no reason given"
     if folder:
         text = text.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")
     text = f"It does not load: {type(error).__name__}: {text}"
     return text if len(text) <= MAX_ERROR_CHARACTERS else text[: MAX_ERROR_CHARACTERS - 1] + "…"
+
+
+def _old_import(error: BaseException) -> str | None:
+    """Return which package (`plugin` or `core`) an import under the old name `bot` asked for, or None.
+
+    The line that failed is read, since `import bot.plugin` names only `bot` in its error.
+    """
+    if not isinstance(error, ImportError) or (error.name or "").partition(".")[0] != "bot":
+        return None
+    lines = (frame.line or "" for frame in reversed(traceback.extract_tb(error.__traceback__)))
+    return next((found[1] for line in lines if (found := _OLD_IMPORT.search(line))), None)
