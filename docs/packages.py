@@ -3,7 +3,7 @@
     .venv/bin/python -m docs.packages
 
 An arrow that already follows from others is left out of the picture; the table has all. `tests/test_packages.py` fails
-when the page is stale, and names this command.
+when the page is stale and names this command, and finds cycles between files with the same graph.
 """
 
 import ast
@@ -66,6 +66,17 @@ def imports_of_packages(files: Graph) -> Graph:
 def _package(module: str) -> str:
     parts = module.split(".")
     return parts[0] if parts[0] != "outlay" or len(parts) == 1 else parts[1]
+
+
+def cycles(graph: Graph) -> list[list[str]]:
+    """Return the groups of nodes that reach each other, sorted; empty if there is no cycle."""
+    reach = {node: _reachable(graph, node) for node in graph}
+    groups = {
+        tuple(sorted({node} | {other for other in reach[node] if node in reach.get(other, ())}))
+        for node in graph
+        if node in reach[node]
+    }
+    return [list(group) for group in sorted(groups)]
 
 
 def _reachable(graph: Graph, start: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The packages and their arrows: the picture in the docs is what the import statements say."""
+"""The packages and their arrows: the picture in the docs is what the imports say, and no files import in a circle."""
 
 from docs import packages
 
@@ -24,3 +24,13 @@ def test_an_arrow_that_follows_from_others_is_not_drawn() -> None:
         "books": {"core"},
         "core": set(),
     }
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert packages.cycles(packages.imports_of_files()) == []
+
+
+def test_a_circle_is_found_however_long() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+
+    assert packages.cycles(graph) == [["a", "b", "c"], ["d", "e"]]

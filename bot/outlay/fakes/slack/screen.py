@@ -7,16 +7,14 @@ by its length: for `assert "OpenRouter spend is $412 today" in reply.words`.
 import io
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rich.console import Console
 
 from outlay.fakes.slack.call_log import Ack, Call
 from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal
-from outlay.fakes.slack.workspace import Message, View
-
-if TYPE_CHECKING:
-    from outlay.fakes.slack.user_driver import Chat
+from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.slack.workspace import Message, View, World
 
 Json = dict[str, Any]
 
@@ -25,10 +23,49 @@ _UNBROKEN_WIDTH = 5_000
 _BOXES = re.compile(r"[─-╿]+")
 
 
+class Driver(Protocol):
+    """Part of the user driver that a screen needs: state to read, and actions to pass on."""
+
+    slack: SlackStandIn
+    world: World
+
+    @property
+    def names(self) -> dict[str, str]: ...
+
+    def modal(self, user: str) -> "Modal | None": ...
+
+    async def click(
+        self,
+        target: "Modal | Home | Reply",
+        action_id: str,
+        *,
+        user: str | None = None,
+        value: str | None = None,
+        confirm: bool = True,
+        wait: bool = True,
+    ) -> "Reply": ...
+
+    async def choose(
+        self,
+        target: "Modal | Home | Reply",
+        action_id: str,
+        choice: Any,
+        *,
+        user: str | None = None,
+        wait: bool = True,
+    ) -> "Reply": ...
+
+    async def submit(
+        self, modal: "Modal", values: Json | None = None, *, user: str | None = None, wait: bool = True
+    ) -> "Reply": ...
+
+    async def close(self, modal: "Modal", *, wait: bool = True) -> "Reply": ...
+
+
 class Modal:
     """Modal on a user's screen in its current state; once closed it keeps showing its last state."""
 
-    def __init__(self, chat: "Chat", view: View) -> None:
+    def __init__(self, chat: Driver, view: View) -> None:
         self._chat = chat
         self.surface = view
 
@@ -100,7 +137,7 @@ class Modal:
 class Home:
     """Home tab of a user in its current state."""
 
-    def __init__(self, chat: "Chat", user: str, reply: "Reply") -> None:
+    def __init__(self, chat: Driver, user: str, reply: "Reply") -> None:
         self._chat = chat
         self.user = user
         self.reply = reply
@@ -150,7 +187,7 @@ class Home:
 class Reply:
     """Result of one action of a user: the ack, the calls of the bot, and what that user could see of it."""
 
-    def __init__(self, chat: "Chat", user: str, after_call: int, after_change: int) -> None:
+    def __init__(self, chat: Driver, user: str, after_call: int, after_change: int) -> None:
         self._chat = chat
         self.user = user
         self.ack: Ack | None = None
