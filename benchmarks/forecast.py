@@ -5,6 +5,7 @@ both forecasts predict the month's cost and are compared with the true one. Erro
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from statistics import mean
 
@@ -12,7 +13,7 @@ from benchmarks.measure import Row
 from outlay.core.calendar_periods import month_of
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.usage_model import hour_of
-from outlay.spend.forecast import forecast, straight_line
+from outlay.spend.forecast import forecast
 
 SEEDS = range(1, 13)
 MONTHS = (date(2026, 8, 1), date(2026, 9, 1), date(2026, 10, 1))
@@ -48,6 +49,13 @@ async def run(scale: float) -> list[Row]:
                 )
             )
     return rows
+
+
+def straight_line(days: Mapping[date, int], *, start: date, end: date, today: date, gone: float = 0.0) -> int | None:
+    """Extrapolate the average day so far; None before any of the period is over. A naive baseline to compare with."""
+    spent = sum(nano for day, nano in days.items() if start <= day <= today)
+    elapsed = (today - start).days + gone
+    return int(spent / elapsed * ((end - start).days + 1)) if elapsed > 0 else None
 
 
 def _errors(seeds: list[int], incidents: int) -> tuple[list[float], list[float], list[bool]]:

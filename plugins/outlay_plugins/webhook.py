@@ -121,9 +121,6 @@ class Webhook(Sink[WebhookConfig]):
     async def resolved(self, event: Event) -> Receipt:
         return await self._tell(event, "incident.resolved")
 
-    async def digest(self, event: Event) -> Receipt:
-        return await self._tell(event, "digest")
-
     async def _tell(self, event: Event, kind: str) -> Receipt:
         incident = event.uid("incident")
         data = {"incident": incident, "asked_by": event.asked_by, "finding": finding(event)}

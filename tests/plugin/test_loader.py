@@ -203,7 +203,7 @@ def test_a_sink_comes_in_by_the_same_doors(write: Write) -> None:
     assert Found("horn", "sink", "0.3", "folder: horn.py", True) in loaded.found
     assert "horn" in loaded.sinks()
     assert "horn" not in loaded.ledgers()
-    assert [loaded.sinks()["horn"].can(name) for name in ("digest", "webhook", "opened")] == [False, False, True]
+    assert [loaded.sinks()["horn"].can(name) for name in ("standings", "webhook", "opened")] == [False, False, True]
 
 
 @pytest.mark.parametrize("missing", ["check", "opened", "updated", "resolved"])

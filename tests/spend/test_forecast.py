@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.spend.forecast import FEWEST_DAYS, Forecast, forecast, straight_line
+from outlay.spend.forecast import FEWEST_DAYS, Forecast, forecast
 
 NANO = 1_000_000_000
 FIRST, LAST = date(2026, 11, 1), date(2026, 11, 30)
@@ -38,7 +38,6 @@ def test_the_weekdays_have_their_shape() -> None:
 
     for today in (date(2026, 11, 2), date(2026, 11, 7), date(2026, 11, 9), date(2026, 11, 27)):
         assert likely(days, today) == pytest.approx(true, rel=0.02)
-    assert straight_line({FIRST: 10 * NANO}, start=FIRST, end=LAST, today=date(2026, 11, 2)) == 300 * NANO
 
 
 def test_a_night_that_ran_away_is_in_the_sum_and_bends_nothing_else() -> None:

@@ -19,7 +19,6 @@ _WHAT = {
     "sink.opened": "that it began",
     "sink.updated": "how it stands",
     "sink.resolved": "that it is over",
-    "sink.digest": "the digest",
     "incident": "an alert",
     "incident_thread": "a reply under an alert",
     "incident_direct": "an alert, directly",

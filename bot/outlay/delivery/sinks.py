@@ -136,8 +136,6 @@ async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt
 
     An incident without a receipt is opened, and so is one that was over and has come back (`again`).
     """
-    if event.what == "digest":
-        return await sink.digest(event) if sink.can("digest") else None
     if event.receipt is None:
         if event.what == "resolved" or not (event.asked_by or sink.wants(event)):
             return None

@@ -92,10 +92,6 @@ class Detector:
         """Add expected spending, in force from now on. A plan with the same id is replaced."""
         self.plans[plan.id] = plan
 
-    def unplan(self, plan_id: str) -> None:
-        """Remove expected spending: later money can alert again."""
-        self.plans.pop(plan_id, None)
-
     def learn(self, deltas: Iterable[Delta]) -> None:
         """Learn back-filled history without judging it: once, before the first poll, in any order."""
         for name, group in groupby(sorted(deltas, key=attrgetter("subject", "end")), key=attrgetter("subject")):

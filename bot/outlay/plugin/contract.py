@@ -295,10 +295,6 @@ class Sink(Plugin[C]):
         """Report that the incident is over."""
         raise NotImplementedError
 
-    async def digest(self, event: Event) -> Receipt:
-        """Send the summary of a period. Optional: a sink without it is not called."""
-        raise NotImplementedError
-
     async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
         """Return how the things it made stand on the other side now, for a sweep. Optional."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 Severity = Literal["info", "warning", "critical"]
-What = Literal["opened", "updated", "resolved", "digest"]
+What = Literal["opened", "updated", "resolved"]
 Standing = Literal["open", "started", "done", "canceled", "gone"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # from least to most
@@ -109,7 +109,7 @@ class Event:
     """One piece of news about one incident.
 
     key       stable over retries of this one event, and of no other.
-    what      opened, updated, resolved or digest.
+    what      opened, updated or resolved.
     incident  stable for the whole episode. `scope` is the connection's own, so that two never share an id.
     at        when it was queued (aware, UTC), the same in every retry.
     receipt   what this sink returned last time for this incident; None: it has received nothing of it yet. Set with

@@ -64,13 +64,6 @@ def forecast(days: Mapping[date, int], *, start: date, end: date, today: date, g
     return Forecast(spent, spent + int(rest), spent + int(max(rest - wide, rest * 0.2)), spent + int(rest + wide))
 
 
-def straight_line(days: Mapping[date, int], *, start: date, end: date, today: date, gone: float = 0.0) -> int | None:
-    """Extrapolate the average day so far; None before any of the period is over. A naive baseline to compare with."""
-    spent = sum(nano for day, nano in days.items() if start <= day <= today)
-    elapsed = (today - start).days + gone
-    return int(spent / elapsed * ((end - start).days + 1)) if elapsed > 0 else None
-
-
 def _past(days: Mapping[date, int], today: date) -> list[tuple[date, float]]:
     """Return the complete days of the last weeks, from the first with money on; a credit counts as 0."""
     first = min((day for day, nano in days.items() if nano > 0), default=today)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from outlay.plugin.forms import FormField
 from outlay.slack.connections import blocks, form
 from outlay.slack.connections.form import Draft
-from outlay.slack.connections.notices import needs_reauth, works_again
+from outlay.slack.connections.notices import needs_reauth
 from outlay.slack.protocols import Connected, Existing, LedgerForm
 from tests.slack.fakes import LITELLM, NOW, OPENROUTER, SAVED
 from tests.slack.validity import assert_message, assert_view, mrkdwn_texts
@@ -116,7 +116,6 @@ def test_a_notice_says_who_refuses_what_since_when_and_its_button_holds_the_id_a
     assert (button["action_id"], button["value"]) == ("connect:reconnect", "c7")
     assert "figures stand still" in notice.text
     assert_message(notice)
-    assert_message(works_again(MAIN))
 
 
 def test_a_notice_about_a_sink_says_what_becomes_of_what_it_has_to_be_told() -> None:

@@ -33,12 +33,6 @@ def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
     )
 
 
-def works_again(existing: Existing) -> Message:
-    """Build the notice that a refused credential is accepted again."""
-    text = f"{wording.safe(existing.ledger_title)} takes the credential of *{wording.safe(existing.name)}* again."
-    return simple(text.replace("*", ""), [block_kit.section(text)])
-
-
 def unpriced_model(model: str, name: str) -> Message:
     """Build the notice that a ledger reports a model without a price. `name`: the connection's name."""
     finding = f"Nobody knows what *{wording.safe(model)}* costs, which {wording.safe(name)} has used."
