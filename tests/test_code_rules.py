@@ -63,6 +63,20 @@ def test_nothing_is_left_to_do_in_the_code() -> None:
     assert [str(path) for path in PRODUCT if marks.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_what_people_read_is_spelled_as_in_america() -> None:
+    british = re.compile(r"\b(?:organis(?:ation|e)|authoris|behaviour|colour|favour|cancell(?:ed|ing)|recognis)", re.I)
+    texts = {
+        f"{path.relative_to(ROOT)}: {node.value[:60]}"
+        for path in PRODUCT
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
+        if british.search(node.value)
+    }
+    pages = {path.name for path in ROOT.glob("docs/*.md") if british.search(path.read_text(encoding="utf-8"))}
+
+    assert texts | pages == set()
+
+
 def test_no_file_names_a_place_of_one_machine() -> None:
     found = {
         f"{path.relative_to(ROOT)}: {match[0]}"

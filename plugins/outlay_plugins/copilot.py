@@ -38,7 +38,7 @@ from outlay_plugins._common.responses import DAY, Moment, Shape, Text, read, tri
 SEATS_A_PAGE = 100
 MAX_SEAT_PAGES = 100
 WANTED = (
-    "Outlay needs a token of an organisation owner or billing manager: fine-grained, with the organisation permissions "
+    "Outlay needs a token of an organization owner or billing manager: fine-grained, with the organization permissions "
     "Administration (read) and GitHub Copilot Business (read)."
 )
 NOBODY = "used by somebody without a seat, or by no person"
@@ -59,10 +59,10 @@ class CopilotConfig(Config):
 
     token: SecretStr = Field(
         title="Token",
-        description="Of an organisation owner or billing manager; fine-grained, Administration and Copilot: read.",
+        description="Of an organization owner or billing manager; fine-grained, Administration and Copilot: read.",
     )
     org: str = Field(
-        title="Organisation", description="Its name as in github.com/NAME.", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$"
+        title="Organization", description="Its name as in github.com/NAME.", pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,38}$"
     )
     base_url: str = Field(
         "https://api.github.com",
@@ -95,7 +95,7 @@ class Copilot(Ledger[CopilotConfig]):
     async def check(self) -> Checked:
         """Verify that the token may read seats and credits; the account is the organization's own id."""
         token = BadConfig("token", f"GitHub does not take this token. {WANTED}")
-        nobody = BadConfig("org", f"GitHub knows no organisation {self.config.org} that this token may see.")
+        nobody = BadConfig("org", f"GitHub knows no organization {self.config.org} that this token may see.")
         org = read("GitHub", Org, await tried(self._get(f"/orgs/{self._org}"), {401: token, 403: token, 404: nobody}))
         refused = BadConfig("token", f"This token may not read {org.login}'s Copilot seats or AI credits. {WANTED}")
         seats = await tried(self._get(f"{self._copilot}/seats", page=1, per_page=1), {403: refused, 404: refused})
@@ -105,7 +105,7 @@ class Copilot(Ledger[CopilotConfig]):
         return Checked(
             account_id=org.id,
             account_title=org.name or org.login,
-            credential="token of an organisation owner or billing manager",
+            credential="token of an organization owner or billing manager",
             can_read=("AI credits by day, person and model", f"{read('GitHub', Seats, seats).total} Copilot seats"),
         )
 

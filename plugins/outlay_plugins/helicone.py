@@ -83,13 +83,13 @@ class Helicone(Ledger[HeliconeConfig]):
         keys = read("Helicone", ApiKeys, self._good(answer)).data
         organizations = {key.organization_id for key in keys}
         if len(organizations) != 1:
-            raise Permanent("Helicone does not say which organisation this key is of.")
+            raise Permanent("Helicone does not say which organization this key is of.")
         now = self.context.clock.now()
         await tried(self._models(Window(now - HOUR, now)), {401: refused, 403: refused})
         (organization,) = organizations
         return Checked(
             account_id=organization,
-            account_title=f"Helicone organisation {organization[:8]}",
+            account_title=f"Helicone organization {organization[:8]}",
             credential="API key",
             can_read=("what each user cost, by hour and model, as Helicone estimates it",),
         )

@@ -93,13 +93,13 @@ class Portkey(Ledger[PortkeyConfig]):
         refused = BadConfig("api_key", f"Portkey does not take this key for its books. {WANTED}")
         keys = await tried(self._api_keys(), {401: refused, 403: refused})
         if not keys or not keys[0].organisation_id:
-            raise Permanent("Portkey lists no key of this organisation, and so does not say whose it is.")
+            raise Permanent("Portkey lists no key of this organization, and so does not say whose it is.")
         now = self.context.clock.now()
         await tried(self._graph(Window(now - HOUR, now)), {401: refused, 403: refused})
         workspace = self.config.workspace or keys[0].workspace_id
         return Checked(
             account_id=f"{keys[0].organisation_id}:{workspace}",
-            account_title=f"Portkey {workspace or 'organisation ' + keys[0].organisation_id[:8]}",
+            account_title=f"Portkey {workspace or 'organization ' + keys[0].organisation_id[:8]}",
             credential="API key that reads analytics",
             can_read=("what each key cost, by hour, as Portkey estimates it", f"{len(keys)} API keys"),
         )

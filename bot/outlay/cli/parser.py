@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--serve", action="store_true", help="stay, so that you can type /spend … yourself")
     demo.add_argument("--today", metavar="DATE", help="the UTC day on which it plays (YYYY-MM-DD), not today")
     add("run", "run the bot: Socket Mode with SLACK_APP_TOKEN, else HTTP with SLACK_SIGNING_SECRET")
-    add("doctor", "look whether everything is well, and say how to mend what is not", formats=("text", "json"))
+    add("doctor", "check settings, database, Slack and connections, and suggest fixes", formats=("text", "json"))
 
     connect = add("connect", "connect a ledger: check with it, encrypt the credential, save")
     connect.add_argument("ledger", metavar="LEDGER", help="which kind, such as openrouter; `outlay plugins` lists them")

@@ -35,7 +35,7 @@ async def test_the_list_says_how_much_money_has_nobody_and_starts_with_it(slack:
         slack, key(7, "new-key", usd=12, email="eve@acme.example"), key(1, "ci", Owner("agent:ci", "ci", "agent"))
     )
 
-    assert "1 of 2 keys has nobody who answers for them: $12.00 this month." in modal.words
+    assert "1 of 2 keys has no owner ($12.00 this month)." in modal.words
     assert modal.words.index("new-key") < modal.words.index("agent ci")
     assert "the ledger says eve@acme.example" in modal.words
 
@@ -61,7 +61,7 @@ async def test_whatever_is_said_is_handed_on_and_the_list_is_drawn_anew(
 
     assert slack.bot.owning.said == [(7, owner, since)]
     assert pushed.closed
-    assert "Somebody answers for each of the 1 key." in modal.words
+    assert "Every key has an owner (1 key)." in modal.words
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def _keys(care: Care) -> str:
     if not care.unmapped.count or care.unmapped.cost_nano_usd > 0:
         return ""
     count = wording.counted(care.unmapped.count, "key has", "keys have")
-    return f"*Keys*\n{count} nobody who answers for them; none has cost anything this month."
+    return f"*Keys*\n{count} no owner; none has cost anything this month."
 
 
 def _plugins(found: Sequence[Found]) -> str:

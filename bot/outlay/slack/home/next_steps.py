@@ -27,7 +27,7 @@ def _renewals(care: Care) -> list[tuple[str, block_kit.Block]]:
     return [
         (
             f"*{wording.safe(view.name)}* ({wording.safe(view.title)}) does not take its credential any more. "
-            "Give it a new one; the figures go on where they stopped.",
+            "Replace the credential; the figures go on where they stopped.",
             block_kit.button(
                 "Renew Credential", Connect.RECONNECT, view.id, label=f"Renew the credential of {view.name}"
             ),
@@ -44,8 +44,8 @@ def _missing(care: Care) -> list[tuple[str, block_kit.Block]]:
     found = []
     if care.unmapped.cost_nano_usd > 0:
         keys = wording.counted(care.unmapped.count, "key has", "keys have")
-        text = f"{keys} nobody who answers for them: {wording.money(care.unmapped.cost_nano_usd)} this month."
-        found.append((f"{text} Say whose they are.", block_kit.button("Assign Owners", Owners.OPEN)))
+        text = f"{keys} no owner ({wording.money(care.unmapped.cost_nano_usd)} this month)."
+        found.append((f"{text} Assign them.", block_kit.button("Assign Owners", Owners.OPEN)))
     if not care.alerts:
         text = "Nobody has said where alerts go, so an admin gets them by direct message. Choose a channel."
         found.append((text, block_kit.button("Alerts", Alert.OPEN, label="Say where alerts go")))

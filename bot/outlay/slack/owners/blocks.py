@@ -104,12 +104,10 @@ def _summary(keys: Sequence[OwnedKey]) -> str:
         return "No key is known yet. They are read with the first poll of a ledger: `/spend connect`."
     alone = [key for key in keys if key.owner.kind == "unattributed"]
     if not alone:
-        return f"*Somebody answers for each of the {wording.counted(len(keys), 'key')}.*"
+        return f"*Every key has an owner* ({wording.counted(len(keys), 'key')})."
     spent = wording.money(sum(key.spent_nano_usd for key in alone))
     verb = "has" if len(alone) == 1 else "have"
-    return (
-        f"*{len(alone)} of {wording.counted(len(keys), 'key')} {verb} nobody who answers for them*: {spent} this month."
-    )
+    return f"*{len(alone)} of {wording.counted(len(keys), 'key')} {verb} no owner* ({spent} this month)."
 
 
 def _search(find: str) -> block_kit.Block:
