@@ -15,6 +15,7 @@ from outlay.budgets.service import Budgeting
 from outlay.connections.service import Connections
 from outlay.core import model_names
 from outlay.core.clock import Clock, SystemClock
+from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
 from outlay.delivery.dead_letters import Undelivered
 from outlay.digests.service import Digesting
@@ -32,7 +33,7 @@ from outlay.vault.vault import OnSecret, Vault
 from outlay.workspaces.store import chosen
 
 
-class StartError(Exception):
+class StartError(OutlayError):
     """The bot cannot start; one line says why and what to do."""
 
 

@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from outlay.core.errors import OutlayError
 from outlay.logs import redact_shapes
 from outlay.plugin import request_guards
 from outlay.plugin.errors import BadConfig
@@ -34,7 +35,7 @@ MAX_SHOWN_CHARACTERS = 60
 OnSecret = Callable[[str], None]
 
 
-class SettingsError(Exception):
+class SettingsError(OutlayError):
     """A setting is wrong. The text is one line that names it and says what would be right."""
 
 

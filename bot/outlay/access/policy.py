@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from outlay.core.errors import OutlayError
+
 Role = Literal["admin", "manager", "member", "guest"]
 EVERYBODY = "*"  # subject of an incident of the whole workspace
 NOBODYS = "key:"  # prefix of the subject of a key without an owner
@@ -40,7 +42,7 @@ _FOR_MEMBERS = frozenset({Action.ASK, Action.WISH, Action.DECIDE, Action.FILE, A
 WHO: Mapping[Action, frozenset[Role]] = {action: _MEMBERS if action in _FOR_MEMBERS else _ADMINS for action in Action}
 
 
-class NotAllowed(Exception):
+class NotAllowed(OutlayError):
     """Access denied. The message is for the user: plain text, whole sentences, naming who may."""
 
 

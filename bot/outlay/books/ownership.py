@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from outlay.core.errors import OutlayError
 from outlay.core.owner import UNATTRIBUTED, KeyRef, Owner
 from outlay.database.engine import execute
 from outlay.database.tables import Connection, LedgerKey, Ownership, Person
@@ -24,7 +25,7 @@ AGENT_PATTERNS = ("agent-*", "ci-*", "*-bot", "bot-*")  # a key with such a name
 _AGENT = re.compile("|".join(translate(pattern) for pattern in AGENT_PATTERNS))
 
 
-class OwnerError(ValueError):
+class OwnerError(OutlayError, ValueError):
     """Invalid owner or key; the message says what would work."""
 
 

@@ -22,6 +22,7 @@ from outlay.budgets import store as budget_store
 from outlay.budgets.budget import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, Scope, Standing, news
 from outlay.core.calendar_periods import part_gone, span_of
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.core.owner import UNATTRIBUTED, Owner
 from outlay.database.engine import Database
 from outlay.database.tables import Connection, Person
@@ -46,7 +47,7 @@ _BY: dict[Scope, tuple[str, ...]] = {
 Days = Mapping[date, int]
 
 
-class BudgetError(ValueError):
+class BudgetError(OutlayError, ValueError):
     """Invalid budget. `field`: the part of it that is wrong; the message is for people."""
 
     def __init__(self, field: str, message: str) -> None:

@@ -10,6 +10,7 @@ from outlay.books.closing.close_month import NotClosable
 from outlay.books.ownership import OwnerError
 from outlay.books.pricing.price_list import PricesError
 from outlay.connections.lease import BusyError
+from outlay.core.errors import OutlayError
 from outlay.core.months import MonthError
 from outlay.database.engine import trouble
 from outlay.logs import error_id, fold, one_line
@@ -24,7 +25,7 @@ log = logging.getLogger("outlay.cli")
 _TICKED = re.compile(r"`([^`]*)`")
 
 
-class UsageError(Exception):
+class UsageError(OutlayError):
     """Wrong usage that argparse cannot detect; exit code 2."""
 
 

@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TextIO
 
+from outlay.core.errors import OutlayError
 from outlay.core.money import MoneyError, exact, to_nano
 from outlay.detection import Delta, Detector, Verdict, explain
 from outlay.logs import one_line
@@ -29,7 +30,7 @@ LONGEST_SPAN_SECONDS = 86_400
 MAX_TOKENS = 2**63 - 1  # BIGINT, as in the books
 
 
-class StreamError(Exception):
+class StreamError(OutlayError):
     """A stream that cannot be read; the text names the file and the line."""
 
 

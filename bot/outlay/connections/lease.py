@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.database.engine import Database, execute
 
 LEASE_SECONDS = 30
@@ -18,7 +19,7 @@ RENEW_SECONDS = 8
 RETRY_SECONDS = 0.25
 
 
-class BusyError(RuntimeError):
+class BusyError(OutlayError, RuntimeError):
     """Lease held by another process for longer than the caller was willing to wait."""
 
 

@@ -6,6 +6,8 @@ database stores. `None` is money that is not known, which is not the same as no 
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal, Inexact, InvalidOperation, Overflow
 
+from outlay.core.errors import OutlayError
+
 NANO_PER_USD = 1_000_000_000
 MAX_NANO_USD = 2**63 - 1
 _NANO = Decimal(NANO_PER_USD)
@@ -15,7 +17,7 @@ _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)  # independent of the thread
 _QUICK = Context(prec=40, Emax=17, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, Inexact, Overflow])
 
 
-class MoneyError(ValueError):
+class MoneyError(OutlayError, ValueError):
     """An amount that is not a finite number, or is beyond what the books can hold."""
 
 

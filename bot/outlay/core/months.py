@@ -4,8 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from outlay.core.errors import OutlayError
 
-class MonthError(ValueError):
+
+class MonthError(OutlayError, ValueError):
     """Not a valid month; the message says what one looks like."""
 
 

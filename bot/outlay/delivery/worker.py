@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay import outbox
 from outlay.connections.reauth import tell_admins
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.delivery import circuit_breaker, receipts
@@ -47,11 +48,11 @@ log = logging.getLogger("outlay.clock")
 _chance = random.SystemRandom()
 
 
-class Undeliverable(Exception):
+class Undeliverable(OutlayError):
     """Message that cannot be delivered however often it is tried; the text says why."""
 
 
-class Broke(Exception):
+class Broke(OutlayError):
     """Failure of a plugin with none of the five errors. The log has it; people see only the type of the exception."""
 
 

@@ -23,6 +23,7 @@ from outlay import settings as bot_settings
 from outlay.app import Bot
 from outlay.connections.views import ConnectionView
 from outlay.core.clock import ShiftedClock
+from outlay.core.errors import OutlayError
 from outlay.fakes.anthropic.server import AnthropicStandin, anthropic_app
 from outlay.fakes.anthropic.server import standin as anthropic_standin
 from outlay.fakes.company import employees as company_employees
@@ -50,7 +51,7 @@ _USERS_OWN = ("SLACK_", "OUTLAY_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-class NotHeld(Exception):
+class NotHeld(OutlayError):
     """Expectation of the demo that was not met; the text says what, in one line."""
 
 

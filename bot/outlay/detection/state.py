@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from outlay.core.errors import OutlayError
 from outlay.detection.baselines import Habits, Peers
 from outlay.detection.cusum import Walk
 from outlay.detection.detector import Detector, Hold, Settings
@@ -25,7 +26,7 @@ from outlay.detection.verdict import Severity
 VERSION = 2
 
 
-class StateError(ValueError):
+class StateError(OutlayError, ValueError):
     """State of another version, or unreadable: let the detector learn from the books."""
 
 

@@ -15,6 +15,7 @@ from outlay.access.policy import OPERATOR, Viewer
 from outlay.audit_log import log as audit_log
 from outlay.audit_log.log import TrailDeed
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.delivery import receipts
@@ -28,7 +29,7 @@ from outlay.incidents.tables import Expectation, Incident, IncidentChange
 from outlay.spend.report import freshness, zone_of
 
 
-class NoSuchIncident(ValueError):
+class NoSuchIncident(OutlayError, ValueError):
     """Unknown incident or expectation in this workspace."""
 
 

@@ -8,6 +8,8 @@ severity only rises.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from outlay.core.errors import OutlayError
+
 State = Literal["open", "acknowledged", "snoozed", "expected", "false", "resolved"]
 Deed = Literal["acknowledge", "snooze", "expect", "dismiss", "undo", "resolve", "reopen", "wake", "raise"]
 Severity = Literal["notice", "page"]
@@ -36,7 +38,7 @@ _TO: dict[Deed, State] = {
 }
 
 
-class NotNow(ValueError):
+class NotNow(OutlayError, ValueError):
     """That action is not allowed in the incident's state; the message says why, for a person."""
 
 

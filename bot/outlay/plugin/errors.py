@@ -6,8 +6,10 @@ Every message is read by a person: it says what happened and, where one can, wha
 
 from datetime import datetime
 
+from outlay.core.errors import OutlayError
 
-class PluginError(Exception):
+
+class PluginError(OutlayError):
     """Base of the five errors."""
 
     def __init__(self, message: str = "", *, status: int | None = None) -> None:

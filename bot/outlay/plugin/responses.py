@@ -13,6 +13,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
+from outlay.core.errors import OutlayError
 from outlay.plugin.errors import NeedsReauth, Permanent, PluginError, Transient
 
 MAX_WORDS_CHARACTERS = 200  # how much of a vendor's error message people are shown
@@ -28,7 +29,7 @@ _HALF = re.compile(rb"(?i)\\u(?:d[89a-f]|0000)|\xed[\xa0-\xbf]")  # JSON can spe
 _WORTH_A_RETRY = frozenset({408, *range(500, 600)})
 
 
-class NotFinite(ValueError):
+class NotFinite(OutlayError, ValueError):
     """NaN or Infinity where JSON has numbers."""
 
 

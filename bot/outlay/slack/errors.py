@@ -17,6 +17,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay import wording
 from outlay.access.policy import NotAllowed
+from outlay.core.errors import OutlayError
 from outlay.logs import error_id
 from outlay.plugin.errors import PluginError
 from outlay.slack import block_kit
@@ -31,7 +32,7 @@ SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everyw
 TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
 
 
-class Told(Exception):
+class Told(OutlayError):
     """Error whose text is shown to the person: mrkdwn, whole sentences, names in it already escaped."""
 
 

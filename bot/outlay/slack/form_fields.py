@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from outlay.core.errors import OutlayError
 from outlay.core.money import NANO_PER_USD
 from outlay.slack import block_kit
 
@@ -13,7 +14,7 @@ DAY_USD_MAX = 1_000_000
 DAYS_AHEAD_MAX = 366
 
 
-class Wrong(ValueError):
+class Wrong(OutlayError, ValueError):
     """Invalid input in a form. `field` is the field's id; the text says what would be valid."""
 
     def __init__(self, field: str, text: str) -> None:

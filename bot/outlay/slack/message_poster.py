@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.slack import block_kit
 
 REMEMBERED_SECONDS = 24 * 3600.0
@@ -29,11 +30,11 @@ T = TypeVar("T")
 Respond = Callable[..., Awaitable[Any]]
 
 
-class BlocksRefused(Exception):
+class BlocksRefused(OutlayError):
     """Error: Slack does not accept these blocks; the text is its code."""
 
 
-class NotDelivered(Exception):
+class NotDelivered(OutlayError):
     """Error: Slack did not accept the message at all; the text is its code."""
 
 

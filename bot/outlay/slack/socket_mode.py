@@ -17,6 +17,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from outlay.core.clock import Clock
+from outlay.core.errors import OutlayError
 from outlay.slack.client import web_client
 
 SILENCE_SECONDS_MAX = 120.0
@@ -35,7 +36,7 @@ _HOPELESS = {
 }
 
 
-class SocketRefused(Exception):
+class SocketRefused(OutlayError):
     """Error: Slack will never open a socket for this token; the text says why."""
 
 

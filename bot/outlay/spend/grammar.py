@@ -14,6 +14,8 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 from lark.lexer import Lexer, LexerState
 
+from outlay.core.errors import OutlayError
+
 DIMENSION_WORDS = {
     **{name: name for name in ("owner", "key", "model", "ledger", "connection", "project", "hour", "day")},
     **{f"{name}s": name for name in ("owner", "key", "model", "ledger", "connection", "project", "hour", "day")},
@@ -68,7 +70,7 @@ _CHUNK = re.compile(rf"<[@#!][^<>]*>|[A-Za-z]+:(?:{_QUOTED}|<[@#!][^<>]*>)|\S+")
 _PIECE = re.compile(r"[^,|]+")
 
 
-class Unexpected(Exception):
+class Unexpected(OutlayError):
     """A word that cannot stand where it does. `token` None: one is missing at the end. `before`: the word before it."""
 
     def __init__(self, token: Token | None, before: Token | None) -> None:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from datetime import date
 
+from outlay.core.errors import OutlayError
+
 REQUESTED = "requested"  # filter by the requested model, only made by `auto`; "model" filters by the resolved one
 
 
-class QueryError(ValueError):
+class QueryError(OutlayError, ValueError):
     """A word that is not understood. `word` is that word; `hint` shows what would have worked.
 
     `meant`: the whole query as it was probably meant, where one word of it was misspelled; else "".

@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.audit_log import log as audit_log
 from outlay.audit_log.log import TrailDeed
+from outlay.core.errors import OutlayError
 from outlay.database.engine import execute
 from outlay.database.tables import Connection, Secret, Workspace
 from outlay.vault.vault import Vault
@@ -15,7 +16,7 @@ from outlay.vault.vault import Vault
 LOCAL = "local"
 
 
-class WorkspaceError(ValueError):
+class WorkspaceError(OutlayError, ValueError):
     """Unknown or ambiguous workspace; the message says how to name it."""
 
 

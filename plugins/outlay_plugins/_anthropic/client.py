@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from outlay.core.errors import OutlayError
 from outlay.plugin import Context, Permanent
 from outlay.plugin import Page as Reported
 from outlay.plugin.read_client import TOO_LARGE, Params
@@ -29,7 +30,7 @@ Query = Sequence[Pair]
 Line = tuple[Hashable, V]  # its identity and its content
 
 
-class Absent(Exception):
+class Absent(OutlayError):
     """Raised when the organization does not have this report; the message is Anthropic's."""
 
 

@@ -21,6 +21,7 @@ from outlay.books.closing import closed_totals
 from outlay.books.closing.tables import ClosedTotal
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
 from outlay.core import months
+from outlay.core.errors import OutlayError
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, ClosedMonth, Connection, Workspace
 from outlay.plugin.contract import Report
@@ -37,7 +38,7 @@ _LINES = """
 _BYTEWISE = {"postgresql": 'COLLATE "C"', "sqlite": "COLLATE BINARY"}  # the hash must not depend on a locale
 
 
-class NotClosable(Exception):
+class NotClosable(OutlayError):
     """Refusal to close a month yet; the message says why and what would help."""
 
 

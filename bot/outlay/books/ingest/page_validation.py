@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
+from outlay.core.errors import OutlayError
 from outlay.core.money import MAX_NANO_USD, MoneyError, to_nano
 from outlay.plugin.contract import Page, Reading, Report, Row
 
@@ -17,7 +18,7 @@ MAX_LIST_SHARE = 100  # times the list price
 MAX_SUM_A_PAGE = MAX_NANO_USD // 100  # 92 million dollars: so that the sums of a day stay far from overflowing
 
 
-class BadPageError(ValueError):
+class BadPageError(OutlayError, ValueError):
     """Invalid page. Nothing of it is stored; the message names the row and the reason."""
 
 

@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from outlay.books.pricing.unit_prices import MILLION, UnitPrices
+from outlay.core.errors import OutlayError
 from outlay.core.model_names import canonical
 from outlay.core.money import NANO_PER_USD
 from outlay.core.tokens import CLASSES
@@ -47,7 +48,7 @@ _PROBES: dict[str, dict[str, int]] = {
 }
 
 
-class PricesError(ValueError):
+class PricesError(OutlayError, ValueError):
     """Unusable price file of the operator's; one line says where and why."""
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from outlay.core.errors import OutlayError
 from outlay.slack import block_kit
 from outlay.slack.chart_images.vega import specification
 
@@ -30,11 +31,11 @@ _HEAD = struct.Struct(">BI")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "FONTCONFIG_PATH", "FONTCONFIG_FILE", "LD_LIBRARY_PATH")
 
 
-class NoPicture(Exception):
+class NoPicture(OutlayError):
     """Error: the image could not be rendered; the text says why, for the log."""
 
 
-class _Gone(Exception):
+class _Gone(OutlayError):
     """Error: the worker has exited, or does not respond."""
 
 
