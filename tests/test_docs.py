@@ -244,6 +244,19 @@ def test_every_page_can_be_found_from_the_readme() -> None:
     assert pages | {"CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "manifest.yml"} <= linked
 
 
+def test_every_path_that_contributing_names_is_there() -> None:
+    text = page("CONTRIBUTING.md")
+    tree = re.search(r"^```\n(bot/outlay/\n.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert tree
+    inside = [f"bot/outlay/{name}" for line in re.findall(r"^  (\S.*?)  ", tree[1], re.M) for name in line.split(", ")]
+    top = re.findall(r"^[a-z][\w/]*/", tree[1], re.M)
+    named = re.findall(r"`((?:bot|plugins|tests|docs|benchmarks|deploy)/[\w./-]+)`", text)
+    paths = [path for path in [*inside, *top, *named] if "NAME" not in path and "NNNN" not in path]
+
+    assert len(paths) > 45
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_every_picture_says_its_finding_in_words() -> None:
     links = [link for path in PAGES for link in LINK.findall(path.read_text(encoding="utf-8"))]
     alternatives = [text for mark, text, _ in links if mark]
