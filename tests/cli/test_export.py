@@ -44,7 +44,7 @@ def test_json_and_csv_are_the_rows_of_spend(polled: Terminal) -> None:
 
 
 def test_a_month_of_nothing_is_a_header_or_an_empty_list(polled: Terminal) -> None:
-    assert polled.done("export", "--month", "2025-01").lines == [",".join(COLUMNS)]
+    assert polled.done("export", "--month", "2025-01").lines == [",".join(f'"{name}"' for name in COLUMNS)]
     assert polled.done("export", "--month", "2025-01", "--format", "json").json() == []
 
 

@@ -1,6 +1,5 @@
 """Standard output, which holds nothing but the requested result; progress goes to stderr."""
 
-import csv
 import json
 import sys
 from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -8,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from outlay.core.csv_cells import csv_of, inert
+from outlay.core.csv_cells import csv_of, csv_writer, inert
 
 CLEAR_LINE = "\r\x1b[2K"
 
@@ -31,7 +30,7 @@ def table(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
 
 async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, Any]]) -> None:
     """Write CSV like `table`, from rows that arrive one by one and are never all in memory."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer = csv_writer(sys.stdout)
     writer.writerow(columns)
     async for row in rows:
         writer.writerow([cell and inert(cell) for cell in map(row.get, columns)])
