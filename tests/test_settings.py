@@ -63,6 +63,7 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
             "OUTLAY_ADMINS": "U1, U2 W3,",
             "OUTLAY_HTTP_HOST": "127.0.0.1",
             "OUTLAY_HTTP_PORT": "0",
+            "OUTLAY_PRIVATE_HOSTS": "litellm, 10.1.0.0/16 [::1]",
             "OUTLAY_PLUGINS_DIR": str(tmp_path / "plugins"),
             "OUTLAY_LOG_LEVEL": "debug",
             "OUTLAY_WORKSPACE": "T012AB3CD",
@@ -90,6 +91,7 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
         "admins": frozenset({"U1", "U2", "W3"}),
         "http_host": "127.0.0.1",
         "http_port": 0,
+        "private_hosts": frozenset({"litellm", "10.1.0.0/16", "[::1]"}),
         "plugins_dir": tmp_path / "plugins",
         "log_level": "DEBUG",
         "workspace": "T012AB3CD",
@@ -259,6 +261,6 @@ def test_a_relative_folder_is_below_where_we_stand(tmp_path: Path, monkeypatch: 
 
 
 def test_every_setting_is_documented_once() -> None:
-    assert len(set(NAMES)) == len(NAMES) == 22
+    assert len(set(NAMES)) == len(NAMES) == 23
     assert all(shown and meaning.endswith((".", "`", "venv with")) for _, shown, meaning in documented())
     assert all(name.startswith(("SLACK_", "OUTLAY_")) for name in NAMES)

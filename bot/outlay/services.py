@@ -87,7 +87,9 @@ async def house(
     try:
         await migrations.upgrade(database)
         key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
-        connections = Connections(database, vault, loaded.plugins, clock, forbidden_files=key_files)
+        connections = Connections(
+            database, vault, loaded.plugins, clock, forbidden_files=key_files, private_hosts=settings.private_hosts
+        )
         poller = Poller(
             database,
             connections,

@@ -22,6 +22,7 @@ from outlay.core.errors import OutlayError
 from outlay.logs import redact_shapes
 from outlay.plugin import request_guards
 from outlay.plugin.errors import BadConfig
+from outlay.plugin.reach import Reach
 from outlay.vault import VaultError
 from outlay.vault.key_setup import decode_keys, key_services
 
@@ -121,6 +122,15 @@ def _parse_admins(value: str) -> frozenset[str]:
         if not re.fullmatch(r"[UW][A-Z0-9]{1,30}", one, re.ASCII):
             raise ValueError(f"wants Slack user ids such as U012AB3CD with commas between, not {_shown(one)}")
     return frozenset(ids)
+
+
+def _parse_private_hosts(value: str) -> frozenset[str]:
+    hosts = frozenset(value.replace(",", " ").split())
+    try:
+        Reach.of(hosts)
+    except ValueError as error:
+        raise ValueError(f"wants names, addresses or networks with commas between, not {_shown(str(error))}") from None
+    return hosts
 
 
 def _parse_api_url(value: str) -> str:
@@ -257,6 +267,12 @@ class Settings(BaseModel):
     )
     http_port: Annotated[int, _whole(0, 65_535)] = _setting(
         "OUTLAY_HTTP_PORT", "Health, metrics, HTTP mode. 0 takes any free port and says which.", 8080, shown="8080"
+    )
+    private_hosts: Annotated[frozenset[str], BeforeValidator(_parse_private_hosts)] = _setting(
+        "OUTLAY_PRIVATE_HOSTS",
+        "Private hosts that the `base_url` of a connection made in Slack may name: names, addresses, networks such as "
+        "`10.1.0.0/16`, with commas between. Also link-local and IPv4-in-IPv6 addresses that any connection may reach.",
+        frozenset(),
     )
     plugins_dir: _Path | None = _setting("OUTLAY_PLUGINS_DIR", "A folder with plugins of your own, one file each.")
     log_level: Annotated[str, BeforeValidator(_parse_level)] | None = _setting(

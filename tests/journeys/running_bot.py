@@ -204,6 +204,7 @@ async def opened(
             "SLACK_API_URL": api_url,
             "OUTLAY_DATA_DIR": str(data_dir),
             "OUTLAY_HTTP_PORT": "0",
+            "OUTLAY_PRIVATE_HOSTS": LOOPBACK,
         }
         async with house(bot_settings.load(own | environ), clock=quick, on_secret=on_secret) as inside:
             bot = Bot(replace(inside, clock=wall))

@@ -111,6 +111,7 @@ async def bots(data_dir: Path, api_url: str, clock: WallClock, **environ: str) -
         "SLACK_API_URL": api_url,
         "OUTLAY_DATA_DIR": str(data_dir),
         "OUTLAY_HTTP_PORT": "0",
+        "OUTLAY_PRIVATE_HOSTS": LOOPBACK,
     }
     async with house(bot_settings.load(own | environ), clock=LedgerClock(clock)) as inside:
         bot = Bot(replace(inside, clock=clock))

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import GuardedClient, Permanent, Transient, read_client
+from outlay.plugin.checked_transport import CheckedTransport
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 Talk = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -23,7 +24,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 @asynccontextmanager
-async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def serving(
+    talk: Talk, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that reads a request's head and then does as it likes."""
     heads: list[bytes] = []
 
@@ -37,7 +40,7 @@ async def serving(talk: Talk, tls: ssl.SSLContext | None = None) -> AsyncIterato
         finally:
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(connected, host, port, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1], heads
 
@@ -81,11 +84,55 @@ async def test_a_name_that_changes_in_between_is_caught_by_the_peer_s_address(mo
     async with serving(says_hello) as (port, heads):
         _resolve_to(monkeypatch, "127.0.0.1")
         async with reading(port, "db.internal") as http:
-            http._named = "public name"  # as if the name had been a public one
-            http._looked_up = True  # and its first look-up had led elsewhere
+            transport = http._http._transport
+            assert isinstance(transport, CheckedTransport)
+            transport._check = lambda _: None  # as if the first check had seen another address
+            http._named = "public name"
             with pytest.raises(Permanent, match="private address"):
                 await http.get("/keys")
         assert len(heads) == 1
+
+
+async def test_a_name_is_looked_up_once_and_what_was_checked_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(says_hello) as (port, heads), serving(says_hello, host="127.0.0.2", port=port) as (_, elsewhere):
+        asked = _resolve_in_turn(monkeypatch, "127.0.0.1", "127.0.0.2")
+        async with reading(port, "ledger.internal") as http:
+            assert await http.get("/keys") == {"a": 1}
+            assert await http.get("/keys") == {"a": 1}
+    assert elsewhere == []  # no credential went to the second address
+    assert len(heads) == 2
+    assert f"Host: ledger.internal:{port}\r\n".encode() in heads[0]
+    assert asked.count("ledger.internal") == 1
+
+
+async def test_a_name_is_looked_up_again_after_nobody_answered_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(says_hello) as (port, heads):
+        _resolve_in_turn(monkeypatch, "127.0.0.3", "127.0.0.1")
+        async with reading(port, "ledger.internal") as http:
+            assert await http.get("/keys") == {"a": 1}
+    assert len(heads) == 1
+
+
+async def test_an_address_that_takes_no_connection_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(says_hello) as (port, heads):
+        _resolve_to(monkeypatch, "127.0.0.3", "127.0.0.1")
+        async with reading(port, "ledger.internal") as http:
+            assert await http.get("/keys") == {"a": 1}
+            assert http.requests == 1
+    assert len(heads) == 1
+
+
+async def test_the_name_stays_in_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    named: list[str | None] = []
+    context.sni_callback = lambda _, name, __: named.append(name)
+    async with serving(says_hello, context) as (port, _):
+        _resolve_to(monkeypatch, "127.0.0.1")
+        async with GuardedClient(base_url=f"https://a.internal:{port}", headers={}, clock=FakeClock(NOW)) as http:
+            with pytest.raises(Transient, match="certificate is not trusted"):
+                await http.get("/keys")
+    assert set(named) == {"a.internal"}
 
 
 async def test_a_name_that_does_not_resolve_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +152,22 @@ def _resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     async def answer(host: str | bytes, port: int, **_: object) -> list[object]:
         asked.append(host.decode() if isinstance(host, bytes) else host)
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
+    return asked
+
+
+def _resolve_in_turn(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Makes each look-up lead to the next address, and all after it to the last; gives the names asked for."""
+    asked: list[str] = []
+
+    async def answer(host: str | bytes, port: int, **_: object) -> list[object]:
+        name = host.decode() if isinstance(host, bytes) else host
+        address = name
+        if not name[0].isdigit():
+            address = addresses[min(len(asked), len(addresses) - 1)]
+            asked.append(name)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", answer)
     return asked

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay.plugin import BadConfig, Permanent
+from outlay.plugin.reach import REFUSED, Reach
 from outlay.plugin.request_guards import address_problem, base, target
 
 BASE = httpx.URL("https://openrouter.ai/api/v1")
@@ -145,11 +146,7 @@ def test_no_credential_goes_over_the_internet_in_clear_text() -> None:
         ("192.168.0.1", False, True),
         ("::1", False, True),
         ("fd00::1", False, True),
-        ("::ffff:10.0.0.1", False, True),
-        ("::ffff:93.184.216.34", True, True),
         ("100.64.0.1", False, False),
-        ("169.254.169.254", False, False),
-        ("fe80::1%eth0", False, False),
         ("224.0.0.1", False, False),
     ],
 )
@@ -157,3 +154,77 @@ def test_which_addresses_a_name_may_lead_to(address: str, public: bool, private:
     assert (address_problem("h.example", address, "public name") is None) == public
     assert (address_problem("h", address, "private name") is None) == private
     assert address_problem(address, address, "address") is None
+
+
+UNNAMEABLE = [
+    "169.254.169.254",
+    "100.100.100.200",
+    "fe80::1",
+    "fd00:ec2::254",
+    "0.0.0.0",  # noqa: S104  refused, not served on
+    "::",
+    "::127.0.0.1",
+    "::93.184.216.34",
+    "::ffff:127.0.0.1",
+    "::ffff:93.184.216.34",
+    "64:ff9b::7f00:1",
+    "64:ff9b::5db8:d822",
+    "2002:7f00:1::",
+    "2002:5db8:d822::1",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+]
+
+
+@pytest.mark.parametrize("address", UNNAMEABLE)
+def test_some_addresses_are_reached_only_where_they_are_listed(address: str) -> None:
+    listed = Reach.of(frozenset({address}))
+    host = f"[{address}]" if ":" in address else address
+    url, named = base(f"http://{host}:80", None)
+    for how in ("address", "private name", "public name"):
+        assert address_problem("h", address, how) is not None
+        assert address_problem("h", address, how, listed) is None
+    with pytest.raises(BadConfig, match="OUTLAY_PRIVATE_HOSTS"):
+        Reach().check(url.host, named)
+    assert listed.check(url.host, named) == "address"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080",
+        "http://[::1]",
+        "http://10.0.0.5",
+        "http://100.64.0.1",
+        "http://localhost:4000",
+        "http://litellm:4000",
+        "https://litellm.corp.internal",
+        "http://2130706433.internal",
+        "http://0x7f000001",
+        "http://169.254.169.254",
+        "http://[::ffff:10.0.0.1]",
+    ],
+)
+def test_from_slack_a_private_host_is_refused_unless_it_is_listed_and_always_in_the_same_words(url: str) -> None:
+    found, named = base(url, None)
+    with pytest.raises(BadConfig) as refused:
+        Reach(from_slack=True).check(found.host, named)
+    assert (refused.value.field, str(refused.value)) == ("base_url", REFUSED)
+    listed = Reach.of(frozenset({found.host}), from_slack=True)
+    assert listed.check(found.host, named) in ("address", "private name")
+
+
+def test_a_number_is_no_public_name() -> None:
+    found, named = base("http://2130706433", None)  # which resolves to 127.0.0.1
+    with pytest.raises(BadConfig, match="From Slack"):
+        Reach(from_slack=True).check(found.host, named)
+
+
+def test_a_network_lists_its_addresses_and_a_listed_name_may_lead_inward() -> None:
+    reach = Reach.of(frozenset({"10.0.0.0/8", "Ledger.Example.com."}), from_slack=True)
+    assert reach.check("10.9.8.7", "address") == "address"
+    assert reach.check("ledger.example.com", "public name") == "private name"
+    assert reach.check("openrouter.ai", "public name") == "public name"
+    with pytest.raises(BadConfig):
+        reach.check("192.168.0.1", "address")
+    with pytest.raises(ValueError, match="10"):
+        Reach.of(frozenset({"10.0.0"}))

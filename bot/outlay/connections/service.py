@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace as replaced
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from outlay.books.ingest import ledger_keys as book_keys
 from outlay.connections import roles
 from outlay.connections.token_store import KEPT, KeptMeanwhile, KeptSecrets
 from outlay.connections.views import ChoiceNeeded, Connected, ConnectionView, Existing, LedgerForm
+from outlay.core.actor import actor
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection, Secret
@@ -30,6 +32,7 @@ from outlay.plugin import forms
 from outlay.plugin.contract import Checked, Config, Ledger, Plugin, Sink
 from outlay.plugin.errors import BadConfig, Permanent
 from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.reach import Reach
 from outlay.plugin.session import session as plugin_session
 from outlay.spend.gateway_rows import places
 from outlay.spend.report import freshness
@@ -41,7 +44,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 class Connections:
-    """Service for the connections of all workspaces. `forbidden_files` are never read through a `file:` reference."""
+    """Service for the connections of all workspaces. `forbidden_files` are never read through a `file:` reference.
+
+    `private_hosts`: what OUTLAY_PRIVATE_HOSTS lists.
+    """
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class Connections:
         *,
         environ: Mapping[str, str] | None = None,
         forbidden_files: Collection[Path] = (),
+        private_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self._database = database
         self._vault = vault
@@ -60,6 +67,7 @@ class Connections:
         self._environ = os.environ if environ is None else environ
         self._forbidden_files = tuple(forbidden_files)
         self._pacer = Pacer(clock)
+        self._reach = Reach.of(private_hosts)
 
     def forms(self) -> tuple[LedgerForm, ...]:
         """Return the form of each plugin that can be connected, by title."""
@@ -93,12 +101,16 @@ class Connections:
         replace: bool = False,
         by: str = "",
     ) -> Connected:
-        """Check a credential with the ledger, encrypt and save it. `by`: the Slack user who does it.
+        """Check a credential with the ledger, encrypt and save it. `by`: the Slack user who does it, "" for none.
+
+        What is typed in Slack may name less than what is typed on the machine (`reach_of`); that holds as long as
+        nobody connects it anew on the machine.
 
         Raises a PluginError, and then nothing is saved: BadConfig("name") for a name in use, BadConfig of the
         credential for an account that is connected already, ChoiceNeeded for a field that is still to be chosen.
         """
         plugin = self.plugin(slug)
+        by = by or (actor().who if actor().origin == "slack" else "")
         values, role = roles.apart(plugin, values)
         name = _checked_name(name)
         async with self._database.read() as session:
@@ -107,7 +119,10 @@ class Connections:
         if before is not None and replace:  # a field that is not given again keeps its value
             values = {field: str(value) for field, value in json.loads(before.settings).items()} | dict(values)
         config = forms.build(plugin, self._resolved(plugin, values))
-        async with plugin_session(plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile()) as ledger:
+        reach = replaced(self._reach, from_slack=bool(by))
+        async with plugin_session(
+            plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile(), reach=reach
+        ) as ledger:
             checked = await ledger.check()
         for field in checked.asks:
             if not getattr(config, field, None):
@@ -127,7 +142,7 @@ class Connections:
             await roles.settle(session, row, role)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
             row.credential = checked.credential
-            row.connected_by = by or row.connected_by
+            row.connected_by = by
             row.state, row.error, row.failures, row.disconnected_at, row.next_poll_at = "ok", "", 0, None, None
             session.add(row)
             await session.flush()
@@ -175,7 +190,7 @@ class Connections:
         plugin, config = await self._configured(row, secrets)
         kept = KeptSecrets(self._database, self._vault, self._clock, row) if issubclass(plugin, Sink) else None
         async with plugin_session(
-            plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known, kept=kept
+            plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known, kept=kept, reach=self.reach_of(row)
         ) as opened:
             yield opened
 
@@ -185,6 +200,10 @@ class Connections:
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == row.id))).all()
         plugin, config = await self._configured(row, secrets)
         return plugin, config, KeptSecrets(self._database, self._vault, self._clock, row)
+
+    def reach_of(self, row: Connection) -> Reach:
+        """Return which addresses a connection may lead to; fewer for one that was made in Slack."""
+        return replaced(self._reach, from_slack=bool(row.connected_by))
 
     async def _configured(self, row: Connection, secrets: Iterable[Secret]) -> tuple[type[Plugin[Any]], Config]:
         plugin = self.plugin(row.ledger)

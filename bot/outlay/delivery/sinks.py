@@ -106,7 +106,10 @@ class Sinks:
                 await opened.client.aclose()
 
     async def _opened(self, connection: Connection) -> Opened:
-        sign = (connection.ledger, connection.settings, connection.fingerprint, connection.workspace_id)
+        sign = (
+            connection.ledger, connection.settings, connection.fingerprint, connection.workspace_id,
+            connection.connected_by,
+        )  # fmt: skip
         known = self._open.get(connection.id or 0)
         if known is not None and known.sign == sign:
             return known
@@ -116,7 +119,9 @@ class Sinks:
             raise Transient(str(error)) from None
         if not issubclass(plugin, Sink):
             raise Undeliverable(f"«{connection.name}» is no sink")
-        client = client_for(plugin, config, clock=self._clock, pacer=self._pacer)
+        client = client_for(
+            plugin, config, clock=self._clock, pacer=self._pacer, reach=self._connections.reach_of(connection)
+        )
         if known is not None:
             await self._drop(connection.id or 0)
         while len(self._open) >= MAX_OPEN:

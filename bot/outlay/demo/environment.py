@@ -171,6 +171,7 @@ def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
             "OUTLAY_DATA_DIR": str(data_dir),
             "OUTLAY_HTTP_PORT": "0",
             "OUTLAY_ALERT_CHANNEL": ALERT_CHANNEL,
+            "OUTLAY_PRIVATE_HOSTS": LOOPBACK,
         }
     )
 

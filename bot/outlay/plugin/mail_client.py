@@ -42,7 +42,12 @@ class _Line(smtplib.SMTP):
         super().__init__(host, port, local_hostname=name, timeout=STEP_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        plain = socket.create_connection((host, port), timeout)
+        found = list(
+            dict.fromkeys(str(where[0]) for *_, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        )
+        for address in found:
+            self._look(address)
+        plain = _connected(found, port, timeout)
         try:
             peer = str(plain.getpeername()[0])
             self._look(peer)
@@ -185,6 +190,14 @@ class MailingClient(SendingClient):
 def on_this_machine(address: str) -> bool:
     """Report whether an address is the machine's own, so that nothing crosses a network."""
     return ip_address(address.partition("%")[0]).is_loopback
+
+
+def _connected(addresses: Sequence[str], port: int, timeout: float) -> socket.socket:
+    """Connect to the first address that answers; the name is not looked up again."""
+    for address in addresses[:-1]:
+        with contextlib.suppress(OSError):
+            return socket.create_connection((address, port), timeout)
+    return socket.create_connection((addresses[-1], port), timeout)
 
 
 def _hang_up(line: _Line) -> None:

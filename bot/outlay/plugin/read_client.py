@@ -25,8 +25,10 @@ from outlay.core.clock import Clock
 from outlay.core.offload import aside
 from outlay.plugin import request_guards
 from outlay.plugin import responses as plugin_responses
+from outlay.plugin.checked_transport import CheckedTransport
 from outlay.plugin.errors import NeedsReauth, Permanent, RateLimited, Transient
 from outlay.plugin.rate_limits import Pace, Pacer
+from outlay.plugin.reach import Reach
 
 __all__ = ["GuardedClient", "Pace", "Pacer", "Params"]
 
@@ -66,7 +68,8 @@ class GuardedClient:
     """Read-only client of one vendor with one credential. Use as `async with`, or call `aclose`.
 
     `title` is what people read in errors. `private_ok` None: private addresses only if `base_url` names one; False:
-    never; True: this name may resolve to one. `pacer` is shared by all clients of a process.
+    never; True: this name may resolve to one. `reach`: which addresses this connection may lead to at all. `pacer` is
+    shared by all clients of a process.
     """
 
     schemes: ClassVar[tuple[str, ...]] = request_guards.WEB
@@ -84,8 +87,11 @@ class GuardedClient:
         pacer: Pacer | None = None,
         title: str = "",
         request_seconds: float = REQUEST_SECONDS,
+        reach: Reach | None = None,
     ) -> None:
-        self._base, self._named = request_guards.base(base_url, private_ok, self.schemes)
+        self._reach = reach or Reach()
+        self._base, named = request_guards.base(base_url, private_ok, self.schemes)
+        self._named = self._reach.check(self._base.host, named)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise NeedsReauth("The credential holds characters that no credential has. Was it pasted whole, and alone?")
         self._reading_posts = frozenset("/" + path.removeprefix("/") for path in reading_posts)
@@ -96,15 +102,13 @@ class GuardedClient:
         self._secrets = plugin_responses.secrets_in(headers)
         self._identity = _identity(str(self._base), headers)
         self._request_seconds = request_seconds
-        self._on_the_net = transport is None
-        self._looked_up = False
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
         self._http = httpx.AsyncClient(
-            transport=transport,
-            verify=trust() if transport is None else True,
+            transport=transport
+            or CheckedTransport(httpx.AsyncHTTPTransport(verify=trust(), limits=limits), self._check_address),
             headers={"User-Agent": _user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
             | dict(headers),
             timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS),
             follow_redirects=False,
             trust_env=False,
         )
@@ -221,8 +225,6 @@ class GuardedClient:
         self.journal.append((request.method, path))
         try:
             async with asyncio.timeout(self._request_seconds):
-                if self._on_the_net and not self._looked_up:
-                    await self._look_up()
                 response = await self._http.send(request, stream=True)
                 try:
                     self._check_peer(response)
@@ -238,13 +240,6 @@ class GuardedClient:
         except OSError:
             return _Lost("cannot be found: its name does not resolve")
 
-    async def _look_up(self) -> None:
-        """Refuse a public name that resolves to a private address. Raises Permanent."""
-        found = await asyncio.get_running_loop().getaddrinfo(self._base.host, self._base.port)
-        for *_, address in found:
-            self._check_address(str(address[0]))
-        self._looked_up = True
-
     def _check_peer(self, response: httpx.Response) -> None:
         stream = response.extensions.get("network_stream")
         peer = stream.get_extra_info("server_addr") if stream else None
@@ -252,7 +247,7 @@ class GuardedClient:
             self._check_address(str(peer[0]))
 
     def _check_address(self, address: str) -> None:
-        if problem := request_guards.address_problem(self._base.host, address, self._named):
+        if problem := request_guards.address_problem(self._base.host, address, self._named, self._reach):
             raise Permanent(problem + ".")
 
     async def _receive(self, response: httpx.Response) -> _Reply | _Lost:

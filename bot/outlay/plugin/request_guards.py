@@ -4,20 +4,20 @@ Outlay's promise is that it reads ledgers and never sees a prompt. So the paths 
 are refused here, in one list, and not by every plugin's good will.
 
 Private addresses are reached only where a `base_url` names them: an IP address, `localhost`, or a name that is private
-by its form (one label, `.internal`, `.local` …). A public name that resolves to a private address is refused, before
-the connection and again by the peer's address before the answer is read. A name that changes between the two still gets
-one GET sent to it, blind; no answer of it is read.
+by its form (one label, `.internal`, `.local` …); which of them a connection may name at all is `reach`'s to say. A
+public name that resolves to a private address is refused. What was looked up and checked is what is connected to
+(`checked_transport`), and the peer's address is checked once more before the answer is read.
 """
 
 import re
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address
-from typing import Literal
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from outlay.plugin.errors import BadConfig, Permanent
+from outlay.plugin.reach import Named, Reach, unnameable
 
 MAX_URL_CHARACTERS = 8_192
 _UNQUOTE_ROUNDS = 5
@@ -37,9 +37,6 @@ _PROMPT_PATHS = tuple(
         r"/files/[^/]+/content(/|$)",  # OpenAI, Anthropic: batches in and out
     )
 )
-
-Named = Literal["address", "private name", "public name"]
-
 
 WEB = ("https", "http")
 
@@ -74,17 +71,20 @@ def _named(host: str, private_ok: bool | None) -> Named:
         host = host.lower()
         private = "." not in host or host.endswith(_PRIVATE_SUFFIXES)
         return "private name" if private else "public name"
-    return "public name" if address.is_global else "address"
+    return "public name" if address.is_global and not unnameable(address) else "address"
 
 
-def address_problem(host: str, address: str, named: Named) -> str | None:
+def address_problem(host: str, address: str, named: Named, reach: Reach | None = None) -> str | None:
     """Return why this address may not be used under this name, in words, or None."""
+    reach = reach or Reach()
     found = ip_address(address.partition("%")[0])
-    if isinstance(found, IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
+    if reach.lists(found):
+        return None
+    if unnameable(found):
+        return f"{host} leads to {found}, which is reached only if OUTLAY_PRIVATE_HOSTS lists it"
     if named == "address" or (found.is_global and not found.is_multicast):
         return None
-    if named == "private name" and (found.is_private or found.is_loopback) and not found.is_link_local:
+    if named == "private name" and (found.is_private or found.is_loopback):
         return None
     return (
         f"{host} leads to the private address {found}, which is reached only where the base URL itself names it; "

@@ -11,6 +11,7 @@ from outlay.core.clock import Clock
 from outlay.plugin.contract import Config, Context, Kept, Key, Plugin, Sink
 from outlay.plugin.mail_client import MAIL, MailingClient
 from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.reach import Reach
 from outlay.plugin.read_client import REQUEST_SECONDS, GuardedClient
 from outlay.plugin.write_client import SENDING_SECONDS, SendingClient
 
@@ -27,9 +28,10 @@ async def session(
     known_keys: Sequence[Key] = (),
     kept: Kept | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    reach: Reach | None = None,
 ) -> AsyncIterator[P]:
-    """Open a plugin for use; its client closes with the block. Raises BadConfig for an invalid base URL."""
-    client = client_for(plugin, config, clock=clock, pacer=pacer, transport=transport)
+    """Open a plugin for use; its client closes with the block. Raises BadConfig for a base URL that may not be."""
+    client = client_for(plugin, config, clock=clock, pacer=pacer, transport=transport, reach=reach)
     async with client:
         yield at_work(plugin, config, client, clock=clock, known_keys=known_keys, kept=kept)
 
@@ -41,6 +43,7 @@ def client_for(
     clock: Clock,
     pacer: Pacer | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    reach: Reach | None = None,
 ) -> GuardedClient:
     """Build the client of a plugin with this config: one that only reads, and for a sink one that can send."""
     is_sink = issubclass(plugin, Sink)
@@ -55,6 +58,7 @@ def client_for(
         pacer=pacer,
         title=plugin.meta.title,
         request_seconds=SENDING_SECONDS if is_sink else REQUEST_SECONDS,
+        reach=reach,
     )
 
 
