@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from outlay.plugin.secret_references import Listed
 from outlay.settings import SettingsError, documented, load
 from outlay.vault import new_key
 
@@ -63,6 +64,7 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
             "OUTLAY_ADMINS": "U1, U2 W3,",
             "OUTLAY_HTTP_HOST": "127.0.0.1",
             "OUTLAY_HTTP_PORT": "0",
+            "OUTLAY_SECRET_REFERENCES": "OPENROUTER_KEY, /run/secrets",
             "OUTLAY_PRIVATE_HOSTS": "litellm, 10.1.0.0/16 [::1]",
             "OUTLAY_PLUGINS_DIR": str(tmp_path / "plugins"),
             "OUTLAY_LOG_LEVEL": "debug",
@@ -91,11 +93,21 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
         "admins": frozenset({"U1", "U2", "W3"}),
         "http_host": "127.0.0.1",
         "http_port": 0,
+        "secret_references": frozenset({"OPENROUTER_KEY", "/run/secrets"}),
         "private_hosts": frozenset({"litellm", "10.1.0.0/16", "[::1]"}),
         "plugins_dir": tmp_path / "plugins",
         "log_level": "DEBUG",
         "workspace": "T012AB3CD",
     }
+
+
+def test_references_from_slack_are_the_operator_s_to_list_and_nobody_s_where_strangers_install() -> None:
+    given = {"OUTLAY_SECRET_REFERENCES": "OPENROUTER_KEY,/run/secrets"}
+    assert load(given).references_from_slack() == Listed(frozenset({"OPENROUTER_KEY"}), (Path("/run/secrets"),))
+    assert load(given | {"SLACK_CLIENT_ID": "12.34"}).references_from_slack() == Listed()
+    for wrong in ("relative/path", "VAULT_TOKEN", "OUTLAY_MASTER_KEY", "two words"):
+        assert "OUTLAY_SECRET_REFERENCES" in refusal(OUTLAY_SECRET_REFERENCES=wrong)
+    assert "OUTLAY_PRIVATE_HOSTS" in refusal(OUTLAY_PRIVATE_HOSTS="litellm, http://x")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -261,6 +273,6 @@ def test_a_relative_folder_is_below_where_we_stand(tmp_path: Path, monkeypatch: 
 
 
 def test_every_setting_is_documented_once() -> None:
-    assert len(set(NAMES)) == len(NAMES) == 23
+    assert len(set(NAMES)) == len(NAMES) == 24
     assert all(shown and meaning.endswith((".", "`", "venv with")) for _, shown, meaning in documented())
     assert all(name.startswith(("SLACK_", "OUTLAY_")) for name in NAMES)

@@ -88,7 +88,13 @@ async def house(
         await migrations.upgrade(database)
         key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
         connections = Connections(
-            database, vault, loaded.plugins, clock, forbidden_files=key_files, private_hosts=settings.private_hosts
+            database,
+            vault,
+            loaded.plugins,
+            clock,
+            forbidden_files=[*key_files, data_dir],
+            private_hosts=settings.private_hosts,
+            listed=settings.references_from_slack(),
         )
         poller = Poller(
             database,

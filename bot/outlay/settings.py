@@ -23,6 +23,7 @@ from outlay.logs import redact_shapes
 from outlay.plugin import request_guards
 from outlay.plugin.errors import BadConfig
 from outlay.plugin.reach import Reach
+from outlay.plugin.secret_references import Listed
 from outlay.vault import VaultError
 from outlay.vault.key_setup import decode_keys, key_services
 
@@ -122,6 +123,18 @@ def _parse_admins(value: str) -> frozenset[str]:
         if not re.fullmatch(r"[UW][A-Z0-9]{1,30}", one, re.ASCII):
             raise ValueError(f"wants Slack user ids such as U012AB3CD with commas between, not {_shown(one)}")
     return frozenset(ids)
+
+
+def _parse_references(value: str) -> frozenset[str]:
+    references = frozenset(one.strip() for one in value.split(",") if one.strip())
+    try:
+        Listed.of(references)
+    except ValueError as error:
+        raise ValueError(
+            "wants names of variables and whole paths of files or folders, with commas between, and none of Outlay's "
+            f"own or of a key service, not {_shown(str(error))}"
+        ) from None
+    return references
 
 
 def _parse_private_hosts(value: str) -> frozenset[str]:
@@ -268,6 +281,12 @@ class Settings(BaseModel):
     http_port: Annotated[int, _whole(0, 65_535)] = _setting(
         "OUTLAY_HTTP_PORT", "Health, metrics, HTTP mode. 0 takes any free port and says which.", 8080, shown="8080"
     )
+    secret_references: Annotated[frozenset[str], BeforeValidator(_parse_references)] = _setting(
+        "OUTLAY_SECRET_REFERENCES",
+        "What `env:NAME` and `file:/path` that are typed in Slack may name: variables, files and folders, with commas "
+        "between. Nothing where several workspaces install the app.",
+        frozenset(),
+    )
     private_hosts: Annotated[frozenset[str], BeforeValidator(_parse_private_hosts)] = _setting(
         "OUTLAY_PRIVATE_HOSTS",
         "Private hosts that the `base_url` of a connection made in Slack may name: names, addresses, networks such as "
@@ -301,6 +320,10 @@ class Settings(BaseModel):
         ):
             return None
         return self.slack_client_id, self.slack_client_secret.get_secret_value()
+
+    def references_from_slack(self) -> Listed:
+        """Return the references that may be used in Slack: none where strangers can install the app."""
+        return Listed() if self.slack_client_id or self.slack_client_secret else Listed.of(self.secret_references)
 
     def prepare_data_dir(self) -> Path:
         """Create the data directory if needed, for its owner alone. Nothing else here touches a disk."""

@@ -9,6 +9,8 @@ from outlay.core.actor import Actor, acting
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Checked
 from outlay.plugin.reach import REFUSED
+from outlay.plugin.secret_references import REFUSED as NOT_LENT
+from outlay.plugin.secret_references import Listed
 from outlay.vault.local_key import LocalKey, derive
 from outlay.vault.vault import Vault
 from tests.books.factories import Books
@@ -59,4 +61,34 @@ async def test_on_the_command_line_it_may_be_named_and_takes_over_what_slack_con
         done = await connections(books).connect("T1", "little", "mine", PRIVATE, replace=True)
 
     async with connections(books).open(int(done.id.removeprefix("con_"))):
+        pass
+
+
+async def test_a_reference_from_slack_is_refused_unless_it_is_listed(books: Books) -> None:
+    environ = {"LENT": SECRET, "OTHER": SECRET}
+    strict, lending = connections(books, environ=environ), Listed.of({"LENT"})
+    for values in ({"api_key": "env:LENT"}, {"api_key": "env:NOWHERE"}, {"api_key": "file:/etc/hostname"}):
+        with acting(SLACK), pytest.raises(BadConfig) as refused:
+            await strict.connect("T1", "little", "mine", values)
+        assert (refused.value.field, str(refused.value)) == ("api_key", NOT_LENT)
+
+    with acting(SLACK):
+        done = await connections(books, environ=environ, listed=lending).connect(
+            "T1", "little", "mine", {"api_key": "env:LENT"}
+        )
+
+    connection_id = int(done.id.removeprefix("con_"))
+    async with connections(books, environ=environ, listed=lending).open(connection_id):
+        pass
+    with pytest.raises(BadConfig, match="OUTLAY_SECRET_REFERENCES"):  # not listed any more
+        async with strict.open(connection_id):
+            pass
+
+
+async def test_on_the_command_line_a_reference_needs_no_list(books: Books) -> None:
+    house = connections(books, environ={"OTHER": SECRET})
+    with acting(Actor("root", "command line")):
+        done = await house.connect("T1", "little", "mine", {"api_key": "env:OTHER"})
+
+    async with house.open(int(done.id.removeprefix("con_"))):
         pass

@@ -1,9 +1,7 @@
-"""From a plugin's settings to a form and back, and secrets that lie elsewhere."""
+"""From a plugin's settings to a form and back."""
 
-import os
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -13,11 +11,9 @@ from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 
 from outlay.plugin import BadConfig, Config, Ledger, Meta
 from outlay.plugin.forms import (
-    MAX_SECRET_BYTES,
     FormField,
     build,
     fields_of,
-    resolve_reference,
     secret_fields,
     values_of,
 )
@@ -174,83 +170,3 @@ def test_whatever_is_typed_gives_settings_or_a_field_of_the_form(typed: dict[str
     except BadConfig as error:
         made = error.field
     assert isinstance(made, WideConfig) or made in WideConfig.model_fields
-
-
-def test_a_value_stands_for_itself() -> None:
-    assert resolve_reference(f" {SECRET}\n", {}) == SECRET
-
-
-def test_a_secret_may_lie_in_the_environment() -> None:
-    assert resolve_reference(" env:OPENROUTER_KEY ", {"OPENROUTER_KEY": f"{SECRET}\n"}) == SECRET
-
-
-@pytest.mark.parametrize(
-    ("reference", "words"),
-    [
-        ("env:MISSING", "MISSING is not set"),
-        ("env:BLANK", "BLANK is not set"),
-        ("env:", "name of an environment variable"),
-        ("env:two words", "name of an environment variable"),
-        ("env:SLACK_BOT_TOKEN", "belongs to Outlay itself"),
-        ("env:slack_bot_token", "belongs to Outlay itself"),
-        ("env:OUTLAY_MASTER_KEY", "belongs to Outlay itself"),
-    ],
-)
-def test_a_reference_to_the_environment_that_leads_nowhere(reference: str, words: str) -> None:
-    environ = {"BLANK": " ", "SLACK_BOT_TOKEN": SECRET, "slack_bot_token": SECRET, "OUTLAY_MASTER_KEY": SECRET}
-    with pytest.raises(ValueError, match=words) as caught:
-        resolve_reference(reference, environ)
-    assert SECRET not in str(caught.value)
-
-
-def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.write_text(f"{SECRET}\n")
-    assert resolve_reference(f"file:{path}", {}) == SECRET
-    assert resolve_reference(f"file://{path}", {}) == SECRET
-
-
-def test_a_file_that_holds_no_credential(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    for content, words in (
-        (b"", "one line"),
-        (b"\n\n", "one line"),
-        (f"{SECRET}\n{SECRET}".encode(), "one line"),
-        (b"\x00\xff", "one line"),
-        (b"k" * (MAX_SECRET_BYTES + 1), "longer than a credential"),
-    ):
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=words) as caught:
-            resolve_reference(f"file:{path}", {})
-        assert SECRET not in str(caught.value)
-    for place, words in (
-        (str(tmp_path / "none"), "There is no file"),
-        (str(tmp_path), "There is no file"),
-        ("relative/key", "whole path"),
-        ("", "whole path"),
-        ("/a\x00b", "There is no file"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            resolve_reference(f"file:{place}", {})
-
-
-def test_outlay_s_own_files_are_not_lent_by_any_name(tmp_path: Path) -> None:
-    own = tmp_path / "master.key"
-    own.write_text(SECRET)
-    (tmp_path / "soft").symlink_to(own)
-    os.link(own, tmp_path / "hard")
-    for name in ("master.key", "soft", "hard", "../" + tmp_path.name + "/master.key"):
-        with pytest.raises(ValueError, match="belongs to Outlay itself"):
-            resolve_reference(f"file:{tmp_path / name}", {}, [tmp_path / "not-there", own])
-
-
-def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "key"
-    path.write_text(SECRET)
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ValueError, match="Permission denied"):
-        resolve_reference(f"file:{path}", {})

@@ -33,6 +33,7 @@ from outlay.plugin.contract import Checked, Config, Ledger, Plugin, Sink
 from outlay.plugin.errors import BadConfig, Permanent
 from outlay.plugin.rate_limits import Pacer
 from outlay.plugin.reach import Reach
+from outlay.plugin.secret_references import Listed, resolve_reference
 from outlay.plugin.session import session as plugin_session
 from outlay.spend.gateway_rows import places
 from outlay.spend.report import freshness
@@ -46,7 +47,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Connections:
     """Service for the connections of all workspaces. `forbidden_files` are never read through a `file:` reference.
 
-    `private_hosts`: what OUTLAY_PRIVATE_HOSTS lists.
+    `private_hosts`: what OUTLAY_PRIVATE_HOSTS lists. `listed`: the references that may be used in Slack.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Connections:
         environ: Mapping[str, str] | None = None,
         forbidden_files: Collection[Path] = (),
         private_hosts: frozenset[str] = frozenset(),
+        listed: Listed | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -68,6 +70,7 @@ class Connections:
         self._forbidden_files = tuple(forbidden_files)
         self._pacer = Pacer(clock)
         self._reach = Reach.of(private_hosts)
+        self._listed = listed or Listed()
 
     def forms(self) -> tuple[LedgerForm, ...]:
         """Return the form of each plugin that can be connected, by title."""
@@ -118,7 +121,7 @@ class Connections:
         _refuse_taken_name(before, replace)
         if before is not None and replace:  # a field that is not given again keeps its value
             values = {field: str(value) for field, value in json.loads(before.settings).items()} | dict(values)
-        config = forms.build(plugin, self._resolved(plugin, values))
+        config = forms.build(plugin, self._resolved(plugin, values, from_slack=bool(by)))
         reach = replaced(self._reach, from_slack=bool(by))
         async with plugin_session(
             plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile(), reach=reach
@@ -212,7 +215,7 @@ class Connections:
             if not secret.field.startswith(KEPT):
                 opened = await self._vault.open(row.workspace_id, str(row.id), secret.field, secret.blob)
                 values[secret.field] = opened.get_secret_value()
-        return plugin, forms.build(plugin, self._resolved(plugin, values))
+        return plugin, forms.build(plugin, self._resolved(plugin, values, from_slack=bool(row.connected_by)))
 
     def plugin(self, slug: str) -> type[Plugin[Any]]:
         """Return a plugin by its slug. Raises BadConfig if none is loaded."""
@@ -223,12 +226,14 @@ class Connections:
     def _title(self, slug: str) -> str:
         return self._plugins[slug].meta.title if slug in self._plugins else slug
 
-    def _resolved(self, plugin: type[Plugin[Any]], values: Mapping[str, str]) -> dict[str, str]:
+    def _resolved(self, plugin: type[Plugin[Any]], values: Mapping[str, str], *, from_slack: bool) -> dict[str, str]:
         """Resolve the `env:` and `file:` references of secret fields. Raises BadConfig."""
         resolved = dict(values)
         for field in forms.secret_fields(plugin) & values.keys():
             try:
-                resolved[field] = forms.resolve_reference(values[field], self._environ, self._forbidden_files)
+                resolved[field] = resolve_reference(
+                    values[field], self._environ, self._forbidden_files, self._listed if from_slack else None
+                )
             except ValueError as error:
                 raise BadConfig(field, str(error)) from None
         return resolved

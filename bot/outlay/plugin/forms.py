@@ -3,15 +3,13 @@
 A plugin declares its settings once, as a pydantic model. Here each becomes a `FormField`; what people typed becomes the
 model again, or a `BadConfig` that names the first wrong field in words a person can act on.
 
-A secret need not be typed at all: `env:NAME` and `file:/path` point to where it lies on the bot's own machine.
+A secret need not be typed at all: see `secret_references`.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -22,10 +20,7 @@ from outlay.plugin import request_guards
 from outlay.plugin.contract import Config, Plugin
 from outlay.plugin.errors import BadConfig
 
-MAX_SECRET_BYTES = 8_192
 MAX_VALUE_CHARACTERS = 8_192
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OWN_ENV = ("SLACK_", "OUTLAY_")  # the bot's own secrets are never a connection's credential
 _UPPER = {"api": "API", "id": "ID", "ids": "IDs", "url": "URL"}
 _SENTENCES = {
     "bool_parsing": "That is neither yes nor no: true and false work.",
@@ -96,17 +91,6 @@ def values_of(plugin: type[Plugin[Any]], config: Config) -> dict[str, str]:
         for name, value in found.items()
         if value is not None
     }
-
-
-def resolve_reference(value: str, environ: Mapping[str, str], forbidden_files: Collection[Path] = ()) -> str:
-    """Return the secret that `env:NAME` or `file:/path` points to, or the value as typed. Raises ValueError."""
-    value = value.strip()
-    scheme, colon, place = value.partition(":")
-    if colon and scheme == "env":
-        return _from_environment(place.strip(), environ)
-    if colon and scheme == "file":
-        return _from_file(place.strip(), forbidden_files)
-    return value
 
 
 def _settings(plugin: type[Plugin[Any]]) -> dict[str, FieldInfo]:
@@ -229,35 +213,3 @@ def _sentence(wrong: Mapping[str, Any]) -> str:
     words = _SENTENCES.get(wrong["type"]) or str(wrong["msg"]).removeprefix("Value error, ")
     words = words.replace("Input should", "It should").replace("String should", "It should")
     return words if words.endswith((".", "!", "?")) else words + "."
-
-
-def _from_environment(name: str, environ: Mapping[str, str]) -> str:
-    if not _ENV_NAME.fullmatch(name):
-        raise ValueError("After env: comes the name of an environment variable, such as env:OPENROUTER_KEY.")
-    if name.upper().startswith(_OWN_ENV):
-        raise ValueError(f"{name} belongs to Outlay itself and is not lent to a connection.")
-    found = environ.get(name, "").strip()
-    if not found:
-        raise ValueError(f"The environment variable {name} is not set where the bot runs.")
-    return found
-
-
-def _from_file(place: str, forbidden_files: Collection[Path]) -> str:
-    path = Path(place.removeprefix("//"))
-    if not path.is_absolute():
-        raise ValueError("After file: comes a whole path, such as file:/run/secrets/openrouter.")
-    try:
-        if not path.is_file():
-            raise ValueError(f"There is no file {path} where the bot runs.")
-        if any(other.exists() and path.samefile(other) for other in forbidden_files):
-            raise ValueError(f"{path} belongs to Outlay itself and is not lent to a connection.")
-        with path.open("rb") as file:
-            content = file.read(MAX_SECRET_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"The bot cannot read {path}: {error.strerror}.") from None
-    if len(content) > MAX_SECRET_BYTES:
-        raise ValueError(f"{path} is longer than a credential: at most {MAX_SECRET_BYTES:,} bytes.")
-    text = content.decode("ascii", "replace").strip()
-    if not text or not text.isascii() or not text.isprintable():
-        raise ValueError(f"{path} should hold one line with the credential and nothing else.")
-    return text

@@ -16,7 +16,7 @@ CHOICES_MAX = 100
 CHECKING = "Checking…"
 _PASTING_HINT = (
     "Slack has no password field, so you see what you paste. It is encrypted on arrival and never shown again. "
-    "env:NAME or file:/path on the bot's own machine work too."
+    "env:NAME and file:/path work too, where whoever runs Outlay allows them."
 )
 
 
