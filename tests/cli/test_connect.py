@@ -173,12 +173,12 @@ def test_two_accounts_stand_side_by_side(terminal: Terminal, openrouter: Served,
         (["openrouter", "--name", "main", "--set", "=x"], 2, "--set takes FIELD=VALUE"),
         (["openrouter", "--name", "main"], 1, "api_key"),
         (["openroter", "--name", "main"], 1, "no plugin «openroter» is loaded; there is: anthropic, "),
-        (["openrouter", "--name", "two words", "--set", "api_key=x"], 1, "name: a name has letters"),
-        (["openrouter", "--name", "x" * 41, "--set", "api_key=x"], 1, "name: a name has letters"),
-        (["openrouter", "--name", "", "--set", "api_key=x"], 1, "name: a name has letters"),
+        (["openrouter", "--name", "two words", "--secret-env", "KEY"], 1, "name: a name has letters"),
+        (["openrouter", "--name", "x" * 41, "--secret-env", "KEY"], 1, "name: a name has letters"),
+        (["openrouter", "--name", "", "--secret-env", "KEY"], 1, "name: a name has letters"),
         (["openrouter", "--name", "main", "--secret-env", "NOT_THERE"], 1, "--secret-env: NOT_THERE is not set"),
         (["openrouter", "--name", "main", "--secret-stdin"], 1, "--secret-stdin: nothing came in"),
-        (["openrouter", "--name", "main", "--set", "base_url=ftp://x", "--set", "api_key=x"], 1, "base_url: "),
+        (["openrouter", "--name", "main", "--set", "base_url=ftp://x", "--secret-env", "KEY"], 1, "base_url: "),
     ],
 )
 def test_what_is_wrong_with_the_words_is_named(terminal: Terminal, words: list[str], code: int, said: str) -> None:
@@ -186,6 +186,20 @@ def test_what_is_wrong_with_the_words_is_named(terminal: Terminal, words: list[s
 
     assert ran.code == code
     assert said in ran.complaint
+    assert connected(terminal) == []
+
+
+def test_a_credential_is_not_taken_as_an_argument(terminal: Terminal, openrouter: Served) -> None:
+    ran = terminal(
+        "connect", "openrouter", "--name", "main", "--set", f"base_url={openrouter.base_url}",
+        "--set", f"api_key={openrouter.key}",
+    )  # fmt: skip
+
+    assert ran.code == 1
+    assert ran.complaint.startswith("api_key: a credential is not given as an argument")
+    for way in ("--secret-stdin", "--secret-env VAR"):
+        assert way in ran.complaint
+    assert openrouter.key not in ran.err
     assert connected(terminal) == []
 
 

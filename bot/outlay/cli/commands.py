@@ -28,6 +28,7 @@ from outlay.core.clock import SystemClock
 from outlay.core.months import MonthError
 from outlay.plugin import forms
 from outlay.plugin.errors import BadConfig
+from outlay.plugin.secret_references import is_reference
 from outlay.services import House, house
 from outlay.spend.parser import QueryError
 from outlay.spend.serialization import as_flat, as_plain, flat_columns, stamp
@@ -137,6 +138,13 @@ async def _connect(home: House, arguments: argparse.Namespace) -> int:
         values[field] = value
     plugin = home.connections.plugin(arguments.ledger)
     secrets = [field.name for field in forms.fields_of(plugin) if field.kind == "secret"]
+    for field in values:
+        if field in secrets and not is_reference(values[field]):
+            raise BadConfig(
+                field,
+                "a credential is not given as an argument, where others could read it: use --secret-stdin or "
+                f"--secret-env VAR, or let --set point to it: {field}=env:VAR or {field}=file:/path",
+            )
     if arguments.secret_env or arguments.secret_stdin:
         if not secrets:
             raise BadConfig("secret", f"{plugin.meta.title} has no credential to give")
