@@ -201,6 +201,11 @@ def residual(nano_usd: int) -> str:
     return f"{money(nano_usd)} of it is on the bill, and no usage explains it." if nano_usd else ""
 
 
+def never_billed(nano_usd: int) -> str:
+    """Say how much of a total was used and is on no bill that has settled, as a sentence; "" if that is zero."""
+    return f"{money(nano_usd)} of it was used, and never billed." if nano_usd else ""
+
+
 def status(value: Status, until: datetime | None, now: datetime) -> str:
     """Say whether a figure can still change."""
     settles = f" until <!date^{int(until.timestamp())}^{{date_short}}|{day(until.date(), now.date())}>" if until else ""

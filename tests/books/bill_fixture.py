@@ -12,7 +12,7 @@ from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile
 from outlay.books.rollups.report_precedence import Saying, counting_in_hour, is_final, said
 from outlay.core.model_names import canonical
 from outlay.core.money import to_nano
-from outlay.database.tables import BILLED, COMPUTED, RESIDUAL, UNPRICED
+from outlay.database.tables import BILLED, COMPUTED, RESIDUAL, UNBILLED, UNPRICED
 from outlay.plugin.contract import Report, Row
 from tests.books.factories import DAY, HOUR, MEASURED
 from tests.books.test_generated_worlds import Delivery, plus
@@ -107,7 +107,12 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
     bill = [row for row in bill if any(_amounts(row))]  # a row of zeros is one that the ledger withdrew
     billed = [Billed(_name(row.key, row), bool(row.key), canonical(row.model), "", _amounts(row)) for row in bill]
     amounts, explained = reconcile(billed, uses, kinds=2)
-    for (cost, byok), ((key, model), rows) in zip(amounts, used.items(), strict=True):
+    for billed_at, ((key, model), rows) in zip(amounts, used.items(), strict=True):
+        if billed_at is None:  # the bill does not name it: it stays as it was told
+            for row in rows:
+                _add(sums, day, row, UNPRICED if row.cost_usd is None else UNBILLED)
+            continue
+        cost, byok = billed_at
         figures: list[int | None] = [cost, byok, None, *map(sum, zip(*(row.tokens for row in rows), strict=True))]
         for row in rows:
             figures[2] = plus(figures[2], row.requests)

@@ -21,6 +21,7 @@ SQLModel.metadata.naming_convention = {
 
 BILLED, COMPUTED, UNPRICED = 1, 2, 3  # `basis` of entries and roll-ups: what a figure is
 RESIDUAL = 0  # of roll-ups only: billed, without a key, and no usage explains it
+UNBILLED = 4  # of roll-ups only: computed, and the bill that counts for the day does not name it
 
 
 class Workspace(SQLModel, table=True):

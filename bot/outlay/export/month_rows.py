@@ -24,7 +24,17 @@ from outlay.core.model_names import canonical
 from outlay.core.owner import KeyRef
 from outlay.core.tokens import Tokens
 from outlay.database.engine import execute
-from outlay.database.tables import BILLED, COMPUTED, FIGURES, RESIDUAL, ClosedMonth, Connection, LedgerKey, Model
+from outlay.database.tables import (
+    BILLED,
+    COMPUTED,
+    FIGURES,
+    RESIDUAL,
+    UNBILLED,
+    ClosedMonth,
+    Connection,
+    LedgerKey,
+    Model,
+)
 from outlay.export import focus
 from outlay.spend.aggregates import Extent, Sums
 from outlay.spend.answer import AnswerBasis, Line, ModelRef, Status
@@ -33,7 +43,12 @@ from outlay.spend.serialization import as_row
 BY = ("day", "owner", "key", "model", "ledger", "connection", "project")  # the dimensions of a plain row
 ROWS_AT_ONCE = 500
 _Held = dict[tuple[str, int], tuple[Sums, set[str]]]  # one key's day, by model and by the month that is corrected
-_BASES: Mapping[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED: "computed"}
+_BASES: Mapping[int, AnswerBasis] = {
+    RESIDUAL: "billed",
+    BILLED: "billed",
+    COMPUTED: "computed",
+    UNBILLED: "computed",
+}
 
 _SPENT = text(
     f"SELECT key_id, model_id, basis, adjusts, settles_at, {', '.join(FIGURES)}, unpriced_tokens FROM spend_day "

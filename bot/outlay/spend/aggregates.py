@@ -6,10 +6,16 @@ from typing import Any, NamedTuple
 
 from outlay.core import months
 from outlay.core.tokens import Tokens
-from outlay.database.tables import BILLED, COMPUTED, RESIDUAL
+from outlay.database.tables import BILLED, COMPUTED, RESIDUAL, UNBILLED, UNPRICED
 from outlay.spend.answer import AnswerBasis, Status
 
-_BASIS: dict[int, AnswerBasis] = {RESIDUAL: "billed", BILLED: "billed", COMPUTED: "computed"}
+_BASIS: dict[int, AnswerBasis] = {
+    RESIDUAL: "billed",
+    BILLED: "billed",
+    COMPUTED: "computed",
+    UNPRICED: "unpriced",
+    UNBILLED: "computed",
+}
 
 
 class Extent(NamedTuple):
@@ -34,6 +40,7 @@ class Row(NamedTuple):
     figures: tuple[Any, ...]
     extent: Extent
     residual_nano_usd: int = 0  # the part of its dollars that no usage explains
+    never_billed_nano_usd: int = 0  # the part that a bill which has settled does not name
 
 
 @dataclass(slots=True)
@@ -98,7 +105,9 @@ class Sums:
 
     def basis(self) -> AnswerBasis:
         """Return what the dollars are: billed, computed, unpriced or mixed."""
-        bases: set[AnswerBasis] = {_BASIS.get(basis, "unpriced") for extent in self.extents for basis in extent.bases}
+        bases: set[AnswerBasis] = {_BASIS[basis] for extent in self.extents for basis in extent.bases}
+        if self.unpriced:  # which an extent from one basis to another may have in between
+            bases.add("unpriced")
         return "mixed" if len(bases) > 1 else next(iter(bases), "billed")
 
     @property

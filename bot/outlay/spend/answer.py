@@ -79,7 +79,9 @@ class Answer:
     `rest_count` and `rest_nano_usd` stand for the lines that `top` left out. `provisional_until`: when the last
     provisional figure settles, if known. `calibrated_by`: the day of the bill whose ratio scaled the computed figures.
     `byok_nano_usd` was paid upstream with own keys; the counted part of it is in the total, because no
-    connected ledger of that upstream counts it. `coverage` is the share of tokens that have a price. `fresh_until`
+    connected ledger of that upstream counts it. `residual_nano_usd` is what bills have and no usage
+    explains, less `never_billed_nano_usd`, which usage has and no bill that has settled names. `coverage` is the share
+    of tokens that have a price. `fresh_until`
     says for each connection up to when its ledger has been read; None: never yet.
     `before`: the comparison period's totals. `forecast`: where the current month will end, if that was asked.
     `unknown`: filters that match nothing; only set where there are no lines.
@@ -96,6 +98,7 @@ class Answer:
     rest_count: int = 0
     rest_nano_usd: int = 0
     residual_nano_usd: int = 0
+    never_billed_nano_usd: int = 0
     adjustments_nano_usd: int = 0
     byok_nano_usd: int = 0
     byok_counted_nano_usd: int = 0

@@ -141,4 +141,6 @@ def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
         parts = [*figures]
         parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
         unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0
-        yield row._replace(key_id=row.key_id if key_id is None else key_id, figures=(*parts, unpriced))
+        never_billed = (parts[0] or 0) if row.never_billed_nano_usd else 0
+        key_id = row.key_id if key_id is None else key_id
+        yield row._replace(key_id=key_id, figures=(*parts, unpriced), never_billed_nano_usd=never_billed)

@@ -21,7 +21,7 @@ from outlay.core import months
 from outlay.core.calendar_periods import midnight
 from outlay.core.offload import aside
 from outlay.database.engine import execute
-from outlay.database.tables import FIGURES, RESIDUAL, Connection
+from outlay.database.tables import FIGURES, RESIDUAL, UNBILLED, Connection
 from outlay.spend.aggregates import Extent, Row
 from outlay.spend.gateway_rows import attributed, fronts
 from outlay.spend.name_index import Names, possible
@@ -40,6 +40,9 @@ _TABLES = {  # dimensions, besides connection and day → the narrowest roll-up 
 _MEASURES = (*FIGURES, "unpriced_tokens")
 _SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in _MEASURES)
 _RESIDUAL = f"CAST(SUM(CASE WHEN basis = {RESIDUAL} THEN cost_nano_usd ELSE 0 END) AS BIGINT)"
+_NEVER_BILLED = (
+    f"CAST(SUM(CASE WHEN basis = {UNBILLED} AND settles_at <= {{now}} THEN cost_nano_usd ELSE 0 END) AS BIGINT)"
+)
 _EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
 
 
@@ -60,22 +63,25 @@ def asked(query: Query) -> set[str]:
     return found | {"owner"} if query.sees is not None and found & KEYED else found
 
 
-async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection]) -> list[Row]:
-    """Read a question's rows. If it is about keys, gateways split what they are in front of."""
+async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection], now: int) -> list[Row]:
+    """Read a question's rows. If it is about keys, gateways split what they are in front of.
+
+    `now`: in seconds; what a bill should have named by then, and did not, was never billed.
+    """
     if routers := [pattern for name, pattern in query.filters if name == REQUESTED]:
         start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
         return await routed(session, [row.id or 0 for row in wanted], routers, start, end)
     standing = fronts(names.connections.values()) if asked(query) & KEYED else {}
     behind = [row for row in wanted if row.id in standing]
     if not behind:
-        return await _read(session, names, query, wanted)
-    finest = await _read(session, names, query, behind, finest=True)
-    rest = await _read(session, names, query, [row for row in wanted if row not in behind])
+        return await _read(session, names, query, wanted, now)
+    finest = await _read(session, names, query, behind, now, finest=True)
+    rest = await _read(session, names, query, [row for row in wanted if row not in behind], now)
     return rest + await attributed(session, finest, standing, names.keys, names.models)
 
 
 async def _read(
-    session: AsyncSession, names: Names, query: Query, wanted: list[Connection], *, finest: bool = False
+    session: AsyncSession, names: Names, query: Query, wanted: list[Connection], now: int, *, finest: bool = False
 ) -> list[Row]:
     """Sum by the question's dimensions over its spans; `finest`: by time, key, model and basis in any case."""
     if not wanted:
@@ -107,7 +113,8 @@ async def _read(
     ]
     rows: list[Row] = []
     for first in range(0, len(parts), PARTS_A_STATEMENT):
-        rows += await _summed(session, parts[first : first + PARTS_A_STATEMENT], sorted(dimensions), finest=finest)
+        some = parts[first : first + PARTS_A_STATEMENT]
+        rows += await _summed(session, some, sorted(dimensions), now, finest=finest)
     return rows
 
 
@@ -180,14 +187,17 @@ def _ids(dimensions: Iterable[str]) -> list[str]:
     return [f"{name}_id" for name in dimensions]
 
 
-async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str], *, finest: bool) -> list[Row]:
+async def _summed(
+    session: AsyncSession, parts: list[str], dimensions: list[str], now: int, *, finest: bool
+) -> list[Row]:
     """Sum up what some SELECTs return together."""
     columns = ["at", "connection_id", *_ids(dimensions)]
     names = ", ".join(columns)
     found = await execute(
         session,
         text(
-            f"SELECT {names}, {_SUMS}, {_EXTENT}, {_RESIDUAL} FROM ({' UNION ALL '.join(parts)}) AS spent "
+            f"SELECT {names}, {_SUMS}, {_EXTENT}, {_RESIDUAL}, {_NEVER_BILLED.format(now=now)} "
+            f"FROM ({' UNION ALL '.join(parts)}) AS spent "
             f"GROUP BY {names}, adjusts{', basis' if finest else ''}"
         ),
     )
@@ -203,8 +213,9 @@ async def _summed(session: AsyncSession, parts: list[str], dimensions: list[str]
                 one[0],
                 one[key] if key is not None else None,
                 one[model] if model is not None else None,
-                one[width:-6],
-                Extent((one[-6], one[-5]), (one[-4], one[-3]), one[0], one[-2]),
+                one[width:-7],
+                Extent((one[-7], one[-6]), (one[-5], one[-4]), one[0], one[-3]),
+                one[-2] or 0,
                 one[-1] or 0,
             )
             for one in map(tuple, read)

@@ -68,6 +68,7 @@ class _Figured(NamedTuple):
     rest_count: int
     rest_nano_usd: int
     residual_nano_usd: int
+    never_billed_nano_usd: int
     byok_counted_nano_usd: int
 
 
@@ -76,7 +77,7 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
     names = await names_of(session, workspace_id, with_keys=bool(asked(query) & KEYED))
     wanted = _connections(names, query)
     seconds = int(now.timestamp())
-    rows = await rows_of(session, names, query, wanted)
+    rows = await rows_of(session, names, query, wanted, seconds)
     found = await aside(lambda: _figured(names, query, rows, seconds), len(rows))
     total, counted = found.total, found.total.tokens.total
     return Answer(
@@ -90,7 +91,8 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
         coverage=1.0 if not counted else (counted - total.unpriced) / counted,
         rest_count=found.rest_count,
         rest_nano_usd=found.rest_nano_usd,
-        residual_nano_usd=found.residual_nano_usd,
+        residual_nano_usd=found.residual_nano_usd - found.never_billed_nano_usd,
+        never_billed_nano_usd=found.never_billed_nano_usd,
         adjustments_nano_usd=await _adjusted(session, names, query, wanted),
         byok_nano_usd=total.byok,
         byok_counted_nano_usd=found.byok_counted_nano_usd,
@@ -117,6 +119,7 @@ def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figu
         len(ordered[top:]),
         sum(sorter.groups[place].sums.cost or 0 for place in ordered[top:]),
         sorter.residual_nano_usd,
+        sorter.never_billed_nano_usd,
         byok_counted,
     )
 
@@ -165,6 +168,7 @@ class _Sorter:
         self._narrowed = any(name in KEYED for name, _ in query.filters)
         self._spellings: dict[str, set[str]] = defaultdict(set)  # each model's names at the ledgers, in this answer
         self.residual_nano_usd = 0
+        self.never_billed_nano_usd = 0
         self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
 
     def sort(self, row: Row) -> int:
@@ -174,6 +178,7 @@ class _Sorter:
             return 0
         place, owner, key = found
         self.residual_nano_usd += row.residual_nano_usd
+        self.never_billed_nano_usd += row.never_billed_nano_usd
         name = self._model_name(row)
         if place.model:
             self._spellings[place.model].add(name)

@@ -37,6 +37,7 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         "rows": [as_row(line, answer.query.by) | _change(answer, line) for line in answer.lines],
         "total_usd": exact(answer.total_nano_usd),
         "residual_usd": exact(answer.residual_nano_usd),
+        "never_billed_usd": exact(answer.never_billed_nano_usd),
         "adjustments_usd": exact(answer.adjustments_nano_usd),
         "byok_usd": exact(answer.byok_nano_usd),
         "unpriced_tokens": answer.unpriced_tokens,

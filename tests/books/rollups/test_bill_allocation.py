@@ -9,7 +9,7 @@ from outlay.books.closing.audit import audit
 from outlay.books.pricing.price_list import PriceList
 from outlay.books.rollups.retention import fold
 from outlay.core.tokens import Tokens
-from outlay.database.tables import Workspace
+from outlay.database.tables import UNBILLED, Workspace
 from outlay.export.month_rows import focus_rows, plain_rows
 from outlay.plugin.contract import Report, Row
 from outlay.spend.serialization import as_plain
@@ -67,11 +67,11 @@ async def test_the_dollars_are_the_bills_and_all_else_is_the_usages(split: Split
     assert await split.spent() == {
         ("k1", "m1-2026-10-01"): (12 * USD, 4, 20, 1),
         ("k2", "m1-2026-10-01"): (4 * USD, 2, 10, 1),
-        ("k2", "m2"): (0, 2, 10, 1),  # not in the bill: its tokens stay, and cost nothing
+        ("k2", "m2"): (USD, 2, 10, UNBILLED),  # not in the bill: it stays as it was computed
     }
     hours = await split.rows("SELECT hour, SUM(cost_nano_usd), SUM(input) FROM spend_hour GROUP BY hour ORDER BY hour")
     monday = int(MONDAY.timestamp())
-    assert hours == [(monday + 3600, 10 * USD, 30), (monday + 36000, 6 * USD, 10)]
+    assert hours == [(monday + 3600, 11 * USD, 30), (monday + 36000, 6 * USD, 10)]
     assert await split.audited() == []
 
 

@@ -18,13 +18,13 @@ def used(key: str, weight: int | None = 1, model: str = "m", *, project: str = "
     return Used((key,), not key.startswith("console"), model, project, model, weight, **more)
 
 
-def shared(bill: list[Billed], usage: list[Used]) -> tuple[list[int], list[bool]]:
+def shared(bill: list[Billed], usage: list[Used]) -> tuple[list[int | None], list[bool]]:
     amounts, explained = reconcile(bill, usage)
-    return [amount for (amount,) in amounts], explained
+    return [None if one is None else one[0] for one in amounts], explained
 
 
 def test_money_without_a_key_goes_to_the_keys_that_used_its_model_by_what_they_used() -> None:
-    assert shared([billed(100)], [used("a", 3), used("b", 1), used("c", 9, "other")]) == ([75, 25, 0], [True])
+    assert shared([billed(100)], [used("a", 3), used("b", 1), used("c", 9, "other")]) == ([75, 25, None], [True])
 
 
 def test_use_without_a_key_takes_its_share() -> None:
@@ -53,7 +53,7 @@ def test_where_one_side_names_no_projects_they_cannot_decide() -> None:
 
 def test_a_key_is_a_key_in_whatever_project_it_was_used() -> None:
     usage = [used("a", project="p"), used("a", project="q")]
-    assert shared([billed(10, key="a", project="q")], usage) == ([0, 10], [True])
+    assert shared([billed(10, key="a", project="q")], usage) == ([None, 10], [True])
     assert shared([billed(10, key="a", project="r")], usage) == ([5, 5], [True])
 
 
@@ -61,11 +61,12 @@ def test_a_key_is_a_key_in_whatever_project_it_was_used() -> None:
     "row", [billed(5, "other"), billed(5, ""), billed(5, "other", key="a"), billed(5, "", key="a"), billed(5, key="b")]
 )
 def test_what_no_use_explains_stays_with_the_bill(row: Billed) -> None:
-    assert shared([row], [used("a")]) == ([0], [False])
+    assert shared([row], [used("a")]) == ([None], [False])
 
 
-def test_what_is_not_in_the_bill_has_no_dollars() -> None:
-    assert shared([], [used("a")]) == ([0], [])
+def test_what_is_not_in_the_bill_is_not_billed_at_nothing() -> None:
+    assert shared([], [used("a")]) == ([None], [])
+    assert shared([billed(0)], [used("a")]) == ([0], [True])
 
 
 def test_dollars_weigh_where_all_have_them_else_tokens_else_requests() -> None:
@@ -114,7 +115,7 @@ def test_what_is_shared_and_what_is_left_add_up_to_the_bill(bill: list[Billed], 
     amounts, explained = reconcile(bill, usage, kinds=2)
     for kind in range(2):
         left = sum(row.amounts[kind] for row, known in zip(bill, explained, strict=True) if not known)
-        assert sum(amount[kind] for amount in amounts) + left == sum(row.amounts[kind] for row in bill)
+        assert sum(amount[kind] for amount in amounts if amount) + left == sum(row.amounts[kind] for row in bill)
 
 
 @given(bill=bills(), usage=USES, random=st.randoms(use_true_random=False))
@@ -136,9 +137,9 @@ def test_a_bill_reconciled_once_more_is_the_same(bill: list[Billed], usage: list
     again = [
         Billed(one.key, True, one.model, one.project, amount)
         for one, amount in zip(usage, amounts, strict=True)
-        if one.keyed and one.model
+        if one.keyed and one.model and amount
     ]
     amounts_again, explained = reconcile(again, usage, kinds=2)
     assert all(explained)
     for one, before, after in zip(usage, amounts, amounts_again, strict=True):
-        assert after == (before if one.keyed and one.model else (0, 0))
+        assert after == (before if one.keyed and one.model else None)

@@ -22,7 +22,7 @@ from outlay.core.money import share
 from outlay.core.offload import aside
 from outlay.core.tokens import CLASSES
 from outlay.database.engine import execute
-from outlay.database.tables import BILLED, FIGURES, RESIDUAL, UNPRICED
+from outlay.database.tables import BILLED, COMPUTED, FIGURES, RESIDUAL, UNBILLED, UNPRICED
 from outlay.plugin.contract import Report
 
 PROJECT = "@project"  # in a series' detail: the project of a row with a key, where the split depends on it
@@ -125,11 +125,11 @@ _BILLED = text(
     "HAVING SUM(COALESCE(e.cost_nano_usd, 0)) <> 0 OR SUM(e.byok_nano_usd) <> 0"
 )
 _USED = text(
-    f"SELECT {_NAMED}, (e.start - :start) / {HOUR_SECONDS} AS hour, "
+    f"SELECT {_NAMED}, (e.start - :start) / {HOUR_SECONDS} AS hour, e.basis, "
     f"SUM(CASE WHEN e.cost_nano_usd IS NULL THEN {_TOKENS} ELSE 0 END) AS unpriced, {_SUMS} "
-    f"{_BY_SERIES}, (e.start - :start) / {HOUR_SECONDS} HAVING {_ANYTHING}"
+    f"{_BY_SERIES}, (e.start - :start) / {HOUR_SECONDS}, e.basis HAVING {_ANYTHING}"
 )
-_USED_FIGURES = 9  # index of the first figure in a row of _USED
+_USED_FIGURES = 10  # index of the first figure in a row of _USED
 
 
 @dataclass(slots=True)
@@ -142,13 +142,24 @@ class _Use:
     project: str
     hours: dict[int, list[int | None]] = field(default_factory=dict)
     unpriced: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    by_basis: dict[tuple[int, int], list[int | None]] = field(default_factory=dict)  # (hour, basis) → its own figures
 
-    def add(self, hour: int, figures: Sequence[Any], unpriced: int) -> None:
-        held = self.hours.setdefault(hour, [None] * len(FIGURES))
-        for place, figure in enumerate(figures):
-            if figure is not None:
-                held[place] = (held[place] or 0) + int(figure)
+    def add(self, hour: int, basis: int, figures: Sequence[Any], unpriced: int) -> None:
+        for held in (
+            self.hours.setdefault(hour, [None] * len(FIGURES)),
+            self.by_basis.setdefault((hour, basis), [None] * len(FIGURES)),
+        ):
+            for place, figure in enumerate(figures):
+                if figure is not None:
+                    held[place] = (held[place] or 0) + int(figure)
         self.unpriced[hour] += unpriced
+
+    def as_told(self) -> list[Line]:
+        """Return it as the usage tells it: with its own dollars, or none."""
+        return [
+            Line(hour, self.key_id, self.model_id, UNBILLED if basis == COMPUTED else basis, figures)
+            for (hour, basis), figures in self.by_basis.items()
+        ]
 
     def used(self, hours: Sequence[int]) -> Used:
         """Return the usage of the given hours."""
@@ -172,14 +183,21 @@ class _Use:
 
 
 async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: str) -> list[Line]:
-    """Assign a bill's dollars to the keys, tokens and hours of the report that splits it."""
+    """Assign a bill's dollars to the keys, tokens and hours of the report that splits it.
+
+    Use that the bill does not name stays as that report tells it.
+    """
     uses = await _uses(session, {**span, "report": split_by})
     billed = (await execute(session, _BILLED, span)).all()
     bill = [_billed(row) for row in billed]
     amounts, explained = reconcile(bill, [use.used(list(use.hours)) for use in uses], kinds=2)
     found: list[Line] = []
     by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for use, (cost, byok) in zip(uses, amounts, strict=True):
+    for use, billed_at in zip(uses, amounts, strict=True):
+        if billed_at is None:
+            found += use.as_told()
+            continue
+        cost, byok = billed_at
         shape = use.shape()
         parts = list(shape.values())
         for hour, cost_part, byok_part in zip(shape, share(cost, parts), share(byok, parts), strict=True):
@@ -205,7 +223,7 @@ async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
     for row in await execute(session, _USED, span):
         place = (row.key_id, row.model_id, _project(row))
         use = found.setdefault(place, _Use(row.key_id, row.model_id, row, place[2]))
-        use.add(row.hour, row[_USED_FIGURES:], int(row.unpriced))
+        use.add(row.hour, row.basis, row[_USED_FIGURES:], int(row.unpriced))
     return list(found.values())
 
 

@@ -3,7 +3,7 @@
 The bill is the control total. Its dollars for a model go to the users of that model: a row of the bill that names a key
 goes to that key's use, a row that names none to all who used it in its project, except those whose use the bill has
 already named. Each is split exactly, by the computed dollars of the usage, so that the day adds up to the bill to
-the nano-dollar. What no usage explains stays with the bill.
+the nano-dollar. What no usage explains stays with the bill, and what the bill does not name is not billed at nothing.
 """
 
 from collections import defaultdict
@@ -65,13 +65,16 @@ def weights(used: Iterable[Used]) -> list[int]:
     return tokens if any(tokens) else [one.requests for one in these]
 
 
-def reconcile(bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1) -> tuple[list[Amounts], list[bool]]:
+def reconcile(
+    bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1
+) -> tuple[list[Amounts | None], list[bool]]:
     """Split the bill over the usage: dollars of each use, and for each row of the bill whether usage explains it.
 
-    The dollars are in the order of `usage`. Together with those of the unexplained rows they add up to the bill.
-    `kinds`: how many kinds of money a row has.
+    The dollars are in the order of `usage`; None for a use that no row of the bill names, which is not a use that was
+    billed at nothing. Together with those of the unexplained rows they add up to the bill. `kinds`: how many kinds of
+    money a row has.
     """
-    sums = [[0] * kinds for _ in usage]
+    sums: list[list[int] | None] = [None] * len(usage)
     explained = [False] * len(bill)
     by_model: dict[str, list[int]] = defaultdict(list)
     for place in sorted(range(len(usage)), key=lambda place: _order(usage[place])):
@@ -97,12 +100,13 @@ def reconcile(bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1) 
         for kind in range(kinds):
             parts = share(sum(bill[place].amounts[kind] for place in rows), by)
             for place, part in zip(here, parts, strict=True):
-                sums[place][kind] += part
+                sums[place] = held = sums[place] or [0] * kinds
+                held[kind] += part
         for place in rows:
             explained[place] = True
         if key:
             named.update(here)
-    return [tuple(one) for one in sums], explained
+    return [None if one is None else tuple(one) for one in sums], explained
 
 
 def _order(used: Used) -> tuple[Key, str, str]:

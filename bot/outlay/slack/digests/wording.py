@@ -189,8 +189,13 @@ def _figures(digest: Digest) -> str:
     if saved := answer.saved_by_cache_nano_usd:
         verb = "saved" if saved > 0 else "cost more than it saved, by"
         said.append(f"Caching {verb} {words.money(abs(saved))} at list price.")
-    if answer.residual_nano_usd:
-        said.append(words.residual(answer.residual_nano_usd))
+    said += filter(
+        None,
+        (
+            words.residual(answer.residual_nano_usd + answer.never_billed_nano_usd),
+            words.never_billed(answer.never_billed_nano_usd),
+        ),
+    )
     if answer.unpriced_tokens and answer.coverage < NOTABLE_COVERAGE:
         said.append(f"{words.tokens(answer.unpriced_tokens)} have no known price and are not in the total.")
     return " ".join(said)

@@ -78,7 +78,8 @@ def guest() -> Message:
 def so_far(month: Month) -> str:
     """Format a month: `$412.30 so far; November 2026 is likely to end at $590 (between $550 and $640).`"""
     said, answer = month.forecast, month.answer
-    unexplained = words.residual(answer.residual_nano_usd)
+    residual = words.residual(answer.residual_nano_usd + answer.never_billed_nano_usd)
+    unexplained = " ".join(filter(None, (residual, words.never_billed(answer.never_billed_nano_usd))))
     begins = f"*{words.money(answer.total_nano_usd)}* so far"
     if answer.basis == "unpriced" and answer.unpriced_tokens:
         begins = f"*{words.tokens(answer.unpriced_tokens)}* so far, without a known price"

@@ -82,8 +82,13 @@ def remarks(found: Answer) -> list[str]:
         said.append(lengths)
     if any(name == REQUESTED for name, _ in found.query.filters):
         said.append("What was asked of a router is told by reports that come late: the newest days may be missing.")
-    if found.residual_nano_usd:
-        said.append(wording.residual(found.residual_nano_usd))
+    said += filter(
+        None,
+        (
+            wording.residual(found.residual_nano_usd + found.never_billed_nano_usd),
+            wording.never_billed(found.never_billed_nano_usd),
+        ),
+    )
     if found.unpriced_tokens and found.basis != "unpriced":
         said.append(_unpriced(found.unpriced_tokens))
     if found.adjustments_nano_usd:
