@@ -135,3 +135,32 @@ def test_01_a_late_bill_takes_over_what_it_names(machine: Machine) -> None:
     machine.clock.advance(2 * HOUR)
     machine.poll()
     assert machine.by_key() == {"key_1": ("3.500000000", "billed", 0)}
+
+
+def test_03_a_bill_that_tells_the_tier_goes_to_use_in_that_tier(machine: Machine) -> None:
+    priority = OPUS | {"api_key_id": "apikey_2", "service_tier": "priority"}
+    machine.anthropic(anthropic_report(TEN, OPUS, priority), anthropic_report(YESTERDAY, anthropic_bill("750")))
+    assert machine.by_key() == {"apikey_1": ("7.500000000", "billed", 0), "apikey_2": (None, "unpriced", 1_100_000)}
+    found = machine.yesterday()
+    assert (found["total_usd"], found["coverage"], found["residual_usd"]) == ("7.500000000", 0.5, "0.000000000")
+
+
+def test_03_each_tier_of_the_bill_goes_to_its_own(machine: Machine) -> None:
+    batch = OPUS | {"api_key_id": "apikey_2", "service_tier": "batch"}
+    bill = (anthropic_bill("600"), anthropic_bill("300", tier="batch"))
+    machine.anthropic(anthropic_report(TEN, OPUS, batch), anthropic_report(YESTERDAY, *bill))
+    assert machine.by_key() == {"apikey_1": ("6.000000000", "billed", 0), "apikey_2": ("3.000000000", "billed", 0)}
+
+
+def test_03_where_no_line_tells_a_tier_all_share(machine: Machine) -> None:
+    batch = OPUS | {"api_key_id": "apikey_2", "service_tier": "batch"}
+    bill = anthropic_bill("900", tier=None)
+    machine.anthropic(anthropic_report(TEN, OPUS, batch), anthropic_report(YESTERDAY, bill))
+    assert machine.by_key() == {"apikey_1": ("6.000000000", "billed", 0), "apikey_2": ("3.000000000", "billed", 0)}
+
+
+def test_03_a_tier_in_a_line_item_of_openai_goes_to_use_in_that_tier(machine: Machine) -> None:
+    flex = GPT | {"api_key_id": "key_2", "service_tier": "flex"}
+    bill = (openai_bill(4.5, "gpt-5.4, input"), openai_bill(1.5, "gpt-5.4 flex, input"))
+    machine.openai(openai_usage(TEN, GPT, flex), openai_costs(YESTERDAY, *bill))
+    assert machine.by_key() == {"key_1": ("4.500000000", "billed", 0), "key_2": ("1.500000000", "billed", 0)}

@@ -61,7 +61,7 @@ class Bills:
         found = []
         for reason in sorted({reason for reason, *_ in told}):
             table = tally((place, figures) for why, place, figures in told if why == reason)
-            found += rows(table, reason)
+            found += rows(table, reason, every_tier=True)
         more = said.end.isoformat() if said.end < window.end else None
         return Page(said, found, cursor=more)
 

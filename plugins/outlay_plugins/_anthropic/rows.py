@@ -53,8 +53,12 @@ def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
     return table
 
 
-def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
-    """Convert a table to rows; the standard tier is left out, any other is a dimension."""
+def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS, *, every_tier: bool = False) -> list[Row]:
+    """Convert a table to rows; any tier but the standard one is a dimension.
+
+    `every_tier`: that one too, so that a bill that tells it is not taken for one that tells none.
+    """
+    ordinary = ("",) if every_tier else ("", "standard")
     found = []
     for (start, who), figures in table.items():
         key = who.key_id or who.actor_id
@@ -68,7 +72,7 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS) -> list[Row]:
                 cost_usd=figures.cost_usd,
                 tokens=figures.tokens,
                 requests=figures.requests,
-                detail=(("service_tier", who.tier),) if who.tier not in ("", "standard") else (),
+                detail=(("service_tier", who.tier),) if who.tier not in ordinary else (),
                 list_share=LIST_SHARES.get(who.tier),
             )
         )

@@ -1,6 +1,7 @@
 """A bill and its usage: what is shared out adds up to the bill, and the order in which it was told does not matter."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile, weights
+from outlay.books.rollups.price_terms import Terms, terms_of
 
 
 def billed(usd: int, model: str = "m", *, key: str = "", project: str = "", why: str = "no key") -> Billed:
@@ -143,3 +145,48 @@ def test_a_bill_reconciled_once_more_is_the_same(bill: list[Billed], usage: list
     assert all(explained)
     for one, before, after in zip(usage, amounts, amounts_again, strict=True):
         assert after == (before if one.keyed and one.model else None)
+
+
+BATCH, STANDARD, PRIORITY = (("tier", "batch"),), (("tier", ""),), (("tier", "priority"),)
+
+
+def on(terms: Terms, row: Any) -> Any:
+    return replace(row, terms=terms)
+
+
+def test_where_the_bill_tells_tiers_each_goes_to_use_in_it() -> None:
+    usage = [used("a"), on(PRIORITY, used("b")), on(BATCH, used("c"))]
+    assert shared([on(STANDARD, billed(9))], usage) == ([9, None, None], [True])
+    assert shared([billed(9), on(BATCH, billed(4))], usage) == ([9, None, 4], [True, True])
+    assert shared([on(PRIORITY, billed(9))], usage) == ([None, 9, None], [True])
+
+
+def test_a_tier_that_nobody_used_is_explained_by_no_use() -> None:
+    assert shared([on(BATCH, billed(9))], [used("a"), on(PRIORITY, used("b"))]) == ([None, None], [False])
+    assert shared([on(STANDARD, billed(9, key="b"))], [on(PRIORITY, used("b"))]) == ([None], [False])
+
+
+def test_where_one_side_tells_no_tiers_they_cannot_decide() -> None:
+    assert shared([on(BATCH, billed(9))], [used("a"), used("b", 2)]) == ([3, 6], [True])
+    assert shared([billed(9)], [used("a"), on(BATCH, used("b", 2))]) == ([3, 6], [True])
+
+
+def test_every_term_has_to_agree() -> None:
+    long = (("context_window", "200k-1M"), ("tier", "batch"))
+    usage = [on(BATCH, used("a")), on(long, used("b"))]
+    assert shared([on(long, billed(5)), on((("context_window", ""), *BATCH), billed(2))], usage) == ([2, 5], [True] * 2)
+
+
+@pytest.mark.parametrize(
+    ("detail", "found"),
+    [
+        ("", ()),
+        ('{"line_item": "gpt-5, input"}', ()),
+        ('{"service_tier": "standard"}', STANDARD),
+        ('{"batch": "true"}', BATCH),
+        ('{"tier": "priority", "price": "unknown"}', PRIORITY),
+        ('{"context_window": "0-200k", "speed": "fast"}', (("context_window", ""), ("speed", "fast"))),
+    ],
+)
+def test_what_is_ordinary_has_no_value(detail: str, found: Terms) -> None:
+    assert terms_of(detail) == found

@@ -51,7 +51,8 @@ def ratio_of(found: Mapping[Slice, int], model: str, tier: str) -> int:
 
 def tier_of(detail: Mapping[str, str]) -> str:
     """Return the service tier of a row, under any of the names that ledgers use; "" is the ordinary one."""
-    return detail.get("service_tier") or detail.get("tier") or ("batch" if detail.get("batch") == "true" else "")
+    told = detail.get("service_tier") or detail.get("tier") or ("batch" if detail.get("batch") == "true" else "")
+    return "" if told == "standard" else told
 
 
 def _of(sums: Sums, model: str, tiers: Collection[str]) -> int:

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile, weights
 from outlay.books.rollups.hour_winner import finer, runs
 from outlay.books.rollups.hourly_split import HOURS, Weights, over_hours, shape_of
+from outlay.books.rollups.price_terms import Terms, terms_of
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
 from outlay.core.model_names import canonical
 from outlay.core.money import share
@@ -134,12 +135,13 @@ _USED_FIGURES = 10  # index of the first figure in a row of _USED
 
 @dataclass(slots=True)
 class _Use:
-    """Usage of a model by a key in a project, by the hour."""
+    """Usage of a model by a key in a project, on the same price terms, by the hour."""
 
     key_id: int
     model_id: int
     row: Any
     project: str
+    terms: Terms
     hours: dict[int, list[int | None]] = field(default_factory=dict)
     unpriced: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     by_basis: dict[tuple[int, int], list[int | None]] = field(default_factory=dict)  # (hour, basis) → its own figures
@@ -174,6 +176,7 @@ class _Use:
             tokens=sum(part[place] or 0 for part in parts for place in _CLASS_PLACES),
             requests=sum(part[_REQUESTS] or 0 for part in parts),
             unpriced=sum(self.unpriced[hour] for hour in hours),
+            terms=self.terms,
         )
 
     def shape(self) -> dict[int, int]:
@@ -218,11 +221,11 @@ async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: 
 
 
 async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
-    """Return a day's usage by key, model and project."""
-    found: dict[tuple[int, int, str], _Use] = {}
+    """Return a day's usage by key, model, project and price terms."""
+    found: dict[tuple[int, int, str, Terms], _Use] = {}
     for row in await execute(session, _USED, span):
-        place = (row.key_id, row.model_id, _project(row))
-        use = found.setdefault(place, _Use(row.key_id, row.model_id, row, place[2]))
+        place = (row.key_id, row.model_id, _project(row), terms_of(row.detail))
+        use = found.setdefault(place, _Use(row.key_id, row.model_id, row, *place[2:]))
         use.add(row.hour, row.basis, row[_USED_FIGURES:], int(row.unpriced))
     return list(found.values())
 
@@ -230,7 +233,7 @@ async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
 def _billed(row: Any) -> Billed:
     model = canonical(row.model) if row.model else ""
     key = (row.ledger_id, row.reason, row.scope)
-    return Billed(key, bool(row.ledger_id), model, _project(row), (int(row.cost), int(row.byok)))
+    return Billed(key, bool(row.ledger_id), model, _project(row), (int(row.cost), int(row.byok)), terms_of(row.detail))
 
 
 def _project(row: Any) -> str:

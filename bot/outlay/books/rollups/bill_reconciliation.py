@@ -2,7 +2,8 @@
 
 The bill is the control total. Its dollars for a model go to the users of that model: a row of the bill that names a key
 goes to that key's use, a row that names none to all who used it in its project, except those whose use the bill has
-already named. Each is split exactly, by the computed dollars of the usage, so that the day adds up to the bill to
+already named. Where the bill tells the terms of a model's price (the service tier), a row goes to use on its terms
+alone. Each is split exactly, by the computed dollars of the usage, so that the day adds up to the bill to
 the nano-dollar. What no usage explains stays with the bill, and what the bill does not name is not billed at nothing.
 """
 
@@ -10,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from outlay.books.rollups.price_terms import Terms
 from outlay.core.money import share
 
 Key = tuple[str, ...]  # the ledger's own ids of a key, or the reason for none; never a number of our database
@@ -25,6 +27,7 @@ class Billed:
     model: str
     project: str
     amounts: Amounts
+    terms: Terms = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Used:
     tokens: int = 0
     requests: int = 0
     unpriced: int = 0
+    terms: Terms = ()
 
     @property
     def tokens_unpriced(self) -> int:
@@ -79,14 +83,17 @@ def reconcile(
     by_model: dict[str, list[int]] = defaultdict(list)
     for place in sorted(range(len(usage)), key=lambda place: _order(usage[place])):
         by_model[usage[place].model].append(place)
-    groups: dict[tuple[Key, str, str], list[int]] = defaultdict(list)
+    told = _told(bill, usage)
+    groups: dict[tuple[Key, str, str, Sequence[str]], list[int]] = defaultdict(list)
     for place, row in enumerate(bill):
         if row.model:
-            groups[row.key if row.keyed else (), row.model, row.project].append(place)
+            terms = _values(row.terms, told[row.model])
+            groups[row.key if row.keyed else (), row.model, row.project, terms].append(place)
     projects_told = any(row.project for row in bill) and any(one.project for one in usage)
     named: set[int] = set()
-    for (key, model, project), rows in sorted(groups.items(), reverse=True):  # rows with a key first
+    for (key, model, project, terms), rows in sorted(groups.items(), reverse=True):  # rows with a key first
         same = [(place, usage[place]) for place in by_model[model]]
+        same = [(place, one) for place, one in same if _values(one.terms, told[model]) == terms]
         if key:
             same = [(place, one) for place, one in same if one.keyed and one.key == key]
         here = [place for place, one in same if one.project == project]
@@ -109,6 +116,22 @@ def reconcile(
     return [None if one is None else tuple(one) for one in sums], explained
 
 
-def _order(used: Used) -> tuple[Key, str, str]:
+def _told(bill: Sequence[Billed], usage: Sequence[Used]) -> dict[str, list[str]]:
+    """Return for each model the names of the price terms that its bill tells and in which its usage differs."""
+    by_bill: dict[str, set[str]] = defaultdict(set)
+    by_use: dict[str, set[str]] = defaultdict(set)
+    for row in bill:
+        by_bill[row.model].update(name for name, _ in row.terms)
+    for one in usage:
+        by_use[one.model].update(name for name, value in one.terms if value)
+    return {model: sorted(names & by_use[model]) for model, names in by_bill.items()}
+
+
+def _values(terms: Terms, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the values of some price terms; "" is the ordinary one, which few reports tell."""
+    return tuple(dict(terms).get(name, "") for name in names)
+
+
+def _order(used: Used) -> tuple[Key, str, str, Terms]:
     """Return the sort key: ties between equal shares go by name, so that the order of the usage does not matter."""
-    return used.key, used.spelled, used.project
+    return used.key, used.spelled, used.project, used.terms
