@@ -11,11 +11,20 @@ from starlette.types import ASGIApp
 from outlay.core.clock import FakeClock
 from outlay.fakes.anthropic import server as anthropic_fake
 from outlay.fakes.company.company import Company
+from outlay.fakes.litellm import server as litellm_fake
 from outlay.fakes.openai import server as openai_fake
 from tests.cli.conftest import NOW
 from tests.cli.run_cli import Terminal
 from tests.cli.threaded_fakes import Door
-from tests.cli.vendor_answers import Answer, Replaced, anthropic_report, openai_costs, openai_usage
+from tests.cli.vendor_answers import (
+    Answer,
+    Replaced,
+    anthropic_report,
+    litellm_daily,
+    litellm_logs,
+    openai_costs,
+    openai_usage,
+)
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 TODAY = NOW.replace(hour=0, minute=0, second=0)
@@ -37,7 +46,13 @@ class Machine:
     def __init__(self, place: tuple[Door, str], data_dir: Path) -> None:
         self.door, self.url = place
         self.clock = FakeClock(NOW)
-        self.terminal = Terminal(data_dir, self.clock, OPENAI=openai_fake.ADMIN_KEY, ANTHROPIC=anthropic_fake.ADMIN_KEY)
+        self.terminal = Terminal(
+            data_dir,
+            self.clock,
+            OPENAI=openai_fake.ADMIN_KEY,
+            ANTHROPIC=anthropic_fake.ADMIN_KEY,
+            LITELLM=litellm_fake.VIEWER_KEY,
+        )
 
     def serve(self, app: ASGIApp, answers: dict[str, Answer]) -> None:
         self.door.app = Replaced(app, answers)
@@ -58,8 +73,14 @@ class Machine:
         self.serve(app, {"/usage_report/messages": usage, "/cost_report": costs})
         self.connect("anthropic", self.url, "ANTHROPIC")
 
-    def connect(self, ledger: str, url: str, key: str) -> None:
-        where = ("--secret-env", key, "--set", f"base_url={url}")
+    def litellm(self, logs: Answer, daily: Answer) -> None:
+        """Connect and poll a proxy whose dollars count."""
+        answers = {"/spend/logs/v2": logs, "/user/daily/activity/aggregated": daily}
+        self.serve(litellm_fake.litellm_app(EMPTY, self.clock), answers)
+        self.connect("litellm", self.url, "LITELLM", "--set", "role=books")
+
+    def connect(self, ledger: str, url: str, key: str, *more: str) -> None:
+        where = ("--secret-env", key, "--set", f"base_url={url}", *more)
         ran = self.terminal("connect", ledger, "--name", ledger, *where)
         assert ran.code == 0, ran.err
         self.clock.advance(timedelta(minutes=1))
@@ -164,3 +185,29 @@ def test_03_a_tier_in_a_line_item_of_openai_goes_to_use_in_that_tier(machine: Ma
     bill = (openai_bill(4.5, "gpt-5.4, input"), openai_bill(1.5, "gpt-5.4 flex, input"))
     machine.openai(openai_usage(TEN, GPT, flex), openai_costs(YESTERDAY, *bill))
     assert machine.by_key() == {"key_1": ("4.500000000", "billed", 0), "key_2": ("1.500000000", "billed", 0)}
+
+
+def test_09_what_a_gateway_could_not_price_stays_so_in_its_daily_sum(machine: Machine) -> None:
+    lines = [
+        {
+            "request_id": f"r{number}", "startTime": f"{TODAY + 10 * HOUR:%Y-%m-%dT%H:%M:%S}.00{number}Z",
+            "api_key": "k1", "model": "claude-opus-5", "model_group": "claude-opus-5",
+            "custom_llm_provider": "anthropic", "spend": 0 if number else 0.5, "status": "success",
+            "prompt_tokens": 1_000, "completion_tokens": 100,
+        }
+        for number in range(6)
+    ]  # fmt: skip
+    whole = {"spend": 0.5, "prompt_tokens": 6_000, "completion_tokens": 600, "cache_read_input_tokens": 3_000}
+    daily = litellm_daily(TODAY, "claude-opus-5", "k1", whole | {"api_requests": 6, "failed_requests": 0})
+    machine.litellm(litellm_logs(*lines), daily)
+    day = f"{TODAY:%Y-%m-%d}"
+    before = machine.terminal.spend("from", day, "to", day)
+    assert (before["total_usd"], before["coverage"]) == ("0.537500000", 1.0)
+
+    machine.clock.advance(DAY)  # the daily sum takes over
+    machine.poll()
+    after = machine.terminal.spend("from", day, "to", day, "by", "key")
+    (row,) = after["rows"]
+    assert (after["total_usd"], row["requests"], sum(row["tokens"].values())) == ("0.537500000", 6, 6_600)
+    assert row["tokens"]["cache_read"] == 3_000
+    assert machine.terminal.done("audit").code == 0

@@ -54,3 +54,29 @@ def anthropic_report(at: datetime, *lines: dict[str, Any]) -> Answer:
         return {"data": data, "has_more": False, "next_page": None}
 
     return answer
+
+
+def litellm_logs(*lines: dict[str, Any]) -> Answer:
+    """List these request lines."""
+
+    def answer(asked: Mapping[str, str]) -> Any:
+        inside = [
+            line
+            for line in lines
+            if asked["start_date"] <= line["startTime"][:19].replace("T", " ") <= asked["end_date"]
+        ]
+        return {"data": inside, "total": len(inside), "page": 1, "page_size": 1000, "total_pages": 1}
+
+    return answer
+
+
+def litellm_daily(day: datetime, model: str, key: str, metrics: dict[str, Any]) -> Answer:
+    """Sum up one day of one key and model."""
+    part = {"metrics": metrics, "metadata": {}, "api_key_breakdown": {key: {"metrics": metrics, "metadata": {}}}}
+    breakdown = {"models": {model: part}, "providers": {"anthropic": part}}
+
+    def answer(asked: Mapping[str, str]) -> Any:
+        told = {"date": f"{day:%Y-%m-%d}", "metrics": metrics, "breakdown": breakdown}
+        return {"results": [told] if asked["start_date"] <= told["date"] <= asked["end_date"] else []}
+
+    return answer

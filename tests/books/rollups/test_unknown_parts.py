@@ -18,7 +18,9 @@ def figures(
 
 
 def test_the_part_takes_its_tokens_requests_and_its_own_worth() -> None:
-    left, parts = taken_out(figures(500, 6, 6_000, output=600), [Unknown(10, COMPUTED, figures(37, 5, 5_000, output=500))])
+    left, parts = taken_out(
+        figures(500, 6, 6_000, output=600), [Unknown(10, COMPUTED, figures(37, 5, 5_000, output=500))]
+    )
     assert left == figures(500, 1, 1_000, output=100)
     assert parts == [Unknown(10, COMPUTED, figures(37, 5, 5_000, output=500, saved=None))]
 

@@ -18,6 +18,7 @@ from outlay.books.rollups.hour_winner import finer, runs
 from outlay.books.rollups.hourly_split import HOURS, Weights, over_hours, shape_of
 from outlay.books.rollups.price_terms import Terms, terms_of
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
+from outlay.books.rollups.unknown_parts import Unknown, taken_out
 from outlay.core.model_names import canonical
 from outlay.core.money import share
 from outlay.core.offload import aside
@@ -62,17 +63,29 @@ async def lines(
     span = {"connection": connection_id, "start": day, "end": day + DAY_SECONDS, "report": bill.name}
     if bill.split_by:
         return await _reconciled(session, span, bill.split_by)
-    return await _spread(session, span, reports)
+    return await _spread(session, span, reports, computed=bill.basis == "computed")
 
 
+_AT_LIST = f"CASE WHEN e.price_version <> '' OR e.basis = {UNPRICED} THEN 1 ELSE 0 END"  # not the ledger's dollars
 _BILL = text(
     f"""
-    SELECT s.key_id, s.model_id, e.basis, {_SUMS}
-    FROM entry e JOIN series s ON s.id = e.series_id
+    SELECT s.key_id, s.model_id, e.basis, m.name AS model, {_AT_LIST} AS at_list, {_SUMS}
+    FROM entry e JOIN series s ON s.id = e.series_id JOIN model m ON m.id = s.model_id
     WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report = :report
-    GROUP BY s.key_id, s.model_id, e.basis HAVING {_ANYTHING}
+    GROUP BY s.key_id, s.model_id, e.basis, m.name, {_AT_LIST} HAVING {_ANYTHING}
     """
 )
+_BILL_FIGURES = 5  # index of the first figure in a row of _BILL
+_UNKNOWN = text(
+    f"""
+    SELECT s.report, s.key_id, m.name AS model, (e.start - :start) / {HOUR_SECONDS} AS hour, e.basis,
+           {_AT_LIST} AS at_list, {_SUMS}
+    FROM entry e JOIN series s ON s.id = e.series_id JOIN model m ON m.id = s.model_id
+    WHERE e.connection_id = :connection AND e.start >= :start AND e.start < :end AND s.report IN :reports
+    GROUP BY s.report, s.key_id, m.name, (e.start - :start) / {HOUR_SECONDS}, e.basis, {_AT_LIST}
+    """
+).bindparams(bindparam("reports", expanding=True))
+_UNKNOWN_FIGURES = 6  # index of the first figure in a row of _UNKNOWN
 _SHAPE = text(
     f"""
     SELECT s.report, s.key_id, s.model_id, (e.start - :start) / {HOUR_SECONDS} AS hour,
@@ -84,8 +97,21 @@ _SHAPE = text(
 ).bindparams(bindparam("reports", expanding=True))
 
 
-async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report]) -> list[Line]:
-    """Spread a day's bill over its hours, by the shape that finer reports of the same money show."""
+@dataclass(slots=True)
+class _Sum:
+    """Sum of a bill for a key and a model, as `row` of _BILL names it."""
+
+    row: Any
+    figures: list[int | None]
+
+
+async def _spread(
+    session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report], *, computed: bool
+) -> list[Line]:
+    """Spread a day's bill over its hours, by the shape that finer reports of the same money show.
+
+    `computed`: its dollars are a gateway's own, so what that could not price is taken out first.
+    """
     telling: dict[int, str] = {}
     for run in await runs(session, span["connection"], finer(reports), (span["start"], span["end"])):
         telling |= dict.fromkeys(range(run.start, run.end, HOUR_SECONDS), run.report.name)
@@ -97,16 +123,44 @@ async def _spread(session: AsyncSession, span: Mapping[str, Any], reports: Seque
         weight = max(int(row.cost), 0) or int(row.tokens)
         exact[row.key_id, row.model_id][row.hour] = weight
         by_key[row.key_id][row.hour] += weight
-    billed = (await execute(session, _BILL, span)).all()
-    return await aside(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
+    rows = (await execute(session, _BILL, span)).all()
+    billed = [_Sum(row, [None if one is None else int(one) for one in row[_BILL_FIGURES:]]) for row in rows]
+    apart = await _apart(session, span, billed, telling) if computed and telling else []
+    laid = await aside(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
+    return _added_up(apart + laid) if computed else laid
 
 
-def _laid(billed: Sequence[Any], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]) -> list[Line]:
+async def _apart(
+    session: AsyncSession, span: Mapping[str, Any], billed: Sequence[_Sum], telling: Mapping[int, str]
+) -> list[Line]:
+    """Take out of a gateway's sums what its finer rows say that it could not price; return those parts."""
+    unknown: dict[tuple[int, str], list[Unknown]] = defaultdict(list)
+    priced: set[str] = set()  # the finer reports that tell dollars at all
+    for row in await execute(session, _UNKNOWN, {**span, "reports": sorted(set(telling.values()))}):
+        if telling[span["start"] + row.hour * HOUR_SECONDS] != row.report:
+            continue
+        if not row.at_list:
+            priced.add(row.report)
+            continue
+        figures = [None if one is None else int(one) for one in row[_UNKNOWN_FIGURES:]]
+        unknown[row.key_id, canonical(row.model)].append(Unknown(row.hour, row.basis, figures))
+    found: list[Line] = []
+    for one in billed if priced else ():
+        if not one.row.at_list and (parts := unknown.pop((one.row.key_id, canonical(one.row.model)), None)):
+            one.figures, parts = taken_out(one.figures, parts)
+            found += [Line(part.hour, one.row.key_id, one.row.model_id, part.basis, part.figures) for part in parts]
+    return found
+
+
+def _laid(
+    billed: Sequence[_Sum], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]
+) -> list[Line]:
     """Spread each sum of a bill over the hours by the shape of its key and model, else of its key, else evenly."""
     found: list[Line] = []
-    for key_id, model_id, basis, *figures in billed:
+    for one in billed:
+        key_id, model_id, basis = one.row.key_id, one.row.model_id, one.row.basis
         shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
-        sums = [None if figure is None else int(figure) for figure in figures]  # PostgreSQL sums to numeric
+        sums = [*one.figures]
         sums[_OUTPUT] = (sums[_OUTPUT] or 0) - (sums[_REASONING] or 0)  # spread separately, so that no hour
         for hour, split in over_hours(sums, shape):  # shows more reasoning than output
             parts = [*split]
