@@ -84,7 +84,7 @@ def reconcile(
     for place in sorted(range(len(usage)), key=lambda place: _order(usage[place])):
         by_model[usage[place].model].append(place)
     told = _told(bill, usage)
-    groups: dict[tuple[Key, str, str, Sequence[str]], list[int]] = defaultdict(list)
+    groups: dict[tuple[Key, str, str, tuple[str, ...]], list[int]] = defaultdict(list)
     for place, row in enumerate(bill):
         if row.model:
             terms = _values(row.terms, told[row.model])

@@ -1,8 +1,9 @@
 """Retention: the hours of days long past may be deleted. Days are kept forever, and so is what they were derived from.
 
 A day's hours are deleted with the observations that only gave them their shape: those of finer reports on a day for
-which a bill of whole days counts, except the report that splits the bill. What a day's money depends on is never
-deleted, but buckets finer than an hour are compacted by the hour; so an audit can derive every day again.
+which a bill of whole days counts, except the report that splits the bill, and except on a day of a gateway's own sums
+for which they tell what it could not price. What a day's money depends on is never deleted, but buckets finer than an
+hour are compacted by the hour; so an audit can derive every day again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from outlay.books.rollups import entry_compaction
 from outlay.books.rollups.bill_allocation import splits
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
 from outlay.database.engine import execute
-from outlay.database.tables import Connection, Workspace
+from outlay.database.tables import UNPRICED, Connection, Workspace
 from outlay.plugin.contract import Report
 
 DAYS_A_RUN = 31  # so that one transaction stays short; the next run continues
@@ -27,6 +28,13 @@ _SHAPES = text(
     DELETE FROM entry WHERE connection_id = :connection AND start >= :day AND start < :end AND series_id IN
     (SELECT id FROM series WHERE connection_id = :connection AND report IN :finer)
     AND EXISTS (SELECT 1 FROM coverage v WHERE v.connection_id = :connection AND v.day = :day AND v.final)
+    """
+).bindparams(bindparam("finer", expanding=True))
+_UNKNOWN = text(
+    f"""
+    SELECT 1 FROM entry e JOIN series s ON s.id = e.series_id
+    WHERE e.connection_id = :connection AND e.start >= :day AND e.start < :end AND s.report IN :finer
+    AND (e.basis = {UNPRICED} OR e.price_version <> '') LIMIT 1
     """
 ).bindparams(bindparam("finer", expanding=True))
 
@@ -95,6 +103,8 @@ async def _fold_day(session: AsyncSession, connection_id: int, reports: Sequence
         report.name for report in reports if report.grain and not is_whole_day(report) and report.name not in split
     ]
     await drop_hours(session, connection_id, day)
-    span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS}
-    await execute(session, _SHAPES, {**span, "finer": shapes or [""]})
+    span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS, "finer": shapes or [""]}
+    sums = any(is_whole_day(report) and report.basis == "computed" for report in reports)
+    if not (sums and (await execute(session, _UNKNOWN, span)).first()):
+        await execute(session, _SHAPES, span)
     return await entry_compaction.add_up(session, connection_id, reports, day)
