@@ -54,6 +54,15 @@ async def test_rows_by_key_hour_and_model_the_running_hour_included() -> None:
     assert vendor.count("/analytics/query") == 1
 
 
+async def test_the_oldest_day_that_is_read_is_read_from_its_midnight_on() -> None:
+    oldest = TODAY - 35 * DAY
+    vendor = Vendor([Use(oldest, ALICE), Use(oldest - HOUR, ALICE)], {ALICE: "alice"})
+    async with ledger(vendor) as plugin:
+        pages = await drain(plugin, "analytics", oldest - 9 * DAY, NOW)
+    assert pages[0].window.start == oldest
+    assert [row.start for row in rows_of(pages)] == [oldest]
+
+
 async def test_namesakes_and_the_nameless_are_asked_by_their_hashes() -> None:
     names: dict[str, str | None] = {ALICE: "laptop", BOB: "laptop", CI: ""}
     uses = [

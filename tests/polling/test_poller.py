@@ -271,3 +271,11 @@ async def test_sums_that_the_books_cannot_hold_are_said_to_be_that(home: Home) -
     result = await home.poll(later=HOUR, since=MONDAY)
     assert "integer overflow" in result.error or "more than the books can hold" in result.error
     assert await home.books.rows("SELECT 1 FROM ledger_key WHERE ledger_id = 'k3'") == []
+
+
+async def test_a_first_read_and_one_after_a_long_outage_begin_at_a_utc_midnight(home: Home) -> None:
+    await home.poll()
+    await home.poll(later=100 * DAY)
+    starts = {start for (start,) in await home.books.rows("SELECT start FROM statement WHERE report = 'hours'")}
+    midnight = MONDAY + 2 * DAY
+    assert starts == {(midnight - 35 * DAY).timestamp(), (midnight + 65 * DAY).timestamp()}

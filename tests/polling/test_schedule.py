@@ -21,9 +21,9 @@ def test_a_counter_is_read_as_it_stands() -> None:
     assert due(COUNTER, now=NOW, watermark=NOW, done=ALL_DONE) == Due(NOW, NOW, (0,))
 
 
-def test_the_first_read_goes_back_35_days_and_does_every_reread() -> None:
+def test_the_first_read_goes_back_35_whole_days_and_does_every_reread() -> None:
     found = due(HOURLY, now=NOW, watermark=None, done={})
-    assert found == Due((NOW - FIRST_READ).replace(minute=0, second=0, microsecond=0), NOW, (0, 1, 2))
+    assert found == Due(MIDNIGHT - FIRST_READ, NOW, (0, 1, 2))
 
 
 def test_the_first_read_of_whole_days_takes_every_past_day_that_the_ledger_still_has() -> None:
@@ -67,7 +67,7 @@ def test_after_a_pause_the_gap_is_closed_by_the_same_read() -> None:
 def test_a_pause_longer_than_the_history_starts_where_the_history_does() -> None:
     found = due(HOURLY, now=NOW, watermark=NOW - 90 * DAY, done={})
     assert found is not None
-    assert found.start == (NOW - 35 * DAY).replace(minute=0, second=0, microsecond=0)
+    assert found.start == MIDNIGHT - 35 * DAY
 
 
 def test_a_day_that_is_over_is_read_at_once_though_no_reread_is_due() -> None:
@@ -112,5 +112,4 @@ def test_the_stretch_is_on_the_grain_reaches_back_to_the_watermark_and_never_int
     assert found.start < found.end <= now
     assert not found.start.timestamp() % unit
     assert found.start <= max(watermark, now - terms.history + DAY)
-    oldest = now.replace(hour=0, minute=0, second=0, microsecond=0) if terms is DAILY else now - HOUR
-    assert found.start >= oldest - terms.history
+    assert found.start >= now.replace(hour=0, minute=0, second=0, microsecond=0) - terms.history

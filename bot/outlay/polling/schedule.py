@@ -1,7 +1,8 @@
 """Polling schedule: what part of a report to read next, by its plugin's schedule and what was read so far.
 
 The first read goes back as far as asked. From then on, of all re-reads that are due the longest is done; a gap, after
-the bot was down, is closed by the same read, since it never starts later than where the last one ended. Pure.
+the bot was down, is closed by the same read, since it never starts later than where the last one ended. What is read
+for the first time begins at a UTC midnight: the rest of a day is never taken for the day. Pure.
 """
 
 from collections.abc import Mapping
@@ -49,9 +50,10 @@ def due(
         return Due(now, now, everything)
     whole_days = terms.grain >= timedelta(days=1)
     end = _floor(now - terms.lag, DAY_SECONDS) if whole_days else now
-    oldest = (_floor(now, DAY_SECONDS) if whole_days else now) - terms.history
+    oldest = oldest_day(terms.history, now)
+    whole = whole_days
     if since is not None or watermark is None:
-        start, places = max(since or now - FIRST_READ, oldest), everything
+        start, places, whole = max(since or now - FIRST_READ, oldest), everything, True
     else:
         places = tuple(
             place
@@ -62,8 +64,13 @@ def due(
             return None
         back = max((terms.rereads[place][1] for place in places), default=timedelta(0))
         start = max(min(end - back, watermark), oldest)
-    start = _floor(start, DAY_SECONDS if whole_days else int(max(terms.grain.total_seconds(), 3600)))
+    start = _floor(start, DAY_SECONDS if whole else int(max(terms.grain.total_seconds(), 3600)))
     return Due(start, end, places) if start < end else None
+
+
+def oldest_day(history: timedelta, now: datetime) -> datetime:
+    """Return the UTC midnight from which on a report that remembers so long can be read by whole days."""
+    return _floor(now, DAY_SECONDS) - history
 
 
 def _floor(at: datetime, seconds: int) -> datetime:

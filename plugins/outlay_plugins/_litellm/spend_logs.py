@@ -50,8 +50,8 @@ class Logs:
 
     async def page(self, window: Window, cursor: str | None, history: timedelta) -> Page:
         """Return as many whole hours of the window, from the cursor on, as have no more lines than LiteLLM counts."""
-        oldest = self._context.clock.now() - history
-        first = max(window.start, oldest.replace(minute=0, second=0, microsecond=0))
+        today = self._context.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        first = max(window.start, today - history)  # from a midnight on: the rest of a day is not the day
         start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
         if start >= window.end:
             return Page(Window(window.end, window.end))

@@ -63,7 +63,8 @@ class Analytics:
 
     async def page(self, window: Window, cursor: str | None, history: timedelta) -> Page:
         """Return as much of the window, from the cursor on, as one untruncated answer holds."""
-        first = max(_hour_of(window.start), _hour_of(self._context.clock.now() - history))
+        oldest = _midnight(self._context.clock.now()) - history  # the rest of a day is not the day
+        first = max(_hour_of(window.start), oldest)
         start, hours = (first, MAX_HOURS) if cursor is None else _from_cursor(cursor, first)
         if start >= window.end:
             return Page(Window(window.end, window.end))
@@ -283,6 +284,10 @@ def _only(operator: str, value: str | list[str]) -> list[dict[str, Any]]:
 
 def _hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _from_cursor(cursor: str, first: datetime) -> tuple[datetime, int]:
