@@ -141,8 +141,8 @@ class Cloudflare(Ledger[CloudflareConfig]):
             for (at, gateway, model, provider), found in sums.items()
             if not found.is_nothing
         ]
-        notes = () if whole else (f"Cloudflare cut its answer short at {MAX_ROWS:,} rows on {part.start:%Y-%m-%d}.",)
-        return common_responses.page(window, part, rows, complete=whole, notes=notes)
+        cut = () if whole else (f"Cloudflare cut its answer short at {MAX_ROWS:,} rows on {part.start:%Y-%m-%d}.",)
+        return common_responses.page(window, part, rows, disagrees=cut)
 
     async def _gateways(self) -> list["Gateway"]:
         found: dict[str, Gateway] = {}

@@ -2,9 +2,10 @@
 
 Cursor's Admin API returns events, not sums: the cents charged for each (`chargedCents`, with fractions) and its tokens,
 which are disjoint. An event that the plan includes, or that failed, is not chargeable: its nominal cents do not count,
-and its tokens count unless it failed. Both ends of a window are inclusive at Cursor, so ours ends a millisecond early,
-and an event that two pages both hold counts once. Cursor adds its events up hourly, and has been seen half a day late:
-no alert within the hour can come from here. It does not report the price of the seats themselves.
+and its tokens count unless it failed. Both ends of a window are inclusive at Cursor, so ours ends a millisecond early.
+An event has no id: two that are alike in every field both count, and one that two pages both hold counts once. Cursor
+adds its events up hourly, and has been seen half a day late: no alert within the hour can come from here. It does not
+report the price of the seats themselves.
 """
 
 import base64
@@ -34,11 +35,13 @@ from outlay.plugin import (
     Window,
 )
 from outlay_plugins._common import responses as common_responses
+from outlay_plugins._common.repeats import Lines
 from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Text, hour_of, read, tried
 
 EVENTS_PATH = "/teams/filtered-usage-events"
 PAGE_EVENTS = 1_000
 MAX_PAGES_A_DAY = 500
+MAX_READS = 3  # of a day whose events change while it is read
 CENT = Decimal("0.01")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WANTED = "Outlay needs a key of the Admin API, which a team admin makes at cursor.com/dashboard → Settings → API keys."
@@ -107,7 +110,7 @@ class Cursor(Ledger[CursorConfig]):
         """Return the events of one UTC day, summed by hour."""
         part = common_responses.piece(window, cursor)
         seats = {key.email.lower(): key.id for key in (*self.context.known_keys, *await self.keys()) if key.email}
-        events, missing = await self._events(part)
+        events, trouble = await self._events(part)
         sums: dict[tuple[datetime, str, str, str, bool], Sum] = defaultdict(Sum)
         for event in events:
             if not part.start <= event.at < part.end:
@@ -129,26 +132,62 @@ class Cursor(Ledger[CursorConfig]):
             )
             for (start, key, model, kind, unknown), found in sums.items()
         ]
-        notes = (f"Cursor told {missing} events fewer than it counted on {part.start:%Y-%m-%d}.",) if missing else ()
-        return common_responses.page(window, part, rows, complete=not missing, notes=notes)
+        return common_responses.page(window, part, rows, disagrees=(trouble,) if trouble else ())
 
     async def _members(self, refused: dict[int, Any] | None = None) -> list["Member"]:
         asking = self.context.http.get("/teams/members")
         return read("Cursor", Members, await (tried(asking, refused) if refused else asking)).members
 
-    async def _events(self, part: Window) -> tuple[list["Event"], int]:
-        """Return all events of a time range, each once, and how many that Cursor counted did not come."""
+    async def _events(self, part: Window) -> tuple[list["Event"], str]:
+        """Return all events of a time range, each once, and what Cursor's own count of them says otherwise, or ""."""
+        for _ in range(MAX_READS):
+            read_once = await self._read(part)
+            if len(read_once.totals) < 2:
+                break  # else events came in while it was read, and pages shifted
+        return read_once.events(part)
+
+    async def _read(self, part: Window) -> "_Reading":
+        """Read all pages of a time range."""
         body = {"startDate": _milliseconds(part.start), "endDate": _milliseconds(part.end) - 1, "pageSize": PAGE_EVENTS}
-        found: dict[str, Event] = {}
+        found, seen = _Reading(), set[str]()
         for number in range(1, MAX_PAGES_A_DAY + 1):
             answer = await self.context.http.post(EVENTS_PATH, body | {"page": number})
             events = read("Cursor", Events, answer)
-            before = len(found)
-            for raw, event in zip(answer["usageEvents"], events.events, strict=True):
-                found.setdefault(json.dumps(raw, sort_keys=True, default=str), event)
-            if not events.has_more(number) or len(found) == before:
-                return list(found.values()), max((events.total or 0) - len(found), 0)
+            texts = [json.dumps(raw, sort_keys=True, default=str) for raw in answer["usageEvents"]]
+            if not texts or (page := "".join(texts)) in seen:  # the page number is ignored
+                return found
+            seen.add(page)
+            found.add(list(zip(texts, events.events, strict=True)), events.total)
+            if not events.has_more(number):
+                return found
         raise Permanent(f"Cursor's events of {part.start:%Y-%m-%d} go on beyond {MAX_PAGES_A_DAY} pages.")
+
+
+class _Reading:
+    """One reading of all pages. Events alike in every field are several events, unless a page repeats another's."""
+
+    def __init__(self) -> None:
+        self.totals: set[int] = set()
+        self._every: list[Event] = []
+        self._once = Lines[Event]()
+
+    def add(self, page: list[tuple[str, "Event"]], total: int | None) -> None:
+        """Add one page and the count that it told."""
+        self._every += [event for _, event in page]
+        self._once.add_page(page)
+        self.totals |= {total} if total is not None else set()
+
+    def events(self, part: Window) -> tuple[list["Event"], str]:
+        """Return the events, and the trouble with Cursor's count, if any.
+
+        As many as Cursor counts are all of them, so none is a repeat. Otherwise what two pages both have counts once.
+        """
+        if self.totals == {len(self._every)}:
+            return self._every, ""
+        told, counted = self._once.all(), max(self.totals, default=len(self._once))
+        if counted == len(told):
+            return told, ""
+        return told, f"Cursor counted {counted:,} events on {part.start:%Y-%m-%d} and told {len(told):,}."
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -120,8 +120,8 @@ class Langfuse(Ledger[LangfuseConfig]):
             Row(at, label, model, found.usd, found.tokens, found.requests, reason="" if label else none)
             for (at, label, model), found in sums.items()
         ]
-        notes = () if whole else (f"Langfuse cut its answer short at {MAX_ROWS:,} rows on {part.start:%Y-%m-%d}.",)
-        return common_responses.page(window, part, rows, complete=whole, notes=notes)
+        cut = () if whole else (f"Langfuse cut its answer short at {MAX_ROWS:,} rows on {part.start:%Y-%m-%d}.",)
+        return common_responses.page(window, part, rows, disagrees=cut)
 
     async def _lines(self, part: Window) -> tuple[list["Line"], bool]:
         """Return the lines of a time range, and whether they are all.

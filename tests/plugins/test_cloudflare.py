@@ -106,7 +106,7 @@ async def test_a_full_answer_is_asked_for_again_in_halves(monkeypatch: pytest.Mo
     async with asking(Cloudflare, config(), vendor(busy())) as ledger:
         (page,) = await drain(ledger, "requests", TODAY - 4 * DAY, TODAY - 3 * DAY)
     assert not page.complete
-    assert "cut its answer short" in page.notes[0]
+    assert "cut its answer short" in page.disagrees[0]
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,39 @@ async def test_pages_that_repeat_an_event_count_it_once_and_a_lost_one_is_told()
     async with asking(Cursor, config(), paper) as ledger:
         (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
     assert not page.complete
-    assert "2 events fewer" in page.notes[0]
+    assert page.disagrees == ("Cursor counted 11 events on 2026-11-19 and told 9.",)
+
+
+async def test_events_alike_in_every_field_are_all_charged() -> None:
+    """Case 12, and its twins on two pages; and twins beside pages that repeat."""
+    at = TODAY - DAY + 9 * HOUR
+    twin, other = event(at, chargedCents=40), event(at + HOUR, chargedCents=40)
+    for size in (7, 2):
+        async with asking(Cursor, config(), vendor(other, twin, twin, page=size)) as ledger:
+            (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
+        assert sum(row.requests or 0 for row in page.rows) == 3
+        assert sum(row.cost_usd or 0 for row in page.rows) == Decimal("1.20")
+        assert (page.complete, page.disagrees) == (True, ())
+    more = [event(at + number * HOUR, chargedCents=40) for number in range(2, 6)]
+    async with asking(Cursor, config(), vendor(twin, twin, *more, page=4, repeats=True)) as ledger:
+        (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
+    assert (sum(row.requests or 0 for row in page.rows), page.disagrees) == (6, ())
+
+
+async def test_a_day_whose_events_come_in_while_it_is_read_is_read_again() -> None:
+    events = [event(TODAY - DAY + number * HOUR) for number in range(6)]
+    paper = vendor(*events[1:], page=3)
+    before = paper.routes[f"POST {cursor.EVENTS_PATH}"]
+    after = vendor(*events, page=3).routes[f"POST {cursor.EVENTS_PATH}"]
+
+    def told(asked: Asked) -> Any:
+        return (before if paper.count(cursor.EVENTS_PATH) == 1 else after)(asked)
+
+    paper.routes = {**paper.routes, f"POST {cursor.EVENTS_PATH}": told}
+    async with asking(Cursor, config(), paper) as ledger:
+        (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
+    assert (sum(row.requests or 0 for row in page.rows), page.disagrees) == (6, ())
+    assert paper.count(cursor.EVENTS_PATH) == 4
 
 
 async def test_pages_that_never_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,7 @@ async def test_a_full_answer_is_asked_for_again_in_halves(monkeypatch: pytest.Mo
     async with asking(Langfuse, config(), vendor(crowded)) as ledger:
         (page,) = await drain(ledger, "metrics", TODAY - 3 * DAY, TODAY - 2 * DAY)
     assert not page.complete
-    assert "cut its answer short" in page.notes[0]
+    assert "cut its answer short" in page.disagrees[0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from outlay.connections.service import Connections
 from outlay.core.clock import FakeClock
 from outlay.core.tokens import Tokens
 from outlay.database.engine import execute
-from outlay.plugin.contract import Key, Page, Report, Row, Window
+from outlay.plugin.contract import Key, Page, Report, Reread, Row, Window
 from outlay.plugin.errors import NeedsReauth, Permanent
 from outlay.polling.poller import Poller
 from outlay.slack.connections import notices as connection_notices
@@ -201,6 +202,30 @@ async def test_a_last_page_that_ends_early_has_told_no_more_than_that(home: Home
     await home.poll()
     watermark = int((NOW - 2 * HOUR).timestamp())
     assert await home.books.rows("SELECT watermark FROM cursor WHERE report = 'better'") == [(watermark,)]
+
+
+async def test_a_control_total_that_disagrees_is_the_connections_trouble_and_stops_nothing(home: Home) -> None:
+    def miscounted(window: Window) -> Page:
+        return Page(window, spent(window).rows, complete=False, disagrees=("It counted 3 events and told 2.",))
+
+    home.ledger.answers["hours"] = miscounted
+    first = await home.poll()
+    assert (first.ok, first.error, first.new) == (False, "hours: It counted 3 events and told 2.", 3)
+    assert (await home.state())[:2] == ("failing", first.error)
+    read_to = await home.books.rows("SELECT watermark FROM cursor WHERE report = 'hours'")
+    assert read_to == [(int(NOW.timestamp()),)]  # it goes on, and fresh_until with it
+    home.ledger.answers["hours"] = spent
+    assert (await home.poll(later=HOUR)).ok
+    assert (await home.state())[:2] == ("ok", "")
+
+
+async def test_a_control_total_that_disagreed_is_said_until_the_next_reading(home: Home) -> None:
+    home.ledger.answers["bill"] = lambda window: Page(window, complete=False, disagrees=("It counted 3.",))
+    await home.poll()
+    home.ledger.answers["bill"] = spent
+    home.ledger.reports = (replace(BILL, rereads=(Reread(DAY, DAY),)),)
+    asked = await home.poll(later=HOUR)
+    assert (home.ledger.asked, asked.error) == ([], "bill: It counted 3.")
 
 
 async def test_admins_are_told_once_of_a_model_without_a_price(home: Home) -> None:

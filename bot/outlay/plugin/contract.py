@@ -151,6 +151,9 @@ class Page:
     hold no less of those. `complete` False: the ledger cut its answer short, so a row missing from the page proves
     nothing. `notes` are shown to the admins beside the connection. `absent`: this account does not have this report at
     all; the page says nothing of the window, the reports below it count, and it is asked for again once a day.
+    `disagrees`: control totals of the ledger (a count, a sum, a limit of rows) that its rows do not come to, in whole
+    sentences. The rows are taken and reading goes on, since no repetition might ever mend it; the connection is named
+    as failing with these words as long as they are true.
     """
 
     window: Window
@@ -160,6 +163,7 @@ class Page:
     complete: bool = True
     notes: tuple[str, ...] = ()
     absent: bool = False
+    disagrees: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

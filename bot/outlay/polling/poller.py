@@ -137,7 +137,7 @@ class Poller:
                 waiting += 1
                 continue
             try:
-                accepted = await self._report(row, ledger, report, keys, since, result, progress)
+                accepted, disagreement = await self._report(row, ledger, report, keys, since, result, progress)
             except (Permanent, NeedsReauth, BadPageError, BadConfig) as error:
                 forbidden = isinstance(error, PluginError) and error.status == FORBIDDEN
                 if isinstance(error, NeedsReauth) and not forbidden:
@@ -149,6 +149,9 @@ class Poller:
             result.new += accepted.new
             result.changed += accepted.changed
             result.same += accepted.same
+            if disagreement:
+                refused.append(_of(report, disagreement))
+                await self._note_refusal(row, report, disagreement, forbidden=False)
         if failures and len(failures) == len(ledger.reports) and isinstance(failures[0], NeedsReauth):
             raise failures[0]
         if refused:
@@ -164,13 +167,13 @@ class Poller:
         since: datetime | None,
         result: PollResult,
         progress: Progress,
-    ) -> Accepted:
-        """Read what is due of one report."""
-        total = Accepted()
+    ) -> tuple[Accepted, str]:
+        """Read what is due of one report; return also which of the ledger's own totals it does not come to, or ""."""
+        total, disagreements = Accepted(), list[str]()
         now = self._clock.now()
         stretch = await self._due(row, report, now, since)
         if stretch is None:
-            return total
+            return total, await self._standing_error(row, report)
         window, cursor, whole = Window(stretch.start, stretch.end), None, True
         projects = {key.project_id: key.project_name for key in keys if key.project_id}
         for _ in range(MAX_PAGES):
@@ -181,8 +184,9 @@ class Poller:
                 _note(result, note)
             if page.absent:
                 await self._note_absence(row, ledger, report, page)
-                return total
-            last, whole = page.cursor is None, whole and page.complete
+                return total, ""
+            disagreements += page.disagrees
+            last, whole = page.cursor is None, whole and (page.complete or bool(page.disagrees))
             async with self._database.write() as session:
                 await _lock(session, row.id or 0)
                 accepted = await accept(
@@ -202,7 +206,7 @@ class Poller:
                 )
             progress(f"{row.name}: {report.name} read to {page.window.end:%Y-%m-%d %H:%M}")
             if last:
-                return total
+                return total, " ".join(disagreements[:MAX_NOTES])
             cursor = page.cursor
         raise Permanent(f"more than {MAX_PAGES:,} pages in one poll")
 
@@ -225,6 +229,12 @@ class Poller:
             cursor = await session.get(Cursor, (row.id, report.name))
         now = self._clock.now().timestamp()
         return cursor if cursor and cursor.ask_again_at is not None and cursor.ask_again_at > now else None
+
+    async def _standing_error(self, row: Connection, report: Report) -> str:
+        """Return what the last reading found wrong; it stands until the next."""
+        async with self._database.read() as session:
+            cursor = await session.get(Cursor, (row.id, report.name))
+        return cursor.error if cursor else ""
 
     async def _note_refusal(self, row: Connection, report: Report, error: str, *, forbidden: bool) -> None:
         async with self._database.write() as session:

@@ -105,11 +105,11 @@ def hours(window: Window) -> list[Window]:
 
 
 def page(
-    window: Window, part: Window, rows: Sequence[Row], *, complete: bool = True, notes: tuple[str, ...] = ()
+    window: Window, part: Window, rows: Sequence[Row], *, notes: tuple[str, ...] = (), disagrees: tuple[str, ...] = ()
 ) -> Page:
-    """Build the page of one part, with the cursor of the next."""
+    """Build the page of one part, with the cursor of the next; with a disagreement, its rows are not all there are."""
     cursor = part.end.isoformat() if part.end < window.end else None
-    return Page(part, rows, cursor=cursor, complete=complete, notes=notes)
+    return Page(part, rows, cursor=cursor, complete=not disagrees, notes=notes, disagrees=disagrees)
 
 
 @dataclass(slots=True)
