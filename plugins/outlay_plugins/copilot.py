@@ -89,7 +89,7 @@ class Copilot(Ledger[CopilotConfig]):
     def headers(cls, config: CopilotConfig) -> dict[str, str]:
         return {
             "Authorization": f"Bearer {config.token.get_secret_value().strip()}",
-            "X-GitHub-Api-Version": "2022-11-28",
+            "X-GitHub-Api-Version": "2026-03-10",
         }
 
     async def check(self) -> Checked:

@@ -184,3 +184,7 @@ async def test_requests_and_answers_fit_the_published_schema() -> None:
         await ledger.keys()
         await drain(ledger, "credits", TODAY - 10 * DAY, TODAY - 2 * DAY)
     assert published.hold(paper, unpublished=frozenset({"/orgs/brightloom"})) > 10
+
+
+def test_github_is_asked_in_the_version_of_its_billing_interface() -> None:
+    assert Copilot.headers(config())["X-GitHub-Api-Version"] == "2026-03-10"
