@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +114,33 @@ async def test_readings_in_one_page_come_in_any_order(empty_books, tmp_path, tot
         for dump in dumps:  # which hours were touched is the same; how often is not, nor has to be
             dump["touched_hour"] = [row[:2] for row in dump["touched_hour"]]
         assert dumps[0] == dumps[1]
+
+
+@pytest.mark.parametrize("more", [{}, {"key": "k1", "model": "m9"}])
+async def test_a_restated_past_is_not_todays_spend(books: Books, more: dict[str, str]) -> None:
+    """The ledger adds $1.69 to Monday, in a bucket it had told or in a new one, and the key's counter rises by it."""
+    await books.say([row(MONDAY + 9 * HOUR, "5")], end=TODAY + HOUR, at=TODAY + HOUR)
+    await books.read("k1", "800", TODAY + HOUR)
+    await books.read("k1", "802.69", TODAY + 2 * HOUR)  # of it one dollar was spent today
+    told = [row(MONDAY + 9 * HOUR, "5"), row(MONDAY + 10 * HOUR, "1.69", **more)]
+    told = told if more else [row(MONDAY + 9 * HOUR, "6.69")]
+    await books.say(told, end=TODAY + HOUR, at=TODAY + 2 * HOUR)
+    assert await books.total() == 7_690_000_000
+    assert (await books.ask("today")).total_nano_usd == USD
+    assert (await books.ask("2026-11-16")).total_nano_usd == 6_690_000_000
+    await books.agree()
+
+
+async def test_a_past_that_is_read_for_the_first_time_takes_nothing_from_a_counter(books: Books) -> None:
+    await books.read("k1", "800", TODAY + HOUR)
+    await books.read("k1", "803", TODAY + 2 * HOUR)
+    await books.say([row(MONDAY + 9 * HOUR, "50")], end=MONDAY + DAY, at=TODAY + 2 * HOUR)
+    assert await books.total() == 53 * USD
+
+
+async def test_money_that_moves_within_the_past_takes_nothing_from_a_counter(books: Books) -> None:
+    await books.say([row(MONDAY + 9 * HOUR, "5")], end=TODAY + HOUR, at=TODAY + HOUR)
+    await books.read("k1", "800", TODAY + HOUR)
+    await books.read("k1", "803", TODAY + 2 * HOUR)
+    await books.say([row(MONDAY + 10 * HOUR, "5")], end=TODAY + HOUR, at=TODAY + 2 * HOUR)
+    assert await books.total() == 8 * USD

@@ -3,11 +3,14 @@
 For each counter the books store its value now and its value at its base: the last reading that the reports have caught
 up with. A fall is a reset, not negative spend: the rise before it stays, and counting starts again from there. What a
 counter shows right after a fall is not taken for spend: it may as well be a correction.
+
+A counter also rises when the ledger restates a past that it has told before. So what the reports add to hours before a
+base is added to the base too: a restated past is not today's spend.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.ingest.identity_cache import Interner
@@ -18,6 +21,7 @@ from outlay.database.tables import Counter
 from outlay.plugin.contract import Reading
 
 ACCOUNT = "the account as a whole"
+_SERIES_A_STATEMENT = 2_000
 _COLUMNS = (
     "connection_id", "key_id", "base_at", "base_nano_usd", "next_at", "next_nano_usd", "read_at", "total_nano_usd",
     "before_reset_nano_usd", "resets",
@@ -63,3 +67,47 @@ async def read(
     rows = [(connection_id, key_id, *values) for key_id, values in changed.items()]
     await run_many(session, upsert(session, Counter, update=_COLUMNS[2:]), _COLUMNS, rows)
     return sorted(touched)
+
+
+async def restated(
+    session: AsyncSession, connection_id: int, moves: Collection[tuple[int, int, int]], slack_seconds: int
+) -> list[int]:
+    """Raise the bases by what reports have added to the time before them; return the times whose roll-ups that touches.
+
+    `moves`: (series id, end of its bucket, nano-dollars more than before) of buckets that had been told before. The
+    reading between a base and now is raised alike, so for one reading more a surplus can be too small, never too large.
+    """
+    if not moves:
+        return []
+    counters = (
+        await execute(
+            session,
+            text(f"SELECT {', '.join(_COLUMNS[1:])} FROM counter WHERE connection_id = :connection"),
+            {"connection": connection_id},
+        )
+    ).all()
+    key_of = await _keys(session, {series for series, _, _ in moves}) if counters else {}
+    rows: list[tuple[int, ...]] = []
+    touched: list[int] = []
+    for held in counters:
+        since = held.base_at - slack_seconds
+        more = sum(nano for series, end, nano in moves if key_of[series] == held.key_id and end <= since)
+        if more > 0:
+            raised = held._asdict()
+            raised["base_nano_usd"] += more
+            raised["next_nano_usd"] += more
+            rows.append((connection_id, *raised.values()))
+            touched.append(held.read_at)
+    await run_many(session, upsert(session, Counter, update=_COLUMNS[2:]), _COLUMNS, rows)
+    return touched
+
+
+async def _keys(session: AsyncSession, series: Collection[int]) -> Mapping[int, int]:
+    """Return the key of each series."""
+    statement = text("SELECT id, key_id FROM series WHERE id IN :some").bindparams(bindparam("some", expanding=True))
+    found: dict[int, int] = {}
+    numbers = sorted(series)
+    for first in range(0, len(numbers), _SERIES_A_STATEMENT):
+        some = numbers[first : first + _SERIES_A_STATEMENT]
+        found |= {row.id: row.key_id for row in await execute(session, statement, {"some": some})}
+    return found

@@ -81,9 +81,10 @@ def _nothing(held: _Held) -> tuple[int | None, ...]:
 
 @dataclass(slots=True)
 class _Dirty:
-    """Hours of a day to derive again, or None for the whole day."""
+    """Hours of a day to derive again, or None for the whole day. `moves`: see `counters.restated`."""
 
     days: dict[int, set[int] | None] = field(default_factory=dict)
+    moves: list[tuple[int, int, int]] = field(default_factory=list)
 
     def hour(self, start: int) -> None:
         hours = self.days.setdefault(start // DAY_SECONDS * DAY_SECONDS, set())
@@ -92,6 +93,10 @@ class _Dirty:
 
     def day(self, day: int) -> None:
         self.days[day] = None
+
+    def moved(self, place: Place, width: int, before: int | None, after: int | None) -> None:
+        if before != after:
+            self.moves.append((place[1], place[0] + width, (after or 0) - (before or 0)))
 
 
 async def accept(
@@ -130,6 +135,8 @@ async def accept(
         for hour, _ in before ^ await told(session, connection_id, reports, report, span):
             dirty.hour(hour)  # another report may count for this hour from now on
         await _cover(session, connection_id, report, page, now, dirty)
+        for at in await counters.restated(session, connection_id, dirty.moves, hour_and_day.STALE_SECONDS):
+            dirty.hour(at)
     if page.readings:
         believe_readings(report, page.readings, observed_at)
         told_until = await _told_until(session, connection_id, reports)
@@ -197,11 +204,13 @@ async def _entries(
     ):
         observed, held = entry_compaction.comparable(observed, held, span, until, complete=page.complete)
     newer = await read_windows.newer(session, connection_id, report.name, span, now)
+    width = int((report.grain or timedelta(0)).total_seconds())
+    read_until = await read_windows.read_until(session, connection_id, report.name, span[0])
     accepted = Accepted()
     writes: list[tuple[int | str | None, ...]] = []
     touched: set[int] = set()
 
-    if not held and not newer:  # nothing to compare with: a first poll
+    if not held and not newer and read_until == span[0]:  # nothing to compare with: a first poll
         async for part in _portions(observed.items()):
             writes += [(connection_id, *place, now) + worth for place, worth in part]  # noqa: RUF005  it is quicker
         accepted.new, touched = len(writes), {start for start, _ in observed}
@@ -219,6 +228,8 @@ async def _entries(
                 continue
             else:
                 accepted.changed += 1
+            if before is not None or place[0] < read_until:
+                dirty.moved(place, width, before and before[_BASIS + 1], worth[COST])
             writes.append((connection_id, *place, now, *worth))
             touched.add(place[0])
     told = {start for start, _ in observed}
@@ -230,6 +241,7 @@ async def _entries(
             continue
         accepted.vanished += 1
         accepted.changed += 1
+        dirty.moved(place, width, before[_BASIS + 1], nothing[0])
         writes.append((connection_id, *place, now, "", before[_BASIS], *nothing))
         touched.add(place[0])
     for start in touched:

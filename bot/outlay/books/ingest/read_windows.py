@@ -31,6 +31,19 @@ async def newer(session: AsyncSession, connection_id: int, report: str, span: St
     return [(row[0], row[1]) for row in rows]
 
 
+async def read_until(session: AsyncSession, connection_id: int, report: str, start: int) -> int:
+    """Return up to when the time from `start` on has been read whole; `start` if it has not."""
+    rows = await execute(
+        session,
+        text(
+            "SELECT MAX(until) FROM statement WHERE connection_id = :connection AND report = :report "
+            "AND start <= :start AND until > :start"
+        ),
+        {"connection": connection_id, "report": report, "start": start},
+    )
+    return int(rows.scalar_one() or start)
+
+
 async def note(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> None:
     """Record that a span was read whole at a time. Write nothing if that is recorded, or something newer."""
     start, until = span
