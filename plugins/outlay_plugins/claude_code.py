@@ -130,7 +130,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
             PATH, anthropic_schemas.Page[Use], query, lambda page: _lines(page, part.start)
         )
         sums: dict[tuple[str, str, str], common_responses.Sum] = {}
-        for use in found.values():
+        for use in found:
             for one in use.models:
                 place = (use.actor.email_address.lower(), one.model, use.subscription_type)
                 sums.setdefault(place, common_responses.Sum(requests=None)).add(one.usd, one.tokens.disjoint)

@@ -103,6 +103,57 @@ async def test_a_tier_says_which_part_of_the_list_price_it_costs(tier: str | Non
     assert row.detail == (() if tier in (None, "standard") else (("service_tier", tier),))
 
 
+@pytest.mark.parametrize(
+    ("model", "unusual", "share"),
+    [
+        ("claude-opus-5", {"speed": "fast"}, 2),
+        ("claude-opus-5-20260723", {"speed": "fast", "inference_geo": "us"}, Decimal("2.2")),
+        ("claude-x-1", {"speed": "fast"}, None),
+        ("claude-sonnet-4-5", {"context_window": "200k-1M"}, None),
+        ("claude-opus-4-6", {"context_window": "200k-1M"}, 1),
+        ("claude-opus-5", {"speed": "standard", "context_window": "0-200k", "inference_geo": "global"}, 1),
+    ],
+)
+async def test_what_a_price_depends_on_is_asked_for_and_kept(model: str, unusual: Any, share: Any) -> None:
+    """Case 11: a row that was used in fast mode costs twice the list price, or is not known."""
+
+    def answer(request: httpx.Request) -> Any:
+        groups = request.url.params.get_list("group_by[]")
+        row = COUNTS | {"model": model, "service_tier": "standard"}
+        row |= {"api_key_id": "k"} if "api_key_id" in groups else {}
+        if "speed" in groups:
+            assert request.headers["anthropic-beta"] == "fast-mode-2026-02-01"
+            row |= unusual
+        return {"data": [{"starting_at": told(NOON), "results": [row]}]}
+
+    async with organization(messages=answer) as plugin:
+        (row,) = (await plugin.poll("usage", LUNCH, None)).rows
+    assert (row.key, row.list_share) == ("k", share)
+    usual = ("standard", "0-200k", "global")
+    assert dict(row.detail) == {name: value for name, value in unusual.items() if value not in usual}
+
+
+async def test_two_speeds_of_one_minute_that_no_key_is_told_of_are_of_unknown_price() -> None:
+    def answer(request: httpx.Request) -> Any:
+        row = COUNTS | {"model": "claude-opus-5"}
+        speeds = "speed" in request.url.params.get_list("group_by[]")
+        results = [row | {"speed": "fast"}, row | {"speed": "standard"}] if speeds else [row | {"api_key_id": "k"}]
+        return {"data": [{"starting_at": told(NOON), "results": results}]}
+
+    async with organization(messages=answer) as plugin:
+        (row,) = (await plugin.poll("usage", LUNCH, None)).rows
+    assert (row.list_share, row.detail) == (None, (("speed", "several"),))
+
+
+async def test_analytics_rows_that_fall_together_are_added() -> None:
+    """Two federated identities of one name, from two providers, and an odd repetition within one page."""
+    actors = [{"type": "federated_actor", "provider": {"type": kind}, "subject": "ci"} for kind in ("oidc", "saml")]
+    costs = [cost_row("100", actor) for actor in actors]
+    usages = [usage_row(actor) for actor in actors]
+    (row,) = (await analytics_of([*costs, costs[0]], usages)).rows
+    assert (row.cost_usd, row.tokens.total, row.requests) == (3, 30, 6)
+
+
 async def test_dollars_and_tokens_of_analytics_are_joined_and_requests_counted_once() -> None:
     (row,) = (await analytics_of([cost_row("100", key="k")], [usage_row(key="k")])).rows
     assert (row.key, row.cost_usd, row.tokens.total, row.requests, row.project) == ("k", 1, 15, 2, "default")

@@ -6,6 +6,7 @@ Not every organization has this report: then the page is absent, and the older r
 """
 
 from collections.abc import Hashable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -110,7 +111,7 @@ class Analytics:
                 start, who, cost = utc(row.starting_at), row.group.who, row.cost
                 if said.start <= start < said.end:
                     figures = Figures(usd(cost.amount, cost.currency, COST), requests=cost.requests)
-                    yield (start, who), ((start, who), figures)
+                    yield (start, row.group.model_dump_json()), ((start, who), figures)
 
         def usages(answer: Usages) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
             note(answer.data_refreshed_at)
@@ -119,17 +120,18 @@ class Analytics:
                 if said.start <= start < said.end:
                     tokens, requests = row.usage.tokens, row.usage.requests
                     if tokens.total or requests:
-                        yield (start, who), ((start, who), Figures(Decimal(0), tokens, requests))
+                        figures = Figures(Decimal(0), tokens, requests)
+                        yield (start, row.group.model_dump_json()), ((start, who), figures)
 
         billed = await self._asking.report(COST, Costs, query, costs, beta=True)
         if min(told_until) <= said.start:
             return {}, said.start
         used = await self._asking.report(USAGE, Usages, query, usages, beta=True)
-        requests_told = {line for line, (_, figures) in billed.items() if figures.requests is not None}
-        for line in requests_told & used.keys():
-            place, figures = used[line]
-            used[line] = place, Figures(figures.cost_usd, figures.tokens)  # both count the same requests
-        return tally([*billed.values(), *used.values()]), min(told_until)
+        bill, use = tally(billed), tally(used)
+        for place in bill.keys() & use.keys():
+            if bill[place].requests is not None:  # both count the same requests
+                use[place] = replace(use[place], requests=None)
+        return tally([*bill.items(), *use.items()]), min(told_until)
 
 
 NOTE = "Anthropic did not group its analytics by person; they are told by {} only."

@@ -16,8 +16,10 @@ from outlay.plugin import Page as Reported
 from outlay.plugin.read_client import TOO_LARGE, Params
 from outlay_plugins._anthropic.rows import Stretch
 from outlay_plugins._anthropic.schemas import Listing, Page, read
+from outlay_plugins._common.repeats import Lines
 
 ROOT = "/v1/organizations"
+FAST_MODE = {"anthropic-beta": "fast-mode-2026-02-01"}  # without it, speed is no dimension
 BETA = {"anthropic-beta": "analytics-usage-cost-2026-08-24"}
 MAX_PAGES = 100  # of one query: a hundred thousand rows
 MAX_RESTARTS = 3  # of one query whose cursor expires
@@ -27,7 +29,7 @@ T = TypeVar("T", bound=BaseModel)
 V = TypeVar("V")
 Pair = tuple[str, str | int]
 Query = Sequence[Pair]
-Line = tuple[Hashable, V]  # its identity and its content
+Line = tuple[Hashable, V]  # its identity, as Anthropic tells it, and its content
 
 
 class Absent(OutlayError):
@@ -63,29 +65,36 @@ class Asking:
         lines: Callable[[Page[T]], Iterable[Line[V]]],
         *,
         beta: bool = False,
-    ) -> dict[Hashable, V]:
-        """Return all lines of a report's pages by their identity, so that a page that comes twice counts once.
+        headers: dict[str, str] | None = None,
+    ) -> list[V]:
+        """Return all lines of a report's pages; a line that a later page repeats counts once.
 
         Raises the five errors (TooMuch is a Permanent), and Absent if this organization does not have a beta report.
         """
         restarts = 0
         while True:
             try:
-                return await self._pages(path, shape, query, lines, beta)
+                return await self._pages(path, shape, query, lines, headers or (BETA if beta else None), beta)
             except Permanent as error:
                 restarts += 1
                 if error.status != GONE or restarts > MAX_RESTARTS:
                     raise
 
     async def _pages(
-        self, path: str, shape: type[Page[T]], query: Query, lines: Callable[[Page[T]], Iterable[Line[V]]], beta: bool
-    ) -> dict[Hashable, V]:
-        found: dict[Hashable, V] = {}
+        self,
+        path: str,
+        shape: type[Page[T]],
+        query: Query,
+        lines: Callable[[Page[T]], Iterable[Line[V]]],
+        headers: dict[str, str] | None,
+        beta: bool,
+    ) -> list[V]:
+        found = Lines[V]()
         token, seen = "", set[str]()
         for _ in range(MAX_PAGES):
             params: Params = [*query, ("page", token)] if token else query
             try:
-                answer = await self._http.get(ROOT + path, params, headers=BETA if beta else None)
+                answer = await self._http.get(ROOT + path, params, headers=headers)
             except Permanent as error:
                 if beta and is_absent(error):
                     raise Absent(str(error)) from None
@@ -93,10 +102,10 @@ class Asking:
                     raise TooMuch(str(error)) from None
                 raise
             page = read(shape, answer, path)
-            found.update(lines(page))
+            found.add_page(lines(page))
             token = page.next_page or ""
             if not token or page.has_more is False:
-                return found
+                return found.all()
             if token in seen:
                 raise Permanent(f"Anthropic's pages of {path} go in circles.")
             seen.add(token)

@@ -57,7 +57,7 @@ class Bills:
                         figures = Figures(usd(row.amount, row.currency, PATH))
                         yield (day, row.place), (reason_for(row), (day, who_of(row)), figures)
 
-        told = list((await self._asking.report(PATH, Answers, query, lines)).values())
+        told = await self._asking.report(PATH, Answers, query, lines)
         found = []
         for reason in sorted({reason for reason, *_ in told}):
             table = tally((place, figures) for why, place, figures in told if why == reason)

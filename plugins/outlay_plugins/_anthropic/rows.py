@@ -5,9 +5,10 @@ or the service account that Anthropic names: they are billed by a seat, whose id
 rule, so that a key is the same in both. A line that names neither has no key, with a reason.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay.plugin import NO_TOKENS, Permanent, Row, Tokens, Window
@@ -15,6 +16,15 @@ from outlay_plugins._anthropic.schemas import Who
 
 DEFAULT_WORKSPACE = "default"  # which Anthropic reports as null
 LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers unknown
+# Fast mode as times the list price: Anthropic's published prices; of a model that is not here it is unknown.
+FAST = {
+    model: Decimal(times) for model, times in (("claude-opus-5", 2), ("claude-opus-4-8", 2), ("claude-opus-4-7", 6))
+}
+IN_THE_US = Decimal("1.1")
+MIXED = "several"  # of one minute, which Anthropic does not tell apart by key
+ANY_LENGTH = ("claude-opus-4-7", "claude-opus-4-8", "claude-opus-5", "claude-sonnet-5")  # list price up to 1M tokens
+ANY_LENGTH_SINCE = datetime(2026, 3, 13, tzinfo=UTC)  # and the models 4.6 since then
+_DATED = re.compile(r"-\d{8}$")
 NOBODYS = "used in Anthropic's Console, or without a key that it names"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MANY_ROWS, FEW_ROWS = 20_000, 5_000
@@ -54,11 +64,10 @@ def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
 
 
 def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS, *, every_tier: bool = False) -> list[Row]:
-    """Convert a table to rows; any tier but the standard one is a dimension.
+    """Convert a table to rows; what is standard is left out, any other tier, speed, context or place is a dimension.
 
     `every_tier`: that one too, so that a bill that tells it is not taken for one that tells none.
     """
-    ordinary = ("",) if every_tier else ("", "standard")
     found = []
     for (start, who), figures in table.items():
         key = who.key_id or who.actor_id
@@ -72,11 +81,33 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS, *, every_tier: 
                 cost_usd=figures.cost_usd,
                 tokens=figures.tokens,
                 requests=figures.requests,
-                detail=(("service_tier", who.tier),) if who.tier not in ordinary else (),
-                list_share=LIST_SHARES.get(who.tier),
+                detail=_detail(who, every_tier),
+                list_share=list_share(who, start),
             )
         )
     return found
+
+
+def _detail(who: Who, every_tier: bool) -> tuple[tuple[str, str], ...]:
+    told = {"service_tier": "" if who.tier == "standard" and not every_tier else who.tier, "speed": who.speed}
+    told |= {"context_window": who.context, "inference_geo": who.geo}
+    return tuple((name, value) for name, value in told.items() if value)
+
+
+def list_share(who: Who, start: datetime) -> Decimal | None:
+    """Return which part of the list price a token costs; None if that is not known, as for a mix of two prices."""
+    model = _DATED.sub("", who.model)
+    share = LIST_SHARES.get(who.tier)
+    if share is None or MIXED in (who.speed, who.context, who.geo):
+        return None
+    if who.context and not (model.startswith(ANY_LENGTH) or (model.endswith("-4-6") and start >= ANY_LENGTH_SINCE)):
+        return None
+    for value, shares in ((who.speed, {"fast": FAST.get(model)}), (who.geo, {"us": IN_THE_US})):
+        factor = shares.get(value) if value else Decimal(1)
+        if factor is None:
+            return None
+        share *= factor
+    return share
 
 
 @dataclass(frozen=True, slots=True)

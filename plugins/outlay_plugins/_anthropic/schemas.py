@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from outlay.plugin import Permanent, Tokens
 
 MAX_CENTS = Decimal(900_000_000_000)  # the most that the books can hold
 CENTS_PLACES = 2  # decimal places of a dollar
+USUAL = (("standard",), ("0-200k",), ("global", "not_available"))  # speed, context and place at list price
 
 
 def _or_none(value: Any) -> Any:
@@ -64,10 +65,13 @@ class Who(NamedTuple):
     workspace_id: str = ""
     model: str = ""
     tier: str = ""
+    speed: str = ""  # this and the next two only where they are not the usual: they change the price
+    context: str = ""
+    geo: str = ""
 
 
 class UsageRow(Counts):
-    """Row of /usage_report/messages. The dimensions that rows are not attributed by only tell rows apart."""
+    """Row of /usage_report/messages."""
 
     api_key_id: Text = ""
     account_id: Text = ""
@@ -82,7 +86,13 @@ class UsageRow(Counts):
     @property
     def who(self) -> Who:
         actor_id = self.account_id or self.service_account_id
-        return Who(self.api_key_id, actor_id, self.workspace_id, self.model, self.service_tier)
+        return Who(self.api_key_id, actor_id, self.workspace_id, self.model, self.service_tier, *self.unusual)
+
+    @property
+    def unusual(self) -> tuple[str, str, str]:
+        """Return speed, length of context and place of inference; "" for the usual, and where it is not told."""
+        told = (self.speed, self.context_window, self.inference_geo)
+        return tuple("" if one in usual else one for one, usual in zip(told, USUAL, strict=True))  # type: ignore[return-value]
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -112,6 +122,8 @@ class CostRow(BaseModel):
 class Actor(BaseModel):
     """User of a row: a person, a service account, a federated identity, or a key without a named person."""
 
+    model_config = ConfigDict(extra="allow")
+
     type: Text = ""
     api_key_id: Text = ""
     user_id: Text = ""
@@ -125,7 +137,9 @@ class Actor(BaseModel):
 
 
 class Group(BaseModel):
-    """Dimensions of an analytics row."""
+    """Dimensions of an analytics row; those that are not known here tell rows apart, too."""
+
+    model_config = ConfigDict(extra="allow")
 
     api_key_id: Text = ""
     actor: Actor | None = None

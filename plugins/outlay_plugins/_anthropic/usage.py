@@ -3,25 +3,28 @@
 It covers what the bill does not cover yet, and it splits a bill by workspace and model among the keys that used them.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from outlay.plugin import Page, Permanent, Row, Window
-from outlay_plugins._anthropic.client import Asking, Pair, by_halves, grouped, is_about_grouping
-from outlay_plugins._anthropic.rows import Figures, Place, Stretch, ceiling, rfc3339, rows, stretch, tally
+from outlay_plugins._anthropic.client import FAST_MODE, Asking, Pair, by_halves, grouped, is_about_grouping
+from outlay_plugins._anthropic.rows import MIXED, Figures, Place, Stretch, ceiling, rfc3339, rows, stretch, tally
 from outlay_plugins._anthropic.schemas import Bucket, UsageRow, utc
 from outlay_plugins._anthropic.schemas import Page as Answer
 
 PATH = "/usage_report/messages"
 MINUTE = timedelta(minutes=1)
 FIRST_HOURS, MOST_HOURS = 3, 24  # no more than 1,440 buckets an answer
-# Five at most. The person is worth more than the context's length: a bill corrects a price, but names no person.
+# Five dimensions at most: so a second question tells what else the price depends on, without keys.
+PRICING = ("model", "service_tier", "speed", "context_window", "inference_geo")
 GROUPINGS = (
     ("api_key_id", "account_id", "workspace_id", "model", "service_tier"),
     ("api_key_id", "workspace_id", "model", "service_tier"),
     ("api_key_id", "workspace_id", "model"),
 )
 Answers = Answer[Bucket[UsageRow]]
+Line = tuple[Place, Figures]
 
 
 class Usage:
@@ -30,6 +33,7 @@ class Usage:
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
         self._grouping = 0
+        self._tells_prices = True
 
     async def page(self, window: Window, cursor: str | None) -> Page:
         """Return one page: as many hours as stay below the row limit, a day at most."""
@@ -68,7 +72,43 @@ class Usage:
                         if tokens.total:
                             yield (start, row.place), ((start, row.who), Figures(tokens=tokens))
 
-        return rows(tally((await self._asking.report(PATH, Answers, query, lines)).values()))
+        found = await self._asking.report(PATH, Answers, query, lines)
+        return rows(tally(await self._priced(query, found) if found else ()))
+
+    async def _priced(self, query: list[Pair], found: list[Line]) -> list[Line]:
+        """Add speed, context and place to lines that were grouped by keys; several of a minute are of unknown price."""
+        if not self._tells_prices:
+            return found
+        plain = [pair for pair in query if pair[0] != "group_by[]"]
+        told: dict[tuple[datetime, str, str], set[tuple[str, str, str]]] = defaultdict(set)
+
+        def prices(answer: Answers) -> list[tuple[Hashable, None]]:
+            for bucket in answer.data:
+                for row in bucket.results:
+                    told[utc(bucket.starting_at), row.model, row.service_tier].add(row.unusual)
+            return []
+
+        try:
+            asked = [*plain, *grouped(PRICING)]
+            await self._asking.report(PATH, Answers, asked, prices, headers=FAST_MODE)
+        except Permanent as error:
+            if not is_about_grouping(error):
+                raise
+            self._tells_prices = False
+            return found
+        return [
+            (_with_price(place, told.get((place[0], place[1].model, place[1].tier), set())), figures)
+            for place, figures in found
+        ]
+
+
+def _with_price(place: Place, kinds: set[tuple[str, str, str]]) -> Place:
+    """Return the place with what its price depends on, if the line itself does not say so."""
+    start, who = place
+    if not kinds or any((who.speed, who.context, who.geo)):
+        return place
+    speed, context, geo = (told.pop() if len(told := set(kind)) == 1 else MIXED for kind in zip(*kinds, strict=True))
+    return start, who._replace(speed=speed, context=context, geo=geo)
 
 
 _NOTE = "Anthropic did not group its usage by person; it is told by {} only."

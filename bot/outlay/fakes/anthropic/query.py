@@ -18,7 +18,7 @@ FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 WIDTHS: Mapping[str, timedelta] = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 BUCKETS = {"1m": (60, 1_440), "1h": (24, 168), "1d": (7, 31)}  # buckets a page: default, maximum
 _SHARED_GROUPS = frozenset({"api_key_id", "context_window", "inference_geo", "model", "service_tier", "workspace_id"})
-USAGE_GROUPS = _SHARED_GROUPS | {"account_id", "service_account_id"}
+USAGE_GROUPS = _SHARED_GROUPS | {"account_id", "service_account_id", "speed"}
 COST_GROUPS = frozenset({"description", "workspace_id"})
 ANALYTICS_GROUPS = _SHARED_GROUPS | {"actor", "actor_type", "product", "speed"}
 UNCOUNTED_GROUPS = frozenset({"cost_type", "token_type"})
