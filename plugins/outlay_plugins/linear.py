@@ -1,8 +1,6 @@
 """Linear: one issue for each subject and episode, kept up to date, and never two.
 
-Every step is idempotent. The issue and its comments have ids that come from the event, so Linear refuses a duplicate,
-and that refusal is how a retry learns that the first attempt had worked. Attachments are replaced by their URL.
-People's changes are respected: priority is only ever raised, closed issues are left alone, started ones are not closed.
+Every step is idempotent: ids come from the event, and a refused duplicate tells a retry that the first worked.
 """
 
 from collections.abc import Mapping, Sequence

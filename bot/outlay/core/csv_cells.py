@@ -24,7 +24,7 @@ def inert(cell: Any) -> Any:
 
 
 def csv_writer(file: IO[str]) -> Any:
-    """Return the one kind of writer there is: commas, every field quoted, `\\n` at the end of a row."""
+    """Return the one kind of writer there is: commas, every field quoted, rows that end in a line feed."""
     return csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
 
 

@@ -229,7 +229,7 @@ async def _entries(
             else:
                 accepted.changed += 1
             if before is not None or place[0] < read_until:
-                dirty.moved(place, width, before and before[_BASIS + 1], worth[COST])
+                dirty.moved(place, width, None if before is None else before[_BASIS + 1], worth[COST])
             writes.append((connection_id, *place, now, *worth))
             touched.add(place[0])
     told = {start for start, _ in observed}
