@@ -33,6 +33,15 @@ Owner Owning Page People Person Place Plan Project Query Receipt Refused Row Rul
 Standing Stretch Subject Sums Team Usage Used Viewer Wire Workspace Wrong
 """
 STILL_TWICE = set(_STILL_TWICE.split())
+MACHINES_DAY = re.compile(r"datetime\.(?:utc)?now\(|date\.today\(|\btime\.time\(\)|SystemClock\(\)")
+MAY_ASK_THE_MACHINE = {
+    "bot/outlay/fakes/slack/signed_requests.py": "Bolt holds the time of a signature against the machine's",
+    "tests/slack/test_http.py": "the same",
+    "tests/fuzz/test_slack_payloads.py": "the same",
+    "tests/plugin/test_read_client_loopback.py": "TLS holds a certificate's time against the machine's",
+    "tests/vault/kms/test_azure.py": "Azure's client holds a token's time against the machine's",
+    "tests/plugins/test_litellm_real.py": "a real LiteLLM writes the machine's time",
+}
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -75,6 +84,20 @@ def test_no_public_class_name_stands_twice() -> None:
 
     twice = {name: sorted(paths) for name, paths in found.items() if len(paths) > 1}
     assert {name: paths for name, paths in twice.items() if name not in MAY_STAND_TWICE | STILL_TWICE} == {}
+
+
+def test_the_demo_and_the_tests_do_not_ask_the_machine_what_day_it_is() -> None:
+    asking = {
+        str(path.relative_to(ROOT))
+        for path in [
+            *ROOT.glob("bot/outlay/demo/**/*.py"),
+            *ROOT.glob("bot/outlay/fakes/**/*.py"),
+            *ROOT.glob("tests/**/*.py"),
+        ]
+        if MACHINES_DAY.search(path.read_text(encoding="utf-8"))
+    }
+
+    assert asking == set(MAY_ASK_THE_MACHINE)
 
 
 def test_nothing_is_left_to_do_in_the_code() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
-from outlay.plugin.secret_references import Listed
+from outlay.plugin.secret_references import AllowedReferences
 from outlay.settings import SettingsError, documented, load
 from outlay.vault import new_key
 
@@ -103,8 +103,10 @@ def test_each_setting_is_read_from_its_own_name(tmp_path: Path) -> None:
 
 def test_references_from_slack_are_the_operator_s_to_list_and_nobody_s_where_strangers_install() -> None:
     given = {"OUTLAY_SECRET_REFERENCES": "OPENROUTER_KEY,/run/secrets"}
-    assert load(given).references_from_slack() == Listed(frozenset({"OPENROUTER_KEY"}), (Path("/run/secrets"),))
-    assert load(given | {"SLACK_CLIENT_ID": "12.34"}).references_from_slack() == Listed()
+    assert load(given).references_from_slack() == AllowedReferences(
+        frozenset({"OPENROUTER_KEY"}), (Path("/run/secrets"),)
+    )
+    assert load(given | {"SLACK_CLIENT_ID": "12.34"}).references_from_slack() == AllowedReferences()
     for wrong in ("relative/path", "VAULT_TOKEN", "OUTLAY_MASTER_KEY", "two words"):
         assert "OUTLAY_SECRET_REFERENCES" in refusal(OUTLAY_SECRET_REFERENCES=wrong)
     assert "OUTLAY_PRIVATE_HOSTS" in refusal(OUTLAY_PRIVATE_HOSTS="litellm, http://x")

@@ -9,9 +9,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from outlay.core.clock import ShiftedClock
 from outlay.fakes.http_server import serving
 from outlay.fakes.slack.call_log import Call, Journal
 from outlay.fakes.slack.faults import Faults
@@ -39,6 +41,7 @@ __all__ = [
     "Reply",
     "Target",
     "Workspace",
+    "a_world",
     "test_workspace",
 ]
 
@@ -46,6 +49,7 @@ BEN, CHIARA, DARIO = "U02BEN", "U03CHIARA", "U04DARIO"  # members; ALICE is the 
 GUEST, GONE, BOT = "U05GUEST", "U06GONE", "U00OUTLAY"
 RANDOM, FINANCE, BOARD = "C02RANDOM", "G03FINANCE", "G04BOARD"  # the bot is in GENERAL and FINANCE only
 
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT.parent / "shared" / "specs" / "block-kit.schema.json"
 
@@ -88,6 +92,11 @@ def schema() -> Path | None:
     return SCHEMA if SCHEMA.is_file() else None
 
 
+def a_world() -> World:
+    """A workspace of the tests' own day, whose clock runs on from there."""
+    return World(clock=ShiftedClock(NOW))
+
+
 @asynccontextmanager
 async def workspace_around(
     start_bot: StartBot,
@@ -104,7 +113,7 @@ async def workspace_around(
     With `socket_mode` False nothing is waited for; call `slack.slack.over_http(url, signing_secret)` yourself.
     """
     more = {} if ack_seconds is None else {"ack_seconds": ack_seconds}
-    stand_in = SlackStandIn(world, scopes=scopes, schema=schema(), **more)
+    stand_in = SlackStandIn(world or a_world(), scopes=scopes, schema=schema(), **more)
     async with serving(stand_in.app) as base_url:
         stand_in.base_url = base_url
         slack = Workspace(stand_in, idle=idle, as_escaped=as_escaped)

@@ -23,7 +23,7 @@ from outlay.logs import redact_shapes
 from outlay.plugin import request_guards
 from outlay.plugin.errors import BadConfig
 from outlay.plugin.reach import Reach
-from outlay.plugin.secret_references import Listed
+from outlay.plugin.secret_references import AllowedReferences
 from outlay.vault import VaultError
 from outlay.vault.key_setup import decode_keys, key_services
 
@@ -128,7 +128,7 @@ def _parse_admins(value: str) -> frozenset[str]:
 def _parse_references(value: str) -> frozenset[str]:
     references = frozenset(one.strip() for one in value.split(",") if one.strip())
     try:
-        Listed.of(references)
+        AllowedReferences.of(references)
     except ValueError as error:
         raise ValueError(
             "wants names of variables and whole paths of files or folders, with commas between, and none of Outlay's "
@@ -321,9 +321,13 @@ class Settings(BaseModel):
             return None
         return self.slack_client_id, self.slack_client_secret.get_secret_value()
 
-    def references_from_slack(self) -> Listed:
+    def references_from_slack(self) -> AllowedReferences:
         """Return the references that may be used in Slack: none where strangers can install the app."""
-        return Listed() if self.slack_client_id or self.slack_client_secret else Listed.of(self.secret_references)
+        return (
+            AllowedReferences()
+            if self.slack_client_id or self.slack_client_secret
+            else AllowedReferences.of(self.secret_references)
+        )
 
     def prepare_data_dir(self) -> Path:
         """Create the data directory if needed, for its owner alone. Nothing else here touches a disk."""

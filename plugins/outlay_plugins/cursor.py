@@ -35,7 +35,7 @@ from outlay.plugin import (
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.repeats import Lines
+from outlay_plugins._common.repeats import CountedLines
 from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Text, hour_of, read, tried
 
 EVENTS_PATH = "/teams/filtered-usage-events"
@@ -169,7 +169,7 @@ class _Reading:
     def __init__(self) -> None:
         self.totals: set[int] = set()
         self._every: list[Event] = []
-        self._once = Lines[Event]()
+        self._once = CountedLines[Event]()
 
     def add(self, page: list[tuple[str, "Event"]], total: int | None) -> None:
         """Add one page and the count that it told."""

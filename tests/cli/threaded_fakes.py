@@ -14,6 +14,7 @@ from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.faults import OpenRouterFaults
 from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, OpenRouterStandin, openrouter_app, standin
 from outlay.fakes.slack.server import SlackStandIn
+from tests.workspace import a_world
 
 START_SECONDS = 10
 
@@ -100,7 +101,7 @@ def connecting(at: Served, *more: str, name: str = "main", key: str = "KEY") -> 
 @contextmanager
 def slack(*scopes: str) -> Iterator[SlackStandIn]:
     """Serve a Slack beside the test, whose bot token has these scopes."""
-    stand_in = SlackStandIn(scopes=scopes)
+    stand_in = SlackStandIn(a_world(), scopes=scopes)
     with doors() as (door, url):
         door.app, stand_in.base_url = stand_in.app, url
         yield stand_in

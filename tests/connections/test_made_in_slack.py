@@ -10,7 +10,7 @@ from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Checked
 from outlay.plugin.reach import REFUSED
 from outlay.plugin.secret_references import REFUSED as NOT_LENT
-from outlay.plugin.secret_references import Listed
+from outlay.plugin.secret_references import AllowedReferences
 from outlay.vault.local_key import LocalKey, derive
 from outlay.vault.vault import Vault
 from tests.books.factories import Books
@@ -66,7 +66,7 @@ async def test_on_the_command_line_it_may_be_named_and_takes_over_what_slack_con
 
 async def test_a_reference_from_slack_is_refused_unless_it_is_listed(books: Books) -> None:
     environ = {"LENT": SECRET, "OTHER": SECRET}
-    strict, lending = connections(books, environ=environ), Listed.of({"LENT"})
+    strict, lending = connections(books, environ=environ), AllowedReferences.of({"LENT"})
     for values in ({"api_key": "env:LENT"}, {"api_key": "env:NOWHERE"}, {"api_key": "file:/etc/hostname"}):
         with acting(SLACK), pytest.raises(BadConfig) as refused:
             await strict.connect("T1", "little", "mine", values)

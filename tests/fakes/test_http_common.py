@@ -1,6 +1,7 @@
 """Money in a stand-in's JSON is exact, and an answer without a socket to close still goes wrong."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import httpx
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from outlay.core.clock import SystemClock
+from outlay.core.clock import FakeClock
 from outlay.core.money import MAX_NANO_USD, to_nano
 from outlay.fakes.http_common import Faults, Journal, Wire, exact_json, usd
 
@@ -48,7 +49,12 @@ def test_everything_else_is_json_as_usual(value: object) -> None:
 async def test_hanging_up_without_a_socket_is_a_connection_error() -> None:
     faults, journal = Faults(), Journal()
     wire = Middleware(
-        Wire, root="", clock=SystemClock(), faults=faults, journal=journal, forbidden=lambda method, path: False
+        Wire,
+        root="",
+        clock=FakeClock(datetime(2026, 11, 20, tzinfo=UTC)),
+        faults=faults,
+        journal=journal,
+        forbidden=lambda method, path: False,
     )
     faults.drop("/x")
     transport = httpx.ASGITransport(Starlette(middleware=[wire]))

@@ -22,7 +22,7 @@ from outlay.slack.http import PATH
 from outlay.slack.tasks import Tasks
 from tests.fuzz.cases import SEEDS, bent, fuzzed, torn
 from tests.slack.test_http import SIGNING_SECRET, served
-from tests.workspace import ALICE, BEN, Workspace
+from tests.workspace import ALICE, BEN, Workspace, a_world
 
 TAKEN = {200, 400, 401, 404, 413}
 COMMANDS = ("7d by model", "help", "connect", "owners", "alerts", "digest", "digest now", "budget", "nonsense")
@@ -82,7 +82,7 @@ def line() -> Iterator[Line]:
         logger.addHandler(handler)
 
     async def opened() -> Line:
-        slack = SlackStandIn()
+        slack = SlackStandIn(a_world())
         slack.base_url = await stack.enter_async_context(serving(slack.app))
         app, tasks = served(slack, SIGNING_SECRET)
         transport = httpx.ASGITransport(app=app)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from outlay.plugin.secret_references import MAX_SECRET_BYTES, REFUSED, Listed, resolve_reference
+from outlay.plugin.secret_references import MAX_SECRET_BYTES, REFUSED, AllowedReferences, resolve_reference
 
 SECRET = "sk-form-0123456789abcdef"
 
@@ -99,12 +99,12 @@ KEY_SERVICES = [
 
 @pytest.mark.parametrize("name", KEY_SERVICES)
 def test_variables_of_the_key_services_are_never_lent(name: str) -> None:
-    for listed in (None, Listed(frozenset({name}))):
+    for listed in (None, AllowedReferences(frozenset({name}))):
         with pytest.raises(ValueError, match=r"not lent|From Slack") as caught:
             resolve_reference(f"env:{name}", {name: SECRET}, listed=listed)
         assert SECRET not in str(caught.value)
     with pytest.raises(ValueError, match=name):
-        Listed.of({name})
+        AllowedReferences.of({name})
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_token_files_of_the_key_services_are_never_lent(
     path.write_text(SECRET)
     (tmp_path / "soft").symlink_to(path)
     for name in (place, "soft"):
-        for listed in (None, Listed(places=(tmp_path,))):
+        for listed in (None, AllowedReferences(places=(tmp_path,))):
             with pytest.raises(ValueError, match=r"not lent|From Slack"):
                 resolve_reference(f"file:{tmp_path / name}", {}, listed=listed)
 
@@ -143,10 +143,10 @@ def test_what_the_kernel_tells_is_no_credential(path: str) -> None:
 def test_slack_may_use_what_is_listed(tmp_path: Path) -> None:
     (tmp_path / "lent").mkdir()
     (tmp_path / "lent" / "key").write_text(SECRET)
-    listed = Listed.of({"OPENROUTER_KEY", str(tmp_path / "lent")})
+    listed = AllowedReferences.of({"OPENROUTER_KEY", str(tmp_path / "lent")})
     assert resolve_reference("env:OPENROUTER_KEY", {"OPENROUTER_KEY": SECRET}, listed=listed) == SECRET
     assert resolve_reference(f"file:{tmp_path / 'lent' / 'key'}", {}, listed=listed) == SECRET
-    assert resolve_reference(SECRET, {}, listed=Listed()) == SECRET
+    assert resolve_reference(SECRET, {}, listed=AllowedReferences()) == SECRET
 
 
 def test_every_refusal_to_slack_has_the_same_words(tmp_path: Path) -> None:
@@ -166,7 +166,10 @@ def test_every_refusal_to_slack_has_the_same_words(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=r".") as caught:
             resolve_reference(
-                reference, environ, [tmp_path / "lent" / "own"], Listed.of({"EMPTY", "GONE", str(tmp_path / "lent")})
+                reference,
+                environ,
+                [tmp_path / "lent" / "own"],
+                AllowedReferences.of({"EMPTY", "GONE", str(tmp_path / "lent")}),
             )
         said.add(str(caught.value))
     assert said == {REFUSED}

@@ -4,10 +4,10 @@ import logging
 
 from slack_bolt.async_app import AsyncApp
 
-from outlay.core.clock import SystemClock
+from outlay.core.clock import FakeClock
 from outlay.slack.app import build
 from outlay.slack.client import TokenOf, one_workspace
-from tests.slack.fakes import deps_of
+from tests.slack.fakes import NOW, deps_of
 
 
 class NoAdmins:
@@ -22,6 +22,6 @@ class NoAdmins:
 
 def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008 (it has no state)
     """Build the app, without a connection to Slack."""
-    clock, log = SystemClock(), logging.getLogger("outlay.slack")
+    clock, log = FakeClock(NOW), logging.getLogger("outlay.slack")
     deps = deps_of(NoAdmins(), clock, log)
     return build(deps, token_of)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from outlay.core.clock import SystemClock
+from outlay.core.clock import Clock
 from outlay.slack import app as slack_app
 from outlay.slack.client import one_workspace, web_client
 from outlay.slack.deps import Patience
@@ -16,7 +16,7 @@ from outlay.slack.tasks import Tasks
 from outlay.slack.user_directory import SlackPeople
 from tests.slack.fake_digests_budgets import FakeBudgets, FakeDigests, FakeHomes
 from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeRuling, FakeUndelivered, deps_of
-from tests.workspace import Workspace, test_workspace
+from tests.workspace import Workspace, a_world, test_workspace
 
 LOG = logging.getLogger("outlay.slack")
 QUICK = Patience(settle_seconds=0)
@@ -49,9 +49,10 @@ async def running(
     connecting: FakeConnecting,
     patience: Patience,
     admins: tuple[str, ...],
+    clock: Clock,
 ) -> AsyncIterator[Bot]:
     """Run the bot for the duration of the block."""
-    clock, tasks, removed = SystemClock(), Tasks(LOG), list[tuple[str, bool]]()
+    tasks, removed = Tasks(LOG), list[tuple[str, bool]]()
     token_of = one_workspace(bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
 
@@ -120,9 +121,10 @@ def start() -> Start:
         patience: Patience = QUICK,
         admins: tuple[str, ...] = (),
     ) -> AsyncIterator[Workspace]:
-        behind = connecting or FakeConnecting()
+        behind, world = connecting or FakeConnecting(), a_world()
         async with test_workspace(
-            lambda api_url, bot, app: running(api_url.rstrip("/"), bot, app, behind, patience, admins)
+            lambda api_url, bot, app: running(api_url.rstrip("/"), bot, app, behind, patience, admins, world.clock),
+            world=world,
         ) as slack:
             slack.idle = slack.bot.tasks.idle
             yield slack

@@ -7,21 +7,20 @@ import pytest
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.errors import SlackApiError
 
-from outlay.core.clock import SystemClock
 from outlay.fakes.http_server import serving
 from outlay.fakes.slack.server import SlackStandIn
 from outlay.slack import block_kit
 from outlay.slack.client import one_workspace, web_client
 from outlay.slack.message_poster import Message, Poster, direct_channel, to_channel
 from tests.slack.app_without_slack import an_app
-from tests.workspace import BEN, GENERAL
+from tests.workspace import BEN, GENERAL, a_world
 
 LOG = logging.getLogger("outlay.slack")
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackStandIn]:
-    stand_in = SlackStandIn()
+    stand_in = SlackStandIn(a_world())
     async with serving(stand_in.app) as url:
         stand_in.base_url = url
         yield stand_in
@@ -70,12 +69,12 @@ async def test_a_message_whose_blocks_are_refused_goes_out_in_a_plainer_form(sla
     message = Message("$5", (("rich", [block_kit.section("rich")]), ("plain", [block_kit.section("plain")])))
 
     channel = await direct_channel(client, BEN)
-    sent = await Poster(SystemClock(), LOG).post("T1", message, to_channel(client, channel))
+    sent = await Poster(slack.world.clock, LOG).post("T1", message, to_channel(client, channel))
 
     assert slack.world.messages[sent].blocks[0]["text"]["text"] == "plain"
     slack.faults.refuse("chat.postMessage", "is_archived")
     with pytest.raises(SlackApiError):
-        await Poster(SystemClock(), LOG).post("T1", message, to_channel(client, channel))
+        await Poster(slack.world.clock, LOG).post("T1", message, to_channel(client, channel))
 
 
 async def test_another_workspace_is_answered_by_nobody() -> None:

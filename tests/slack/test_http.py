@@ -11,7 +11,6 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from outlay.core.clock import SystemClock
 from outlay.core.rate_limiter import BURST
 from outlay.fakes.http_server import serving
 from outlay.fakes.slack.server import SlackStandIn
@@ -22,7 +21,7 @@ from outlay.slack.signature import Signatures
 from outlay.slack.tasks import Tasks
 from outlay.slack.user_directory import SlackPeople
 from tests.slack.fakes import deps_of
-from tests.workspace import BEN, Workspace
+from tests.workspace import BEN, Workspace, a_world
 
 LOG = logging.getLogger("outlay.slack")
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -30,7 +29,7 @@ SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 def served(slack: SlackStandIn, signing_secret: str | None) -> tuple[Starlette, Tasks]:
     """A web app with the route on it."""
-    clock, tasks, token_of = SystemClock(), Tasks(LOG), one_workspace(slack.bot_token)
+    clock, tasks, token_of = slack.world.clock, Tasks(LOG), one_workspace(slack.bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
     deps = deps_of(people, clock, LOG, tasks=tasks)
     app = build(deps, token_of, signing_secret=signing_secret, api_url=slack.api_url)
@@ -49,7 +48,7 @@ def served(slack: SlackStandIn, signing_secret: str | None) -> tuple[Starlette, 
 async def test_only_what_slack_has_signed_just_now_is_taken(
     ours: str | None, theirs: str, age_seconds: int, taken: bool
 ) -> None:
-    stand_in = SlackStandIn()
+    stand_in = SlackStandIn(a_world())
     async with serving(stand_in.app) as base_url:
         stand_in.base_url = base_url
         web, tasks = served(stand_in, ours)
@@ -73,7 +72,7 @@ def signed(body: bytes, at: int, secret: str = SIGNING_SECRET) -> dict[str, str]
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """Somebody at the door of a bot in HTTP mode."""
-    web, _ = served(SlackStandIn(), SIGNING_SECRET)
+    web, _ = served(SlackStandIn(a_world()), SIGNING_SECRET)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=web), base_url="http://127.0.0.1") as found:
         yield found
 
@@ -138,7 +137,7 @@ async def in_pieces() -> AsyncIterator[bytes]:
 
 
 async def test_a_body_without_length_or_too_long_is_not_read() -> None:
-    stand_in = SlackStandIn()
+    stand_in = SlackStandIn(a_world())
     web, _ = served(stand_in, SIGNING_SECRET)
     transport = httpx.ASGITransport(app=web)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -8,7 +8,7 @@ from datetime import UTC
 
 import pytest
 
-from outlay.core.clock import SystemClock
+from outlay.core.clock import Clock, ShiftedClock
 from outlay.fakes.http_server import serving
 from outlay.fakes.slack.server import SlackStandIn
 from outlay.slack import socket_mode as socket_module
@@ -17,12 +17,12 @@ from outlay.slack.client import one_workspace, web_client
 from outlay.slack.socket_mode import Socket, SocketRefused
 from outlay.slack.user_directory import SlackPeople
 from tests.slack.fakes import deps_of, eventually
-from tests.workspace import BEN, Workspace
+from tests.workspace import BEN, Workspace, a_world
 
 LOG = logging.getLogger("outlay.slack")
 
 
-class LateClock(SystemClock):
+class LateClock(ShiftedClock):
     """A clock whose monotonic time can be pushed, and whose sleeps are short."""
 
     ahead_seconds = 0.0
@@ -36,18 +36,16 @@ class LateClock(SystemClock):
 
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackStandIn]:
-    stand_in = SlackStandIn()
+    stand_in = SlackStandIn(a_world())
     async with serving(stand_in.app) as url:
         stand_in.base_url = url
         yield stand_in
 
 
 @asynccontextmanager
-async def socket_of(
-    slack: SlackStandIn, clock: SystemClock | None = None, app_token: str = ""
-) -> AsyncIterator[Socket]:
+async def socket_of(slack: SlackStandIn, clock: Clock | None = None, app_token: str = "") -> AsyncIterator[Socket]:
     """A socket of an app with fakes behind it, started, and stopped at the end."""
-    clock = clock or SystemClock()
+    clock = clock or slack.world.clock
     token_of = one_workspace(slack.bot_token)
     people = SlackPeople(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
     deps = deps_of(people, clock, LOG)
@@ -81,7 +79,7 @@ async def test_a_token_that_can_never_work_stops_the_start_in_words(slack: Slack
 async def test_after_two_minutes_of_silence_a_whole_new_connection_is_made(
     slack: SlackStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = LateClock()
+    clock = LateClock(slack.world.clock.now())
     async with socket_of(slack, clock) as socket:
         await eventually(lambda: socket.last_seen)
         before = slack.socket.connections

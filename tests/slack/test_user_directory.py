@@ -13,7 +13,7 @@ from outlay.fakes.slack.server import SlackStandIn
 from outlay.slack import user_directory
 from outlay.slack.client import one_workspace, web_client
 from outlay.slack.user_directory import SlackPeople
-from tests.workspace import ALICE, BEN, CHIARA, GONE, GUEST
+from tests.workspace import ALICE, BEN, CHIARA, GONE, GUEST, a_world
 
 LOG = logging.getLogger("outlay.slack")
 
@@ -40,7 +40,7 @@ class House:
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    slack = SlackStandIn()
+    slack = SlackStandIn(a_world())
     async with serving(slack.app) as url:
         slack.base_url = url
         yield House(slack)

@@ -33,7 +33,7 @@ from outlay.plugin.contract import Checked, Config, Ledger, Plugin, Sink
 from outlay.plugin.errors import BadConfig, Permanent
 from outlay.plugin.rate_limits import Pacer
 from outlay.plugin.reach import Reach
-from outlay.plugin.secret_references import Listed, resolve_reference
+from outlay.plugin.secret_references import AllowedReferences, resolve_reference
 from outlay.plugin.session import session as plugin_session
 from outlay.spend.gateway_rows import places
 from outlay.spend.report import freshness
@@ -60,7 +60,7 @@ class Connections:
         environ: Mapping[str, str] | None = None,
         forbidden_files: Collection[Path] = (),
         private_hosts: frozenset[str] = frozenset(),
-        listed: Listed | None = None,
+        listed: AllowedReferences | None = None,
     ) -> None:
         self._database = database
         self._vault = vault
@@ -70,7 +70,7 @@ class Connections:
         self._forbidden_files = tuple(forbidden_files)
         self._pacer = Pacer(clock)
         self._reach = Reach.of(private_hosts)
-        self._listed = listed or Listed()
+        self._listed = listed or AllowedReferences()
 
     def forms(self) -> tuple[LedgerForm, ...]:
         """Return the form of each plugin that can be connected, by title."""

@@ -34,14 +34,14 @@ _TOKEN_FILES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class AllowedReferences:
     """What a reference from Slack may name: variables, and files or folders. Nothing by default."""
 
     names: frozenset[str] = frozenset()
     places: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, references: Collection[str]) -> "Listed":
+    def of(cls, references: Collection[str]) -> "AllowedReferences":
         """Build it from a list of names and whole paths. Raises ValueError for what is neither, or is never lent."""
         names, places = set(), []
         for one in sorted(references):
@@ -63,7 +63,7 @@ def resolve_reference(
     value: str,
     environ: Mapping[str, str],
     forbidden_files: Collection[Path] = (),
-    listed: Listed | None = None,
+    listed: AllowedReferences | None = None,
 ) -> str:
     """Return the secret that `env:NAME` or `file:/path` points to, or the value as typed. Raises ValueError.
 
@@ -98,7 +98,7 @@ def _token_files(environ: Mapping[str, str]) -> Iterable[Path]:
             yield Path(value.strip())
 
 
-def _from_environment(name: str, environ: Mapping[str, str], listed: Listed | None) -> str:
+def _from_environment(name: str, environ: Mapping[str, str], listed: AllowedReferences | None) -> str:
     if not _ENV_NAME.fullmatch(name):
         raise ValueError("After env: comes the name of an environment variable, such as env:OPENROUTER_KEY.")
     if _never(name):
@@ -111,7 +111,7 @@ def _from_environment(name: str, environ: Mapping[str, str], listed: Listed | No
     return found
 
 
-def _from_file(place: str, forbidden: Collection[Path], listed: Listed | None) -> str:
+def _from_file(place: str, forbidden: Collection[Path], listed: AllowedReferences | None) -> str:
     path = Path(place.removeprefix("//"))
     if not path.is_absolute():
         raise ValueError("After file: comes a whole path, such as file:/run/secrets/openrouter.")

@@ -16,7 +16,7 @@ from outlay.plugin import Page as Reported
 from outlay.plugin.read_client import TOO_LARGE, Params
 from outlay_plugins._anthropic.rows import Stretch
 from outlay_plugins._anthropic.schemas import Listing, Page, read
-from outlay_plugins._common.repeats import Lines
+from outlay_plugins._common.repeats import CountedLines
 
 ROOT = "/v1/organizations"
 FAST_MODE = {"anthropic-beta": "fast-mode-2026-02-01"}  # without it, speed is no dimension
@@ -89,7 +89,7 @@ class Asking:
         headers: dict[str, str] | None,
         beta: bool,
     ) -> list[V]:
-        found = Lines[V]()
+        found = CountedLines[V]()
         token, seen = "", set[str]()
         for _ in range(MAX_PAGES):
             params: Params = [*query, ("page", token)] if token else query

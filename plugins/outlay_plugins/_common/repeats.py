@@ -12,7 +12,7 @@ V = TypeVar("V")
 Place = tuple[Hashable, int]  # a line's whole identity as the vendor tells it, and which of its kind in the page
 
 
-class Lines(Generic[V]):
+class CountedLines(Generic[V]):
     """Lines of all pages of one query, each once."""
 
     def __init__(self) -> None:

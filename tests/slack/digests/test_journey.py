@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 
@@ -83,7 +83,7 @@ async def test_a_button_on_a_digest_of_last_year_posts_nothing_and_says_what_doe
 
 
 async def test_now_shows_it_to_the_asker_and_a_button_posts_it_once(slack: Workspace) -> None:
-    over = last_span("week", datetime.now(UTC).date())
+    over = last_span("week", slack.world.clock.now().date())
     slack.bot.digests.found = digest(period="week", end=over[1])
     reply = await slack.command("/spend digest now week", user=BEN)
 

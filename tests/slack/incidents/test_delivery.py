@@ -22,7 +22,7 @@ from outlay.slack.client import web_client
 from outlay.slack.incidents.delivery import Alerts
 from outlay.slack.message_poster import Poster
 from tests.slack.fakes import DOLLAR, NOW, FakeDesk, incident
-from tests.workspace import FINANCE, GENERAL, RANDOM
+from tests.workspace import FINANCE, GENERAL, RANDOM, a_world
 
 LOG = logging.getLogger("outlay.slack")
 
@@ -72,7 +72,7 @@ Open = Callable[..., AbstractAsyncContextManager[Office]]
 
 @asynccontextmanager
 async def opened(*without: str) -> AsyncIterator[Office]:
-    slack = SlackStandIn(scopes=[scope for scope in SCOPES if scope not in without])
+    slack = SlackStandIn(a_world(), scopes=[scope for scope in SCOPES if scope not in without])
     async with serving(slack.app) as base_url:
         slack.base_url = base_url
         office = Office(slack)

@@ -1,6 +1,6 @@
 """People press the buttons of an incident in the test workspace: each deed, its refusals, and the form of Expected."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,6 @@ import pytest
 from outlay.fakes.slack.workspace import Message
 from outlay.slack.incidents import blocks
 from outlay.slack.incidents.actions import snoozed_until
-from outlay.slack.incidents.expect_form import PROPOSED
 from tests.slack.fakes import incident
 from tests.workspace import BEN, GENERAL, GUEST, Modal, Workspace
 
@@ -19,7 +18,7 @@ def posted(slack: Workspace, **more: Any) -> Message:
     slack.bot.desk.found[view.number] = view
     for member in view.members:
         slack.bot.desk.found[member.number] = member
-    said = blocks.message(view, datetime.now(UTC))
+    said = blocks.message(view, slack.world.clock.now())
     return slack.world.post(GENERAL, said.text, said.forms[0][1])
 
 
@@ -35,7 +34,7 @@ async def test_a_member_acknowledges_and_takes_it_back(slack: Workspace) -> None
 
     await slack.click(message, "alerts:acknowledge", user=BEN)
     assert slack.bot.desk.found[7].state == "acknowledged"
-    message.blocks = blocks.message(slack.bot.desk.found[7], datetime.now(UTC)).forms[0][1]
+    message.blocks = blocks.message(slack.bot.desk.found[7], slack.world.clock.now()).forms[0][1]
     await slack.click(message, "alerts:undo", user=BEN)
 
     assert [said[:3] for said in slack.bot.desk.said] == [("acknowledge", 7, BEN), ("undo", 7, BEN)]
@@ -45,7 +44,7 @@ async def test_a_member_acknowledges_and_takes_it_back(slack: Workspace) -> None
     ("choice", "hours"), [("1 hour", (1, 1)), ("4 hours", (4, 4)), ("Until tomorrow morning", (9, 33))]
 )
 async def test_a_snooze_has_an_end(slack: Workspace, choice: str, hours: tuple[int, int]) -> None:
-    before = datetime.now(UTC)
+    before = slack.world.clock.now()
     await slack.choose(posted(slack), "alerts:snooze", choice, user=BEN)
 
     ((deed, number, who, until),) = slack.bot.desk.said
@@ -114,10 +113,6 @@ async def test_filing_names_who_asked_and_is_refused_without_a_tracker(slack: Wo
     assert "No issue tracker is connected" in reply.text
 
 
-def in_a_month() -> date:
-    return (datetime.now(UTC) + PROPOSED).date()
-
-
 @pytest.mark.parametrize(
     ("filled", "only_key", "below", "days"),
     [
@@ -137,7 +132,7 @@ async def test_expected_says_until_when_of_what_and_up_to_how_much(
     ((deed, number, who, reason, until, of_key, up_to),) = slack.bot.desk.said
     assert (deed, number, who, reason) == ("expect", 7, BEN, "the nightly batch")
     assert (of_key, up_to) == (only_key, below)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = slack.world.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     assert until == (None if days is None else midnight + timedelta(days=days))
     assert modal.closed
 

@@ -1,6 +1,6 @@
 """`/spend alerts`: what is open and expected, planned work, and what only admins choose."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -124,7 +124,7 @@ async def test_what_an_admin_said_without_end_only_an_admin_takes_back(slack: Wo
 
 async def test_a_member_declares_planned_work_with_an_end(slack: Workspace) -> None:
     pushed = await form(slack, "alerts:plan", BEN)
-    today = datetime.now(UTC).date()
+    today = slack.world.clock.now().date()
     filled = {"alerts:owner": "agent:ci", "alerts:reason": "backfill", "alerts:until": str(today + timedelta(days=2))}
 
     await pushed.submit(filled)

@@ -18,7 +18,7 @@ from outlay.books.rollups.hour_winner import finer, runs
 from outlay.books.rollups.hourly_split import HOURS, Weights, over_hours, shape_of
 from outlay.books.rollups.price_terms import Terms, terms_of
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
-from outlay.books.rollups.unknown_parts import Unknown, taken_out
+from outlay.books.rollups.unknown_parts import UnknownPart, taken_out
 from outlay.core.model_names import canonical
 from outlay.core.money import share
 from outlay.core.offload import aside
@@ -134,7 +134,7 @@ async def _apart(
     session: AsyncSession, span: Mapping[str, Any], billed: Sequence[_Sum], telling: Mapping[int, str]
 ) -> list[Line]:
     """Take out of a gateway's sums what its finer rows say that it could not price; return those parts."""
-    unknown: dict[tuple[int, str], list[Unknown]] = defaultdict(list)
+    unknown: dict[tuple[int, str], list[UnknownPart]] = defaultdict(list)
     priced: set[str] = set()  # the finer reports that tell dollars at all
     for row in await execute(session, _UNKNOWN, {**span, "reports": sorted(set(telling.values()))}):
         if telling[span["start"] + row.hour * HOUR_SECONDS] != row.report:
@@ -143,7 +143,7 @@ async def _apart(
             priced.add(row.report)
             continue
         figures = [None if one is None else int(one) for one in row[_UNKNOWN_FIGURES:]]
-        unknown[row.key_id, canonical(row.model)].append(Unknown(row.hour, row.basis, figures))
+        unknown[row.key_id, canonical(row.model)].append(UnknownPart(row.hour, row.basis, figures))
     found: list[Line] = []
     for one in billed if priced else ():
         if not one.row.at_list and (parts := unknown.pop((one.row.key_id, canonical(one.row.model)), None)):

@@ -22,7 +22,7 @@ _REASONING, _SAVED = FIGURES.index("reasoning"), FIGURES.index("saved_nano_usd")
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnknownPart:
     """Requests that the gateway did not price, in an hour. `basis`: of what they are worth here."""
 
     hour: int
@@ -35,7 +35,7 @@ def tokens_of(figures: Sequence[int | None]) -> int:
     return sum(figures[place] or 0 for place in _CLASSES)
 
 
-def taken_out(whole: Figures, unknown: Sequence[Unknown]) -> tuple[Figures, list[Unknown]]:
+def taken_out(whole: Figures, unknown: Sequence[UnknownPart]) -> tuple[Figures, list[UnknownPart]]:
     """Take the unknown parts out of a sum; return what is left of it, and the parts.
 
     A sum that would keep dollars without a token is left whole: it says of those tokens what they cost. Prompt tokens
@@ -63,7 +63,7 @@ def taken_out(whole: Figures, unknown: Sequence[Unknown]) -> tuple[Figures, list
         if one.figures[_COST] is not None:
             part[_COST] = (one.figures[_COST] or 0) * got // wanted if wanted else 0
         part[_SAVED] = None
-        parts.append(Unknown(one.hour, one.basis, part))
+        parts.append(UnknownPart(one.hour, one.basis, part))
     return left, parts
 
 

@@ -3,7 +3,7 @@
 It keeps a workspace in memory (`world`), refuses what Slack would refuse (`slack_limits`), records what it saw
 (`journal`) and injects faults on request (`faults`). Simulated users are in `slack_chat`.
 
-    slack = SlackStandIn()
+    slack = SlackStandIn(World(clock=clock))
     async with serving(slack.app) as base_url:
         slack.base_url = base_url
         # SLACK_API_URL = slack.api_url, SLACK_BOT_TOKEN = slack.bot_token, SLACK_APP_TOKEN = slack.app_token
@@ -44,7 +44,7 @@ class SlackStandIn:
 
     def __init__(
         self,
-        world: World | None = None,
+        world: World,
         *,
         scopes: Iterable[str] = SCOPES,
         bot_token: str = "",
@@ -53,7 +53,7 @@ class SlackStandIn:
         oauth: Oauth | None = None,
         ack_seconds: float = ACK_SECONDS,
     ) -> None:
-        self.world = world or World()
+        self.world = world
         self.pulse = Pulse()
         self.journal = Journal(self.pulse)
         self.faults = Faults()

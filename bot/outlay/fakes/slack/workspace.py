@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from outlay.core.clock import Clock, SystemClock
+from outlay.core.clock import Clock
 from outlay.fakes.slack.form_state import initial_values
 from outlay.fakes.slack.people import BOT, PEOPLE, Channel, Person, channels_of
 
@@ -110,10 +110,10 @@ class World:
         bot: Person = BOT,
         team_id: str = "T01OUTLAY",
         team_name: str = "Example Company",
-        clock: Clock | None = None,
+        clock: Clock,
     ) -> None:
         people = tuple(people)
-        self.clock: Clock = clock or SystemClock()
+        self.clock = clock
         self.team_id, self.team_name, self.team_domain = team_id, team_name, "example-company"
         self.app_id, self.bot_id, self.bot = "A01OUTLAY", "B01OUTLAY", bot
         self.people = {person.id: person for person in (*people, bot)}
