@@ -16,7 +16,7 @@ from tests.cli.run_cli import Terminal
 from tests.cli.threaded_fakes import Door, Served, behind, connecting
 
 ALL = ("from", "2026-10-01", "to", "2026-11-21")
-ALL_TIME = (NOW - timedelta(days=35)).replace(minute=0, second=0)  # where the first poll begins
+ALL_TIME = (NOW - timedelta(days=35)).replace(hour=0, minute=0, second=0)  # where the first poll begins
 EXACT = re.compile(r"-?\d+\.\d{9}")
 TOKENS = {"input", "cache_read", "cache_write_5m", "cache_write_1h", "output"}
 FIGURES = {"usd", "requests", "tokens", "unpriced_tokens", "status", "basis"}
