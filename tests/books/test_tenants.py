@@ -42,6 +42,7 @@ THEIR_KEY, THEIR_OWNER = f"k-{MARK}", f"agent:{MARK.lower()}"
 LEAKS = (MARK, MARK.lower(), "7777", "7_777", "7,777")
 NOT_BY_WORKSPACE = {  # methods without a workspace, and why that is right
     "connections.equipped": "given a row that its caller has found in a workspace",
+    "connections.reach_of": "given a row that its caller has found in a workspace",
     "connections.open": "the same, by number",
     "connections.opened": "the same, by number",
     "connections.forms": "what can be connected is alike for all",
