@@ -97,7 +97,7 @@ class House:
     @cached_property
     def terminal(self) -> Terminal:
         """Return a shell on the bot's own machine."""
-        return Terminal(self.data_dir, self.ledger_clock)
+        return Terminal(self.data_dir, self.ledger_clock, OUTLAY_PRIVATE_HOSTS=LOOPBACK)
 
     async def outlay(self, *words: str, **how: str) -> Ran:
         """Run a command there, beside the running bot."""

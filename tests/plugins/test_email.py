@@ -227,12 +227,21 @@ async def test_only_a_certificate_that_is_trusted_is_talked_to(
         assert not [line for line in found.said if line.upper().startswith((b"AUTH", b"MAIL"))]
 
 
-async def test_a_public_name_that_leads_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("looked_up", ["127.0.0.1", "93.184.216.34"], ids=["by its name", "once connected"])
+async def test_a_public_name_that_leads_to_a_private_address_is_refused(
+    looked_up: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with mailbox() as found:
         port = found.url.rpartition(":")[2]
         real = mail_client.socket.create_connection
         monkeypatch.setattr(
             mail_client.socket, "create_connection", lambda address, *more: real(("127.0.0.1", address[1]), *more)
+        )
+        names = mail_client.socket.getaddrinfo
+        monkeypatch.setattr(
+            mail_client.socket,
+            "getaddrinfo",
+            lambda host, *more, **named: names(looked_up if host == "mail.acme.com" else host, *more, **named),
         )
         public = config(f"smtp://mail.acme.com:{port}")
         async with session(Email, public, clock=FakeClock(AT)) as sink:
