@@ -41,7 +41,8 @@ def test_a_ledger_with_a_schema_is_held_against_it(slug: str) -> None:
     assert name in said + "".join(path.read_text(encoding="utf-8") for path in helpers)
 
 
-def test_no_schema_of_a_ledger_beside_the_repository_goes_unused() -> None:
+@pytest.mark.parametrize("name", sorted({name for name in SCHEMAS.values() if " " not in name}))
+def test_the_schema_named_for_a_ledger_is_beside_the_repository(name: str) -> None:
     if not SPECS.exists():
         pytest.skip("no schemas are beside this repository")
-    assert {path.name for path in SPECS.glob("*.openapi.*")} == {name for name in SCHEMAS.values() if " " not in name}
+    assert (SPECS / name).is_file()  # schemas of ledgers that have no plugin yet may lie beside it too
