@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable
 
 from benchmarks.measure import Row
-from outlay.slack.chart_images.renderer import Painter
+from outlay.slack.chart_images.renderer import ChartRenderer
 
 CHARTS = 30
 PROBE_SECONDS = 0.005
@@ -32,7 +32,7 @@ BLOCK = {
 async def run(scale: float = 1.0) -> list[Row]:
     """Return the rows of the table."""
     idle = await _lags(asyncio.sleep(IDLE_SECONDS))
-    painter = Painter(logging.getLogger("benchmarks.charts"))
+    painter = ChartRenderer(logging.getLogger("benchmarks.charts"))
     took: list[float] = []
 
     async def draw() -> None:

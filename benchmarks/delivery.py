@@ -19,13 +19,13 @@ from pydantic import SecretStr
 
 from benchmarks.measure import Row
 from outlay import migrations, outbox
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import Clock, SystemClock
 from outlay.database.engine import Database
-from outlay.delivery.sinks import Sinks
-from outlay.delivery.worker import LANE_AT_ONCE, Deliveries
-from outlay.incidents.sink_events import tell_sinks
-from outlay.plugin import Checked, Config, Event, Finding, Meta, Receipt, Sink, Subject
+from outlay.delivery.sinks import SinkDispatcher
+from outlay.delivery.worker import LANE_AT_ONCE, DeliveryWorker
+from outlay.incidents.sink_events import enqueue_sink_events
+from outlay.plugin import CheckResult, Config, Event, Finding, PluginInfo, Receipt, Sink, Subject
 from outlay.vault.key_setup import open_vault
 from outlay.workspaces.store import ensure
 
@@ -66,11 +66,11 @@ class HornConfig(Config):
 class Horn(Sink[HornConfig]):
     """Sink that sends one request for each event."""
 
-    meta = Meta("horn", "Horn")
+    meta = PluginInfo("horn", "Horn")
     Config = HornConfig
 
-    async def check(self) -> Checked:
-        return Checked("a", "A", "token")
+    async def check(self) -> CheckResult:
+        return CheckResult("a", "A", "token")
 
     async def opened(self, event: Event) -> Receipt:
         await self.http.ask("PUT", f"/{event.uid('alarm')}", json={"title": event.finding.title})
@@ -87,10 +87,10 @@ async def run(scale: float) -> list[Row]:
     """Return the rows of the table."""
     rows = round(ROWS * scale)
     with tempfile.TemporaryDirectory() as folder:
-        async with _served() as base_url, _house(Path(folder), base_url) as (database, clock, connections):
+        async with _served() as base_url, _services(Path(folder), base_url) as (database, clock, connections):
             await _say(database, clock, rows)
-            sinks = Sinks(connections, clock)
-            deliveries = Deliveries(database, clock, _nothing, sinks=sinks)
+            sinks = SinkDispatcher(connections, clock)
+            deliveries = DeliveryWorker(database, clock, _nothing, sinks=sinks)
             idle = await _lags(asyncio.sleep(IDLE_SECONDS))
             began, began_cpu = time.perf_counter(), time.process_time()
             lags = await _lags(deliveries.run())
@@ -128,7 +128,7 @@ async def _probe(lags: list[float]) -> None:
         lags.append(time.perf_counter() - began - PROBE_SECONDS)
 
 
-async def _nothing(_: outbox.Message) -> None:
+async def _nothing(_: outbox.OutboxMessage) -> None:
     """Deliver nothing: no message here is for Slack."""
 
 
@@ -139,7 +139,7 @@ async def _say(database: Database, clock: Clock, rows: int) -> None:
                 title=f"key {number} spends", sentences=(), severity="warning",
                 subject=Subject(f"U{number}", f"key {number}", "key"), since=NOW, spent_usd=Decimal(number),
             )  # fmt: skip
-            await tell_sinks(
+            await enqueue_sink_events(
                 session, workspace_id="T1", incident=f"i{number}", what="opened", key="1", finding=finding,
                 now=clock.now(),
             )  # fmt: skip
@@ -158,11 +158,11 @@ async def _served() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _house(folder: Path, base_url: str) -> AsyncIterator[tuple[Database, Clock, Connections]]:
+async def _services(folder: Path, base_url: str) -> AsyncIterator[tuple[Database, Clock, ConnectionService]]:
     database, clock = Database(f"sqlite+aiosqlite:///{folder / 'books.sqlite'}"), SystemClock()
     await migrations.upgrade(database)
     vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
-    connections = Connections(database, vault, {"horn": Horn}, clock)
+    connections = ConnectionService(database, vault, {"horn": Horn}, clock)
     async with database.write() as session:
         await ensure(session, "T1", now=clock.now())
     await connections.connect("T1", "horn", "horn", {"token": "horn-token-1", "base_url": base_url})

@@ -1,4 +1,4 @@
-"""Benchmark: ingest of one poll of 1,000 keys × 5 models × 24 hours through `accept`, against raw upserts."""
+"""Benchmark: ingest of one poll of 1,000 keys × 5 models × 24 hours through `ingest_page`, against raw upserts."""
 
 import gc
 import statistics
@@ -13,7 +13,7 @@ from sqlalchemy import text
 from benchmarks.measure import Row as Figure
 from benchmarks.measure import server_ms
 from benchmarks.year_of_data import opened, url_of
-from outlay.books.ingest.ingest_page import accept
+from outlay.books.ingest.ingest_page import ingest_page
 from outlay.core.tokens import Tokens
 from outlay.database.engine import Database, execute
 from outlay.database.tables import FIGURES
@@ -81,7 +81,7 @@ async def _poll(database: Database, page: Page) -> tuple[float, float]:
     began, spent = await _spent_ms(database)
     async with database.write() as session:
         seen = DAY + timedelta(days=1, hours=1)
-        await accept(session, 1, "openrouter", [HOURLY], HOURLY, page, observed_at=seen)
+        await ingest_page(session, 1, "openrouter", [HOURLY], HOURLY, page, observed_at=seen)
     now, by_now = await _spent_ms(database)
     return now - began, by_now - spent
 

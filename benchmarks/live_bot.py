@@ -26,9 +26,9 @@ from outlay.core.clock import SystemClock
 from outlay.database.engine import Database, execute
 from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.server import MANAGEMENT_KEY
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.fakes.slack.user_driver import Chat
-from outlay.fakes.slack.workspace import World
+from outlay.fakes.slack.server import FakeSlack
+from outlay.fakes.slack.user_driver import UserDriver
+from outlay.fakes.slack.workspace import FakeWorkspace
 from outlay.settings import DATABASE_FILE_NAME
 from outlay.spend import grammar
 from outlay.spend.parser import QueryError, parse
@@ -47,7 +47,7 @@ WORST_WORDS = ("x" * 1_000, "by key " * 142, "<@U" * 333, 'key:"' * 200, "2026-1
 
 async def run(scale: float) -> list[Row]:
     """Return the rows of the table."""
-    stand_in = SlackStandIn(World(clock=SystemClock()))
+    stand_in = FakeSlack(FakeWorkspace(clock=SystemClock()))
     with tempfile.TemporaryDirectory() as folder:
         entries = await _books(Path(folder) / DATABASE_FILE_NAME, round(FILLED_KEYS * scale) or 1)
         async with _ledger(round(EXTRA_KEYS * scale)) as ledger, serving(stand_in.app) as slack:
@@ -76,7 +76,7 @@ async def run(scale: float) -> list[Row]:
                 sys.executable, "-m", "bot", "run", env=environ, stderr=asyncio.subprocess.DEVNULL
             )
             try:
-                chat = Chat(stand_in)
+                chat = UserDriver(stand_in)
                 await asyncio.wait_for(stand_in.socket.connected(), START_SECONDS)
                 answers = [await _answer(chat, place) for place in range(ANSWERS)]
                 await _quiet(bot.pid)
@@ -143,7 +143,7 @@ async def _outlay(environ: dict[str, str], *arguments: str) -> None:
         raise SystemExit(f"outlay {' '.join(arguments[:2])} failed")
 
 
-async def _answer(chat: Chat, place: int) -> float:
+async def _answer(chat: UserDriver, place: int) -> float:
     """Measure the time from sending a question to its answer, in ms."""
     journal = chat.slack.journal
     before, began = len(journal.of("response_url")), time.perf_counter()
@@ -152,7 +152,7 @@ async def _answer(chat: Chat, place: int) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-async def _acks(chat: Chat) -> list[float]:
+async def _acks(chat: UserDriver) -> list[float]:
     """Send commands at a fixed rate; return the time to acknowledge each, in ms."""
     began, asked = time.perf_counter(), []
     for place in range(A_SECOND * SECONDS):
@@ -161,13 +161,13 @@ async def _acks(chat: Chat) -> list[float]:
     return await asyncio.gather(*asked)
 
 
-async def _ack(chat: Chat, place: int) -> float:
+async def _ack(chat: UserDriver, place: int) -> float:
     began = time.perf_counter()
     await chat.command(f"/spend {QUESTIONS[place % len(QUESTIONS)]}", user=ADMIN, wait=False)
     return (time.perf_counter() - began) * 1000
 
 
-async def _answered(chat: Chat) -> None:
+async def _answered(chat: UserDriver) -> None:
     """Wait until the bot has answered all commands."""
     journal, wanted = chat.slack.journal, ANSWERS + A_SECOND * SECONDS
     await journal.pulse.until(lambda: len(journal.of("response_url")) >= wanted, START_SECONDS, "the answers")

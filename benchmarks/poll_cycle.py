@@ -24,7 +24,7 @@ from benchmarks.fleet import MovingClock
 from benchmarks.measure import Row, resident_mib
 from outlay import migrations
 from outlay.books.pricing.price_list import PriceList
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.database.engine import Database
 from outlay.fakes.anthropic import server as anthropic_server
 from outlay.fakes.openai import server as openai_server
@@ -58,7 +58,7 @@ LIMITS = (  # requests in 60 seconds; "ours": the vendor publishes none
 
 
 @dataclass(frozen=True, slots=True)
-class _Lived:
+class _CycleResults:
     """Result of some poll cycles: processor time and memory of each, each ledger's requests, number of active keys."""
 
     took_ms: list[float]
@@ -91,13 +91,13 @@ async def run(scale: float) -> list[Row]:
     return [*rows, Row(f"memory that is added once all is warm ({where})", long.grown_mib, "MiB", MOST_GROWTH_MIB)]
 
 
-async def _live(keys: int, cycles: int) -> _Lived:
+async def _live(keys: int, cycles: int) -> _CycleResults:
     """Connect the three ledgers, backfill, and poll them once a minute."""
     with tempfile.TemporaryDirectory() as folder:
         clock = MovingClock(NOW, Path(folder) / "clock")
         async with (
             _fleet(Path(folder) / "clock", keys) as fleet,
-            _house(Path(folder), clock, fleet) as (ids, poller),
+            _services(Path(folder), clock, fleet) as (ids, poller),
         ):
             for connection_id in ids:
                 polled = await poller.poll(connection_id, since=NOW - HISTORY)
@@ -111,7 +111,7 @@ async def _live(keys: int, cycles: int) -> _Lived:
     return lived
 
 
-async def _cycles(cycles: int, clock: MovingClock, poller: Poller, ids: list[int], fleet: "_Fleet") -> _Lived:
+async def _cycles(cycles: int, clock: MovingClock, poller: Poller, ids: list[int], fleet: "_Fleet") -> _CycleResults:
     took_ms, resident = [], []
     asked: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for number in range(1, cycles + 1):
@@ -125,7 +125,7 @@ async def _cycles(cycles: int, clock: MovingClock, poller: Poller, ids: list[int
         for ledger, requests in (await fleet.say("journal")).items():
             assert all(status == 200 for *_, status in requests), "an answer was no success"
             asked[ledger] += [(at, path) for _, path, at, _ in requests]
-    return _Lived(took_ms, resident, asked, await fleet.say("active"))
+    return _CycleResults(took_ms, resident, asked, await fleet.say("active"))
 
 
 def _busiest(times: list[float]) -> int:
@@ -167,11 +167,11 @@ async def _fleet(clock: Path, keys: int) -> AsyncIterator[_Fleet]:
 
 
 @contextlib.asynccontextmanager
-async def _house(folder: Path, clock: MovingClock, fleet: _Fleet) -> AsyncIterator[tuple[list[int], Poller]]:
+async def _services(folder: Path, clock: MovingClock, fleet: _Fleet) -> AsyncIterator[tuple[list[int], Poller]]:
     database = Database(f"sqlite+aiosqlite:///{folder / 'books.sqlite'}")
     await migrations.upgrade(database)
     vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
-    connections = Connections(database, vault, PLUGINS, clock)
+    connections = ConnectionService(database, vault, PLUGINS, clock)
     async with database.write() as session:
         await ensure(session, "T1", now=clock.now())
     for name in PLUGINS:

@@ -17,7 +17,7 @@ from outlay.books.rollups import period_sums
 from outlay.books.rollups.hour_and_day import FOLDS, HOURS, fold
 from outlay.core.clock import FakeClock
 from outlay.database.engine import Database, execute
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 
 KEYS = 1_000
 GOAL_MS = 50
@@ -53,7 +53,7 @@ async def _on(kind: str, keys: int) -> list[Row]:
             await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text("ANALYZE"))
         gc.collect()
         gc.freeze()  # as the bot does after its start
-        asking = Asking(database, FakeClock(NOW))
+        asking = SpendService(database, FakeClock(NOW))
         where = f"{kind}, {keys * MODELS * DAYS:,} daily lines"
         return [
             Row(f"/spend {words}".strip() + f" ({where})", await _spent_ms(database, asking, words), "ms", GOAL_MS)
@@ -61,7 +61,7 @@ async def _on(kind: str, keys: int) -> list[Row]:
         ]
 
 
-async def _spent_ms(database: Database, asking: Asking, words: str) -> float:
+async def _spent_ms(database: Database, asking: SpendService, words: str) -> float:
     """Measure the processor time of one answer: the median of ours, plus the mean of the database server's."""
     await asking.spend("local", words)
     before, took = await server_ms(database), []

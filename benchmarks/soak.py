@@ -25,17 +25,17 @@ from typing import Any
 from sqlalchemy import text
 
 from outlay import migrations, outbox
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import SystemClock
 from outlay.database.engine import Database, execute
 from outlay.delivery import circuit_breaker
 from outlay.delivery import worker as delivery_worker
-from outlay.delivery.sinks import Sinks
-from outlay.delivery.worker import Deliveries
+from outlay.delivery.sinks import SinkDispatcher
+from outlay.delivery.worker import DeliveryWorker
 from outlay.fakes.http_server import serving
-from outlay.fakes.linear.server import API_KEY, PATH, LinearStandin, linear_app
-from outlay.incidents.sink_events import tell_sinks
-from outlay.plugin import Finding, Subject, What
+from outlay.fakes.linear.server import API_KEY, PATH, FakeLinear, linear_app
+from outlay.incidents.sink_events import enqueue_sink_events
+from outlay.plugin import EventKind, Finding, Subject
 from outlay.vault.key_setup import open_vault
 from outlay.workspaces.store import ensure
 from outlay_plugins.linear import Linear
@@ -45,7 +45,7 @@ SLOT_SECONDS = 0.2
 LEASE_SECONDS = 5  # short: the usual minute would be most of the soak
 TROUBLED = 0.1
 DRAIN_SECONDS = 90
-LIFE: tuple[tuple[What, int], ...] = (("opened", 100), ("updated", 450), ("updated", 1700), ("resolved", 1800))
+LIFE: tuple[tuple[EventKind, int], ...] = (("opened", 100), ("updated", 450), ("updated", 1700), ("resolved", 1800))
 AT_ONCE = 6  # incidents that are open at the same time
 
 
@@ -64,14 +64,14 @@ def main() -> None:
 
 async def _soak(seconds: float, url: str) -> int:
     app = linear_app(SystemClock())
-    linear: LinearStandin = app.state.standin
+    linear: FakeLinear = app.state.standin
     with tempfile.TemporaryDirectory() as folder:
         url = url or f"sqlite+aiosqlite:///{folder}/books.sqlite"
         database = Database(url)
         await migrations.upgrade(database)
         async with serving(app) as base_url:
             await _connect(database, Path(folder), base_url + PATH)
-            _trouble(linear)
+            _inject_faults(linear)
             until = time.time() + seconds
             kills = await _kill(url, folder, until)
         async with database.read() as session:
@@ -124,11 +124,11 @@ async def _work(url: str, folder: Path, until: float) -> None:
     circuit_breaker.SHUT_SECONDS, circuit_breaker.MAX_SHUT_SECONDS = 1, 2
     database, clock = Database(url), SystemClock()
     connections = _connections(database, folder)
-    sinks = Sinks(connections, clock)
-    deliveries = Deliveries(database, clock, _nothing, sinks=sinks)
+    sinks = SinkDispatcher(connections, clock)
+    deliveries = DeliveryWorker(database, clock, _nothing, sinks=sinks)
     while True:
         if time.time() < until:
-            await _bear(database, int(time.time() / SLOT_SECONDS), clock.now())
+            await _create_event(database, int(time.time() / SLOT_SECONDS), clock.now())
         await deliveries.run()
         async with database.read() as session:
             if time.time() >= until and not await outbox.waiting(session):
@@ -138,7 +138,7 @@ async def _work(url: str, folder: Path, until: float) -> None:
     await database.close()
 
 
-async def _bear(database: Database, slot: int, now: datetime) -> None:
+async def _create_event(database: Database, slot: int, now: datetime) -> None:
     """Create the next event of one of the incidents; the claim and its messages commit together."""
     turn, place = divmod(slot, AT_ONCE)
     incident, number = f"{place}/{turn // len(LIFE)}", turn % len(LIFE)
@@ -151,31 +151,31 @@ async def _bear(database: Database, slot: int, now: datetime) -> None:
             title=f"{incident} spends", sentences=(f"{incident} spends.",), severity="critical",
             subject=Subject(incident, incident, "key"), since=datetime.now(UTC), spent_usd=Decimal(spent),
         )  # fmt: skip
-        await tell_sinks(
+        await enqueue_sink_events(
             session, workspace_id="T1", incident=incident, what=what, key=str(number), finding=finding, now=now
         )
 
 
-def _trouble(linear: LinearStandin) -> None:
+def _inject_faults(linear: FakeLinear) -> None:
     """Make a share of the requests to the fake Linear fail."""
-    take, kinds = linear.faults.take, (linear.faults.cut, linear.faults.drop, linear.faults.half_json)
+    take, kinds = linear.faults.pop, (linear.faults.cut, linear.faults.drop, linear.faults.half_json)
 
     def troubled(path: str) -> Any:
         if random.random() < TROUBLED:
             random.choice(kinds)(path)
         return take(path)
 
-    linear.faults.take = troubled  # type: ignore[method-assign]
+    linear.faults.pop = troubled  # type: ignore[method-assign]
 
 
-def _problems(linear: LinearStandin, incidents: int) -> list[str]:
+def _problems(linear: FakeLinear, incidents: int) -> list[str]:
     """Return every violation: missing or duplicate issues, duplicate comments, wrong order."""
     problems = [] if incidents == len(linear.issues) else [f"{incidents} incidents, {len(linear.issues)} issues"]
     problems += [] if incidents else ["no incident was ever born"]
     titles = Counter(issue["title"] for issue in linear.issues.values())
     problems += [f"{title}: {count} issues" for title, count in titles.items() if count != 1]
     for issue_id, issue in linear.issues.items():
-        said = [text.split("**")[1] for text in linear.world.said(issue_id)]
+        said = [text.split("**")[1] for text in linear.world.comment_bodies(issue_id)]
         if len(set(said)) != len(said):
             problems.append(f"{issue['title']}: a comment twice: {said}")
         order = [("$450.00 by now", "$1,700.00 by now", "It is over.").index(one) for one in said]
@@ -191,12 +191,12 @@ async def _connect(database: Database, folder: Path, base_url: str) -> None:
     await _connections(database, folder).connect("T1", "linear", "tickets", values)
 
 
-def _connections(database: Database, folder: Path) -> Connections:
+def _connections(database: Database, folder: Path) -> ConnectionService:
     vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
-    return Connections(database, vault, {"linear": Linear}, SystemClock())
+    return ConnectionService(database, vault, {"linear": Linear}, SystemClock())
 
 
-async def _nothing(_: outbox.Message) -> None:
+async def _nothing(_: outbox.OutboxMessage) -> None:
     """Deliver nothing: no message here is for Slack."""
 
 

@@ -18,7 +18,7 @@ from outlay.core import months
 from outlay.core.clock import FakeClock
 from outlay.database.engine import Database, execute
 from outlay.export import month_rows
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 
 QUESTIONS = (
     "", "by model", "by key top 10", "by day", "by project", "30d by owner", "30d by model", "30d by key top 10",
@@ -43,7 +43,7 @@ async def _on(kind: str, scale: float) -> list[Row]:
         found = [Row(f"making the books ({where})", time.perf_counter() - began, "s")]
         gc.collect()
         gc.freeze()  # as the bot does after its start
-        asking = Asking(database, FakeClock(NOW))
+        asking = SpendService(database, FakeClock(NOW))
         raw = await median_ms(lambda: _raw(database))
         for question in QUESTIONS:
             took = await median_ms(lambda question=question: asking.spend("local", question))  # type: ignore[misc]

@@ -14,21 +14,21 @@ from unittest import mock
 from benchmarks.measure import Row as Figure
 from benchmarks.year_of_data import opened, url_of
 from outlay.audit_log import log as audit_log
-from outlay.books.ingest.ingest_page import accept
+from outlay.books.ingest.ingest_page import ingest_page
 from outlay.budgets.budget import Budget
-from outlay.budgets.service import Budgeting
+from outlay.budgets.service import BudgetService
 from outlay.core.clock import FakeClock
 from outlay.database.tables import Connection, Workspace
-from outlay.incidents.service import Desk
+from outlay.incidents.service import IncidentService
 from outlay.incidents.tables import Incident
-from outlay.owners import Owning
+from outlay.owners import KeyOwnerService
 from outlay.plugin.contract import Page, Report, Row, Window
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 HOURLY = Report("hours", timedelta(hours=1))
 KEYS, ROUNDS, AT_ONCE = 200, 40, 5
 MORE_AT_MOST = 1.05
-Deed = Callable[[int], Awaitable[object]]
+TimedAction = Callable[[int], Awaitable[object]]
 
 
 async def run(scale: float) -> list[Figure]:
@@ -49,13 +49,17 @@ async def run(scale: float) -> list[Figure]:
             session.add_all([row, burning])
             await session.flush()
             connection_id, incident = row.id or 0, burning.id or 0
-        owning, budgets, desk = Owning(database, clock), Budgeting(database, clock), Desk(database, clock)
+        owning, budgets, desk = (
+            KeyOwnerService(database, clock),
+            BudgetService(database, clock),
+            IncidentService(database, clock),
+        )
 
         async def page(number: int) -> None:
             rows = [Row(start=NOW, key=f"k{key}", model="m", cost_usd=Decimal(number + 1)) for key in range(KEYS)]
             wanted = Page(Window(NOW, NOW + timedelta(hours=1)), rows)
             async with database.write() as session:
-                await accept(session, connection_id, "l", (HOURLY,), HOURLY, wanted, observed_at=NOW)
+                await ingest_page(session, connection_id, "l", (HOURLY,), HOURLY, wanted, observed_at=NOW)
 
         await page(0)
         first = (await owning.keys("T9"))[0].number
@@ -65,7 +69,7 @@ async def run(scale: float) -> list[Figure]:
             await desk.do("T9", incident, "acknowledge", who="U1")
             await desk.do("T9", incident, "undo", who="U1")
 
-        deeds: dict[str, Deed] = {
+        deeds: dict[str, TimedAction] = {
             f"taking in {KEYS} buckets that have changed": page,
             "acknowledging an incident and taking that back": acknowledge,
             "saying whose a key is": lambda number: owning.own("T9", first, f"agent:a{number}", None),
@@ -76,7 +80,7 @@ async def run(scale: float) -> list[Figure]:
         return [await _figure(name, deed, max(4, round(ROUNDS * scale))) for name, deed in deeds.items()]
 
 
-async def _figure(name: str, deed: Deed, rounds: int) -> Figure:
+async def _figure(name: str, deed: TimedAction, rounds: int) -> Figure:
     took: dict[bool, list[float]] = {True: [], False: []}
     for number in range(rounds):
         for noted in (True, False):

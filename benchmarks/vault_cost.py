@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from benchmarks.measure import Row, median_ms
 from outlay.core.clock import SystemClock
-from outlay.vault.data_key_cache import HeldKeys
+from outlay.vault.data_key_cache import DataKeyCache
 from outlay.vault.local_key import LocalKey
 from outlay.vault.vault import Vault
 
@@ -36,7 +36,7 @@ async def run(_scale: float) -> list[Row]:
     rows = []
     for name, key in (
         ("a credential opened with the local key", LocalKey(os.urandom(32))),
-        ("a credential opened with a key service, its data key held", HeldKeys(service, clock=SystemClock())),
+        ("a credential opened with a key service, its data key held", DataKeyCache(service, clock=SystemClock())),
     ):
         vault = Vault(key, b"f" * 32)
         blob = await vault.seal("T1", "7", "api_key", "sk-" + "x" * 60)

@@ -89,7 +89,9 @@ async def fill(database: Database, keys: int) -> int:
             made = await execute(session, text(_ENTRIES.format(day=day, hours=hours, slots=n(hours))))
             entries += made.rowcount
             await execute(session, text(f"INSERT INTO coverage VALUES (1, 'hours', {day}, (1 = 0))"))
-            await hour_and_day.derive(session, hour_and_day.Books(1, REPORTS["openrouter"], 1000), day=day, hours=None)
+            await hour_and_day.derive(
+                session, hour_and_day.DerivationScope(1, REPORTS["openrouter"], 1000), day=day, hours=None
+            )
     folded = True
     while folded:
         async with database.write() as session:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from docs import licences
 from outlay.cli.parser import _parser as command_parser
-from outlay.settings import documented
+from outlay.settings import documented_settings
 
 DOCS = Path(__file__).parent
 OPEN, CLOSE = "<!-- {}: made by docs/reference.py -->", "<!-- end of {} -->"
@@ -21,7 +21,7 @@ ALWAYS_THERE = ("help", "version", "workspace")
 
 def settings() -> str:
     """Build the table of all settings."""
-    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in documented()]
+    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in documented_settings()]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
 
 

@@ -20,7 +20,7 @@ from outlay.database.tables import Connection
 from outlay.detection import Verdict
 from outlay.incidents import store as incident_store
 from outlay.incidents.tables import Incident
-from outlay.incidents.watcher import Watching
+from outlay.incidents.watcher import IncidentWatcher
 from outlay.plugin.contract import Page, Row, Window
 from tests.books.factories import HOURS, Books
 from tests.books.weeks import say_owner
@@ -39,7 +39,7 @@ class Office:
 
     books: Books
     clock: FakeClock
-    watch: Watching
+    watch: IncidentWatcher
     extra: dict[str, int] = field(default_factory=dict)
     model: dict[str, str] = field(default_factory=dict)
     polling: bool = True
@@ -55,8 +55,8 @@ class Office:
             assert row is not None
             row.created_at = row.last_poll_at = int(start.timestamp())
             session.add(row)
-        office = cls(books, FakeClock(start), Watching(books.database, FakeClock(start)))
-        office.watch = Watching(books.database, office.clock)
+        office = cls(books, FakeClock(start), IncidentWatcher(books.database, FakeClock(start)))
+        office.watch = IncidentWatcher(books.database, office.clock)
         begin = start.replace(hour=0, minute=0) - timedelta(weeks=WEEKS)
         moment = begin
         while moment < start:

@@ -43,7 +43,7 @@ MAY_SHOW_PROMPTS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SentRequest:
     """A request as it left. `path` is below the base URL, `whole` all of it; `client` the class that sent it."""
 
     client: str
@@ -54,7 +54,7 @@ class Seen:
     mutates: bool = False
 
 
-def problem(seen: Seen, ledgers: frozenset[str]) -> str | None:
+def problem(seen: SentRequest, ledgers: frozenset[str]) -> str | None:
     """Return why this request must not be sent, or None.
 
     `ledgers`: the titles of all ledgers, for whichever client they got.
@@ -70,7 +70,7 @@ def problem(seen: Seen, ledgers: frozenset[str]) -> str | None:
     return f"{seen.title}, a ledger, was sent {seen.method} {seen.whole}, which is not known to only read"
 
 
-def watch(module: ModuleType, note: Callable[[Seen], None]) -> Callable[[], None]:
+def watch(module: ModuleType, note: Callable[[SentRequest], None]) -> Callable[[], None]:
     """Record all that the clients of `outlay.plugin.read_client` send from now on. Return a function that stops it."""
     client: Any = module.GuardedClient
     send = client._send
@@ -78,7 +78,7 @@ def watch(module: ModuleType, note: Callable[[Seen], None]) -> Callable[[], None
     async def noted(self: Any, request: Any, path: str) -> Any:
         kinds = [kind.__name__ for kind in type(self).__mro__]
         kind = WRITER if WRITER in kinds else "GuardedClient"
-        note(Seen(kind, self.who, request.method, path, request.url.path, _mutates(request)))
+        note(SentRequest(kind, self.who, request.method, path, request.url.path, _mutates(request)))
         return await send(self, request, path)
 
     def stop() -> None:
@@ -123,7 +123,7 @@ class _OnImport:
         loader.exec_module = run_and_watch
         return spec
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: SentRequest) -> None:
         with self.file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(seen)) + "\n")
 

@@ -13,7 +13,7 @@ import pytest
 
 from outlay.plugin import loader, read_client
 from tests import request_audit
-from tests.request_audit import Seen
+from tests.request_audit import SentRequest
 
 ROOT = Path(__file__).parents[1]
 SITE = """import sys
@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "seen.jsonl"
-        self.here: list[Seen] = []
+        self.here: list[SentRequest] = []
         self.counted = 0
         self._read = 0
         (folder / "sitecustomize.py").write_text(SITE.format(root=str(ROOT), file=str(self.file)), encoding="utf-8")
@@ -41,14 +41,14 @@ class Watch:
         self.counted += len(fresh)
         return [told for one in fresh if (told := request_audit.problem(one, LEDGERS))]
 
-    def _elsewhere(self) -> list[Seen]:
+    def _elsewhere(self) -> list[SentRequest]:
         if not self.file.exists():
             return []
         with self.file.open(encoding="utf-8") as file:
             file.seek(self._read)
             lines = [line for line in file.readlines() if line.endswith("\n")]
         self._read += sum(len(line.encode()) for line in lines)
-        return [Seen(**json.loads(line)) for line in lines]
+        return [SentRequest(**json.loads(line)) for line in lines]
 
 
 LEDGERS = frozenset(ledger.meta.title for ledger in loader.load().ledgers().values())

@@ -14,12 +14,12 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from docs import licences, sbom
-from outlay.settings import documented
+from outlay.settings import documented_settings
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 NOT_RUN = re.compile(r"^# not run here: no [\w ]+ on the machine$")
-NAMES = {name for name, _, _ in documented()}
+NAMES = {name for name, _, _ in documented_settings()}
 OURS = re.compile(r"\b(?:OUTLAY|SLACK)_[A-Z_]+\b")
 CI: dict[str, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
 UNTRIED = sorted([*(path for path in DEPLOY.iterdir() if path.is_file()), ROOT / ".github" / "workflows" / "ci.yml"])

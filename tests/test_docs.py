@@ -17,7 +17,7 @@ from outlay.plugin import Ledger, PluginError, loader
 from outlay.plugin.contract import Plugin, Sink
 from outlay.plugin.testing.ledger_trial import Trial
 from outlay.plugin.testing.sink_trial import SinkTrial
-from outlay.settings import documented
+from outlay.settings import documented_settings
 from outlay.spend.parser import DIMENSIONS, FILTERS, parse
 
 ROOT = Path(__file__).parents[1]
@@ -126,7 +126,7 @@ def test_the_grammar_is_documented_whole() -> None:
 def test_every_setting_is_documented_and_no_other() -> None:
     table = re.findall(r"^\| `((?:OUTLAY|SLACK)_\w+)` \|", page("docs/settings.md"), re.M)
 
-    assert table == [name for name, _, _ in documented()]
+    assert table == [name for name, _, _ in documented_settings()]
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "manifest.yml", ROOT / "run"], ids=lambda path: path.name)
@@ -134,7 +134,7 @@ def test_every_setting_that_a_page_names_is_there(path: Path) -> None:
     named = set(re.findall(r"\b(?:OUTLAY|SLACK)_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")))
     named = {name for name in named if not name.startswith("OUTLAY_TEST_")}  # those are for tests alone
 
-    assert named <= {name for name, _, _ in documented()}
+    assert named <= {name for name, _, _ in documented_settings()}
 
 
 # Slack

@@ -7,27 +7,30 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from outlay.access.policy import Team
-from outlay.access.service import Ruling
+from outlay.access.policy import TeamAccess
+from outlay.access.service import AccessService
 from outlay.budgets.budget import Budget
-from outlay.budgets.service import Budgeting
-from outlay.connections.service import Connections
+from outlay.budgets.service import BudgetService
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import FakeClock
 from outlay.database.engine import execute
 from outlay.database.tables import AuditRun, Connection, Person
-from outlay.digests.service import Digesting
-from outlay.digests.subscriptions import Plan
-from outlay.home import Homes, Keys
-from outlay.owners import Owning
-from outlay.plugin.loader import Found
-from outlay.spend.service import Asking
+from outlay.digests.service import DigestService
+from outlay.digests.subscriptions import DigestSubscriptions
+from outlay.home import HomeService, UnownedKeys
+from outlay.owners import KeyOwnerService
+from outlay.plugin.loader import FoundPlugin
+from outlay.spend.service import SpendService
 from outlay.vault.vault import Vault
 from tests.books.factories import DAY, MONDAY, NOW, Books, row
 from tests.books.weeks import fill, say_owner
 
 NANO = 1_000_000_000
 BEN, DANA = "U02BEN", "U04DANA"
-PLUGINS = (Found("openrouter", "ledger", "1", "plugins", True), Found("acme", None, "", "folder", False, "broken"))
+PLUGINS = (
+    FoundPlugin("openrouter", "ledger", "1", "plugins", True),
+    FoundPlugin("acme", None, "", "folder", False, "broken"),
+)
 
 
 class Desk:
@@ -36,12 +39,18 @@ class Desk:
     def __init__(self, books: Books) -> None:
         self.books = books
         clock = FakeClock(NOW)
-        self.budgets = Budgeting(books.database, clock)
-        self.digests = Digesting(books.database, clock)
-        self.asking = Asking(books.database, clock)
-        connections = Connections(books.database, Vault.__new__(Vault), {}, clock)
-        self.homes = Homes(
-            books.database, clock, connections, Owning(books.database, clock), self.digests, PLUGINS, channel="C1"
+        self.budgets = BudgetService(books.database, clock)
+        self.digests = DigestService(books.database, clock)
+        self.asking = SpendService(books.database, clock)
+        connections = ConnectionService(books.database, Vault.__new__(Vault), {}, clock)
+        self.homes = HomeService(
+            books.database,
+            clock,
+            connections,
+            KeyOwnerService(books.database, clock),
+            self.digests,
+            PLUGINS,
+            channel="C1",
         )
 
     async def add(self, *rows: Any) -> None:
@@ -97,9 +106,9 @@ async def test_ones_budgets_are_ones_own_by_id_or_by_email_and_everybodys(desk: 
 
 
 async def test_the_budgets_of_ones_teams_are_there_where_one_may_see_them(desk: Desk) -> None:
-    ruling = Ruling(desk.books.database, FakeClock(NOW))
-    await ruling.set_team("T1", "web", Team(managers=(DANA,), members=(BEN,)))
-    await ruling.set_team("T1", "empty", Team())
+    ruling = AccessService(desk.books.database, FakeClock(NOW))
+    await ruling.set_team("T1", "web", TeamAccess(managers=(DANA,), members=(BEN,)))
+    await ruling.set_team("T1", "empty", TeamAccess())
     for team in ("web", "ops", "empty"):
         await desk.budgets.keep("T1", Budget(0, "owner", f"team:{team}", "month", NANO), by="U1")
 
@@ -124,10 +133,10 @@ async def test_the_house_says_how_it_stands(desk: Desk) -> None:
         connection.credential, connection.state, connection.error = "management key", "failing", "no answer"
         session.add(connection)
 
-    care = await desk.homes.care("T1")
+    care = await desk.homes.admin_summary("T1")
 
     assert care.month.answer.total_nano_usd == (await desk.asking.spend("T1", "mtd")).total_nano_usd
-    assert care.unmapped == Keys(1, 2 * NANO)
+    assert care.unmapped == UnownedKeys(1, 2 * NANO)
     (view,) = care.connections
     assert (view.credential, view.state, view.error) == ("management key", "failing", "no answer")
     assert care.audited is not None
@@ -138,12 +147,12 @@ async def test_the_house_says_how_it_stands(desk: Desk) -> None:
 
 async def test_what_was_set_up_is_missing_no_more_and_what_was_given_up_is_told(desk: Desk) -> None:
     await desk.budgets.keep("T1", Budget(0, "workspace", "", "month", NANO), by="U1")
-    await desk.digests.choose("T1", Plan(channels=("C1",)), by="U1")
+    await desk.digests.choose("T1", DigestSubscriptions(channels=("C1",)), by="U1")
     await desk.digests.post("T1", "C1", "day", once="1")
     async with desk.books.database.write() as session:
         await execute(session, text("UPDATE outbox SET status = 'dead', error = 'is_archived'"), {})
 
-    care, theirs = await desk.homes.care("T1"), await desk.homes.care("T2")
+    care, theirs = await desk.homes.admin_summary("T1"), await desk.homes.admin_summary("T2")
 
     assert (care.budgets, care.digests) == (1, True)
     assert care.given_up is not None

@@ -25,7 +25,7 @@ from outlay.logs import (
     Redactor,
     error_id,
     fold,
-    set_up,
+    set_up_logging,
 )
 
 PLAIN = 'correct horse "battery"\\staple é'  # no shape of its own, and spelled otherwise in JSON, repr and URLs
@@ -53,7 +53,7 @@ class Log:
     def __init__(self, level: str = "DEBUG") -> None:
         logging.getLogger().handlers.clear()  # pytest's own, which raise at a record that cannot be formatted
         self.stream = io.StringIO()
-        self.redactor = set_up(level, stream=self.stream)
+        self.redactor = set_up_logging(level, stream=self.stream)
 
     @property
     def text(self) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outlay import outbox
-from outlay.outbox import LEASE_SECONDS, Ended, Message, Status
+from outlay.outbox import LEASE_SECONDS, DeliveryOutcome, OutboxMessage, Status
 from tests.books.factories import NOW, Books
 
 LATER = NOW + timedelta(seconds=LEASE_SECONDS)
@@ -13,22 +13,22 @@ LATER = NOW + timedelta(seconds=LEASE_SECONDS)
 async def say(books: Books, *keys: str, stream: str = "s") -> None:
     async with books.database.write() as session:
         for key in keys:
-            await outbox.say(
+            await outbox.enqueue(
                 session, workspace_id="T1", key=key, stream=stream, kind="alert", payload={"key": key}, now=NOW
             )
 
 
-async def take(books: Books, now: datetime = NOW) -> list[Message]:
+async def take(books: Books, now: datetime = NOW) -> list[OutboxMessage]:
     async with books.database.write() as session:
-        return list(await outbox.take(session, now))
+        return list(await outbox.lease_batch(session, now))
 
 
-async def end(books: Books, message: Message, **how: Any) -> bool:
+async def end(books: Books, message: OutboxMessage, **how: Any) -> bool:
     async with books.database.write() as session:
-        return bool(await outbox.end(session, [Ended(message, **how)], NOW))
+        return bool(await outbox.finish_attempts(session, [DeliveryOutcome(message, **how)], NOW))
 
 
-async def close(books: Books, message: Message, status: Status = "done") -> bool:
+async def close(books: Books, message: OutboxMessage, status: Status = "done") -> bool:
     return await end(books, message, status=status)
 
 

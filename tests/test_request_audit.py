@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from outlay.plugin import loader
-from tests.request_audit import READING_POSTS, WRITER, Seen, problem
+from tests.request_audit import READING_POSTS, WRITER, SentRequest, problem
 from tests.request_audit_plugin import LEDGERS, Watch
 
 ROOT = Path(__file__).parents[1]
@@ -83,38 +83,38 @@ def test_a_run_fails_in_which_a_ledger_writes_or_a_prompt_is_asked_for(tmp_path:
 @pytest.mark.parametrize(
     "one",
     [
-        Seen(READER, "OpenAI", "POST", "/organization/admin_api_keys", "/v1/organization/admin_api_keys"),
-        Seen(READER, "OpenRouter", "PATCH", "/keys/abc", "/api/v1/keys/abc"),
-        Seen(READER, "Cloudflare AI Gateway", "POST", "/graphql", "/client/v4/graphql", mutates=True),
-        Seen(READER, "LiteLLM", "POST", "/analytics/query", "/analytics/query"),  # only OpenRouter's reads
-        Seen(WRITER, "LiteLLM", "DELETE", "/key/delete", "/key/delete"),  # a ledger that got a sink's client
-        Seen(READER, "OpenRouter", "GET", "/generation/content", "/api/v1/generation/content"),
-        Seen(READER, "LiteLLM", "GET", "/spend/logs", "/spend/logs"),
-        Seen(READER, "LiteLLM", "GET", "/spend/logs/ui/abc", "/spend/logs/ui/abc"),
-        Seen(READER, "Helicone", "POST", "/v1/request/query", "/v1/request/query"),
-        Seen(READER, "Cloudflare AI Gateway", "GET", "/x", "/accounts/a/ai-gateway/gateways/g/logs/1/response"),
-        Seen(READER, "Portkey", "GET", "/logs/exports/1/download", "/v1/logs/exports/1/download"),
-        Seen(READER, "Langfuse", "GET", "/api/public/observations", "/api/public/v2/observations"),
-        Seen(WRITER, "Webhook", "POST", "/v1/chat/completions", "/v1/chat/completions"),
+        SentRequest(READER, "OpenAI", "POST", "/organization/admin_api_keys", "/v1/organization/admin_api_keys"),
+        SentRequest(READER, "OpenRouter", "PATCH", "/keys/abc", "/api/v1/keys/abc"),
+        SentRequest(READER, "Cloudflare AI Gateway", "POST", "/graphql", "/client/v4/graphql", mutates=True),
+        SentRequest(READER, "LiteLLM", "POST", "/analytics/query", "/analytics/query"),  # only OpenRouter's reads
+        SentRequest(WRITER, "LiteLLM", "DELETE", "/key/delete", "/key/delete"),  # a ledger that got a sink's client
+        SentRequest(READER, "OpenRouter", "GET", "/generation/content", "/api/v1/generation/content"),
+        SentRequest(READER, "LiteLLM", "GET", "/spend/logs", "/spend/logs"),
+        SentRequest(READER, "LiteLLM", "GET", "/spend/logs/ui/abc", "/spend/logs/ui/abc"),
+        SentRequest(READER, "Helicone", "POST", "/v1/request/query", "/v1/request/query"),
+        SentRequest(READER, "Cloudflare AI Gateway", "GET", "/x", "/accounts/a/ai-gateway/gateways/g/logs/1/response"),
+        SentRequest(READER, "Portkey", "GET", "/logs/exports/1/download", "/v1/logs/exports/1/download"),
+        SentRequest(READER, "Langfuse", "GET", "/api/public/observations", "/api/public/v2/observations"),
+        SentRequest(WRITER, "Webhook", "POST", "/v1/chat/completions", "/v1/chat/completions"),
     ],
     ids=lambda one: f"{one.title} {one.method} {one.whole}",
 )
-def test_writes_of_ledgers_and_ways_to_prompts_are_told(one: Seen) -> None:
+def test_writes_of_ledgers_and_ways_to_prompts_are_told(one: SentRequest) -> None:
     assert problem(one, LEDGERS)
 
 
 @pytest.mark.parametrize(
     "one",
     [
-        Seen(READER, "OpenRouter", "POST", "/analytics/query", "/api/v1/analytics/query"),
-        Seen(READER, "LiteLLM", "GET", "/spend/logs/v2", "/spend/logs/v2"),
-        Seen(READER, "OpenAI", "GET", "/organization/usage/completions", "/v1/organization/usage/completions"),
-        Seen(READER, "Anthropic", "GET", "/x", "/v1/organizations/usage_report/messages"),
-        Seen(WRITER, "Linear", "POST", "", "/graphql", mutates=True),
+        SentRequest(READER, "OpenRouter", "POST", "/analytics/query", "/api/v1/analytics/query"),
+        SentRequest(READER, "LiteLLM", "GET", "/spend/logs/v2", "/spend/logs/v2"),
+        SentRequest(READER, "OpenAI", "GET", "/organization/usage/completions", "/v1/organization/usage/completions"),
+        SentRequest(READER, "Anthropic", "GET", "/x", "/v1/organizations/usage_report/messages"),
+        SentRequest(WRITER, "Linear", "POST", "", "/graphql", mutates=True),
     ],
     ids=lambda one: f"{one.title} {one.method} {one.whole}",
 )
-def test_reading_and_filing_pass(one: Seen) -> None:
+def test_reading_and_filing_pass(one: SentRequest) -> None:
     assert problem(one, LEDGERS) is None
 
 
@@ -154,7 +154,7 @@ def _reached(path: Path) -> set[str]:
 
 def test_the_watch_sees_what_is_sent(watched: Watch) -> None:
     assert watched.problems() == []
-    watched.here.append(Seen(READER, "OpenAI", "DELETE", "/keys", "/v1/keys"))
+    watched.here.append(SentRequest(READER, "OpenAI", "DELETE", "/keys", "/v1/keys"))
 
     assert len(watched.problems()) == 1
     assert watched.problems() == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from outlay.plugin.secret_references import AllowedReferences
-from outlay.settings import SettingsError, documented, load
+from outlay.settings import SettingsError, documented_settings, load
 from outlay.vault import new_key
 
 SECRET_NAMES = [
@@ -21,7 +21,7 @@ SECRET_NAMES = [
     "OUTLAY_MASTER_KEY",
     "OUTLAY_DATABASE_URL",
 ]
-NAMES = [name for name, _, _ in documented()]
+NAMES = [name for name, _, _ in documented_settings()]
 
 
 def refusal(**environ: str) -> str:
@@ -276,5 +276,5 @@ def test_a_relative_folder_is_below_where_we_stand(tmp_path: Path, monkeypatch: 
 
 def test_every_setting_is_documented_once() -> None:
     assert len(set(NAMES)) == len(NAMES) == 24
-    assert all(shown and meaning.endswith((".", "`", "venv with")) for _, shown, meaning in documented())
+    assert all(shown and meaning.endswith((".", "`", "venv with")) for _, shown, meaning in documented_settings())
     assert all(name.startswith(("SLACK_", "OUTLAY_")) for name in NAMES)

@@ -163,15 +163,15 @@ def test_only_a_person_without_a_name_is_left_to_slack_to_name() -> None:
 
 
 def test_a_misunderstood_word_comes_with_what_would_have_worked() -> None:
-    several = wording.misunderstood(QueryError("x", "I do not understand `x`.", "7d, mtd, me"))
+    several = wording.query_error_text(QueryError("x", "I do not understand `x`.", "7d, mtd, me"))
 
     assert several.startswith("I do not understand `x`. Try `/spend 7d`, `/spend mtd` or `/spend me`.")
-    assert wording.misunderstood(QueryError("x", "`<!here>`", "")).startswith("`&lt;!here&gt;` `/spend help`")
+    assert wording.query_error_text(QueryError("x", "`<!here>`", "")).startswith("`&lt;!here&gt;` `/spend help`")
 
 
 def test_one_and_many() -> None:
-    assert wording.counted(1, "key") == "1 key"
-    assert wording.counted(1_240, "key") == "1,240 keys"
+    assert wording.count_with_noun(1, "key") == "1 key"
+    assert wording.count_with_noun(1_240, "key") == "1,240 keys"
     assert wording.either(["a", "b", "c"]) == "a, b or c"
     assert wording.either(["a"]) == "a"
 
@@ -180,7 +180,7 @@ def test_a_key_pasted_as_a_question_is_not_said_back() -> None:
     pasted = "sk-or-v1-" + "ab12" * 16
     with pytest.raises(QueryError) as caught:
         parse(pasted, today=date(2026, 11, 21))
-    said = wording.misunderstood(caught.value)
+    said = wording.query_error_text(caught.value)
     assert pasted not in said
     assert "I do not understand" in said
 

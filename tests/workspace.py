@@ -15,13 +15,13 @@ from typing import Any
 
 from outlay.core.clock import ShiftedClock
 from outlay.fakes.http_server import serving
-from outlay.fakes.slack.call_log import Call, Journal
-from outlay.fakes.slack.faults import Faults
-from outlay.fakes.slack.screen import Home, Modal, Reply
-from outlay.fakes.slack.server import SCOPES, SlackStandIn
+from outlay.fakes.slack.call_log import CallLog, WebApiCall
+from outlay.fakes.slack.faults import FakeSlackFaults
+from outlay.fakes.slack.screen import HomeTab, Modal, Reply
+from outlay.fakes.slack.server import SCOPES, FakeSlack
 from outlay.fakes.slack.socket_mode import SocketMode
-from outlay.fakes.slack.user_driver import ALICE, GENERAL, Chat, Target
-from outlay.fakes.slack.workspace import World
+from outlay.fakes.slack.user_driver import ALICE, GENERAL, Target, UserDriver
+from outlay.fakes.slack.workspace import FakeWorkspace
 
 __all__ = [
     "ALICE",
@@ -36,7 +36,7 @@ __all__ = [
     "GUEST",
     "RANDOM",
     "SCHEMA",
-    "Home",
+    "HomeTab",
     "Modal",
     "Reply",
     "Target",
@@ -56,7 +56,7 @@ SCHEMA = ROOT.parent / "shared" / "specs" / "block-kit.schema.json"
 StartBot = Callable[[str, str, str], AbstractAsyncContextManager[Any]]
 
 
-class Workspace(Chat):
+class Workspace(UserDriver):
     """A chat with a bot in it. `bot` is what the caller's context manager yielded.
 
     Besides the chat: `faults` (failures to inject), `world` (people, channels), `journal` (what the bot did), `socket`.
@@ -65,18 +65,18 @@ class Workspace(Chat):
     bot: Any = None
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> FakeSlackFaults:
         return self.slack.faults
 
     @property
-    def journal(self) -> Journal:
+    def journal(self) -> CallLog:
         return self.slack.journal
 
     @property
     def socket(self) -> SocketMode:
         return self.slack.socket
 
-    def calls(self, method: str) -> list[Call]:
+    def calls(self, method: str) -> list[WebApiCall]:
         """Return every call of one method so far."""
         return list(self.slack.journal.of(method))
 
@@ -92,16 +92,16 @@ def schema() -> Path | None:
     return SCHEMA if SCHEMA.is_file() else None
 
 
-def a_world() -> World:
+def a_world() -> FakeWorkspace:
     """A workspace of the tests' own day, whose clock runs on from there."""
-    return World(clock=ShiftedClock(NOW))
+    return FakeWorkspace(clock=ShiftedClock(NOW))
 
 
 @asynccontextmanager
 async def workspace_around(
     start_bot: StartBot,
     *,
-    world: World | None = None,
+    world: FakeWorkspace | None = None,
     scopes: Iterable[str] = SCOPES,
     idle: Callable[[], Awaitable[None]] | None = None,
     socket_mode: bool = True,
@@ -113,7 +113,7 @@ async def workspace_around(
     With `socket_mode` False nothing is waited for; call `slack.slack.over_http(url, signing_secret)` yourself.
     """
     more = {} if ack_seconds is None else {"ack_seconds": ack_seconds}
-    stand_in = SlackStandIn(world or a_world(), scopes=scopes, schema=schema(), **more)
+    stand_in = FakeSlack(world or a_world(), scopes=scopes, schema=schema(), **more)
     async with serving(stand_in.app) as base_url:
         stand_in.base_url = base_url
         slack = Workspace(stand_in, idle=idle, as_escaped=as_escaped)

@@ -9,7 +9,7 @@ from benchmarks.detection.scoring import Alert
 FEWEST_DAYS, MOST_DAYS = 7, 30
 
 
-def folk(company: Company) -> list[Alert]:
+def baseline_alerts(company: Company) -> list[Alert]:
     """Return the baseline's alerts, at most one a subject and day, all of them pages."""
     days: dict[str, dict[int, float]] = defaultdict(dict)
     limits: dict[tuple[str, int], float] = {}

@@ -11,9 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.detection.baseline import folk
+from benchmarks.detection.baseline import baseline_alerts
 from benchmarks.detection.companies import BEGIN, HELD_BACK, Company, company
-from benchmarks.detection.scoring import Alert, Figures, judge, together
+from benchmarks.detection.scoring import Alert, Scores, combined_scores, score_alerts
 from benchmarks.measure import Row
 from outlay.cli.replay import replay
 from outlay.detection import Delta, Detector, Severity, restore, save
@@ -40,18 +40,18 @@ def alerts_of(one: Company) -> list[Alert]:
 
 def held_back(count: int) -> list[Row]:
     """Return rows for all held-out companies together, with the range over single companies."""
-    pages: list[Figures] = []
-    everything: list[Figures] = []
-    usual: list[Figures] = []
+    pages: list[Scores] = []
+    everything: list[Scores] = []
+    usual: list[Scores] = []
     for seed in range(HELD_BACK, HELD_BACK + count):
         one = company(seed)
         alerts = alerts_of(one)
-        usual.append(judge(one, folk(one)))
-        everything.append(judge(one, alerts))
-        pages.append(judge(one, [alert for alert in alerts if alert[2]]))
-    rows, line, named = [], together(usual), "mean + 3σ"
+        usual.append(score_alerts(one, baseline_alerts(one)))
+        everything.append(score_alerts(one, alerts))
+        pages.append(score_alerts(one, [alert for alert in alerts if alert[2]]))
+    rows, line, named = [], combined_scores(usual), "mean + 3σ"
     for name, found in (("pages", pages), ("all", everything)):
-        whole = together(found)
+        whole = combined_scores(found)
         recall = [one.recall for one in found if one.incidents >= 5] or [whole.recall]
         false = [one.false_per_100_days for one in found]
         rows += [
@@ -64,7 +64,7 @@ def held_back(count: int) -> list[Row]:
             Row(f"… precision, {name}", whole.precision, "", 0, line.precision, named),
             Row(f"… burned before the first alert, {name}, median", whole.burned_usd, "$", 0, line.burned_usd, named),
         ]  # fmt: skip
-    whole = together(pages)
+    whole = combined_scores(pages)
     rows.append(Row(f"… of {whole.jumps} jumps of a whole company told as one", whole.jumps_caught, ""))
     return rows
 

@@ -17,7 +17,7 @@ Alert = tuple[int, str, bool]  # Unix seconds, subject, whether it is a page
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Scores:
     """Scores of one company, or of several together."""
 
     incidents: int
@@ -51,7 +51,7 @@ class Figures:
         return median(self.burned) if self.burned else 0.0
 
 
-def judge(company: Company, alerts: Iterable[Alert]) -> Figures:
+def score_alerts(company: Company, alerts: Iterable[Alert]) -> Scores:
     """Score these alerts; leave the notices out to score only the pages."""
     first: dict[Label, int] = {}
     false, noticed = 0, dict[str, int]()
@@ -87,7 +87,7 @@ def judge(company: Company, alerts: Iterable[Alert]) -> Figures:
         kinds[one.kind] = (count + 1, caught + (one in first))
     jumps = [one for one in company.labels if one.incident and one.subject == "*"]
     days = sum(company.days - max(WARM_UP_DAYS, begin / DAY_SLOTS) for begin in company.first.values())
-    return Figures(
+    return Scores(
         incidents=len(singles),
         caught=sum(one in first for one in singles),
         same_day=sum(one in first and first[one] // DAY_SLOTS == one.start // DAY_SLOTS for one in singles),
@@ -100,7 +100,7 @@ def judge(company: Company, alerts: Iterable[Alert]) -> Figures:
     )
 
 
-def together(figures: Iterable[Figures]) -> Figures:
+def combined_scores(figures: Iterable[Scores]) -> Scores:
     """Add up the scores of several companies."""
     all_of = list(figures)
     kinds: dict[str, tuple[int, int]] = {}
@@ -108,7 +108,7 @@ def together(figures: Iterable[Figures]) -> Figures:
         for kind, (count, caught) in one.kinds.items():
             had = kinds.get(kind, (0, 0))
             kinds[kind] = (had[0] + count, had[1] + caught)
-    return Figures(
+    return Scores(
         sum(one.incidents for one in all_of), sum(one.caught for one in all_of), sum(one.same_day for one in all_of),
         sum(one.false for one in all_of), sum(one.developer_days for one in all_of),
         tuple(usd for one in all_of for usd in one.burned), sum(one.jumps for one in all_of),

@@ -15,32 +15,32 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay import __version__, outbox
-from outlay.access.gate import Gate, guarded
+from outlay.access.gate import AccessGate, guarded
 from outlay.core.gauges import Gauge
-from outlay.delivery.sinks import Sinks
-from outlay.delivery.worker import Deliveries
+from outlay.delivery.sinks import SinkDispatcher
+from outlay.delivery.worker import DeliveryWorker
 from outlay.health.loop_lag import LoopLag
-from outlay.health.metrics import measures
-from outlay.incidents.ticket_inbox import Hearing
-from outlay.incidents.ticket_sync import Tickets
-from outlay.polling.due_polls import People, Polls
-from outlay.scheduler import Timetable
-from outlay.services import House, StartError
+from outlay.health.metrics import collect_gauges
+from outlay.incidents.ticket_inbox import TicketInbox
+from outlay.incidents.ticket_sync import TicketSync
+from outlay.polling.due_polls import DuePolls, SlackUserLookup
+from outlay.scheduler import JobScheduler
+from outlay.services import Services, StartError
 from outlay.slack import app as slack_app
 from outlay.slack import http as slack_http
-from outlay.slack.chart_images.renderer import Painter
-from outlay.slack.chart_images.upload import Pictures
+from outlay.slack.chart_images.renderer import ChartRenderer
+from outlay.slack.chart_images.upload import ChartUploader
 from outlay.slack.client import web_client
 from outlay.slack.deps import Deps
 from outlay.slack.health_check import OPTIONAL_SCOPES, REQUIRED_SCOPES
 from outlay.slack.installation.flow import oauth_flow, routes
-from outlay.slack.installation.store import Installations, States
+from outlay.slack.installation.store import OAuthStateStore, SlackInstallationStore
 from outlay.slack.message_poster import Poster
-from outlay.slack.sender import Voices
-from outlay.slack.socket_mode import Socket, SocketRefused
-from outlay.slack.tasks import Busy, Tasks
-from outlay.slack.user_directory import SlackPeople
-from outlay.spend.serialization import stamp
+from outlay.slack.sender import WorkspaceSenders
+from outlay.slack.socket_mode import SocketModeConnection, SocketRefusedError
+from outlay.slack.tasks import Tasks, TooManyTasksError
+from outlay.slack.user_directory import SlackUserDirectory
+from outlay.spend.serialization import format_utc
 from outlay.web.server import Endpoint, listening, web_app
 from outlay.workspaces.store import adopt, others
 
@@ -61,7 +61,7 @@ log = logging.getLogger("outlay.app")
 class Bot:
     """The running bot."""
 
-    def __init__(self, home: House) -> None:
+    def __init__(self, home: Services) -> None:
         settings = home.settings
         if not settings.slack_app_token and bool(settings.slack_client_id) != bool(settings.slack_client_secret):
             missing, there = ("SECRET", "ID") if settings.slack_client_id else ("ID", "SECRET")
@@ -71,14 +71,14 @@ class Bot:
             raise StartError("SLACK_BOT_TOKEN is not set: the README says where to find it (xoxb-…)")
         if settings.slack_app_token is None and settings.slack_signing_secret is None:
             raise StartError("set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP mode")
-        self.house = home
+        self.services = home
         self.port = 0
         self._token = settings.slack_bot_token  # a SecretStr until it is used
         self._workspace_id: str | None = None  # unknown until `_join`
         self._log = slack_app.quiet_logger()
         self.tasks = Tasks(log)
-        self._people = SlackPeople(self._token_of, self._client_for, home.clock, log, admins=settings.admins)
-        gate = Gate(home.database, self._people)
+        self._people = SlackUserDirectory(self._token_of, self._client_for, home.clock, log, admins=settings.admins)
+        gate = AccessGate(home.database, self._people)
         deps = Deps(
             asking=guarded(home.asking, gate, "asking"),
             connecting=guarded(home.connections, gate, "connecting"),
@@ -99,20 +99,20 @@ class Bot:
             removed=self._removed,
         )
         signing_secret = settings.slack_signing_secret
-        self._app = slack_app.build(
+        self._app = slack_app.build_app(
             deps,
             self._token_of,
             signing_secret=signing_secret.get_secret_value() if signing_secret else None,
             api_url=settings.slack_api_url,
         )
         self.socket = (
-            Socket(
+            SocketModeConnection(
                 self._app, settings.slack_app_token.get_secret_value(), settings.slack_api_url, home.clock, self._log
             )
             if settings.slack_app_token
             else None
         )
-        self._installations = Installations(
+        self._installations = SlackInstallationStore(
             home.database, home.vault, home.clock, self._log, url_of=self._url_of, may_adopt=self._may_adopt
         )
         self._pages: tuple[tuple[str, Endpoint], ...] = ()
@@ -125,28 +125,28 @@ class Bot:
                 client_secret=client_secret,
                 scopes=(*REQUIRED_SCOPES, *OPTIONAL_SCOPES),
                 installations=self._installations,
-                states=States(home.database, home.clock, self._log),
+                states=OAuthStateStore(home.database, home.clock, self._log),
                 api_url=settings.slack_api_url,
             )
             self._pages = routes(flow)
-        self._painter = Painter(log)
-        pictures = Pictures(self._painter, home.clock, log, self.tasks)
-        self.voices = Voices(
+        self._painter = ChartRenderer(log)
+        pictures = ChartUploader(self._painter, home.clock, log, self.tasks)
+        self.senders = WorkspaceSenders(
             self._token_of, self._client_for, self._channel_of, connecting=home.connections, desk=home.desk,
             digests=home.digests, clock=home.clock, log=log, pictures=pictures,
         )  # fmt: skip
-        self.timetable = Timetable(home.clock)
+        self.timetable = JobScheduler(home.clock)
         self._lag = LoopLag()
-        self.polls = Polls(home.database, home.poller, home.clock)
-        self.sinks = Sinks(home.connections, home.clock)
-        self.hearing = Hearing(home.database, home.connections, home.clock)
-        self.tickets = Tickets(home.clock)
-        self.deliveries = Deliveries(
-            home.database, home.clock, self.voices.deliver, sinks=self.sinks, admins=settings.admins,
-            on_receipt=self.tickets.filed,
+        self.polls = DuePolls(home.database, home.poller, home.clock)
+        self.sinks = SinkDispatcher(home.connections, home.clock)
+        self.hearing = TicketInbox(home.database, home.connections, home.clock)
+        self.tickets = TicketSync(home.clock)
+        self.deliveries = DeliveryWorker(
+            home.database, home.clock, self.senders.deliver, sinks=self.sinks, admins=settings.admins,
+            on_receipt=self.tickets.record_filed,
         )  # fmt: skip
         self._delivering = asyncio.Lock()
-        self.people = People(home.database, home.clock, self.voices.look_up)
+        self.people = SlackUserLookup(home.database, home.clock, self.senders.look_up)
 
     async def _token_of(self, workspace_id: str) -> str | None:
         """Return a workspace's token: the settings' if it was made for this workspace, else its installation's."""
@@ -157,9 +157,9 @@ class Bot:
     async def _channel_of(self, workspace_id: str) -> str | None:
         """Return the settings' alert channel if it belongs to this workspace, else None."""
         if self._token and self._workspace_id == workspace_id:
-            return self.house.settings.alert_channel
-        async with self.house.database.read() as session:
-            return None if await others(session, workspace_id) else self.house.settings.alert_channel
+            return self.services.settings.alert_channel
+        async with self.services.database.read() as session:
+            return None if await others(session, workspace_id) else self.services.settings.alert_channel
 
     async def _url_of(self, token: str) -> str:
         """Ask Slack for the URL of a token's workspace; "" if it does not answer."""
@@ -171,24 +171,24 @@ class Bot:
 
     def _may_adopt(self, workspace_id: str) -> bool:
         """Report whether this workspace may adopt the books of `local`; OUTLAY_WORKSPACE limits it to one."""
-        return self.house.settings.workspace in (None, workspace_id)
+        return self.services.settings.workspace in (None, workspace_id)
 
     async def _removed(self, workspace_id: str, uninstalled: bool) -> None:
         """Clean up after a workspace that has removed the app."""
         if workspace_id == self._workspace_id:
             self._token = None
         self._people.forget(workspace_id)
-        await self._installations.leave(workspace_id, uninstalled=uninstalled)
+        await self._installations.remove_workspace(workspace_id, uninstalled=uninstalled)
 
     def _client_for(self, token: str) -> AsyncWebClient:
-        return web_client(token, self.house.settings.slack_api_url, self._log)
+        return web_client(token, self.services.settings.slack_api_url, self._log)
 
     async def health(self) -> dict[str, object]:
         """Return what `/healthz` shows: Slack, each connection's last poll, the number of waiting deliveries."""
-        async with self.house.database.read() as session:
+        async with self.services.database.read() as session:
             waiting = await outbox.waiting(session)
             workspaces = await others(session, "")
-        views = [view for one in workspaces for view in await self.house.connections.views(one)]
+        views = [view for one in workspaces for view in await self.services.connections.views(one)]
         connected = self.socket is None or self.socket.connected()
         return {
             "ok": connected,
@@ -196,14 +196,14 @@ class Bot:
             "slack": {
                 "mode": "socket" if self.socket else "http",
                 "connected": connected,
-                "last_seen": stamp(self.socket.last_seen) if self.socket else None,
+                "last_seen": format_utc(self.socket.last_seen) if self.socket else None,
             },
             "connections": [
                 {
                     "name": view.name,
                     "state": view.state,
-                    "last_poll": stamp(view.last_poll),
-                    "fresh_until": stamp(view.fresh_until),
+                    "last_poll": format_utc(view.last_poll),
+                    "fresh_until": format_utc(view.fresh_until),
                 }
                 for view in views
             ],
@@ -217,7 +217,7 @@ class Bot:
         info.add(1, version=__version__)
         slack.add(int(self.socket is None or self.socket.connected()))
         lag.add(self._lag.worst_seconds())
-        return [info, slack, lag, *await measures(self.house.database, self.house.clock)]
+        return [info, slack, lag, *await collect_gauges(self.services.database, self.services.clock)]
 
     async def idle(self) -> None:
         """Wait until no task and no poll is running; for tests and the demo."""
@@ -231,23 +231,23 @@ class Bot:
 
     def _deliver_soon(self) -> None:
         """Start a delivery now, because a person is waiting for its result."""
-        with contextlib.suppress(Busy):  # the timetable delivers it in a moment
+        with contextlib.suppress(TooManyTasksError):  # the timetable delivers it in a moment
             self.tasks.start(self.deliver(), "deliver what was just done", awaited=False)
 
     async def _watch(self) -> None:
         """Run detection over what changed, and deliver new alerts at once."""
-        if await self.house.watching.run():
+        if await self.services.watching.run():
             self._deliver_soon()
 
     async def tick(self) -> None:
         """Run every due job once, as the timetable would; for callers that have just advanced the clock."""
         await self.polls.start_due()
         await self.idle()
-        await self.house.watching.run()
+        await self.services.watching.run()
         await self.people.run()
         await self.hearing.sweep_due()
-        await self.house.budgets.run()
-        await self.house.digests.run()
+        await self.services.budgets.run()
+        await self.services.digests.run()
         await self.deliver()
 
     @asynccontextmanager
@@ -257,7 +257,7 @@ class Bot:
         `host`: where to serve HTTP, instead of the settings'. `clockwork` False: no timetable; the caller uses `tick`.
         """
         async with AsyncExitStack() as stack:
-            settings = self.house.settings
+            settings = self.services.settings
             secret = settings.slack_signing_secret.get_secret_value() if settings.slack_signing_secret else None
             slack = None if self.socket else (slack_http.PATH, slack_http.endpoint(self._app, secret))
             try:
@@ -282,12 +282,14 @@ class Bot:
                 self.timetable.every(DELIVER_SECONDS, "deliveries", self.deliver)
                 self.timetable.every(PEOPLE_SECONDS, "people", self.people.run)
                 self.timetable.every(SWEEP_SECONDS, "sweep", self.hearing.sweep_due)
-                self.timetable.every(DIGEST_SECONDS, "digests", self.house.digests.run)
-                self.timetable.every(BUDGET_SECONDS, "budgets", self.house.budgets.run, first_in_seconds=BUDGET_SECONDS)
+                self.timetable.every(DIGEST_SECONDS, "digests", self.services.digests.run)
+                self.timetable.every(
+                    BUDGET_SECONDS, "budgets", self.services.budgets.run, first_in_seconds=BUDGET_SECONDS
+                )
                 self.timetable.every(
                     BOOKS_SECONDS, "forget", self.deliveries.forget_old, first_in_seconds=BOOKS_SECONDS
                 )
-                books = self.house.bookkeeping
+                books = self.services.bookkeeping
                 self.timetable.every(BOOKS_SECONDS, "close", books.close_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "fold", books.fold_due, first_in_seconds=BOOKS_SECONDS)
                 self.timetable.every(BOOKS_SECONDS, "sum-up", books.sum_up_due, first_in_seconds=BOOKS_SECONDS)
@@ -296,7 +298,7 @@ class Bot:
             if self._token:
                 await self._join(self._token.get_secret_value())
             gc.freeze()  # what is loaded now stays: garbage collection during a large page skips it
-            stack.push_async_callback(self.house.watching.let_go)
+            stack.push_async_callback(self.services.watching.let_go)
             stack.push_async_callback(self.polls.stop, DRAIN_SECONDS)
             stack.push_async_callback(self.timetable.stop, DRAIN_SECONDS)
             self.timetable.start()
@@ -304,7 +306,7 @@ class Bot:
                 stack.push_async_callback(self.socket.stop)
                 try:
                     await self.socket.start()
-                except SocketRefused as error:
+                except SocketRefusedError as error:
                     raise StartError(str(error)) from None
             log.info("running", extra={"port": self.port, "slack": "socket" if self.socket else "http"})
             yield self
@@ -331,5 +333,5 @@ class Bot:
             await asyncio.sleep(SLACK_RETRY_SECONDS)
         team, name, url = str(who["team_id"]), str(who.get("team") or ""), str(who.get("url") or "")
         self._workspace_id = team
-        async with self.house.database.write() as session:
-            await adopt(session, self.house.vault, team, now=self.house.clock.now(), name=name, url=url)
+        async with self.services.database.write() as session:
+            await adopt(session, self.services.vault, team, now=self.services.clock.now(), name=name, url=url)

@@ -5,15 +5,15 @@ Settings, database, vault, Slack, connections, deliveries, the last audit, plugi
 
 from outlay.health import checks as health_checks
 from outlay.health import connection_checks as health_connection_checks
-from outlay.health.checks import Check
-from outlay.services import House
+from outlay.health.checks import HealthCheck
+from outlay.services import Services
 from outlay.slack.health_check import installed_checks, slack_check
 
 
-async def checkup(home: House) -> list[Check]:
+async def run_checks(home: Services) -> list[HealthCheck]:
     """Run every check now; each connection is tested anew."""
     checks = [
-        Check("settings", True, f"data in {home.settings.data_dir}"),
+        HealthCheck("settings", True, f"data in {home.settings.data_dir}"),
         await health_checks.database_check(home.database),
         await health_checks.vault_check(home.database, home.vault),
         await slack_check(

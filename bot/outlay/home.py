@@ -15,18 +15,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay import outbox
 from outlay.books.closing import audit
 from outlay.budgets import store as budget_store
-from outlay.budgets.budget import Standing
-from outlay.budgets.service import budgets_of, read_standings
-from outlay.connections.service import Connections
+from outlay.budgets.budget import BudgetStatus
+from outlay.budgets.service import budget_ids_of_person, read_standings
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import ConnectionView
 from outlay.core.calendar_periods import month_of, part_gone
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
-from outlay.digests.service import Digesting
-from outlay.incidents.alert_settings import read_alerting
-from outlay.owners import Owning
-from outlay.plugin.loader import Found
+from outlay.digests.service import DigestService
+from outlay.incidents.alert_settings import read_alert_settings
+from outlay.owners import KeyOwnerService
+from outlay.plugin.loader import FoundPlugin
 from outlay.spend.answer import Answer
 from outlay.spend.forecast import HISTORY_DAYS, Forecast, forecast
 from outlay.spend.parser import Query
@@ -37,7 +37,7 @@ DEAD_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
+class MonthSummary:
     """Current month: the cost so far and the forecast. `answer` is by model, or by owner where it is everybody's."""
 
     answer: Answer
@@ -45,15 +45,15 @@ class Month:
 
 
 @dataclass(frozen=True, slots=True)
-class Mine:
+class PersonalSummary:
     """Person's own view: the month, and the budgets of their own, of their teams and of everybody."""
 
-    month: Month
-    budgets: tuple[Standing, ...]
+    month: MonthSummary
+    budgets: tuple[BudgetStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class AuditSummary:
     """Result of the last audit. `first`: the first difference, in words."""
 
     at: datetime
@@ -63,7 +63,7 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class DeadLetterSummary:
     """Count of messages that could not be delivered. `more`: counting stopped there, and there may be more."""
 
     count: int
@@ -73,7 +73,7 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class UnownedKeys:
     """Keys without an owner, and their cost this month."""
 
     count: int
@@ -81,31 +81,31 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class AdminSummary:
     """Admin summary of how the bot is doing. `alerts` and `digests`: it is set where they go."""
 
-    month: Month
+    month: MonthSummary
     connections: tuple[ConnectionView, ...]
-    unmapped: Keys
-    plugins: tuple[Found, ...]
-    audited: Audited | None
-    given_up: GivenUp | None
+    unmapped: UnownedKeys
+    plugins: tuple[FoundPlugin, ...]
+    audited: AuditSummary | None
+    given_up: DeadLetterSummary | None
     budgets: int
     alerts: bool
     digests: bool
 
 
-class Homes:
+class HomeService:
     """Service that gathers both views. `channel`: where alerts go by the settings, "" if not set."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        connections: Connections,
-        owning: Owning,
-        digests: Digesting,
-        plugins: Sequence[Found],
+        connections: ConnectionService,
+        owning: KeyOwnerService,
+        digests: DigestService,
+        plugins: Sequence[FoundPlugin],
         *,
         channel: str = "",
     ) -> None:
@@ -117,27 +117,27 @@ class Homes:
         self._plugins = tuple(plugins)
         self._channel = channel
 
-    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+    async def mine(self, workspace_id: str, user_id: str) -> PersonalSummary:
         """Return one person's own view."""
         now = self._clock.now()
         async with self._database.read() as session:
             month = await _month(session, workspace_id, now, person=user_id)
-            among = await budgets_of(session, workspace_id, user_id, around=True)
+            among = await budget_ids_of_person(session, workspace_id, user_id, around=True)
             standings = await read_standings(session, workspace_id, now, among=among)
-        return Mine(month, tuple(sorted(standings, key=lambda one: among.index(one.budget.id))))
+        return PersonalSummary(month, tuple(sorted(standings, key=lambda one: among.index(one.budget.id))))
 
-    async def care(self, workspace_id: str) -> Care:
+    async def admin_summary(self, workspace_id: str) -> AdminSummary:
         """Return the summary for an admin."""
         now = self._clock.now()
         keys = [key for key in await self._owning.keys(workspace_id) if key.owner.kind == "unattributed"]
         plan = await self._digests.plan(workspace_id)
         views = await self._connections.views(workspace_id)
         async with self._database.read() as session:
-            chosen = await read_alerting(session, workspace_id)
-            return Care(
+            chosen = await read_alert_settings(session, workspace_id)
+            return AdminSummary(
                 month=await _month(session, workspace_id, now),
                 connections=tuple(views),
-                unmapped=Keys(len(keys), sum(key.spent_nano_usd for key in keys)),
+                unmapped=UnownedKeys(len(keys), sum(key.spent_nano_usd for key in keys)),
                 plugins=self._plugins,
                 audited=await _audited(session, workspace_id),
                 given_up=await _given_up(session, workspace_id),
@@ -147,7 +147,7 @@ class Homes:
             )
 
 
-async def _month(session: AsyncSession, workspace_id: str, now: datetime, *, person: str = "") -> Month:
+async def _month(session: AsyncSession, workspace_id: str, now: datetime, *, person: str = "") -> MonthSummary:
     zone = await zone_of(session, workspace_id)
     today = now.astimezone(zone).date()
     start, end = month_of(today)
@@ -160,21 +160,21 @@ async def _month(session: AsyncSession, workspace_id: str, now: datetime, *, per
     for line in lines:
         day = date.fromisoformat(line.day or "")
         days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
-    return Month(found, forecast(days, start=start, end=end, today=today, gone=part_gone(now, today, zone)))
+    return MonthSummary(found, forecast(days, start=start, end=end, today=today, gone=part_gone(now, today, zone)))
 
 
-async def _audited(session: AsyncSession, workspace_id: str) -> Audited | None:
+async def _audited(session: AsyncSession, workspace_id: str) -> AuditSummary | None:
     run = await audit.last(session, workspace_id)
     if run is None:
         return None
     first = next(iter(json.loads(run.differences)), "")
-    return Audited(datetime.fromtimestamp(run.at, UTC), run.ok, run.checked, str(first))
+    return AuditSummary(datetime.fromtimestamp(run.at, UTC), run.ok, run.checked, str(first))
 
 
-async def _given_up(session: AsyncSession, workspace_id: str) -> GivenUp | None:
+async def _given_up(session: AsyncSession, workspace_id: str) -> DeadLetterSummary | None:
     dead = await outbox.dead(session, workspace_id, most=DEAD_MAX)
     if not dead:
         return None
     rows = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
     names = {row.id: row.name for row in rows} | {outbox.SLACK: "Slack"}
-    return GivenUp(len(dead), len(dead) == DEAD_MAX, names.get(dead[0].lane, "a connection"), dead[0].error)
+    return DeadLetterSummary(len(dead), len(dead) == DEAD_MAX, names.get(dead[0].lane, "a connection"), dead[0].error)

@@ -134,7 +134,7 @@ def _spellings(secret: str) -> set[str]:
     return {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
 
 
-def set_up(level: int | str, *, stream: IO[str] | None = None, redactor: Redactor | None = None) -> Redactor:
+def set_up_logging(level: int | str, *, stream: IO[str] | None = None, redactor: Redactor | None = None) -> Redactor:
     """Send the log to stderr (or `stream`) through a redactor, which is returned. A new call replaces the last."""
     threshold = logging.getLevelNamesMapping()[level.upper()] if isinstance(level, str) else level
     redactor = redactor or Redactor()

@@ -18,7 +18,7 @@ from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.database.engine import execute
 
 LEASE_SECONDS = 60
@@ -31,7 +31,7 @@ Status = Literal["done", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutboxMessage:
     """Message leased for delivery. `fence` proves that the lease still holds; `key` stays the same in each attempt."""
 
     id: int
@@ -46,10 +46,10 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class DeliveryOutcome:
     """Outcome of an attempt: `status` closes the row, `again_at` makes it wait. `counted`: it adds to `attempts`."""
 
-    message: Message
+    message: OutboxMessage
     status: Status | None = None
     again_at: datetime | None = None
     error: str = ""
@@ -69,7 +69,7 @@ class Dead:
     said_at: int
 
 
-async def say(
+async def enqueue(
     session: AsyncSession,
     *,
     workspace_id: str,
@@ -114,7 +114,7 @@ async def say(
     return bool(new_id)
 
 
-async def waits(session: AsyncSession, stream: str, topic: str) -> bool:
+async def has_unattempted(session: AsyncSession, stream: str, topic: str) -> bool:
     """Report whether a message of this topic waits that was never attempted."""
     found = await execute(
         session,
@@ -124,7 +124,7 @@ async def waits(session: AsyncSession, stream: str, topic: str) -> bool:
     return found.first() is not None
 
 
-async def hurry(session: AsyncSession, stream: str, now: datetime) -> None:
+async def expedite(session: AsyncSession, stream: str, now: datetime) -> None:
     """Make messages of a stream due now that wait for a better hour, such as the morning."""
     await execute(
         session,
@@ -146,9 +146,9 @@ async def due(session: AsyncSession, now: datetime) -> Sequence[int]:
     return [int(row.lane) for row in found]
 
 
-async def take(
+async def lease_batch(
     session: AsyncSession, now: datetime, *, lane: int = SLACK, most: int = MAX_AT_ONCE
-) -> Sequence[Message]:
+) -> Sequence[OutboxMessage]:
     """Lease the due first messages of a lane's streams: each stream keeps its order. Replicas lease different ones."""
     at = int(now.timestamp())
     skip = " FOR UPDATE OF o SKIP LOCKED" if session.get_bind().dialect.name == "postgresql" else ""
@@ -171,7 +171,7 @@ async def take(
         },
     )
     taken = [
-        Message(
+        OutboxMessage(
             row.id,
             row.workspace_id,
             row.kind,
@@ -187,7 +187,7 @@ async def take(
     return sorted(taken, key=lambda message: message.id)
 
 
-async def take_one(session: AsyncSession, key: str, now: datetime) -> Message | None:
+async def lease_one(session: AsyncSession, key: str, now: datetime) -> OutboxMessage | None:
     """Lease a message by its key, to deliver it right after writing it. None: it is already leased or closed."""
     at = int(now.timestamp())
     rows = await execute(
@@ -203,10 +203,12 @@ async def take_one(session: AsyncSession, key: str, now: datetime) -> Message | 
     if row is None:
         return None
     payload = json.loads(row.payload)
-    return Message(row.id, row.workspace_id, row.kind, payload, row.attempts, row.fence, row.lane, row.key, row.stream)
+    return OutboxMessage(
+        row.id, row.workspace_id, row.kind, payload, row.attempts, row.fence, row.lane, row.key, row.stream
+    )
 
 
-async def end(session: AsyncSession, ended: Sequence[Ended], now: datetime) -> frozenset[int]:
+async def finish_attempts(session: AsyncSession, ended: Sequence[DeliveryOutcome], now: datetime) -> frozenset[int]:
     """Close attempted messages or put them back; return the ids of those whose lease still held."""
     if not ended:
         return frozenset()
@@ -232,7 +234,7 @@ _END = text(
 )
 
 
-def _ending(one: Ended, at: int) -> dict[str, Any]:
+def _ending(one: DeliveryOutcome, at: int) -> dict[str, Any]:
     return {
         "id": one.message.id,
         "fence": one.message.fence,
@@ -277,8 +279,8 @@ async def replay(session: AsyncSession, workspace_id: str, now: datetime, *, ids
         statement, values["ids"] = statement.bindparams(bindparam("ids", expanding=True)), list(ids)
     count = int(getattr(await execute(session, statement, values), "rowcount", 0))
     if count:
-        await audit_log.note(
-            session, workspace_id, TrailDeed.REPLAY, f"workspace:{workspace_id}", now=now, count=count,
+        await audit_log.append(
+            session, workspace_id, AuditedAction.REPLAY, f"workspace:{workspace_id}", now=now, count=count,
             ids=None if ids is None else sorted(ids)[:MAX_AT_ONCE],
         )  # fmt: skip
     return count

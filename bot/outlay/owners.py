@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.access.policy import OPERATOR, Viewer
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.books import ownership
 from outlay.connections.views import OwnedKey
 from outlay.core import months
@@ -19,7 +19,7 @@ from outlay.database.tables import LedgerKey
 from outlay.spend.report import zone_of
 
 
-class Owning:
+class KeyOwnerService:
     """Service that lists keys with their owners and assigns owners."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -69,7 +69,7 @@ class Owning:
         """
         async with self._database.write() as session:
             since = midnight(start, await zone_of(session, workspace_id)) if start else 0
-            key = await ownership.own_number(session, workspace_id, number, owner_id, since)
+            key = await ownership.set_owner_by_id(session, workspace_id, number, owner_id, since)
             if key is not None:
                 await self._note(session, workspace_id, key, owner_id, start)
             return key is not None
@@ -78,14 +78,14 @@ class Owning:
         """Assign the owner of a key given by the ledger's id, or `CONNECTION:id`. Raises OwnerError."""
         async with self._database.write() as session:
             since = midnight(start, await zone_of(session, workspace_id)) if start else 0
-            row = await ownership.own(session, workspace_id, key, owner_id, since)
+            row = await ownership.set_owner(session, workspace_id, key, owner_id, since)
             await self._note(session, workspace_id, row, owner_id, start)
             return row
 
     async def _note(
         self, session: AsyncSession, workspace_id: str, key: LedgerKey, owner_id: str, start: date | None
     ) -> None:
-        await audit_log.note(
-            session, workspace_id, TrailDeed.OWN, f"key:{key.id}",
+        await audit_log.append(
+            session, workspace_id, AuditedAction.OWN, f"key:{key.id}",
             now=self._clock.now(), key=key.name or key.ledger_id, owner=owner_id, start=start and start.isoformat(),
         )  # fmt: skip

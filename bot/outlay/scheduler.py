@@ -25,7 +25,7 @@ Work = Callable[[], Awaitable[None]]
 log = logging.getLogger("outlay.clock")
 
 
-async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
+async def claim_slot(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
     """Claim the job's slot that `now` is in; the claim commits with the caller's results. False: taken."""
     slot = int(now.timestamp()) // period_seconds
     inserted = await execute(
@@ -41,7 +41,7 @@ async def claim(session: AsyncSession, job: str, now: datetime, period_seconds: 
     return bool(getattr(inserted, "rowcount", 0))
 
 
-async def claimed(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
+async def is_slot_claimed(session: AsyncSession, job: str, now: datetime, period_seconds: int) -> bool:
     """Report whether the slot that `now` is in has been claimed."""
     slot = int(now.timestamp()) // period_seconds
     found = await execute(
@@ -50,7 +50,7 @@ async def claimed(session: AsyncSession, job: str, now: datetime, period_seconds
     return found.first() is not None
 
 
-class Timetable:
+class JobScheduler:
     """Periodic jobs: at most MAX_AT_ONCE at once, and each job at most once at a time."""
 
     def __init__(self, clock: Clock) -> None:

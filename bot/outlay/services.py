@@ -8,26 +8,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from outlay import migrations
-from outlay.access.service import Ruling
-from outlay.books.closing.service import Bookkeeping
+from outlay.access.service import AccessService
+from outlay.books.closing.service import ClosingService
 from outlay.books.pricing.price_list import PriceList
-from outlay.budgets.service import Budgeting
-from outlay.connections.service import Connections
+from outlay.budgets.service import BudgetService
+from outlay.connections.service import ConnectionService
 from outlay.core import model_names
 from outlay.core.clock import Clock, SystemClock
 from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
-from outlay.delivery.dead_letters import Undelivered
-from outlay.digests.service import Digesting
-from outlay.home import Homes
-from outlay.incidents.service import Desk
-from outlay.incidents.watcher import Watching
-from outlay.owners import Owning
+from outlay.delivery.dead_letters import DeadLetterService
+from outlay.digests.service import DigestService
+from outlay.home import HomeService
+from outlay.incidents.service import IncidentService
+from outlay.incidents.watcher import IncidentWatcher
+from outlay.owners import KeyOwnerService
 from outlay.plugin import loader
-from outlay.plugin.loader import Loaded
+from outlay.plugin.loader import LoadedPlugins
 from outlay.polling.poller import Poller
 from outlay.settings import Settings
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 from outlay.vault.key_setup import KEY_FILE_NAME, open_vault
 from outlay.vault.vault import OnSecret, Vault
 from outlay.workspaces.store import chosen
@@ -38,26 +38,26 @@ class StartError(OutlayError):
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """Settings, clock, database, vault, plugins, and the services that use them."""
 
     settings: Settings
     clock: Clock
     database: Database
     vault: Vault
-    loaded: Loaded
-    connections: Connections
+    loaded: LoadedPlugins
+    connections: ConnectionService
     poller: Poller
-    asking: Asking
-    bookkeeping: Bookkeeping
-    owning: Owning
-    watching: Watching
-    desk: Desk
-    undelivered: Undelivered
-    budgets: Budgeting
-    digests: Digesting
-    homes: Homes
-    ruling: Ruling
+    asking: SpendService
+    bookkeeping: ClosingService
+    owning: KeyOwnerService
+    watching: IncidentWatcher
+    desk: IncidentService
+    undelivered: DeadLetterService
+    budgets: BudgetService
+    digests: DigestService
+    homes: HomeService
+    ruling: AccessService
 
     async def workspace(self) -> str:
         """Return the id of the workspace that a command acts on."""
@@ -66,9 +66,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def open_services(
     settings: Settings, *, clock: Clock | None = None, on_secret: OnSecret | None = None
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Services]:
     """Open the services: data directory, master key, tables at the newest revision, plugins."""
     clock = clock or SystemClock()
     data_dir = settings.prepare_data_dir()
@@ -81,13 +81,13 @@ async def house(
         clock=clock,
     )
     prices = PriceList.read(data_dir)
-    model_names.use(prices.names)
+    model_names.set_custom_names(prices.names)
     loaded = loader.load(folder=settings.plugins_dir, packages=True)
     database = Database(settings.database_url())
     try:
         await migrations.upgrade(database)
         key_files = [path for path in (settings.master_key_file, data_dir / KEY_FILE_NAME) if path]
-        connections = Connections(
+        connections = ConnectionService(
             database,
             vault,
             loaded.plugins,
@@ -104,10 +104,10 @@ async def house(
             admins=settings.admins,
             prices=prices,
         )
-        bookkeeping = Bookkeeping(database, loaded.ledgers(), clock, admins=settings.admins)
-        owning = Owning(database, clock)
-        digests = Digesting(database, clock, channel=settings.digest_channel)
-        yield House(
+        bookkeeping = ClosingService(database, loaded.ledgers(), clock, admins=settings.admins)
+        owning = KeyOwnerService(database, clock)
+        digests = DigestService(database, clock, channel=settings.digest_channel)
+        yield Services(
             settings=settings,
             clock=clock,
             database=database,
@@ -115,18 +115,18 @@ async def house(
             loaded=loaded,
             connections=connections,
             poller=poller,
-            asking=Asking(database, clock),
+            asking=SpendService(database, clock),
             bookkeeping=bookkeeping,
             owning=owning,
-            desk=Desk(database, clock),
-            undelivered=Undelivered(database, clock),
-            budgets=Budgeting(database, clock),
+            desk=IncidentService(database, clock),
+            undelivered=DeadLetterService(database, clock),
+            budgets=BudgetService(database, clock),
             digests=digests,
-            homes=Homes(
+            homes=HomeService(
                 database, clock, connections, owning, digests, loaded.found, channel=settings.alert_channel or ""
             ),
-            ruling=Ruling(database, clock),
-            watching=Watching(database, clock, recovery_minutes=settings.recovery_minutes),
+            ruling=AccessService(database, clock),
+            watching=IncidentWatcher(database, clock, recovery_minutes=settings.recovery_minutes),
         )
     finally:
         await database.close()

@@ -158,7 +158,7 @@ def _parse_api_url(value: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"{wanted}, without a user, a query or a #")
     try:
-        request_guards.base(value, None)
+        request_guards.parse_base_url(value, None)
     except BadConfig:
         raise ValueError(f"{wanted}: tokens do not travel to a public host in clear text") from None
     return value.rstrip("/") + "/"
@@ -363,7 +363,7 @@ def load(environ: Mapping[str, str], *, on_secret: OnSecret | None = None) -> Se
     return settings
 
 
-def documented() -> list[tuple[str, str, str]]:
+def documented_settings() -> list[tuple[str, str, str]]:
     """Return each setting as (name, default in words, meaning). A test holds the docs to this list."""
     rows = []
     for field in Settings.model_fields.values():
@@ -373,7 +373,7 @@ def documented() -> list[tuple[str, str, str]]:
 
 
 def _known() -> list[str]:
-    return [name for name, _, _ in documented()]
+    return [name for name, _, _ in documented_settings()]
 
 
 def _refuse_unknown(given: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from outlay.core.money import to_usd
 from outlay.core.owner import Owner
 from outlay.logs import redact_shapes
 from outlay.spend.answer import AnswerBasis, Status
-from outlay.spend.query import Query, QueryError, Stretch
+from outlay.spend.query import DateRange, Query, QueryError
 
 NAME_CHARACTERS_MAX = 60
 MESSAGE_CHARACTERS_MAX = 400
@@ -63,7 +63,7 @@ def short_count(count: int) -> str:
     return _short(count)
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def count_with_noun(count: int, one: str, many: str = "") -> str:
     """Format a number with its noun: `1 key`, `12 keys`, `1,240 keys`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
@@ -159,7 +159,7 @@ def utc_clock(at: datetime, now: datetime) -> str:
     return f"{at:%H:%M} UTC" if at.date() == now.date() else f"{day(at.date(), now.date())} {at:%H:%M} UTC"
 
 
-def period(query: Query | Stretch) -> str:
+def period(query: Query | DateRange) -> str:
     """Format a period: `this month so far`, `in the last 7 days`, `in October 2026`, `from 1 Oct to 15 Oct 2026`."""
     said = query.period
     if said in ("today", "yesterday"):
@@ -251,7 +251,7 @@ def freshness(fresh_until: Mapping[str, datetime | None], now: datetime) -> str:
     return " · ".join(said)
 
 
-def misunderstood(error: QueryError) -> str:
+def query_error_text(error: QueryError) -> str:
     """Explain a question that was not understood: which word, and what would work instead. As mrkdwn."""
     said = escape(name(redact_shapes(str(error)), MESSAGE_CHARACTERS_MAX))  # a key may have been pasted here by mistake
     if error.meant:

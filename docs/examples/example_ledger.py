@@ -14,16 +14,16 @@ from pydantic import AwareDatetime, BaseModel, Field, SecretStr, ValidationError
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
@@ -37,7 +37,7 @@ USAGE = Report(
     lag=timedelta(minutes=15),  # an hour is complete a quarter of an hour after it ends
     settles=timedelta(days=2),  # and may still be corrected for two days
     history=timedelta(days=90),
-    rereads=(Reread(timedelta(0), timedelta(hours=3)), Reread(DAY, timedelta(days=3))),
+    rereads=(RereadRule(timedelta(0), timedelta(hours=3)), RereadRule(DAY, timedelta(days=3))),
 )
 
 
@@ -51,21 +51,21 @@ class TollgateConfig(Config):
 class Tollgate(Ledger[TollgateConfig]):
     """Ledger of a Tollgate account."""
 
-    meta = Meta(slug="tollgate", title="Tollgate", version="0.1")
+    meta = PluginInfo(slug="tollgate", title="Tollgate", version="0.1")
     Config = TollgateConfig
-    paces = (Pace("GET", "/usage", calls=30, per_seconds=60),)
+    paces = (RateLimit("GET", "/usage", calls=30, per_seconds=60),)
     reports = (USAGE,)
 
     @classmethod
     def headers(cls, config: TollgateConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Check the kind of key; the client itself turns a 401 into NeedsReauth."""
         me = read(Me, await self.context.http.get("/me"))
         if me.scope != "billing:read":
             raise BadConfig("api_key", f"This key has the scope {me.scope}; Outlay needs one with billing:read.")
-        return Checked(me.id, me.name, "billing key", can_read=("what each key spent, by hour and model",))
+        return CheckResult(me.id, me.name, "billing key", can_read=("what each key spent, by hour and model",))
 
     async def keys(self) -> Sequence[Key]:
         found = read(Keys, await self.context.http.get("/keys")).keys
@@ -98,7 +98,7 @@ class Me(BaseModel):
     scope: str
 
 
-class KeyLine(BaseModel):
+class TollgateKey(BaseModel):
     """One key of GET /keys."""
 
     id: str
@@ -109,7 +109,7 @@ class KeyLine(BaseModel):
 class Keys(BaseModel):
     """Answer of GET /keys."""
 
-    keys: list[KeyLine]
+    keys: list[TollgateKey]
 
 
 class Line(BaseModel):

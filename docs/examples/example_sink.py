@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
-from outlay.plugin import BadConfig, Checked, Config, Event, Meta, Permanent, Receipt, Sink
+from outlay.plugin import BadConfig, CheckResult, Config, Event, Permanent, PluginInfo, Receipt, Sink
 
 MAX_TEXT_CHARACTERS = 2_000
 
@@ -25,14 +25,14 @@ class ClapperConfig(Config):
 class Clapper(Sink[ClapperConfig]):
     """Sink that keeps one card per incident on a board."""
 
-    meta = Meta(slug="clapper", title="Clapper", version="0.1")
+    meta = PluginInfo(slug="clapper", title="Clapper", version="0.1")
     Config = ClapperConfig
 
     @classmethod
     def headers(cls, config: ClapperConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.token.get_secret_value()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Check the token and the board.
 
         Without a board, `asks` makes the form show the choices; nothing is saved before one is chosen.
@@ -41,10 +41,12 @@ class Clapper(Sink[ClapperConfig]):
         boards = {str(board["id"]): str(board["name"]) for board in _list(me, "boards")}
         board = self.config.board
         if not board:
-            return Checked("", _text(me, "name"), "token", choices={"board": tuple(boards.items())}, asks=("board",))
+            return CheckResult(
+                "", _text(me, "name"), "token", choices={"board": tuple(boards.items())}, asks=("board",)
+            )
         if board not in boards:
             raise BadConfig("board", f"Clapper has no board {board[:40]!r}; there is: {', '.join(boards) or 'none'}.")
-        return Checked(f"{_text(me, 'id')}/{board}", f"{_text(me, 'name')}, {boards[board]}", "token")
+        return CheckResult(f"{_text(me, 'id')}/{board}", f"{_text(me, 'name')}, {boards[board]}", "token")
 
     async def opened(self, event: Event) -> Receipt:
         """Create the card of an incident, by PUT under an id of our own.

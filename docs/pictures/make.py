@@ -17,17 +17,17 @@ from pathlib import Path
 
 from outlay import settings
 from outlay.core.clock import FakeClock
-from outlay.digests.subscriptions import Plan
+from outlay.digests.subscriptions import DigestSubscriptions
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.employees import COMPANY_NAME, PEOPLE
 from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, openrouter_app
 from outlay.fakes.slack.rendering.terminal import to_html
-from outlay.polling.due_polls import People
-from outlay.services import house
+from outlay.polling.due_polls import SlackUserLookup
+from outlay.services import open_services
 from outlay.slack.digests import blocks as digest_blocks
 from outlay.slack.home import blocks as home_blocks
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 from outlay.slack.spend import blocks
 from outlay.workspaces.store import ensure
 
@@ -42,7 +42,7 @@ BROWSER_SECONDS = 60
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-async def messages() -> dict[str, Message]:
+async def messages() -> dict[str, RenderedMessage]:
     """Return what the bot would post: poll the ledger, ask the question, compose the digest and the Home tab."""
     clock = FakeClock(NOW)
     people = {person.email: (person.slack_id, person.name) for person in PEOPLE}
@@ -53,7 +53,7 @@ async def messages() -> dict[str, Message]:
     with tempfile.TemporaryDirectory() as folder:
         async with (
             serving(openrouter_app(Company(now=NOW), clock)) as url,
-            house(settings.load({"OUTLAY_DATA_DIR": folder}), clock=clock) as home,
+            open_services(settings.load({"OUTLAY_DATA_DIR": folder}), clock=clock) as home,
         ):
             async with home.database.write() as session:
                 await ensure(session, TEAM, now=NOW, name=COMPANY_NAME)
@@ -62,13 +62,13 @@ async def messages() -> dict[str, Message]:
             polled = await home.poller.poll(int(connected.id.removeprefix("con_")))
             if polled is None or not polled.ok:
                 raise SystemExit(f"the stand-in could not be polled: {polled and polled.error}")
-            await People(home.database, clock, look_up).run()
-            await home.digests.choose(TEAM, Plan(channels=("C01GENERAL",), periods=("week",)), by=ADMIN)
-            mine, care = await home.homes.mine(TEAM, ADMIN), await home.homes.care(TEAM)
+            await SlackUserLookup(home.database, clock, look_up).run()
+            await home.digests.choose(TEAM, DigestSubscriptions(channels=("C01GENERAL",), periods=("week",)), by=ADMIN)
+            mine, care = await home.homes.mine(TEAM, ADMIN), await home.homes.admin_summary(TEAM)
             return {
                 "spend": blocks.answer(await home.asking.spend(TEAM, QUESTION)),
                 "digest": digest_blocks.message(await home.digests.last(TEAM, "week"), NOW),
-                "home": home_blocks.home(mine, [], NOW, care),
+                "home": home_blocks.home_message(mine, [], NOW, care),
             }
 
 

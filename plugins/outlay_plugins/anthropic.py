@@ -13,26 +13,26 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
     NeedsReauth,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Window,
 )
-from outlay_plugins._anthropic.account import Account
-from outlay_plugins._anthropic.analytics import Analytics
-from outlay_plugins._anthropic.client import ROOT, Asking
-from outlay_plugins._anthropic.cost_report import Bills
+from outlay_plugins._anthropic.account import AnthropicDirectory
+from outlay_plugins._anthropic.analytics import AnthropicAnalyticsReport
+from outlay_plugins._anthropic.client import ROOT, AnthropicClient
+from outlay_plugins._anthropic.cost_report import AnthropicCostReport
 from outlay_plugins._anthropic.schemas import Organization, read
-from outlay_plugins._anthropic.usage import Usage
+from outlay_plugins._anthropic.usage import AnthropicUsageReport
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 VERSION = "2023-06-01"
@@ -47,10 +47,10 @@ ANALYTICS = Report(
     settles=timedelta(days=30),
     history=timedelta(days=364),
     rereads=(
-        Reread(timedelta(minutes=10), timedelta(hours=6)),
-        Reread(HOUR, timedelta(hours=30)),
-        Reread(DAY, timedelta(days=3)),
-        Reread(timedelta(days=7), timedelta(days=30)),
+        RereadRule(timedelta(minutes=10), timedelta(hours=6)),
+        RereadRule(HOUR, timedelta(hours=30)),
+        RereadRule(DAY, timedelta(days=3)),
+        RereadRule(timedelta(days=7), timedelta(days=30)),
     ),
 )
 COST_REPORT = Report(
@@ -59,7 +59,7 @@ COST_REPORT = Report(
     lag=HOUR,
     settles=timedelta(days=7),
     history=timedelta(days=364),
-    rereads=(Reread(HOUR, timedelta(days=7)),),
+    rereads=(RereadRule(HOUR, timedelta(days=7)),),
     split_by="usage",
 )
 USAGE = Report(
@@ -69,7 +69,7 @@ USAGE = Report(
     lag=timedelta(minutes=5),
     settles=DAY,
     history=timedelta(days=364),
-    rereads=(Reread(timedelta(0), HOUR), Reread(HOUR, timedelta(hours=6)), Reread(DAY, timedelta(days=2))),
+    rereads=(RereadRule(timedelta(0), HOUR), RereadRule(HOUR, timedelta(hours=6)), RereadRule(DAY, timedelta(days=2))),
 )
 
 
@@ -91,27 +91,29 @@ class AnthropicConfig(Config):
 class Anthropic(Ledger[AnthropicConfig]):
     """Ledger of an Anthropic organization, all its workspaces included."""
 
-    meta = Meta(slug="anthropic", title="Anthropic", docs="https://platform.claude.com/docs/en/api/administration-api")
+    meta = PluginInfo(
+        slug="anthropic", title="Anthropic", docs="https://platform.claude.com/docs/en/api/administration-api"
+    )
     Config = AnthropicConfig
     paces = (
-        Pace("GET", f"{ROOT}/analytics/*", calls=50, per_seconds=60),  # the older reports allow 60
-        Pace("GET", f"{ROOT}/usage_report/*", calls=50, per_seconds=60),
+        RateLimit("GET", f"{ROOT}/analytics/*", calls=50, per_seconds=60),  # the older reports allow 60
+        RateLimit("GET", f"{ROOT}/usage_report/*", calls=50, per_seconds=60),
     )
     reports = (ANALYTICS, COST_REPORT, USAGE)
 
     def __init__(self, config: AnthropicConfig, context: Context) -> None:
         super().__init__(config, context)
-        asking = Asking(context)
-        self._account = Account(asking)
-        self._analytics = Analytics(context.clock, asking)
-        self._bills = Bills(asking, self._analytics)
-        self._usage = Usage(asking)
+        asking = AnthropicClient(context)
+        self._account = AnthropicDirectory(asking)
+        self._analytics = AnthropicAnalyticsReport(context.clock, asking)
+        self._bills = AnthropicCostReport(asking, self._analytics)
+        self._usage = AnthropicUsageReport(asking)
 
     @classmethod
     def headers(cls, config: AnthropicConfig) -> dict[str, str]:
         return {"x-api-key": config.api_key.get_secret_value().strip(), "anthropic-version": VERSION}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that this is an admin key, and return which of the reports the organization has."""
         try:
             me = read(Organization, await self.context.http.get(f"{ROOT}/me"), "the organization")
@@ -133,12 +135,12 @@ class Anthropic(Ledger[AnthropicConfig]):
             "the bill of each day, by workspace and model; this organization does not have the newer analytics",
             "what each key used, by minute and model, today included, at list prices until the bill is there",
         )
-        return Checked(
+        return CheckResult(
             account_id=me.id,
             account_title=me.name or "Anthropic organization",
             credential="admin key",
             can_read=(
-                *(newer if await self._analytics.is_there() else older),
+                *(newer if await self._analytics.is_available() else older),
                 "all keys with who made them, and the organization's members and workspaces",
             ),
         )

@@ -14,24 +14,24 @@ from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
     NeedsReauth,
     Page,
     Permanent,
+    PluginInfo,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
 )
 from outlay_plugins._anthropic import schemas as anthropic_schemas
-from outlay_plugins._anthropic.client import ROOT, Asking, Pair
-from outlay_plugins._anthropic.schemas import Cents, Count, Organization, Person, Text, read, usd
+from outlay_plugins._anthropic.client import ROOT, AnthropicClient, Pair
+from outlay_plugins._anthropic.schemas import AnthropicMember, Cents, Count, Organization, Text, read, usd
 from outlay_plugins._common import responses as common_responses
 
 PATH = "/usage_report/claude_code"
@@ -50,7 +50,7 @@ USE = Report(
     lag=timedelta(hours=2),  # use of about the last hour is not reported
     settles=timedelta(days=3),
     history=timedelta(days=364),
-    rereads=(Reread(timedelta(hours=6), timedelta(days=3)),),
+    rereads=(RereadRule(timedelta(hours=6), timedelta(days=3)),),
 )
 
 
@@ -72,7 +72,7 @@ class ClaudeCodeConfig(Config):
 class ClaudeCode(Ledger[ClaudeCodeConfig]):
     """Ledger of what an organization's people used in Claude Code on a subscription."""
 
-    meta = Meta(
+    meta = PluginInfo(
         slug="claude-code",
         title="Claude Code",
         docs="https://platform.claude.com/docs/en/build-with-claude/claude-code-analytics-api",
@@ -84,19 +84,19 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
 
     def __init__(self, config: ClaudeCodeConfig, context: Context) -> None:
         super().__init__(config, context)
-        self._asking = Asking(context)
+        self._asking = AnthropicClient(context)
 
     @classmethod
     def headers(cls, config: ClaudeCodeConfig) -> dict[str, str]:
         return {"x-api-key": config.api_key.get_secret_value().strip(), "anthropic-version": VERSION}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that this is an admin key, and that the organization has this report."""
         try:
             me = read(Organization, await self.context.http.get(f"{ROOT}/me"), "the organization")
             yesterday = (self.context.clock.now() - DAY).date()
             answer = await self.context.http.get(ROOT + PATH, [("starting_at", f"{yesterday}"), ("limit", 1)])
-            read(anthropic_schemas.Page[Use], answer, PATH)
+            read(anthropic_schemas.AnthropicPage[Use], answer, PATH)
         except NeedsReauth as error:
             words = f"Anthropic does not accept this key for the organization's books (401). {MAKE_ONE}"
             raise BadConfig("api_key", words, status=error.status) from None
@@ -107,7 +107,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
             if error.status is not None:
                 raise BadConfig("base_url", str(error), status=error.status) from None
             raise
-        return Checked(
+        return CheckResult(
             account_id=me.id,
             account_title=f"Claude Code of {me.name or 'an Anthropic organization'}",
             credential="admin key",
@@ -116,7 +116,7 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
 
     async def keys(self) -> Sequence[Key]:
         """Return a seat for each member, by e-mail: the report identifies people by that alone."""
-        people = await self._asking.listing("/users", anthropic_schemas.Listing[Person])
+        people = await self._asking.listing("/users", anthropic_schemas.Listing[AnthropicMember])
         seats = {
             one.email.lower(): Key(one.email.lower(), one.name or one.email, SEAT, email=one.email) for one in people
         }
@@ -124,10 +124,10 @@ class ClaudeCode(Ledger[ClaudeCodeConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         query: list[Pair] = [("starting_at", f"{part.start.date()}"), ("limit", PAGE_ROWS)]
         found = await self._asking.report(
-            PATH, anthropic_schemas.Page[Use], query, lambda page: _lines(page, part.start)
+            PATH, anthropic_schemas.AnthropicPage[Use], query, lambda page: _lines(page, part.start)
         )
         sums: dict[tuple[str, str, str], common_responses.Sum] = {}
         for use in found:
@@ -155,7 +155,7 @@ def _day(value: object) -> object:
     return value[:10] if isinstance(value, str) else value
 
 
-class Actor(BaseModel):
+class ClaudeCodeActor(BaseModel):
     """User of Claude Code: a person by e-mail, or a key, which has none."""
 
     email_address: Text = ""
@@ -202,7 +202,7 @@ class Use(BaseModel):
     """Row of the report: one person's day at one kind of terminal."""
 
     date: Annotated[date, BeforeValidator(_day)]
-    actor: Actor
+    actor: ClaudeCodeActor
     customer_type: Text = ""
     subscription_type: Text = ""
     is_remote: bool | None = None
@@ -210,7 +210,7 @@ class Use(BaseModel):
     models: list[OfModel] = Field(alias="model_breakdown")
 
 
-def _lines(page: anthropic_schemas.Page[Use], start: datetime) -> Iterator[tuple[tuple[object, ...], Use]]:
+def _lines(page: anthropic_schemas.AnthropicPage[Use], start: datetime) -> Iterator[tuple[tuple[object, ...], Use]]:
     for use in page.data:
         if use.date == start.date() and use.customer_type != METERED:
             who = (use.actor.email_address, use.actor.api_key_name)

@@ -15,23 +15,34 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
     PluginError,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.responses import HOUR, Count, Moment, Money, Shape, Sum, Text, hour_of, read, tried
+from outlay_plugins._common.responses import (
+    HOUR,
+    Count,
+    Moment,
+    Money,
+    ResponseSchema,
+    Sum,
+    Text,
+    explain_refusal,
+    hour_of,
+    read,
+)
 
 GRAPHQL_PATH = "/graphql"
 MAX_ROWS = 5_000  # of one answer; it does not page
@@ -45,7 +56,7 @@ REQUESTS = Report(
     lag=timedelta(minutes=10),
     settles=timedelta(days=1),
     history=timedelta(days=30),
-    rereads=(Reread(timedelta(minutes=5), 3 * HOUR), Reread(timedelta(days=1), timedelta(days=3))),
+    rereads=(RereadRule(timedelta(minutes=5), 3 * HOUR), RereadRule(timedelta(days=1), timedelta(days=3))),
 )
 QUERY = """
 query Outlay($account: string!, $start: Time!, $end: Time!, $limit: Int!) {
@@ -78,10 +89,12 @@ class CloudflareConfig(Config):
 class Cloudflare(Ledger[CloudflareConfig]):
     """Ledger of an account's AI gateways."""
 
-    meta = Meta(slug="cloudflare", title="Cloudflare AI Gateway", docs="https://developers.cloudflare.com/ai-gateway")
+    meta = PluginInfo(
+        slug="cloudflare", title="Cloudflare AI Gateway", docs="https://developers.cloudflare.com/ai-gateway"
+    )
     Config = CloudflareConfig
     reading_posts = (GRAPHQL_PATH,)
-    paces = (Pace("POST", GRAPHQL_PATH, calls=300, per_seconds=300),)  # published for GraphQL: 300 in 5 minutes
+    paces = (RateLimit("POST", GRAPHQL_PATH, calls=300, per_seconds=300),)  # published for GraphQL: 300 in 5 minutes
     reports = (REQUESTS,)
     role = "attribution"
 
@@ -89,18 +102,18 @@ class Cloudflare(Ledger[CloudflareConfig]):
     def headers(cls, config: CloudflareConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_token.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that the token may read gateways and analytics of the account in the settings."""
         refused = BadConfig("api_token", f"Cloudflare does not let this token read the account's gateways. {WANTED}")
         nobody = BadConfig("account_id", "Cloudflare knows no such account, or this token may not see it.")
-        gateways = await tried(self._gateways(), {401: refused, 403: refused, 400: nobody, 404: nobody})
+        gateways = await explain_refusal(self._gateways(), {401: refused, 403: refused, 400: nobody, 404: nobody})
         now = self.context.clock.now()
         try:
-            await tried(self._groups(Window(now - HOUR, now)), {401: refused, 403: refused})
+            await explain_refusal(self._groups(Window(now - HOUR, now)), {401: refused, 403: refused})
         except Permanent as error:
             raise BadConfig("api_token", f"{error} {WANTED}", status=error.status) from None
         account = self.config.account_id.lower()
-        return Checked(
+        return CheckResult(
             account_id=account,
             account_title=f"Cloudflare account {account[:8]}…",
             credential="API token",
@@ -118,7 +131,7 @@ class Cloudflare(Ledger[CloudflareConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         groups, whole = await self._groups(part)
         sums: dict[tuple[datetime, str, str, str], Sum] = defaultdict(Sum)
         for group in groups:
@@ -155,7 +168,7 @@ class Cloudflare(Ledger[CloudflareConfig]):
                 return list(found.values())
         raise Permanent(f"Cloudflare's gateways go on beyond {MAX_PAGES} pages.")
 
-    async def _groups(self, part: Window) -> tuple[list["Group"], bool]:
+    async def _groups(self, part: Window) -> tuple[list["CloudflareGroup"], bool]:
         """Return the groups of a time range, and whether they are all.
 
         A full answer is queried again in halves.
@@ -168,7 +181,9 @@ class Cloudflare(Ledger[CloudflareConfig]):
             "limit": MAX_ROWS,
         }
         answer = read(
-            "Cloudflare", Answer, await self.context.http.post(GRAPHQL_PATH, {"query": QUERY, "variables": variables})
+            "Cloudflare",
+            CloudflareResponse,
+            await self.context.http.post(GRAPHQL_PATH, {"query": QUERY, "variables": variables}),
         )
         if problem := answer.problem:
             raise problem
@@ -191,20 +206,20 @@ def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Gateway(Shape):
+class Gateway(ResponseSchema):
     """AI gateway of the account."""
 
     id: str = Field(min_length=1)
     created_at: Moment | None = None
 
 
-class Gateways(Shape):
+class Gateways(ResponseSchema):
     """Response of GET /accounts/ID/ai-gateway/gateways."""
 
     result: list[Gateway]
 
 
-class Sums(Shape):
+class CloudflareSums(ResponseSchema):
     """Sums of a group."""
 
     cost: Money | None
@@ -213,7 +228,7 @@ class Sums(Shape):
     cachedRequests: Count = 0  # noqa: N815
 
 
-class Dimensions(Shape):
+class Dimensions(ResponseSchema):
     """Dimensions of a group."""
 
     at: Moment = Field(alias="datetimeHour")
@@ -222,33 +237,33 @@ class Dimensions(Shape):
     model: Text = ""
 
 
-class Group(Shape):
+class CloudflareGroup(ResponseSchema):
     """Line of the dataset."""
 
     count: Count
-    sum: Sums
+    sum: CloudflareSums
     dimensions: Dimensions
 
 
-class Account(Shape):
+class CloudflareAccount(ResponseSchema):
     """Part of an answer that belongs to the account."""
 
-    groups: list[Group] = Field(alias="aiGatewayRequestsAdaptiveGroups")
+    groups: list[CloudflareGroup] = Field(alias="aiGatewayRequestsAdaptiveGroups")
 
 
-class Viewer(Shape):
+class CloudflareViewer(ResponseSchema):
     """Accounts that the token sees."""
 
-    accounts: list[Account]
+    accounts: list[CloudflareAccount]
 
 
-class Data(Shape):
+class Data(ResponseSchema):
     """Content of a successful answer."""
 
-    viewer: Viewer
+    viewer: CloudflareViewer
 
 
-class Answer(Shape):
+class CloudflareResponse(ResponseSchema):
     """Response of POST /graphql: GraphQL reports errors with a successful status."""
 
     data: Data | None

@@ -18,22 +18,22 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.responses import DAY, Moment, Shape, Text, read, tried
+from outlay_plugins._common.responses import DAY, Moment, ResponseSchema, Text, explain_refusal, read
 
 SEATS_A_PAGE = 100
 MAX_SEAT_PAGES = 100
@@ -48,7 +48,7 @@ CREDITS = Report(
     lag=DAY,
     settles=timedelta(days=7),
     history=timedelta(days=700),  # 24 months
-    rereads=(Reread(DAY, timedelta(days=7)), Reread(timedelta(days=7), timedelta(days=62))),
+    rereads=(RereadRule(DAY, timedelta(days=7)), RereadRule(timedelta(days=7), timedelta(days=62))),
 )
 
 Line = tuple[str, str, str, str]  # product, sku, model, unit
@@ -75,15 +75,15 @@ class CopilotConfig(Config):
 class Copilot(Ledger[CopilotConfig]):
     """Ledger of an organization's AI credits."""
 
-    meta = Meta(slug="copilot", title="GitHub Copilot", docs="https://docs.github.com/rest/billing/usage")
+    meta = PluginInfo(slug="copilot", title="GitHub Copilot", docs="https://docs.github.com/rest/billing/usage")
     Config = CopilotConfig
-    paces = (Pace("GET", "/*", calls=4_500, per_seconds=3_600),)  # published: 5,000 an hour for a token
+    paces = (RateLimit("GET", "/*", calls=4_500, per_seconds=3_600),)  # published: 5,000 an hour for a token
     reports = (CREDITS,)
 
     def __init__(self, config: CopilotConfig, context: Context) -> None:
         super().__init__(config, context)
         self._seats: list[Seat] | None = None
-        self._active: dict[tuple[int, int], list[Person]] = {}
+        self._active: dict[tuple[int, int], list[CopilotUser]] = {}
 
     @classmethod
     def headers(cls, config: CopilotConfig) -> dict[str, str]:
@@ -92,17 +92,23 @@ class Copilot(Ledger[CopilotConfig]):
             "X-GitHub-Api-Version": "2026-03-10",
         }
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that the token may read seats and credits; the account is the organization's own id."""
         token = BadConfig("token", f"GitHub does not take this token. {WANTED}")
         nobody = BadConfig("org", f"GitHub knows no organization {self.config.org} that this token may see.")
-        org = read("GitHub", Org, await tried(self._get(f"/orgs/{self._org}"), {401: token, 403: token, 404: nobody}))
+        org = read(
+            "GitHub", Org, await explain_refusal(self._get(f"/orgs/{self._org}"), {401: token, 403: token, 404: nobody})
+        )
         refused = BadConfig("token", f"This token may not read {org.login}'s Copilot seats or AI credits. {WANTED}")
-        seats = await tried(self._get(f"{self._copilot}/seats", page=1, per_page=1), {403: refused, 404: refused})
+        seats = await explain_refusal(
+            self._get(f"{self._copilot}/seats", page=1, per_page=1), {403: refused, 404: refused}
+        )
         now = self.context.clock.now()
-        used = await tried(self._get(self._credits, year=now.year, month=now.month), {403: refused, 404: refused})
-        read("GitHub", Usage, used)
-        return Checked(
+        used = await explain_refusal(
+            self._get(self._credits, year=now.year, month=now.month), {403: refused, 404: refused}
+        )
+        read("GitHub", CopilotUsageResponse, used)
+        return CheckResult(
             account_id=org.id,
             account_title=org.name or org.login,
             credential="token of an organization owner or billing manager",
@@ -123,7 +129,7 @@ class Copilot(Ledger[CopilotConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day: each active seat's share, and what is left of the organization's."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         left = await self._billed(part.start)
         rows: list[Row] = []
         for person in await self._used_in(part.start) if left else ():
@@ -160,7 +166,7 @@ class Copilot(Ledger[CopilotConfig]):
                 return found
         raise Permanent(f"GitHub's Copilot seats go on beyond {MAX_SEAT_PAGES} pages.")
 
-    async def _used_in(self, day: datetime) -> list["Person"]:
+    async def _used_in(self, day: datetime) -> list["CopilotUser"]:
         """Return the people who were billed anything in the month of that day; queried once a task."""
         month = day.year, day.month
         if month not in self._active:
@@ -168,12 +174,14 @@ class Copilot(Ledger[CopilotConfig]):
                 self._seats = await self._all_seats()
             people = {seat.person.id: seat.person for seat in self._seats if seat.person}
             people |= {
-                key.id: Person(id=key.id, login=key.name) for key in self.context.known_keys if key.id not in people
+                key.id: CopilotUser(id=key.id, login=key.name)
+                for key in self.context.known_keys
+                if key.id not in people
             }
             self._active[month] = [person for person in people.values() if await self._has_used(person, *month)]
         return self._active[month]
 
-    async def _has_used(self, person: "Person", year: int, month: int) -> bool:
+    async def _has_used(self, person: "CopilotUser", year: int, month: int) -> bool:
         """Return whether a person was billed in a month; False for one whom GitHub no longer knows."""
         try:
             return bool(await self._lines(year=year, month=month, user=person.login))
@@ -189,7 +197,7 @@ class Copilot(Ledger[CopilotConfig]):
 
     async def _lines(self, **params: str | int) -> dict[Line, Decimal]:
         sums: dict[Line, Decimal] = defaultdict(Decimal)
-        for item in read("GitHub", Usage, await self._get(self._credits, **params)).items:
+        for item in read("GitHub", CopilotUsageResponse, await self._get(self._credits, **params)).items:
             sums[item.product, item.sku, item.model, item.unit] += item.net_usd
         return dict(sums)
 
@@ -200,7 +208,7 @@ def _row(day: datetime, key: str, line: Line, usd: Decimal) -> Row:
     return Row(day, key, model, usd, reason="" if key else NOBODY, detail=detail)
 
 
-class Org(Shape):
+class Org(ResponseSchema):
     """Response of GET /orgs/ORG."""
 
     id: Text = Field(min_length=1)
@@ -208,7 +216,7 @@ class Org(Shape):
     name: Text = ""
 
 
-class Person(Shape):
+class CopilotUser(ResponseSchema):
     """Holder of a seat."""
 
     id: Text = Field(min_length=1)
@@ -216,21 +224,21 @@ class Person(Shape):
     email: Text = ""
 
 
-class Seat(Shape):
+class Seat(ResponseSchema):
     """Seat; `person` null: of an account that is gone."""
 
-    person: Person | None = Field(None, alias="assignee")
+    person: CopilotUser | None = Field(None, alias="assignee")
     last_activity_at: Moment | None = None
 
 
-class Seats(Shape):
+class Seats(ResponseSchema):
     """Response of GET …/copilot/billing/seats."""
 
     total: int = Field(alias="total_seats", ge=0)
     seats: list[Seat]
 
 
-class Item(Shape):
+class Item(ResponseSchema):
     """Line of a bill."""
 
     product: Text = ""
@@ -240,7 +248,7 @@ class Item(Shape):
     net_usd: Decimal = Field(alias="netAmount", ge=-common_responses.MAX_USD, le=common_responses.MAX_USD)
 
 
-class Usage(Shape):
+class CopilotUsageResponse(ResponseSchema):
     """Response of GET …/ai_credit/usage."""
 
     items: list[Item] = Field(alias="usageItems")

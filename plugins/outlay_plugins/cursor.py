@@ -20,23 +20,33 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
 from outlay_plugins._common.repeats import CountedLines
-from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Text, hour_of, read, tried
+from outlay_plugins._common.responses import (
+    HOUR,
+    Count,
+    Money,
+    ResponseSchema,
+    Sum,
+    Text,
+    explain_refusal,
+    hour_of,
+    read,
+)
 
 EVENTS_PATH = "/teams/filtered-usage-events"
 PAGE_EVENTS = 1_000
@@ -52,7 +62,7 @@ EVENTS = Report(
     lag=timedelta(hours=12),
     settles=timedelta(days=3),
     history=timedelta(days=90),
-    rereads=(Reread(HOUR, timedelta(days=3)),),
+    rereads=(RereadRule(HOUR, timedelta(days=3)),),
 )
 
 
@@ -70,13 +80,13 @@ class CursorConfig(Config):
     )
 
 
-class Cursor(Ledger[CursorConfig]):
+class CursorLedger(Ledger[CursorConfig]):
     """Ledger of a Cursor team."""
 
-    meta = Meta(slug="cursor", title="Cursor", docs="https://cursor.com/docs/account/teams/admin-api")
+    meta = PluginInfo(slug="cursor", title="Cursor", docs="https://cursor.com/docs/account/teams/admin-api")
     Config = CursorConfig
     reading_posts = (EVENTS_PATH,)
-    paces = (Pace("POST", EVENTS_PATH, calls=60, per_seconds=60), Pace("GET", "/teams/members", 20, 60))
+    paces = (RateLimit("POST", EVENTS_PATH, calls=60, per_seconds=60), RateLimit("GET", "/teams/members", 20, 60))
     reports = (EVENTS,)
 
     @classmethod
@@ -85,7 +95,7 @@ class Cursor(Ledger[CursorConfig]):
         pair = f"{config.api_key.get_secret_value().strip()}:"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify the key. The oldest owner's id identifies the team: Cursor reports neither its name nor its id."""
         refused = BadConfig("api_key", f"Cursor does not take this key for a team's books. {WANTED}")
         members = await self._members({401: refused, 403: refused})
@@ -93,7 +103,7 @@ class Cursor(Ledger[CursorConfig]):
             raise Permanent("Cursor tells no member of this team, and so not whose team it is.")
         owners = [member for member in members if "owner" in member.role.lower()] or members
         first = min(owners, key=lambda member: (len(member.id), member.id))
-        return Checked(
+        return CheckResult(
             account_id=f"team of {first.id}",
             account_title=f"Cursor team of {first.name or first.email or first.id}",
             credential="team admin key",
@@ -108,7 +118,7 @@ class Cursor(Ledger[CursorConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return the events of one UTC day, summed by hour."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         seats = {key.email.lower(): key.id for key in (*self.context.known_keys, *await self.keys()) if key.email}
         events, trouble = await self._events(part)
         sums: dict[tuple[datetime, str, str, str, bool], Sum] = defaultdict(Sum)
@@ -134,11 +144,11 @@ class Cursor(Ledger[CursorConfig]):
         ]
         return common_responses.page(window, part, rows, disagrees=(trouble,) if trouble else ())
 
-    async def _members(self, refused: dict[int, Any] | None = None) -> list["Member"]:
+    async def _members(self, refused: dict[int, Any] | None = None) -> list["CursorMember"]:
         asking = self.context.http.get("/teams/members")
-        return read("Cursor", Members, await (tried(asking, refused) if refused else asking)).members
+        return read("Cursor", Members, await (explain_refusal(asking, refused) if refused else asking)).members
 
-    async def _events(self, part: Window) -> tuple[list["Event"], str]:
+    async def _events(self, part: Window) -> tuple[list["CursorEvent"], str]:
         """Return all events of a time range, each once, and what Cursor's own count of them says otherwise, or ""."""
         for _ in range(MAX_READS):
             read_once = await self._read(part)
@@ -168,16 +178,16 @@ class _Reading:
 
     def __init__(self) -> None:
         self.totals: set[int] = set()
-        self._every: list[Event] = []
-        self._once = CountedLines[Event]()
+        self._every: list[CursorEvent] = []
+        self._once = CountedLines[CursorEvent]()
 
-    def add(self, page: list[tuple[str, "Event"]], total: int | None) -> None:
+    def add(self, page: list[tuple[str, "CursorEvent"]], total: int | None) -> None:
         """Add one page and the count that it told."""
         self._every += [event for _, event in page]
         self._once.add_page(page)
         self.totals |= {total} if total is not None else set()
 
-    def events(self, part: Window) -> tuple[list["Event"], str]:
+    def events(self, part: Window) -> tuple[list["CursorEvent"], str]:
         """Return the events, and the trouble with Cursor's count, if any.
 
         As many as Cursor counts are all of them, so none is a repeat. Otherwise what two pages both have counts once.
@@ -201,7 +211,7 @@ def _moment(value: object) -> object:
     return _EPOCH + timedelta(milliseconds=value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-class Member(Shape):
+class CursorMember(ResponseSchema):
     """Member of the team: a seat."""
 
     id: Text = Field(min_length=1)
@@ -210,13 +220,13 @@ class Member(Shape):
     role: Text = ""
 
 
-class Members(Shape):
+class Members(ResponseSchema):
     """Response of GET /teams/members."""
 
-    members: list[Member] = Field(alias="teamMembers")
+    members: list[CursorMember] = Field(alias="teamMembers")
 
 
-class TokenUsage(Shape):
+class TokenUsage(ResponseSchema):
     """Token counts of an event; each token is in one class only."""
 
     inputTokens: Count = 0  # noqa: N815  the vendor's spelling
@@ -225,7 +235,7 @@ class TokenUsage(Shape):
     cacheReadTokens: Count = 0  # noqa: N815
 
 
-class Event(Shape):
+class CursorEvent(ResponseSchema):
     """Usage event. `chargeable` null or missing: Cursor did not say, and so its cents count."""
 
     at: Annotated[datetime, BeforeValidator(_moment)] = Field(alias="timestamp")
@@ -258,17 +268,17 @@ class Event(Shape):
         )
 
 
-class Paging(Shape):
+class Paging(ResponseSchema):
     """Position of a page. The names of its fields are not certain."""
 
     more: bool | None = Field(None, alias="hasNextPage")
     pages: int | None = Field(None, alias="numPages")
 
 
-class Events(Shape):
+class Events(ResponseSchema):
     """Response of POST /teams/filtered-usage-events."""
 
-    events: list[Event] = Field(alias="usageEvents")
+    events: list[CursorEvent] = Field(alias="usageEvents")
     total: int | None = Field(None, alias="totalUsageEventsCount")
     pagination: Paging | None = None
 

@@ -18,19 +18,19 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from outlay.plugin import MAIL, Checked, Config, Event, Meta, Receipt, Severity, Sink
+from outlay.plugin import MAIL, CheckResult, Config, Event, PluginInfo, Receipt, Severity, Sink
 from outlay_plugins._common.tickets import (
-    again_soon,
-    ahead,
-    beginning,
-    doubled,
-    kept,
+    doubling_sentence,
+    filed_receipt,
+    initial_doubling_state,
     links,
-    made,
     money,
-    over,
+    new_doublings,
     plain,
-    wants,
+    receipt_to_reopen,
+    recovery_sentence,
+    should_file,
+    with_state,
 )
 
 MAX_RECIPIENTS = 20
@@ -79,24 +79,24 @@ class EmailConfig(Config):
 class Email(Sink[EmailConfig]):
     """Sink that sends mail."""
 
-    meta = Meta(slug="email", title="E-mail", docs="docs/sinks.md")
+    meta = PluginInfo(slug="email", title="E-mail", docs="docs/sinks.md")
     Config = EmailConfig
     schemes = MAIL
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Ask the server whether it would take a mail from us to all recipients; none is sent."""
         config = self.config
         await self.post.greet(config.sender, config.recipients, user=config.user, password=self._password)
         host = urlsplit(config.base_url).hostname or ""
         mark = hashlib.sha256(f"{host} {config.sender} {sorted(config.recipients)}".encode()).hexdigest()[:32]
-        return Checked(mark, f"{config.to} through {host}", "password" if config.password else "no password")
+        return CheckResult(mark, f"{config.to} through {host}", "password" if config.password else "no password")
 
-    def wants(self, event: Event) -> bool:
-        return wants(event, self.config.file_from_usd, self.config.file_severity)
+    def should_file(self, event: Event) -> bool:
+        return should_file(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
         """Start a thread, or continue one: this incident's own, or the subject's last if over within three days."""
-        earlier = again_soon(event)
+        earlier = receipt_to_reopen(event)
         subject = plain(event.finding.title, MAX_SUBJECT_CHARACTERS)
         mark = self._mark(event, f"again:{event.key}" if event.receipt else "mail")
         root = mark
@@ -105,25 +105,25 @@ class Email(Sink[EmailConfig]):
             root, lead = earlier.external_id, "It is back."
             subject = str(earlier.state.get("subject") or subject)
         notes = await self._send(event, mark, subject, lead, root)
-        return Receipt("", root, {**beginning(event), "subject": subject}, notes)
+        return Receipt("", root, {**initial_doubling_state(event), "subject": subject}, notes)
 
     async def updated(self, event: Event) -> Receipt:
         """Send a mail only if the cost has doubled."""
-        receipt = made(event)
-        times = ahead(event, receipt.state)
+        receipt = filed_receipt(event)
+        times = new_doublings(event, receipt.state)
         if not times:
             return receipt
-        notes = await self._reply(event, f"doubled:{times}", doubled(event))
-        return kept(receipt, dict(receipt.state) | {"doublings": times}, notes)
+        notes = await self._reply(event, f"doubled:{times}", doubling_sentence(event))
+        return with_state(receipt, dict(receipt.state) | {"doublings": times}, notes)
 
     async def resolved(self, event: Event) -> Receipt:
         """Send a last mail, with the total."""
-        receipt = made(event)
-        notes = await self._reply(event, f"over:{event.key}", over(event))
-        return kept(receipt, dict(receipt.state) | {"resolved_at": event.at.isoformat()}, notes)
+        receipt = filed_receipt(event)
+        notes = await self._reply(event, f"over:{event.key}", recovery_sentence(event))
+        return with_state(receipt, dict(receipt.state) | {"resolved_at": event.at.isoformat()}, notes)
 
     async def _reply(self, event: Event, purpose: str, lead: str) -> tuple[str, ...]:
-        receipt = made(event)
+        receipt = filed_receipt(event)
         subject = str(receipt.state.get("subject") or plain(event.finding.title, MAX_SUBJECT_CHARACTERS))
         return await self._send(event, self._mark(event, purpose), subject, lead, receipt.external_id)
 

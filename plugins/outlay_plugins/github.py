@@ -8,20 +8,32 @@ between two markers of its own, so that people can edit the rest of the text. A 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from outlay.plugin import BadConfig, Checked, Event, Meta, NeedsReauth, Permanent, Receipt, Sent, Sink, Standing, Stands
-from outlay_plugins._common.tickets import (
-    again_soon,
-    ahead,
-    beginning,
-    doubled,
-    kept,
-    made,
-    markdown,
-    over,
-    plain,
-    wants,
+from outlay.plugin import (
+    BadConfig,
+    CheckResult,
+    Event,
+    NeedsReauth,
+    Permanent,
+    PluginInfo,
+    Receipt,
+    Sent,
+    Sink,
+    TicketStanding,
+    TicketState,
 )
-from outlay_plugins._github.issue_text import GitHubConfig, body, mark, people_in, restated, since
+from outlay_plugins._common.tickets import (
+    doubling_sentence,
+    filed_receipt,
+    initial_doubling_state,
+    markdown,
+    new_doublings,
+    plain,
+    receipt_to_reopen,
+    recovery_sentence,
+    should_file,
+    with_state,
+)
+from outlay_plugins._github.issue_text import GitHubConfig, body, hidden_marker, people_in, since, with_status_line
 
 API_VERSION = "2022-11-28"
 MAX_TITLE_CHARACTERS = 250
@@ -33,75 +45,79 @@ LIMITED_SECONDS = 60.0  # GitHub's own advice where it gives no time
 class GitHub(Sink[GitHubConfig]):
     """Sink that files issues in a GitHub repository."""
 
-    meta = Meta(slug="github", title="GitHub Issues", docs="docs/sinks.md")
+    meta = PluginInfo(slug="github", title="GitHub Issues", docs="docs/sinks.md")
     Config = GitHubConfig
 
     @classmethod
     def headers(cls, config: GitHubConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.token.get_secret_value()}", "X-GitHub-Api-Version": API_VERSION}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         if not self.config.repository:
             found = await self._list("/user/repos", {"per_page": PAGE, "sort": "pushed"})
             names = [str(repo.get("full_name")) for repo in found]
             choices = {"repository": tuple((name, name) for name in names)}
-            return Checked("", "GitHub", "token", choices=choices, asks=("repository",))
+            return CheckResult("", "GitHub", "token", choices=choices, asks=("repository",))
         repo = _object(await self._ask("GET", self._repo))
         if repo.get("has_issues") is False or repo.get("archived"):
             what = "is archived" if repo.get("archived") else "has its issues switched off"
             raise BadConfig("repository", f"{self.config.repository} {what}.")
         if not isinstance(repo.get("id"), int):
             raise Permanent("GitHub's answer is not what it documents.")
-        return Checked(str(repo["id"]), str(repo.get("full_name")), "token", can_read=("issues of this repository",))
+        return CheckResult(
+            str(repo["id"]), str(repo.get("full_name")), "token", can_read=("issues of this repository",)
+        )
 
-    def wants(self, event: Event) -> bool:
-        return wants(event, self.config.file_from_usd, self.config.file_severity)
+    def should_file(self, event: Event) -> bool:
+        return should_file(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
         """File an issue, or reopen one: this incident's own, or the subject's last if over within three days."""
-        earlier = again_soon(event)
+        earlier = receipt_to_reopen(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
         if event.receipt is not None:
             return event.receipt  # a person has deleted it: not filed again in this episode
         notes: list[str] = []
         issue = await self._find(event) or await self._create(event, notes)
-        return Receipt(str(issue.get("html_url") or ""), str(_number(issue)), beginning(event), tuple(notes))
+        return Receipt(
+            str(issue.get("html_url") or ""), str(_number(issue)), initial_doubling_state(event), tuple(notes)
+        )
 
     async def updated(self, event: Event) -> Receipt:
         """Update the line with the current state, always; comment when the cost has doubled."""
-        receipt = made(event)
+        receipt = filed_receipt(event)
         issue = await self._open_issue(receipt)
         if issue is None:
             return receipt
-        if text := restated(issue, event):
+        if text := with_status_line(issue, event):
             await self._ask("PATCH", self._path(receipt), json={"body": text})
-        times = ahead(event, receipt.state)
+        times = new_doublings(event, receipt.state)
         if not times:
             return receipt
-        await self._comment(event, receipt, f"doubled:{times}", doubled(event))
-        return kept(receipt, dict(receipt.state) | {"doublings": times})
+        await self._comment(event, receipt, f"doubled:{times}", doubling_sentence(event))
+        return with_state(receipt, dict(receipt.state) | {"doublings": times})
 
     async def resolved(self, event: Event) -> Receipt:
         """Comment with the total and, if configured, close the issue."""
-        receipt = made(event)
+        receipt = filed_receipt(event)
         state = dict(receipt.state) | {"resolved_at": event.at.isoformat()}
         issue = await self._open_issue(receipt)
         if issue is not None:
-            await self._comment(event, receipt, f"over:{event.key}", over(event))
-            change: dict[str, Any] = {"body": text} if (text := restated(issue, event)) else {}
+            await self._comment(event, receipt, f"over:{event.key}", recovery_sentence(event))
+            change: dict[str, Any] = {"body": text} if (text := with_status_line(issue, event)) else {}
             if self.config.on_recovery == "close":
                 change |= {"state": "closed", "state_reason": "completed"}
             if change:
                 await self._ask("PATCH", self._path(receipt), json=change)
-        return kept(receipt, state)
+        return with_state(receipt, state)
 
-    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
+    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[TicketState]:
         """Return the current state of issues."""
         found = {}
         for receipt in receipts:
             if receipt.external_id and receipt.external_id not in found:
-                found[receipt.external_id] = Stands(receipt.external_id, _standing(await self._issue(receipt)))
+                found[receipt.external_id] = TicketState(receipt.external_id, _standing(await self._issue(receipt)))
         return list(found.values())
 
     # Steps; each is idempotent
@@ -128,7 +144,9 @@ class GitHub(Sink[GitHubConfig]):
         """Return the issue of this episode, if an earlier attempt made it."""
         me = _object(await self._ask("GET", "/user")).get("login")
         query = {"state": "all", "since": since(event), "sort": "created", "direction": "desc"}
-        return await self._marked(f"{self._repo}/issues", query | {"creator": str(me)}, mark(event.uid("issue")))
+        return await self._marked(
+            f"{self._repo}/issues", query | {"creator": str(me)}, hidden_marker(event.uid("issue"))
+        )
 
     async def _again(self, event: Event, earlier: Receipt) -> Receipt | None:
         """Reopen an issue that was over. None if it cannot be, so that another episode gets a new one."""
@@ -136,20 +154,20 @@ class GitHub(Sink[GitHubConfig]):
         standing = _standing(issue)
         if issue is None or standing == "gone":
             return None
-        state = beginning(event)
+        state = initial_doubling_state(event)
         if standing == "canceled":  # a person has rejected it as not worth an issue
-            return kept(earlier, state | ({} if event.receipt else {"muted": True}))
+            return with_state(earlier, state | ({} if event.receipt else {"muted": True}))
         await self._comment(
             event, earlier, f"again:{event.key}", " ".join(["It is back.", *event.finding.sentences[:1]])
         )
-        change = {"body": text} if (text := restated(issue, event)) else {}
+        change = {"body": text} if (text := with_status_line(issue, event)) else {}
         change |= {"state": "open"} if standing == "done" else {}
         if change:
             await self._ask("PATCH", self._path(earlier), json=change)
-        return kept(earlier, state)
+        return with_state(earlier, state)
 
     async def _comment(self, event: Event, receipt: Receipt, purpose: str, text: str) -> None:
-        unseen = mark(event.uid(f"comment:{purpose}"))
+        unseen = hidden_marker(event.uid(f"comment:{purpose}"))
         path = f"{self._path(receipt)}/comments"
         if await self._marked(path, {"since": since(event)}, unseen) is None:
             await self._ask("POST", path, json={"body": f"{markdown(text, 2_000)}\n\n{unseen}"})
@@ -227,7 +245,7 @@ class GitHub(Sink[GitHubConfig]):
         return self.http.tidy_words(str(found.get("message") or "")) if isinstance(found, dict) else ""
 
 
-def _standing(issue: Mapping[str, Any] | None) -> Standing:
+def _standing(issue: Mapping[str, Any] | None) -> TicketStanding:
     if issue is None:
         return "gone"
     if issue.get("state") != "closed":

@@ -17,22 +17,22 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.responses import HOUR, Count, Money, Shape, Sum, Text, read, tried
+from outlay_plugins._common.responses import HOUR, Count, Money, ResponseSchema, Sum, Text, explain_refusal, read
 
 USERS_PATH, MODELS_PATH = "/v1/user/metrics/query", "/v1/metrics/models"
 PAGE_LINES = 1_000
@@ -46,7 +46,7 @@ USERS = Report(
     lag=timedelta(minutes=10),
     settles=timedelta(days=1),
     history=timedelta(days=35),
-    rereads=(Reread(timedelta(minutes=5), 2 * HOUR), Reread(timedelta(days=1), timedelta(days=2))),
+    rereads=(RereadRule(timedelta(minutes=5), 2 * HOUR), RereadRule(timedelta(days=1), timedelta(days=2))),
 )
 
 
@@ -65,10 +65,13 @@ class HeliconeConfig(Config):
 class Helicone(Ledger[HeliconeConfig]):
     """Ledger of a Helicone organization."""
 
-    meta = Meta(slug="helicone", title="Helicone", docs="https://docs.helicone.ai")
+    meta = PluginInfo(slug="helicone", title="Helicone", docs="https://docs.helicone.ai")
     Config = HeliconeConfig
     reading_posts = (USERS_PATH, MODELS_PATH)
-    paces = (Pace("POST", USERS_PATH, calls=120, per_seconds=60), Pace("POST", MODELS_PATH, calls=120, per_seconds=60))
+    paces = (
+        RateLimit("POST", USERS_PATH, calls=120, per_seconds=60),
+        RateLimit("POST", MODELS_PATH, calls=120, per_seconds=60),
+    )
     reports = (USERS,)
     role = "attribution"
 
@@ -76,18 +79,18 @@ class Helicone(Ledger[HeliconeConfig]):
     def headers(cls, config: HeliconeConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify the key; the account is the organization that Helicone's own list of keys names."""
         refused = BadConfig("api_key", f"Helicone does not take this key for its books. {WANTED}")
-        answer = await tried(self.context.http.get("/v1/api-keys"), {401: refused, 403: refused})
-        keys = read("Helicone", ApiKeys, self._good(answer)).data
+        answer = await explain_refusal(self.context.http.get("/v1/api-keys"), {401: refused, 403: refused})
+        keys = read("Helicone", HeliconeApiKeys, self._good(answer)).data
         organizations = {key.organization_id for key in keys}
         if len(organizations) != 1:
             raise Permanent("Helicone does not say which organization this key is of.")
         now = self.context.clock.now()
-        await tried(self._models(Window(now - HOUR, now)), {401: refused, 403: refused})
+        await explain_refusal(self._models(Window(now - HOUR, now)), {401: refused, 403: refused})
         (organization,) = organizations
-        return Checked(
+        return CheckResult(
             account_id=organization,
             account_title=f"Helicone organization {organization[:8]}",
             credential="API key",
@@ -105,7 +108,7 @@ class Helicone(Ledger[HeliconeConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day; hours without use are not queried any further."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         rows: list[Row] = []
         for hour in common_responses.hours(part) if await self._models(part) else ():
             for model in await self._models(hour):
@@ -134,7 +137,9 @@ class Helicone(Ledger[HeliconeConfig]):
         found: dict[str, ModelLine] = {}
         for number in range(MAX_PAGES):
             paging = {"offset": number * PAGE_LINES, "limit": PAGE_LINES}
-            lines = read("Helicone", Models, self._good(await self.context.http.post(MODELS_PATH, asked | paging))).data
+            lines = read(
+                "Helicone", HeliconeModels, self._good(await self.context.http.post(MODELS_PATH, asked | paging))
+            ).data
             found |= {line.model: line for line in lines}
             if len(lines) < PAGE_LINES:
                 return [line for line in found.values() if not line.sum.is_nothing]
@@ -178,19 +183,19 @@ def _email(user: str) -> str:
     return user if name and at and "." in domain and " " not in user else ""
 
 
-class ApiKey(Shape):
+class HeliconeApiKey(ResponseSchema):
     """API key of the organization; only its organization is read."""
 
     organization_id: str = Field(min_length=1)
 
 
-class ApiKeys(Shape):
+class HeliconeApiKeys(ResponseSchema):
     """Response of GET /v1/api-keys."""
 
-    data: list[ApiKey]
+    data: list[HeliconeApiKey]
 
 
-class ModelLine(Shape):
+class ModelLine(ResponseSchema):
     """Figures of a model in a time range."""
 
     model: Text
@@ -206,13 +211,13 @@ class ModelLine(Shape):
         return Sum(self.cost, Decimal(0), tokens, self.total_requests)
 
 
-class Models(Shape):
+class HeliconeModels(ResponseSchema):
     """Response of POST /v1/metrics/models."""
 
     data: list[ModelLine]
 
 
-class UserLine(Shape):
+class UserLine(ResponseSchema):
     """Figures of a user in a time range."""
 
     user_id: Text
@@ -228,13 +233,13 @@ class UserLine(Shape):
         return Sum(self.cost, Decimal(0), tokens, self.total_requests)
 
 
-class UserLines(Shape):
+class UserLines(ResponseSchema):
     """Content of the `data` field."""
 
     users: list[UserLine]
 
 
-class Users(Shape):
+class Users(ResponseSchema):
     """Response of POST /v1/user/metrics/query."""
 
     data: UserLines

@@ -15,18 +15,29 @@ from urllib.parse import urlsplit
 from outlay.plugin import (
     SEVERITIES,
     BadConfig,
-    Checked,
+    CheckResult,
     Event,
-    Meta,
     NeedsReauth,
     Permanent,
+    PluginInfo,
     Receipt,
     Sent,
     Sink,
-    Standing,
-    Stands,
+    TicketStanding,
+    TicketState,
 )
-from outlay_plugins._common.tickets import again_soon, ahead, beginning, doubled, kept, links, made, over, plain, wants
+from outlay_plugins._common.tickets import (
+    doubling_sentence,
+    filed_receipt,
+    initial_doubling_state,
+    links,
+    new_doublings,
+    plain,
+    receipt_to_reopen,
+    recovery_sentence,
+    should_file,
+    with_state,
+)
 from outlay_plugins._jira import issue_text as wording
 from outlay_plugins._jira.issue_text import JiraConfig
 
@@ -36,13 +47,18 @@ MAX_TYPES = 200
 SET_BY_US = frozenset({"project", "issuetype", "summary", "description", "labels", "priority", "assignee", "reporter"})
 OPTIONAL = ("priority", "assignee", "description")
 _NOT_WORTH = frozenset({"won't do", "won't fix", "duplicate", "declined", "cannot reproduce", "invalid", "canceled"})
-_CATEGORIES: dict[str, Standing] = {"new": "open", "undefined": "open", "indeterminate": "started", "done": "done"}
+_CATEGORIES: dict[str, TicketStanding] = {
+    "new": "open",
+    "undefined": "open",
+    "indeterminate": "started",
+    "done": "done",
+}
 
 
 class Jira(Sink[JiraConfig]):
     """Sink that files issues in a Jira project."""
 
-    meta = Meta(slug="jira", title="Jira", docs="docs/sinks.md")
+    meta = PluginInfo(slug="jira", title="Jira", docs="docs/sinks.md")
     Config = JiraConfig
 
     @classmethod
@@ -50,7 +66,7 @@ class Jira(Sink[JiraConfig]):
         pair = f"{config.email}:{config.api_token.get_secret_value()}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify the token, and that this type of issue can be made in this project with the fields we set."""
         config = self.config
         me = await self._object("GET", "/myself")
@@ -58,7 +74,9 @@ class Jira(Sink[JiraConfig]):
         if not config.project:
             found = _list(await self._object("GET", "/project/search", params={"maxResults": 50}), "values")
             choices = {"project": tuple((str(one.get("key")), str(one.get("name"))) for one in found)}
-            return Checked("", urlsplit(config.base_url).hostname or "Jira", who, choices=choices, asks=("project",))
+            return CheckResult(
+                "", urlsplit(config.base_url).hostname or "Jira", who, choices=choices, asks=("project",)
+            )
         project = await self._object("GET", f"/project/{config.project}")
         meta = f"/issue/createmeta/{config.project}/issuetypes"
         types = _list(await self._object("GET", meta, params={"maxResults": MAX_TYPES}), "issueTypes")
@@ -70,7 +88,7 @@ class Jira(Sink[JiraConfig]):
         fields = _list(await self._object("GET", f"{meta}/{type_id}", params={"maxResults": MAX_TYPES}), "fields")
         self._look_at(fields)
         host = urlsplit(config.base_url).hostname or ""
-        return Checked(
+        return CheckResult(
             account_id=f"{host}/{project.get('id')}",
             account_title=f"{project.get('name')} at {host}",
             credential=who,
@@ -78,12 +96,12 @@ class Jira(Sink[JiraConfig]):
             choices={"issue_type": tuple((name, name) for name in names)},
         )
 
-    def wants(self, event: Event) -> bool:
-        return wants(event, self.config.file_from_usd, self.config.file_severity)
+    def should_file(self, event: Event) -> bool:
+        return should_file(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
         """File an issue, or reopen one: this incident's own, or the subject's last if over within three days."""
-        earlier = again_soon(event)
+        earlier = receipt_to_reopen(event)
         if earlier is not None and (receipt := await self._again(event, earlier)) is not None:
             return receipt
         if event.receipt is not None:
@@ -91,12 +109,12 @@ class Jira(Sink[JiraConfig]):
         notes: list[str] = []
         key = await self._find(event) or await self._create(event, notes)
         await self._link(event, key, notes)
-        state = {**beginning(event), "severity": event.finding.severity}
+        state = {**initial_doubling_state(event), "severity": event.finding.severity}
         return Receipt(f"{self.config.base_url.strip().rstrip('/')}/browse/{key}", key, state, tuple(notes))
 
     async def updated(self, event: Event) -> Receipt:
         """Update the link, always; the priority when it gets worse; comment when the cost has doubled."""
-        receipt, notes = made(event), list[str]()
+        receipt, notes = filed_receipt(event), list[str]()
         issue = await self._live(receipt)
         if issue is None:
             return receipt
@@ -106,29 +124,29 @@ class Jira(Sink[JiraConfig]):
         if before in SEVERITIES and SEVERITIES.index(event.finding.severity) > SEVERITIES.index(before):
             await self._raise(event, receipt.external_id, issue, str(before), notes)
             state["severity"] = event.finding.severity
-        if times := ahead(event, state):
-            await self._comment(event, receipt.external_id, f"doubled:{times}", [doubled(event)])
+        if times := new_doublings(event, state):
+            await self._comment(event, receipt.external_id, f"doubled:{times}", [doubling_sentence(event)])
             state["doublings"] = times
-        return kept(receipt, state, notes)
+        return with_state(receipt, state, notes)
 
     async def resolved(self, event: Event) -> Receipt:
         """Comment with the total; if configured and not started, move the issue to its recovery status."""
-        receipt, notes = made(event), list[str]()
+        receipt, notes = filed_receipt(event), list[str]()
         state = dict(receipt.state) | {"resolved_at": event.at.isoformat()}
         issue = await self._live(receipt)
         if issue is not None:
             await self._link(event, receipt.external_id, notes)
-            await self._comment(event, receipt.external_id, f"over:{event.key}", [over(event)])
+            await self._comment(event, receipt.external_id, f"over:{event.key}", [recovery_sentence(event)])
             if self.config.on_recovery and _standing(issue) == "open":
                 wanted = self.config.on_recovery.strip().casefold()
                 if not await self._move(receipt.external_id, lambda name, to, _: wanted in (name, to)):
                     notes.append(f"A recovered issue was left as it is: it cannot become {self.config.on_recovery!r}.")
-        return kept(receipt, state, notes)
+        return with_state(receipt, state, notes)
 
-    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
+    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[TicketState]:
         """Return the current state of issues."""
         keys = dict.fromkeys(receipt.external_id for receipt in receipts if receipt.external_id)
-        return [Stands(key, _standing(await self._issue(key))) for key in keys]
+        return [TicketState(key, _standing(await self._issue(key))) for key in keys]
 
     # Steps; each is idempotent
 
@@ -168,11 +186,11 @@ class Jira(Sink[JiraConfig]):
         """Reopen an issue that was over. None if it cannot be, so that another episode gets a new one."""
         issue, key, notes = await self._issue(earlier.external_id), earlier.external_id, list[str]()
         standing = _standing(issue)
-        state = {**beginning(event), "severity": event.finding.severity}
+        state = {**initial_doubling_state(event), "severity": event.finding.severity}
         if standing == "gone":
             return None
         if standing == "canceled":  # a person has rejected it as not worth an issue
-            return kept(earlier, state | ({} if event.receipt else {"muted": True}))
+            return with_state(earlier, state | ({} if event.receipt else {"muted": True}))
         if standing == "done" and not (
             await self._move(key, lambda _n, _t, category: category == "new")
             or await self._move(key, lambda _n, _t, category: category == "indeterminate")
@@ -180,7 +198,7 @@ class Jira(Sink[JiraConfig]):
             return None
         await self._comment(event, key, f"again:{event.key}", ["It is back.", *event.finding.sentences[:1]])
         await self._link(event, key, notes)
-        return kept(earlier, state, notes)
+        return with_state(earlier, state, notes)
 
     async def _comment(self, event: Event, key: str, purpose: str, lines: Sequence[str]) -> None:
         reference, path = event.uid(f"comment:{purpose}"), f"/issue/{key}/comment"
@@ -194,7 +212,7 @@ class Jira(Sink[JiraConfig]):
         if event.finding.page is None or not (pages := links(event.finding)):
             return
         title, url = pages[0]
-        shown = {"url": url, "title": plain(title, 200), "summary": wording.standing_line(event)}
+        shown = {"url": url, "title": plain(title, 200), "summary": wording.status_line(event)}
         mark = f"outlay={event.uid('page')}"
         sent = await self._send("POST", f"/issue/{key}/remotelink", json={"globalId": mark, "object": shown})
         if sent.status in (400, 403, 404):
@@ -315,7 +333,7 @@ def _errors(sent: Sent) -> dict[str, str]:
     return of_fields | ({"": whole} if whole else {})
 
 
-def _standing(issue: Mapping[str, Any] | None) -> Standing:
+def _standing(issue: Mapping[str, Any] | None) -> TicketStanding:
     if issue is None:
         return "gone"
     fields = _fields(issue)

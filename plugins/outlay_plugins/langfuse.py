@@ -17,22 +17,33 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.responses import HOUR, Count, Moment, Money, Shape, Sum, Text, hour_of, read, tried
+from outlay_plugins._common.responses import (
+    HOUR,
+    Count,
+    Moment,
+    Money,
+    ResponseSchema,
+    Sum,
+    Text,
+    explain_refusal,
+    hour_of,
+    read,
+)
 
 METRICS_PATH = "/api/public/v2/metrics"
 MAX_ROWS = 1_000  # of one answer; it does not page
@@ -44,7 +55,7 @@ METRICS = Report(
     lag=timedelta(minutes=10),
     settles=timedelta(days=1),
     history=timedelta(days=35),
-    rereads=(Reread(timedelta(minutes=5), 3 * HOUR), Reread(timedelta(days=1), timedelta(days=3))),
+    rereads=(RereadRule(timedelta(minutes=5), 3 * HOUR), RereadRule(timedelta(days=1), timedelta(days=3))),
 )
 
 
@@ -69,9 +80,9 @@ class LangfuseConfig(Config):
 class Langfuse(Ledger[LangfuseConfig]):
     """Ledger of a Langfuse project."""
 
-    meta = Meta(slug="langfuse", title="Langfuse", docs="https://langfuse.com/docs/metrics/features/metrics-api")
+    meta = PluginInfo(slug="langfuse", title="Langfuse", docs="https://langfuse.com/docs/metrics/features/metrics-api")
     Config = LangfuseConfig
-    paces = (Pace("GET", METRICS_PATH, calls=30, per_seconds=60),)
+    paces = (RateLimit("GET", METRICS_PATH, calls=30, per_seconds=60),)
     reports = (METRICS,)
     role = "attribution"
 
@@ -81,20 +92,20 @@ class Langfuse(Ledger[LangfuseConfig]):
         pair = f"{config.public_key.strip()}:{config.secret_key.get_secret_value().strip()}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify the keys; the account is the one project that they belong to."""
         if self.config.public_key.strip().startswith("sk-"):
             raise BadConfig("public_key", f"This is a secret key in the public key's place. {WANTED}")
         if self.config.secret_key.get_secret_value().strip().startswith("pk-"):
             raise BadConfig("secret_key", f"This is a public key in the secret key's place. {WANTED}")
         refused = BadConfig("secret_key", f"Langfuse does not take these keys for a project's. {WANTED}")
-        answer = await tried(self.context.http.get("/api/public/projects"), {401: refused, 403: refused})
+        answer = await explain_refusal(self.context.http.get("/api/public/projects"), {401: refused, 403: refused})
         projects = read("Langfuse", Projects, answer).data
         if len(projects) != 1:
             raise BadConfig("secret_key", f"These keys are of {len(projects)} projects, not of one. {WANTED}")
         now = self.context.clock.now()
-        await tried(self._lines(Window(now - HOUR, now)), {403: refused})
-        return Checked(
+        await explain_refusal(self._lines(Window(now - HOUR, now)), {403: refused})
+        return CheckResult(
             account_id=projects[0].id,
             account_title=projects[0].name or projects[0].id,
             credential="keys of a project",
@@ -109,7 +120,7 @@ class Langfuse(Ledger[LangfuseConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         lines, whole = await self._lines(part)
         sums: dict[tuple[datetime, str, str], Sum] = defaultdict(Sum)
         for line in lines:
@@ -123,7 +134,7 @@ class Langfuse(Ledger[LangfuseConfig]):
         cut = () if whole else (f"Langfuse cut its answer short at {MAX_ROWS:,} rows on {part.start:%Y-%m-%d}.",)
         return common_responses.page(window, part, rows, disagrees=cut)
 
-    async def _lines(self, part: Window) -> tuple[list["Line"], bool]:
+    async def _lines(self, part: Window) -> tuple[list["LangfuseLine"], bool]:
         """Return the lines of a time range, and whether they are all.
 
         A full answer is queried again in halves.
@@ -145,8 +156,8 @@ class Langfuse(Ledger[LangfuseConfig]):
             "config": {"row_limit": MAX_ROWS},
         }
         answer = await self.context.http.get(METRICS_PATH, {"query": json.dumps(query, separators=(",", ":"))})
-        raw = read("Langfuse", Metrics, answer).data
-        lines = [read("Langfuse", Line, line | {"label": _label(line, label)}) for line in raw]
+        raw = read("Langfuse", LangfuseMetrics, answer).data
+        lines = [read("Langfuse", LangfuseLine, line | {"label": _label(line, label)}) for line in raw]
         if len(lines) < MAX_ROWS:
             return lines, True
         hours = common_responses.hours(part)
@@ -172,26 +183,26 @@ def _label(line: dict[str, Any], label: str) -> str:
     return str(value) if isinstance(value, str) else ""
 
 
-class Project(Shape):
+class LangfuseProject(ResponseSchema):
     """Project that the keys belong to."""
 
     id: str = Field(min_length=1)
     name: Text = ""
 
 
-class Projects(Shape):
+class Projects(ResponseSchema):
     """Response of GET /api/public/projects."""
 
-    data: list[Project]
+    data: list[LangfuseProject]
 
 
-class Metrics(Shape):
+class LangfuseMetrics(ResponseSchema):
     """Response of GET /api/public/v2/metrics."""
 
     data: list[dict[str, Any]]
 
 
-class Line(Shape):
+class LangfuseLine(ResponseSchema):
     """Group of the metrics. A span has no model and no cost; a cost that is null has no price."""
 
     at: Moment = Field(alias="time_dimension")

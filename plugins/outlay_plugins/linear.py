@@ -11,23 +11,23 @@ from typing import Any
 from outlay.plugin import (
     SEVERITIES,
     BadConfig,
-    Checked,
+    CheckResult,
     Context,
     Event,
     Inbound,
     Link,
-    Meta,
     NeedsReauth,
     Permanent,
+    PluginInfo,
     Receipt,
     Sink,
-    Stands,
+    TicketState,
 )
 from outlay_plugins._linear import queries, wording
 from outlay_plugins._linear import webhook as linear_webhook
-from outlay_plugins._linear.auth import Door
+from outlay_plugins._linear.auth import LinearSession
 from outlay_plugins._linear.config import LinearConfig
-from outlay_plugins._linear.graphql import Refused
+from outlay_plugins._linear.graphql import LinearRefused
 
 REOPENED_WITHIN = timedelta(hours=72)
 SWEPT_AT_ONCE = 50
@@ -41,12 +41,12 @@ _FIRST_STATES = ("unstarted", "backlog", "triage", "started")
 class Linear(Sink[LinearConfig]):
     """Sink that files issues in a Linear team."""
 
-    meta = Meta(slug="linear", title="Linear", docs="docs/sinks.md")
+    meta = PluginInfo(slug="linear", title="Linear", docs="docs/sinks.md")
     Config = LinearConfig
 
     def __init__(self, config: LinearConfig, context: Context) -> None:
         super().__init__(config, context)
-        self._door = Door(config, self.http, context.kept)
+        self._door = LinearSession(config, self.http, context.kept)
 
     @classmethod
     def base_url(cls, config: LinearConfig) -> str:
@@ -58,7 +58,7 @@ class Linear(Sink[LinearConfig]):
         """Return a personal key's header; an app's token is sent with each request instead."""
         return {"Authorization": config.api_key.get_secret_value()} if config.api_key else {}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         config = self.config
         if not config.api_key and not (config.client_id and config.client_secret):
             raise BadConfig("api_key", "Linear needs an API key, or the client ID and client secret of an OAuth app.")
@@ -69,14 +69,14 @@ class Linear(Sink[LinearConfig]):
         credential = f"{who} {viewer.get('name') or ''}".strip()
         if not config.team:
             choices |= await self._choices()
-            return Checked("", str(organization["name"]), credential, choices=choices, asks=("team",))
+            return CheckResult("", str(organization["name"]), credential, choices=choices, asks=("team",))
         team = await self._team(teams)
         labels, states = team["labels"]["nodes"], team["states"]["nodes"]
         choices["label"] = tuple((str(label["name"]), str(label["name"])) for label in labels)
         choices["on_recovery"] = tuple((str(state["name"]), str(state["name"])) for state in states)
         if config.on_recovery:
             _state_named(states, config.on_recovery)
-        return Checked(
+        return CheckResult(
             account_id=f"{organization['id']}/{team['id']}",
             account_title=f"{organization['name']}, team {team['name']}",
             credential=credential,
@@ -84,7 +84,7 @@ class Linear(Sink[LinearConfig]):
             choices=choices,
         )
 
-    def wants(self, event: Event) -> bool:
+    def should_file(self, event: Event) -> bool:
         """Return whether excess cost and severity reach their thresholds; unknown cost is left to severity."""
         excess = event.finding.excess_usd
         severe = SEVERITIES.index(event.finding.severity) >= SEVERITIES.index(self.config.file_severity)
@@ -114,12 +114,12 @@ class Linear(Sink[LinearConfig]):
         if issue is None or issue.get("trashed") or state.get("muted"):
             return _with(receipt, state | {"gone": issue is None or bool(issue.get("trashed"))})
         state["links"] = await self._attach(event, issue["id"], state.get("links") or [])
-        if linear_webhook.standing(issue) not in ("open", "started"):
+        if linear_webhook.issue_standing(issue) not in ("open", "started"):
             return _with(receipt, state)  # a person has closed it: add nothing more
         state["priority"] = await self._raise(event, issue, state.get("priority"))
         times = wording.doublings(event.finding.spent_usd, _decimal(state.get("base_usd")))
         if times > int(state.get("doublings") or 0):
-            await self._comment(event, issue["id"], f"doubled:{times}", wording.doubled(event))
+            await self._comment(event, issue["id"], f"doubled:{times}", wording.doubling_comment(event))
             state["doublings"] = times
         return _with(receipt, state)
 
@@ -132,28 +132,28 @@ class Linear(Sink[LinearConfig]):
             return _with(receipt, state)
         state["links"] = await self._attach(event, issue["id"], state.get("links") or [])
         notes: list[str] = []
-        if linear_webhook.standing(issue) in ("open", "started"):
-            await self._comment(event, issue["id"], f"over:{event.key}", wording.over(event))
+        if linear_webhook.issue_standing(issue) in ("open", "started"):
+            await self._comment(event, issue["id"], f"over:{event.key}", wording.recovery_comment(event))
             if self.config.on_recovery and issue["state"]["type"] in _WAITING:
                 await self._move(issue, notes)
         return _with(receipt, state, notes)
 
-    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
+    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[TicketState]:
         """Return the current state of issues; one that Linear no longer knows is gone."""
         ids = list(dict.fromkeys(receipt.external_id for receipt in receipts if receipt.external_id))
-        found: list[Stands] = []
+        found: list[TicketState] = []
         for start in range(0, len(ids), SWEPT_AT_ONCE):
             some = ids[start : start + SWEPT_AT_ONCE]
             nodes = (await self._ask(queries.STANDINGS, ids=some))["issues"]["nodes"]
-            known = {str(node["id"]): linear_webhook.standing(node) for node in nodes}
-            found += [Stands(one, known.get(one, "gone")) for one in some]
+            known = {str(node["id"]): linear_webhook.issue_standing(node) for node in nodes}
+            found += [TicketState(one, known.get(one, "gone")) for one in some]
         return found
 
     async def webhook(self, headers: Mapping[str, str], body: bytes) -> Inbound:
         """Verify and parse a webhook about an issue."""
         if self.config.webhook_secret is None:
             raise Permanent("No webhook secret is set for this connection.", status=401)
-        return linear_webhook.read(
+        return linear_webhook.verify_and_parse(
             self.config.webhook_secret.get_secret_value(), headers, body, self.context.clock.now()
         )
 
@@ -176,7 +176,7 @@ class Linear(Sink[LinearConfig]):
             extras["assigneeId"] = assignee_id
         try:
             return await self._create(plain | extras)
-        except Refused as error:
+        except LinearRefused as error:
             if error.missing == "team":
                 raise BadConfig("team", f"{error} Was the team deleted?") from None
             if not extras or error.missing == "issue":
@@ -188,7 +188,7 @@ class Linear(Sink[LinearConfig]):
     async def _create(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         try:
             found: dict[str, Any] = (await self._ask(queries.ISSUE_CREATE, input=wanted))["issueCreate"]["issue"]
-        except Refused as error:
+        except LinearRefused as error:
             if error.conflict != "issue":
                 raise
             issue = await self._issue(wanted["id"])
@@ -205,7 +205,7 @@ class Linear(Sink[LinearConfig]):
         if issue is None or issue.get("trashed"):
             return None
         state = {"identifier": issue.get("identifier"), "priority": earlier.state.get("priority"), **_base(event)}
-        standing = linear_webhook.standing(issue)
+        standing = linear_webhook.issue_standing(issue)
         if standing == "canceled":  # a person has rejected it as not worth an issue
             return Receipt(earlier.url, earlier.external_id, state | ({} if event.receipt else {"muted": True}))
         if standing == "done":
@@ -214,7 +214,7 @@ class Linear(Sink[LinearConfig]):
             first = [one for kind in _FIRST_STATES for one in states if one["type"] == kind]
             if first:
                 await self._ask(queries.ISSUE_UPDATE, id=issue["id"], input={"stateId": first[0]["id"]})
-        await self._comment(event, issue["id"], f"again:{event.key}", wording.again(event))
+        await self._comment(event, issue["id"], f"again:{event.key}", wording.recurrence_comment(event))
         state["priority"] = await self._raise(event, issue, earlier.state.get("priority"))
         state["links"] = await self._attach(event, issue["id"], earlier.state.get("links") or [])
         return Receipt(issue["url"], issue["id"], state)
@@ -237,7 +237,7 @@ class Linear(Sink[LinearConfig]):
         wanted = {"issueId": issue_id, "url": url, "title": link.title[: wording.MAX_TITLE_CHARACTERS] or "Outlay"}
         try:
             await self._ask(queries.ATTACH, input=wanted | ({"subtitle": line} if line else {}))
-        except Refused as error:
+        except LinearRefused as error:
             if error.conflict != "attachment":
                 raise
 
@@ -245,7 +245,7 @@ class Linear(Sink[LinearConfig]):
         wanted = {"id": event.uid(f"comment:{purpose}"), "issueId": issue_id, "body": text}
         try:
             await self._ask(queries.COMMENT_CREATE, input=wanted)
-        except Refused as error:
+        except LinearRefused as error:
             if error.conflict != "comment":
                 raise
 
@@ -275,7 +275,7 @@ class Linear(Sink[LinearConfig]):
             return
         try:
             await self._ask(queries.SUBSCRIBE, id=issue_id, email=email)
-        except Refused as error:
+        except LinearRefused as error:
             notes.append(f"{event.finding.subject.name} was not subscribed: {error}")
 
     # Lookups
@@ -287,7 +287,7 @@ class Linear(Sink[LinearConfig]):
         """
         try:
             found = await self._ask(queries.CHOICES)
-        except Refused:  # not fatal: names can be typed as well
+        except LinearRefused:  # not fatal: names can be typed as well
             return {}
         states = sorted(found["workflowStates"]["nodes"], key=lambda state: _ENDS.get(str(state["type"]), len(_ENDS)))
         labels = [self.config.label, *(str(label["name"]) for label in found["issueLabels"]["nodes"])]
@@ -319,7 +319,7 @@ class Linear(Sink[LinearConfig]):
         try:
             made = (await self._ask(queries.LABEL_CREATE, input=wanted))["issueLabelCreate"]["issueLabel"]
             return str(made["id"])
-        except Refused as error:
+        except LinearRefused as error:
             if error.conflict == "issuelabel":
                 return str(wanted["id"])
             notes.append(f"Issues are filed without the label {name!r}: {error}")
@@ -340,7 +340,7 @@ class Linear(Sink[LinearConfig]):
     async def _issue(self, issue_id: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] | None = (await self._ask(queries.ISSUE, id=issue_id))["issue"]
-        except Refused as error:
+        except LinearRefused as error:
             if error.missing != "issue":
                 raise
             return None

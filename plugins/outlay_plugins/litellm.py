@@ -13,24 +13,24 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
     NeedsReauth,
     Page,
     Permanent,
+    PluginInfo,
     Report,
-    Reread,
+    RereadRule,
     Window,
 )
-from outlay_plugins._litellm.accounts import People, first_made
-from outlay_plugins._litellm.client import ask
-from outlay_plugins._litellm.daily import Daily
+from outlay_plugins._litellm.accounts import LiteLLMDirectory, oldest_user_created_at
+from outlay_plugins._litellm.client import get_json
+from outlay_plugins._litellm.daily import LiteLLMDailyReport
 from outlay_plugins._litellm.schemas import KeyInfo, Readiness, User, read
-from outlay_plugins._litellm.spend_logs import Logs
+from outlay_plugins._litellm.spend_logs import LiteLLMLogsReport
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 VIEWER, ADMIN = "proxy_admin_viewer", "proxy_admin"
@@ -49,7 +49,7 @@ DAILY = Report(
     lag=_HOUR,  # a request counts on the day it began, and long ones end in the next
     settles=timedelta(days=2),
     history=timedelta(days=365),
-    rereads=(Reread(6 * _HOUR, 3 * _DAY), Reread(7 * _DAY, 30 * _DAY)),
+    rereads=(RereadRule(6 * _HOUR, 3 * _DAY), RereadRule(7 * _DAY, 30 * _DAY)),
 )
 LOGS = Report(
     name="logs",
@@ -58,7 +58,7 @@ LOGS = Report(
     lag=timedelta(minutes=1),  # lines are written every 10 seconds, once their request has ended
     settles=_DAY,
     history=timedelta(days=7),
-    rereads=(Reread(timedelta(0), timedelta(minutes=5)), Reread(_HOUR, 3 * _HOUR), Reread(_DAY, 2 * _DAY)),
+    rereads=(RereadRule(timedelta(0), timedelta(minutes=5)), RereadRule(_HOUR, 3 * _HOUR), RereadRule(_DAY, 2 * _DAY)),
 )
 
 
@@ -84,7 +84,7 @@ class LiteLLMConfig(Config):
 class LiteLLM(Ledger[LiteLLMConfig]):
     """Ledger of a LiteLLM proxy, or of the part of it that goes to one provider."""
 
-    meta = Meta(slug="litellm", title="LiteLLM", docs="https://docs.litellm.ai/docs/proxy/cost_tracking")
+    meta = PluginInfo(slug="litellm", title="LiteLLM", docs="https://docs.litellm.ai/docs/proxy/cost_tracking")
     Config = LiteLLMConfig
     reports = (DAILY, LOGS)
     role = "attribution"
@@ -92,15 +92,15 @@ class LiteLLM(Ledger[LiteLLMConfig]):
     def __init__(self, config: LiteLLMConfig, context: Context) -> None:
         super().__init__(config, context)
         self._provider = config.provider.strip()
-        self._people = People(context)
-        self._logs = Logs(context, self._provider)
-        self._daily = Daily(context)
+        self._people = LiteLLMDirectory(context)
+        self._logs = LiteLLMLogsReport(context, self._provider)
+        self._daily = LiteLLMDailyReport(context)
 
     @classmethod
     def headers(cls, config: LiteLLMConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that the proxy has a database, and that the key sees all of its spend.
 
         The account is the proxy's database, identified by when its first user was created: that survives new keys, a
@@ -125,14 +125,14 @@ class LiteLLM(Ledger[LiteLLMConfig]):
             raise BadConfig(
                 "base_url", "This LiteLLM is too old: it has neither daily sums nor a list of its requests."
             )
-        born, place = first_made(users), urlsplit(self.config.base_url)
+        born, place = oldest_user_created_at(users), urlsplit(self.config.base_url)
         account = f"{born:%Y-%m-%dT%H:%M:%S.%fZ}" if born else f"{place.netloc}{place.path}".rstrip("/").lower()
         told = (
             (summed, "what each key spent on each model, by day"),
             (listed, "what each key spent on each model, by the hour, seconds after"),
             (True, "all keys, with their users' e-mail and their teams"),
         )
-        return Checked(
+        return CheckResult(
             account_id=account + (f"/{self._provider}" if self._provider else ""),
             account_title=(place.hostname or "LiteLLM") + (f" ({self._provider} only)" if self._provider else ""),
             credential=credential,
@@ -169,7 +169,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
         A proxy that hides its health is assumed to have one.
         """
         try:
-            health = read(Readiness, await ask(self.context, "/health/readiness"))
+            health = read(Readiness, await get_json(self.context, "/health/readiness"))
         except Permanent as error:
             if error.status not in (403, 404):
                 raise
@@ -180,7 +180,7 @@ class LiteLLM(Ledger[LiteLLMConfig]):
     async def _own_user(self) -> str | None:
         """Return the id of this key's user; None for the master key, which is in no list of keys."""
         try:
-            return read(KeyInfo, await ask(self.context, "/key/info")).info.user_id
+            return read(KeyInfo, await get_json(self.context, "/key/info")).info.user_id
         except Permanent as error:
             if error.status in (404, 422):
                 return None

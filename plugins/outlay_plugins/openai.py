@@ -12,26 +12,26 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
     NeedsReauth,
-    Pace,
     Page,
     Permanent,
     PluginError,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Window,
 )
-from outlay_plugins._openai.account import Account
+from outlay_plugins._openai.account import OpenAIDirectory
 from outlay_plugins._openai.costs import PATH as COSTS_PATH
-from outlay_plugins._openai.costs import Costs
-from outlay_plugins._openai.schemas import Buckets, Usage, read
-from outlay_plugins._openai.usage import COMPLETIONS, UsageReport
+from outlay_plugins._openai.costs import OpenAICostsReport
+from outlay_plugins._openai.schemas import Buckets, OpenAIUsageLine, read
+from outlay_plugins._openai.usage import COMPLETIONS, OpenAIUsageReport
 from outlay_plugins._openai.usage import PATH as USAGE_PATH
 from outlay_plugins._openai.windows import midnight
 
@@ -45,7 +45,7 @@ COSTS = Report(
     lag=timedelta(hours=8),  # not published; complete some hours after midnight
     settles=timedelta(days=7),
     history=timedelta(days=730),
-    rereads=(Reread(timedelta(hours=1), timedelta(days=7)), Reread(timedelta(days=7), timedelta(days=35))),
+    rereads=(RereadRule(timedelta(hours=1), timedelta(days=7)), RereadRule(timedelta(days=7), timedelta(days=35))),
     split_by="usage",
 )
 USAGE = Report(
@@ -55,7 +55,11 @@ USAGE = Report(
     lag=timedelta(minutes=5),  # not published; minutes were observed
     settles=timedelta(days=3),
     history=timedelta(days=365),
-    rereads=(Reread(_NO_TIME, timedelta(hours=1)), Reread(timedelta(hours=6), _DAY), Reread(_DAY, timedelta(days=3))),
+    rereads=(
+        RereadRule(_NO_TIME, timedelta(hours=1)),
+        RereadRule(timedelta(hours=6), _DAY),
+        RereadRule(_DAY, timedelta(days=3)),
+    ),
 )
 
 
@@ -77,22 +81,22 @@ class OpenAIConfig(Config):
 class OpenAI(Ledger[OpenAIConfig]):
     """Ledger of an OpenAI organization, all its projects included."""
 
-    meta = Meta(slug="openai", title="OpenAI", docs="https://platform.openai.com/docs/api-reference/usage")
+    meta = PluginInfo(slug="openai", title="OpenAI", docs="https://platform.openai.com/docs/api-reference/usage")
     Config = OpenAIConfig
-    paces = (Pace("GET", "/organization/*", calls=100, per_seconds=60),)  # ours: OpenAI publishes no limit
+    paces = (RateLimit("GET", "/organization/*", calls=100, per_seconds=60),)  # ours: OpenAI publishes no limit
     reports = (COSTS, USAGE)
 
     def __init__(self, config: OpenAIConfig, context: Context) -> None:
         super().__init__(config, context)
-        self._account = Account(context)
-        self._costs = Costs(context)
-        self._usage = UsageReport(context)
+        self._account = OpenAIDirectory(context)
+        self._costs = OpenAICostsReport(context)
+        self._usage = OpenAIUsageReport(context)
 
     @classmethod
     def headers(cls, config: OpenAIConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that this is an admin key.
 
         OpenAI does not say whose a key is, so the oldest project identifies the account.
@@ -116,7 +120,7 @@ class OpenAI(Ledger[OpenAIConfig]):
             bill = ()
         active = [project for project in projects if not project.archived] or projects
         count = f"{len(projects)} projects" if len(projects) > 1 else "one project"
-        return Checked(
+        return CheckResult(
             account_id=projects[0].id,
             account_title=f"OpenAI ({active[0].name or active[0].id})",
             credential="admin key",
@@ -125,7 +129,7 @@ class OpenAI(Ledger[OpenAIConfig]):
 
     async def _may_read(self, path: str, start: int, width: str) -> None:
         body = await self.context.http.get(path, {"start_time": start, "bucket_width": width, "limit": 1})
-        read(Buckets[Usage], body, path)
+        read(Buckets[OpenAIUsageLine], body, path)
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one page of one of the two reports."""

@@ -13,28 +13,28 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
+    CounterReading,
     Key,
     Ledger,
-    Meta,
     NeedsReauth,
-    Pace,
     Page,
     Permanent,
     PluginError,
-    Reading,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Window,
 )
 from outlay_plugins._openrouter import schemas as openrouter_schemas
-from outlay_plugins._openrouter.account import Account
-from outlay_plugins._openrouter.activity import Activity
-from outlay_plugins._openrouter.analytics import PATH, Analytics
+from outlay_plugins._openrouter.account import OpenRouterDirectory
+from outlay_plugins._openrouter.activity import OpenRouterActivityReport
+from outlay_plugins._openrouter.analytics import PATH, OpenRouterAnalyticsReport
 from outlay_plugins._openrouter.json_fields import one
-from outlay_plugins._openrouter.schemas import Generation, Workspace
+from outlay_plugins._openrouter.schemas import Generation, OpenRouterWorkspace
 
 _NO_TIME = timedelta(0)
 _LATEST = datetime.max.replace(tzinfo=UTC)
@@ -47,7 +47,7 @@ ACTIVITY = Report(
     lag=timedelta(minutes=30),
     settles=timedelta(days=3),
     history=timedelta(days=30),
-    rereads=(Reread(timedelta(hours=6), timedelta(days=3)), Reread(timedelta(days=7), timedelta(days=30))),
+    rereads=(RereadRule(timedelta(hours=6), timedelta(days=3)), RereadRule(timedelta(days=7), timedelta(days=30))),
 )
 ANALYTICS = Report(
     name="analytics",
@@ -56,12 +56,12 @@ ANALYTICS = Report(
     settles=timedelta(days=3),
     history=timedelta(days=35),
     rereads=(
-        Reread(_NO_TIME, timedelta(hours=3)),
-        Reread(timedelta(hours=1), timedelta(hours=26)),
-        Reread(timedelta(days=1), timedelta(days=3)),
+        RereadRule(_NO_TIME, timedelta(hours=3)),
+        RereadRule(timedelta(hours=1), timedelta(hours=26)),
+        RereadRule(timedelta(days=1), timedelta(days=3)),
     ),
 )
-KEYS = Report(name="keys", grain=None, rereads=(Reread(_NO_TIME, _NO_TIME),))
+KEYS = Report(name="keys", grain=None, rereads=(RereadRule(_NO_TIME, _NO_TIME),))
 
 
 class OpenRouterConfig(Config):
@@ -82,23 +82,23 @@ class OpenRouterConfig(Config):
 class OpenRouter(Ledger[OpenRouterConfig]):
     """Ledger of an OpenRouter account, all its workspaces included."""
 
-    meta = Meta(slug="openrouter", title="OpenRouter", docs="https://openrouter.ai/docs")
+    meta = PluginInfo(slug="openrouter", title="OpenRouter", docs="https://openrouter.ai/docs")
     Config = OpenRouterConfig
     reading_posts = (PATH,)
-    paces = (Pace("POST", PATH, calls=60, per_seconds=60),)  # published: 64 a minute
+    paces = (RateLimit("POST", PATH, calls=60, per_seconds=60),)  # published: 64 a minute
     reports = (ACTIVITY, ANALYTICS, KEYS)
 
     def __init__(self, config: OpenRouterConfig, context: Context) -> None:
         super().__init__(config, context)
-        self._account = Account(context)
-        self._activity = Activity(context, self._account)
-        self._analytics = Analytics(context, self._account)
+        self._account = OpenRouterDirectory(context)
+        self._activity = OpenRouterActivityReport(context, self._account)
+        self._analytics = OpenRouterAnalyticsReport(context, self._account)
 
     @classmethod
     def headers(cls, config: OpenRouterConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that this is a management key, and identify the account by what all its keys share."""
         try:
             me = one(await self.context.http.get("/key"), "the key")
@@ -118,7 +118,7 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         if not account_id:
             raise Permanent("OpenRouter does not say whose account this key is of.")
         others = f"{len(workspaces)} workspaces" if len(workspaces) > 1 else "one workspace"
-        return Checked(
+        return CheckResult(
             account_id=account_id,
             account_title=(home.name if home else "") or "OpenRouter account",
             credential="management key",
@@ -152,7 +152,7 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         """Return the lifetime counters of all keys, and of the account."""
         found = await self._account.keys()
         at = await self._account.read_at()
-        readings = [Reading(item.key.id, at, item.usage_usd, item.byok_usd) for item in found]
+        readings = [CounterReading(item.key.id, at, item.usage_usd, item.byok_usd) for item in found]
         try:
             credit = one(await self.context.http.get("/credits"), "credits")
         except PluginError as error:
@@ -162,10 +162,10 @@ class OpenRouter(Ledger[OpenRouterConfig]):
         total_usd = credit.usd("total_usage")
         if total_usd is None:
             raise credit.problem("total_usage", "is null")
-        return Page(window, (), [*readings, Reading("", self.context.clock.now(), total_usd, Decimal(0))])
+        return Page(window, (), [*readings, CounterReading("", self.context.clock.now(), total_usd, Decimal(0))])
 
 
-def default_workspace(workspaces: Sequence[Workspace]) -> Workspace | None:
+def default_workspace(workspaces: Sequence[OpenRouterWorkspace]) -> OpenRouterWorkspace | None:
     """Return the workspace that every account has: the one with the slug "default", else the oldest."""
     return min(
         workspaces,

@@ -14,18 +14,28 @@ from pydantic import Field, SecretStr
 from outlay.plugin import (
     SEVERITIES,
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Event,
-    Meta,
     NeedsReauth,
     Permanent,
+    PluginInfo,
     Receipt,
     Sent,
     Severity,
     Sink,
 )
-from outlay_plugins._common.tickets import ADVANCED, ahead, beginning, kept, links, made, money, plain, wants
+from outlay_plugins._common.tickets import (
+    ADVANCED,
+    filed_receipt,
+    initial_doubling_state,
+    links,
+    money,
+    new_doublings,
+    plain,
+    should_file,
+    with_state,
+)
 
 ENQUEUE = "/v2/enqueue"
 MAX_SUMMARY_CHARACTERS = 1_024
@@ -51,37 +61,37 @@ class PagerDutyConfig(Config):
 class PagerDuty(Sink[PagerDutyConfig]):
     """Sink that opens alerts at a PagerDuty service."""
 
-    meta = Meta(slug="pagerduty", title="PagerDuty", docs="docs/sinks.md")
+    meta = PluginInfo(slug="pagerduty", title="PagerDuty", docs="docs/sinks.md")
     Config = PagerDutyConfig
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Resolve an alert that does not exist: PagerDuty verifies the key, and does nothing."""
         await self._send("resolve", _NO_ALERT)
         mark = hashlib.sha256(self._key.encode()).hexdigest()[:16]
-        return Checked(mark, f"a service in PagerDuty ({mark[:6]})", "integration key", can_read=("open alerts",))
+        return CheckResult(mark, f"a service in PagerDuty ({mark[:6]})", "integration key", can_read=("open alerts",))
 
-    def wants(self, event: Event) -> bool:
-        return wants(event, self.config.file_from_usd, self.config.file_severity)
+    def should_file(self, event: Event) -> bool:
+        return should_file(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
         alert = event.uid("alert")
         await self._send("trigger", alert, event)
-        return Receipt("", alert, {**beginning(event), "severity": event.finding.severity})
+        return Receipt("", alert, {**initial_doubling_state(event), "severity": event.finding.severity})
 
     async def updated(self, event: Event) -> Receipt:
-        receipt = made(event)
-        times, before = ahead(event, receipt.state), receipt.state.get("severity")
+        receipt = filed_receipt(event)
+        times, before = new_doublings(event, receipt.state), receipt.state.get("severity")
         worse = before in SEVERITIES and SEVERITIES.index(event.finding.severity) > SEVERITIES.index(before)
         if not times and not worse:
             return receipt
         await self._send("trigger", receipt.external_id, event)
         state = dict(receipt.state) | {"severity": event.finding.severity}
-        return kept(receipt, state | ({"doublings": times} if times else {}))
+        return with_state(receipt, state | ({"doublings": times} if times else {}))
 
     async def resolved(self, event: Event) -> Receipt:
-        receipt = made(event)
+        receipt = filed_receipt(event)
         await self._send("resolve", receipt.external_id)
-        return kept(receipt, dict(receipt.state) | {"resolved_at": event.at.isoformat()})
+        return with_state(receipt, dict(receipt.state) | {"resolved_at": event.at.isoformat()})
 
     @property
     def _key(self) -> str:

@@ -17,22 +17,33 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Window,
 )
 from outlay_plugins._common import responses as common_responses
-from outlay_plugins._common.responses import DAY, HOUR, Moment, Money, Shape, Text, hour_of, midnight, read, tried
+from outlay_plugins._common.responses import (
+    DAY,
+    HOUR,
+    Moment,
+    Money,
+    ResponseSchema,
+    Text,
+    explain_refusal,
+    hour_of,
+    midnight,
+    read,
+)
 
 COST_PATH, MODELS_PATH = "/analytics/graphs/cost", "/analytics/groups/ai-models"
 A_PAGE = 100
@@ -48,7 +59,7 @@ COST = Report(
     lag=timedelta(minutes=15),
     settles=timedelta(days=1),
     history=timedelta(days=30),
-    rereads=(Reread(HOUR, 3 * HOUR), Reread(timedelta(days=1), timedelta(days=3))),
+    rereads=(RereadRule(HOUR, 3 * HOUR), RereadRule(timedelta(days=1), timedelta(days=3))),
 )
 
 Hours = dict[datetime, Decimal]
@@ -74,30 +85,30 @@ class PortkeyConfig(Config):
 class Portkey(Ledger[PortkeyConfig]):
     """Ledger of a Portkey workspace."""
 
-    meta = Meta(slug="portkey", title="Portkey", docs="https://portkey.ai/docs/api-reference/admin-api")
+    meta = PluginInfo(slug="portkey", title="Portkey", docs="https://portkey.ai/docs/api-reference/admin-api")
     Config = PortkeyConfig
-    paces = (Pace("GET", "/*", calls=300, per_seconds=60),)
+    paces = (RateLimit("GET", "/*", calls=300, per_seconds=60),)
     reports = (COST,)
     role = "attribution"
 
     def __init__(self, config: PortkeyConfig, context: Context) -> None:
         super().__init__(config, context)
-        self._known: list[ApiKey] | None = None
+        self._known: list[PortkeyApiKey] | None = None
 
     @classmethod
     def headers(cls, config: PortkeyConfig) -> dict[str, str]:
         return {"x-portkey-api-key": config.api_key.get_secret_value().strip()}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify the key; the account is the keys' organization, with the workspace in the settings, if any."""
         refused = BadConfig("api_key", f"Portkey does not take this key for its books. {WANTED}")
-        keys = await tried(self._api_keys(), {401: refused, 403: refused})
+        keys = await explain_refusal(self._api_keys(), {401: refused, 403: refused})
         if not keys or not keys[0].organisation_id:
             raise Permanent("Portkey lists no key of this organization, and so does not say whose it is.")
         now = self.context.clock.now()
-        await tried(self._graph(Window(now - HOUR, now)), {401: refused, 403: refused})
+        await explain_refusal(self._graph(Window(now - HOUR, now)), {401: refused, 403: refused})
         workspace = self.config.workspace or keys[0].workspace_id
-        return Checked(
+        return CheckResult(
             account_id=f"{keys[0].organisation_id}:{workspace}",
             account_title=f"Portkey {workspace or 'organization ' + keys[0].organisation_id[:8]}",
             credential="API key that reads analytics",
@@ -114,7 +125,7 @@ class Portkey(Ledger[PortkeyConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day. Whole days are queried, so that Portkey's own buckets begin where hours do."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         day = Window(midnight(part.start), min(midnight(part.start) + DAY, self.context.clock.now()))
         left = await self._graph(day)
         rows: list[Row] = []
@@ -153,7 +164,7 @@ class Portkey(Ledger[PortkeyConfig]):
         found: list[str] = []
         for number in range(MAX_PAGES):
             answer = await self._get(MODELS_PATH, day, api_key_ids=key, current_page=number, page_size=A_PAGE)
-            groups = read("Portkey", Models, answer)
+            groups = read("Portkey", PortkeyModels, answer)
             found += [group.ai_model for group in groups.data if group.ai_model not in found]
             if len(groups.data) < A_PAGE:
                 return found
@@ -168,17 +179,17 @@ class Portkey(Ledger[PortkeyConfig]):
                 found[hour_of(point.timestamp)] += point.total * CENT
         return dict(found)
 
-    async def _listed(self) -> list["ApiKey"]:
+    async def _listed(self) -> list["PortkeyApiKey"]:
         if self._known is None:
             self._known = await self._api_keys()
         return self._known
 
-    async def _api_keys(self) -> list["ApiKey"]:
-        found: dict[str, ApiKey] = {}
+    async def _api_keys(self) -> list["PortkeyApiKey"]:
+        found: dict[str, PortkeyApiKey] = {}
         where = {"workspace_id": self.config.workspace} if self.config.workspace else {}
         for number in range(MAX_PAGES):
             asked: dict[str, str | int] = {"current_page": number, "page_size": A_PAGE, **where}
-            keys = read("Portkey", ApiKeys, await self.context.http.get("/api-keys", asked)).data
+            keys = read("Portkey", PortkeyApiKeys, await self.context.http.get("/api-keys", asked)).data
             found |= {key.id: key for key in keys}
             if len(keys) < A_PAGE:
                 return list(found.values())
@@ -191,7 +202,7 @@ class Portkey(Ledger[PortkeyConfig]):
         return await self.context.http.get(path, params)
 
 
-class ApiKey(Shape):
+class PortkeyApiKey(ResponseSchema):
     """API key of Portkey's."""
 
     id: str = Field(min_length=1)
@@ -201,32 +212,32 @@ class ApiKey(Shape):
     created_at: Moment | None = None
 
 
-class ApiKeys(Shape):
+class PortkeyApiKeys(ResponseSchema):
     """Response of GET /api-keys."""
 
-    data: list[ApiKey]
+    data: list[PortkeyApiKey]
 
 
-class Group(Shape):
+class PortkeyModelGroup(ResponseSchema):
     """Model that was used."""
 
     ai_model: str
 
 
-class Models(Shape):
+class PortkeyModels(ResponseSchema):
     """Response of GET /analytics/groups/ai-models."""
 
-    data: list[Group]
+    data: list[PortkeyModelGroup]
 
 
-class Point(Shape):
+class Point(ResponseSchema):
     """Bucket of a graph, in cents."""
 
     timestamp: Moment
     total: Money
 
 
-class Graph(Shape):
+class Graph(ResponseSchema):
     """Response of GET /analytics/graphs/cost."""
 
     data_points: list[Point]

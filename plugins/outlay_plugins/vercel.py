@@ -16,17 +16,17 @@ from pydantic import Field, SecretStr
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Context,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
+    PluginInfo,
+    RateLimit,
     Report,
-    Reread,
+    RereadRule,
     Row,
     Tokens,
     Window,
@@ -37,13 +37,13 @@ from outlay_plugins._common.responses import (
     Count,
     Moment,
     Money,
-    Shape,
+    ResponseSchema,
     Sum,
     Text,
     disjoint,
+    explain_refusal,
     hour_of,
     read,
-    tried,
 )
 
 REPORT_PATH = "/v1/report"
@@ -57,7 +57,7 @@ USAGE = Report(
     lag=HOUR,
     settles=timedelta(days=1),
     history=timedelta(days=7),
-    rereads=(Reread(timedelta(hours=6), 7 * HOUR), Reread(timedelta(days=1), timedelta(days=2))),
+    rereads=(RereadRule(timedelta(hours=6), 7 * HOUR), RereadRule(timedelta(days=1), timedelta(days=2))),
 )
 
 Hours = dict[datetime, Sum]
@@ -83,9 +83,9 @@ class VercelConfig(Config):
 class Vercel(Ledger[VercelConfig]):
     """Ledger of a team's AI Gateway."""
 
-    meta = Meta(slug="vercel", title="Vercel AI Gateway", docs="https://vercel.com/docs/ai-gateway")
+    meta = PluginInfo(slug="vercel", title="Vercel AI Gateway", docs="https://vercel.com/docs/ai-gateway")
     Config = VercelConfig
-    paces = (Pace("GET", REPORT_PATH, calls=60, per_seconds=60),)
+    paces = (RateLimit("GET", REPORT_PATH, calls=60, per_seconds=60),)
     reports = (USAGE,)
     role = "attribution"
 
@@ -97,13 +97,17 @@ class Vercel(Ledger[VercelConfig]):
     def headers(cls, config: VercelConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value().strip()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Verify that the key may read credits and the report; the settings name the team, as Vercel does not."""
         refused = BadConfig("api_key", f"Vercel does not take this key for the gateway's books. {WANTED}")
-        read("Vercel", Credits, await tried(self.context.http.get("/v1/credits"), {401: refused, 403: refused}))
-        await tried(self._ask(self.context.clock.now(), group_by="model"), {401: refused, 402: refused, 403: refused})
+        read(
+            "Vercel", Credits, await explain_refusal(self.context.http.get("/v1/credits"), {401: refused, 403: refused})
+        )
+        await explain_refusal(
+            self._ask(self.context.clock.now(), group_by="model"), {401: refused, 402: refused, 403: refused}
+        )
         team = self.config.team.lower()
-        return Checked(
+        return CheckResult(
             account_id=team,
             account_title=self.config.team,
             credential="AI Gateway API key",
@@ -116,7 +120,7 @@ class Vercel(Ledger[VercelConfig]):
 
     async def poll(self, report: str, window: Window, cursor: str | None) -> Page:
         """Return one UTC day."""
-        part = common_responses.piece(window, cursor)
+        part = common_responses.next_day(window, cursor)
         rows: list[Row] = []
         self._left = MAX_QUESTIONS_A_DAY
         models = await self._names(part.start, "model")
@@ -173,7 +177,7 @@ class Vercel(Ledger[VercelConfig]):
             found[hour_of(line.hour)].byok_usd += byok_usd
         return found
 
-    async def _ask(self, day: datetime, **asked: str) -> list["Line"]:
+    async def _ask(self, day: datetime, **asked: str) -> list["VercelLine"]:
         """Run one billed query."""
         self._left -= 1
         when = f"{day:%Y-%m-%d}"
@@ -196,14 +200,14 @@ def _email(user: str) -> str:
     return user if name and at and "." in domain and " " not in user else ""
 
 
-class Credits(Shape):
+class Credits(ResponseSchema):
     """Response of GET /v1/credits; numbers as text."""
 
     balance: Decimal
     total_used: Decimal
 
 
-class Line(Shape):
+class VercelLine(ResponseSchema):
     """Line of a report."""
 
     hour: Moment | None = None
@@ -238,7 +242,7 @@ class Line(Shape):
         )
 
 
-class Lines(Shape):
+class Lines(ResponseSchema):
     """Response of GET /v1/report."""
 
-    results: list[Line]
+    results: list[VercelLine]

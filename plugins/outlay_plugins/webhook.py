@@ -19,19 +19,19 @@ from pydantic import Field, SecretStr, field_validator
 
 from outlay.plugin import (
     BadConfig,
-    Checked,
+    CheckResult,
     Config,
     Event,
     Link,
-    Meta,
     NeedsReauth,
+    PluginInfo,
     Receipt,
     Sent,
     Severity,
     Sink,
     Transient,
 )
-from outlay_plugins._common.tickets import ADVANCED, kept, wants
+from outlay_plugins._common.tickets import ADVANCED, should_file, with_state
 
 VERSION = 1  # schema of `data`: raised when a field is removed or changes its meaning, never for additions
 PREFIX = "whsec_"
@@ -89,7 +89,7 @@ class WebhookConfig(Config):
 class Webhook(Sink[WebhookConfig]):
     """Sink that posts signed messages to a receiver."""
 
-    meta = Meta(slug="webhook", title="Webhook", docs="docs/sinks.md")
+    meta = PluginInfo(slug="webhook", title="Webhook", docs="docs/sinks.md")
     Config = WebhookConfig
 
     @classmethod
@@ -97,7 +97,7 @@ class Webhook(Sink[WebhookConfig]):
         """Return the address without its last part."""
         return config.root
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Send a signed message of the type `check`.
 
         A receiver that refuses it would refuse all other messages too.
@@ -107,10 +107,10 @@ class Webhook(Sink[WebhookConfig]):
         sent = await self._post(f"msg_check_{mark[:8]}_{int(self.http.now().timestamp())}", "check", at, {})
         self._raise_for(sent, checking=True)
         host = urlsplit(self.config.base_url).hostname or "somewhere"
-        return Checked(mark, f"a receiver at {host}", "signing secret", can_read=("be told of incidents",))
+        return CheckResult(mark, f"a receiver at {host}", "signing secret", can_read=("be told of incidents",))
 
-    def wants(self, event: Event) -> bool:
-        return wants(event, self.config.file_from_usd, self.config.file_severity)
+    def should_file(self, event: Event) -> bool:
+        return should_file(event, self.config.file_from_usd, self.config.file_severity)
 
     async def opened(self, event: Event) -> Receipt:
         return await self._tell(event, "incident.opened")
@@ -125,7 +125,7 @@ class Webhook(Sink[WebhookConfig]):
         incident = event.uid("incident")
         data = {"incident": incident, "asked_by": event.asked_by, "finding": finding(event)}
         self._raise_for(await self._post(f"msg_{event.uid(f'message:{event.key}')}", kind, event.at.isoformat(), data))
-        return kept(event.receipt, event.receipt.state) if event.receipt else Receipt("", incident)
+        return with_state(event.receipt, event.receipt.state) if event.receipt else Receipt("", incident)
 
     async def _post(self, message: str, kind: str, at: str, data: dict[str, Any]) -> Sent:
         body = json.dumps(

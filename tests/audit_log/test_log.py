@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from outlay import migrations
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import Entry, TrailDeed, Verified
+from outlay.audit_log.log import AuditedAction, AuditLogEntry, ChainVerification
 from outlay.core.actor import Actor, acting
 from outlay.database.engine import Database
 from outlay.workspaces.store import LOCAL, adopt, ensure
@@ -26,15 +26,19 @@ async def append(database: Database, *things: str, workspace: str = "T1", who: A
     for thing in things:
         with acting(who):
             async with database.write() as session:
-                await audit_log.note(session, workspace, TrailDeed.OWN, thing, now=NOW, owner="agent:ci", start=None)
+                await audit_log.append(
+                    session, workspace, AuditedAction.OWN, thing, now=NOW, owner="agent:ci", start=None
+                )
 
 
-async def verified(database: Database, workspace: str = "T1", noted: tuple[int, str] | None = None) -> Verified:
+async def verified(
+    database: Database, workspace: str = "T1", noted: tuple[int, str] | None = None
+) -> ChainVerification:
     async with database.read() as session:
         return await audit_log.verify(session, workspace, noted=noted)
 
 
-async def listed(database: Database, workspace: str = "T1") -> list[Entry]:
+async def listed(database: Database, workspace: str = "T1") -> list[AuditLogEntry]:
     async with database.read() as session:
         return [entry async for entry in audit_log.rows(session, workspace)]
 
@@ -71,7 +75,7 @@ async def test_a_row_says_who_did_what_when_from_where_to_what(books: Books) -> 
 
 async def test_where_nobody_has_said_who_acts_it_is_the_clock(books: Books) -> None:
     async with books.database.write() as session:
-        await audit_log.note(session, "T1", TrailDeed.CLOSE, "month:2026-10", now=NOW)
+        await audit_log.append(session, "T1", AuditedAction.CLOSE, "month:2026-10", now=NOW)
     [entry] = await listed(books.database)
     assert (entry.who, entry.origin) == ("", "clock")
 
@@ -81,7 +85,7 @@ async def test_a_deed_that_is_rolled_back_leaves_no_row_and_no_gap(books: Books)
 
     async def fail() -> None:
         async with books.database.write() as session:
-            await audit_log.note(session, "T1", TrailDeed.OWN, "key:2", now=NOW)
+            await audit_log.append(session, "T1", AuditedAction.OWN, "key:2", now=NOW)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -97,7 +101,7 @@ async def test_every_workspace_has_a_chain_of_its_own(books: Books) -> None:
     assert [entry.thing for entry in await listed(books.database, "T2")] == ["key:9"]
     assert (await verified(books.database)).checked == 2
     assert (await verified(books.database, "T2")).checked == 1
-    assert await verified(books.database, "T3") == Verified(0, 0, "")
+    assert await verified(books.database, "T3") == ChainVerification(0, 0, "")
 
 
 async def test_replicas_that_append_at_once_make_one_chain(books: Books) -> None:
@@ -195,7 +199,7 @@ async def test_a_flipped_bit_in_the_head_is_noticed(books: Books, column: str) -
 async def test_a_row_put_in_at_the_end_without_the_head_is_noticed(open_books: Books) -> None:
     await append(open_books.database, "key:1")
     [entry] = await listed(open_books.database)
-    forged = Entry(2, entry.at, "U02BEN", "slack", "owner.set", "key:1", "{}", "")
+    forged = AuditLogEntry(2, entry.at, "U02BEN", "slack", "owner.set", "key:1", "{}", "")
     await tamper(
         open_books,
         "INSERT INTO trail (workspace_id, seq, at, who, origin, deed, thing, detail, hash) "
@@ -237,8 +241,8 @@ async def test_the_first_install_takes_the_trail_along_and_says_so_in_it(books: 
 
 async def test_long_words_are_cut_since_they_are_no_name(books: Books) -> None:
     async with books.database.write() as session:
-        await audit_log.note(
-            session, "T1", TrailDeed.OWN, "key:" + "x" * 500, now=NOW, owner="y" * 500, many=["z" * 500]
+        await audit_log.append(
+            session, "T1", AuditedAction.OWN, "key:" + "x" * 500, now=NOW, owner="y" * 500, many=["z" * 500]
         )
     [entry] = await listed(books.database)
     assert len(entry.thing) == audit_log.VALUE_CHARACTERS_MAX

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from outlay.books.pricing.calibration_ratios import ONE, ratio
-from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile
-from outlay.books.rollups.report_precedence import Saying, counting_in_hour, is_final, said
+from outlay.books.rollups.bill_reconciliation import BilledUsage, BillRow, reconcile
+from outlay.books.rollups.report_precedence import ReportCoverage, is_final, report_coverage, report_for_hour
 from outlay.core.model_names import canonical
 from outlay.core.money import to_nano
 from outlay.database.tables import BILLED, COMPUTED, RESIDUAL, UNBILLED, UNPRICED
@@ -56,7 +56,7 @@ def what_is_reconciled(world: list[Delivery], first: datetime, days: int) -> Sum
         )
         computed: dict[tuple[int, str, str], int] = defaultdict(int)
         hours = range(day, day + 86_400, 3_600)
-        sayings = {report.name: said(report, spans[report.name], hours) for report in FINER}
+        sayings = {report.name: report_coverage(report, spans[report.name], hours) for report in FINER}
         for report in FINER:
             for row in inside.get(report.name, []):
                 hour = int(row.start.timestamp()) // 3_600 * 3_600
@@ -86,8 +86,8 @@ def _ratios(said_: dict[str, dict[tuple[Any, ...], Row]], day: int | None) -> di
     return {model: one for model, one in found.items() if one}
 
 
-def _counts(report: Report, sayings: dict[str, Saying], hour: int) -> bool:
-    return counting_in_hour(FINER, sayings, hour) is report
+def _counts(report: Report, sayings: dict[str, ReportCoverage], hour: int) -> bool:
+    return report_for_hour(FINER, sayings, hour) is report
 
 
 def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None:
@@ -96,7 +96,7 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
         if row.cost_usd or row.tokens.total or row.requests or row.byok_usd:
             used[row.key, row.model].append(row)
     uses = [
-        Used(
+        BilledUsage(
             _name(key, rows[0]), bool(key), canonical(model), "", model,
             sum(to_nano(row.cost_usd or 0) for row in rows),
             sum(row.tokens.total for row in rows), sum(row.requests or 0 for row in rows),
@@ -105,7 +105,7 @@ def _reconciled(sums: Sums, day: int, bill: list[Row], usage: list[Row]) -> None
         for (key, model), rows in used.items()
     ]  # fmt: skip
     bill = [row for row in bill if any(_amounts(row))]  # a row of zeros is one that the ledger withdrew
-    billed = [Billed(_name(row.key, row), bool(row.key), canonical(row.model), "", _amounts(row)) for row in bill]
+    billed = [BillRow(_name(row.key, row), bool(row.key), canonical(row.model), "", _amounts(row)) for row in bill]
     amounts, explained = reconcile(billed, uses, kinds=2)
     for billed_at, ((key, model), rows) in zip(amounts, used.items(), strict=True):
         if billed_at is None:  # the bill does not name it: it stays as it was told

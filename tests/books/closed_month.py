@@ -6,7 +6,7 @@ from typing import Any
 
 from outlay.books.closing import adjustments
 from outlay.books.closing.close_month import month_hash
-from outlay.books.closing.service import Bookkeeping
+from outlay.books.closing.service import ClosingService
 from outlay.books.ingest.ingest_page import move_cursor
 from outlay.books.rollups import hour_and_day
 from outlay.core.clock import FakeClock
@@ -23,9 +23,9 @@ LEDGERS: Any = {"little": SimpleNamespace(reports=REPORTS)}
 NANO = 1_000_000_000
 
 
-def clerk(books: Books, now: datetime = SETTLED) -> Bookkeeping:
+def clerk(books: Books, now: datetime = SETTLED) -> ClosingService:
     """Build the service that closes and audits, at a given time."""
-    return Bookkeeping(books.database, LEDGERS, FakeClock(now))
+    return ClosingService(books.database, LEDGERS, FakeClock(now))
 
 
 def october(**usd: str) -> list[Row]:
@@ -36,7 +36,7 @@ def october(**usd: str) -> list[Row]:
 
 async def bill(books: Books, rows: list[Row], *, at: datetime = OVER + 2 * HOUR, **how: Any) -> None:
     """Take in the bill of the whole month, as read at a time."""
-    await books.say(rows, start=FIRST, end=OVER, report=BILL, at=at, **how)
+    await books.accept_rows(rows, start=FIRST, end=OVER, report=BILL, at=at, **how)
 
 
 async def read_to(books: Books, moment: datetime) -> None:
@@ -79,6 +79,6 @@ async def unexplained(books: Books, *, connection_id: int = 1) -> list[Any]:
     found = []
     async with books.database.write() as session:
         for day in range(OCTOBER, NOVEMBER, 86_400):
-            of = hour_and_day.Books(connection_id, REPORTS, blank[0][0] if blank else 0)
+            of = hour_and_day.DerivationScope(connection_id, REPORTS, blank[0][0] if blank else 0)
             found += (await adjustments.difference(session, of, day)).items()
     return found

@@ -7,12 +7,12 @@ from sqlalchemy import event
 from tests.books.factories import Books
 
 
-class Crash(RuntimeError):
+class CrashError(RuntimeError):
     """The simulated death of the process."""
 
 
 class Crashing:
-    """Raises Crash at the n-th statement that the books' writers send; a commit counts as one."""
+    """Raises CrashError at the n-th statement that the books' writers send; a commit counts as one."""
 
     def __init__(self, books: Books) -> None:
         self.left: int | None = None
@@ -27,4 +27,4 @@ class Crashing:
             self.left -= 1
             if self.left < 0:
                 self.left = None
-                raise Crash
+                raise CrashError

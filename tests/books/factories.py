@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from sqlmodel import select
 
-from outlay.books.ingest.ingest_page import Accepted, accept
+from outlay.books.ingest.ingest_page import Accepted, ingest_page
 from outlay.core.tokens import CLASSES, NO_TOKENS, Tokens
 from outlay.database.engine import Database
 from outlay.database.tables import FIGURES, Connection, Workspace
-from outlay.plugin.contract import Page, Reading, Report, Reread, Row, Window
+from outlay.plugin.contract import CounterReading, Page, Report, RereadRule, Row, Window
 from outlay.spend.answer import Answer
 from outlay.spend.parser import parse
 from outlay.spend.report import answer
@@ -26,7 +26,7 @@ MONDAY = datetime(2026, 11, 16, tzinfo=UTC)
 NOW = MONDAY + 2 * DAY + 10 * HOUR
 HOURS = Report("hours", HOUR, lag=timedelta(minutes=10))
 BILL = Report("bill", DAY, lag=timedelta(minutes=30))
-COUNTER = Report("counter", None, rereads=(Reread(timedelta(0), timedelta(0)),))
+COUNTER = Report("counter", None, rereads=(RereadRule(timedelta(0), timedelta(0)),))
 REPORTS = (BILL, HOURS, COUNTER)
 ROLLUPS = ("spend_hour", "spend_day", "spend_day_key", "spend_day_model")
 MEASURED = ("cost_nano_usd", "byok_nano_usd", "requests", *CLASSES, "reasoning")
@@ -112,15 +112,17 @@ class Books:
         async with self.database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
             known = reports or self.reports
-            return await accept(session, connection_id, ledger, known, report, page, observed_at=at)
+            return await ingest_page(session, connection_id, ledger, known, report, page, observed_at=at)
 
-    async def say(self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any) -> Accepted:
+    async def accept_rows(
+        self, rows: Iterable[Row], *, start: datetime = MONDAY, end: datetime = NOW, **how: Any
+    ) -> Accepted:
         """Take in a page of these rows."""
         return await self.take(Page(Window(start, end), list(rows)), **how)
 
     async def read(self, key: str, usd: str, at: datetime) -> Accepted:
         """Take in a counter reading."""
-        return await self.take(Page(Window(at, at), readings=[Reading(key, at, Decimal(usd))]), COUNTER, at=at)
+        return await self.take(Page(Window(at, at), readings=[CounterReading(key, at, Decimal(usd))]), COUNTER, at=at)
 
     async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """Run a query in a transaction of its own."""
@@ -143,7 +145,7 @@ class Books:
             table: sorted(await self.rows(f"SELECT * FROM {table}"), key=repr) for table in ROLLUPS
         }
 
-    async def told(self, *, without: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
+    async def rows_by_name(self, *, without: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
         """Return the rows by name, without generated numbers, which may differ (a sequence does not roll back)."""
         columns = {
             "ledger_key": "connection_id, ledger_id, reason, scope, name",

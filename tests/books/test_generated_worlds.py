@@ -158,7 +158,7 @@ async def test_a_spread_bill_never_reasons_more_than_it_puts_out(books: Books) -
         row(MONDAY + hour * HOUR, None, tokens=Tokens(input=weight))
         for hour, weight in enumerate([5, 17, 17, 17, 17, 17])
     ]
-    await books.say(hours, end=MONDAY + DAY)
-    await books.say([row(MONDAY, "1", tokens=Tokens(output=9, reasoning=7))], end=MONDAY + DAY, report=BILL)
+    await books.accept_rows(hours, end=MONDAY + DAY)
+    await books.accept_rows([row(MONDAY, "1", tokens=Tokens(output=9, reasoning=7))], end=MONDAY + DAY, report=BILL)
     assert await books.rows("SELECT hour, output, reasoning FROM spend_hour WHERE reasoning > output") == []
     assert (await books.rows("SELECT SUM(output), SUM(reasoning) FROM spend_hour")) == [(9, 7)]

@@ -18,10 +18,10 @@ from outlay.books.closing.close_month import share_workspace
 from outlay.core.clock import FakeClock
 from outlay.database.engine import execute
 from outlay.database.tables import Connection
-from outlay.delivery.worker import Deliveries
+from outlay.delivery.worker import DeliveryWorker
 from outlay.fakes.company.company import Company
-from outlay.polling.due_polls import Polls
-from outlay.services import House, house
+from outlay.polling.due_polls import DuePolls
+from outlay.services import Services, open_services
 from tests.books.closed_month import OCTOBER, SETTLED, clerk, closed_october, set_workspace
 from tests.books.factories import DAY, MONDAY, Books, connection, row
 from tests.cli.threaded_fakes import Served, behind, doors
@@ -39,23 +39,25 @@ async def books(books: Books) -> Books:
 
 
 @asynccontextmanager
-async def replicas(server: Server, folder: Path, clock: FakeClock) -> AsyncIterator[list[House]]:
+async def replicas(server: Server, folder: Path, clock: FakeClock) -> AsyncIterator[list[Services]]:
     """Two houses over one database and one master key, as two machines would have them."""
     url = await asyncio.to_thread(server.database)
     environ = {"OUTLAY_DATABASE_URL": url, "OUTLAY_DATA_DIR": str(folder)}
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(house(bot_settings.load(environ), clock=clock)) for _ in range(2)]
+        yield [
+            await stack.enter_async_context(open_services(bot_settings.load(environ), clock=clock)) for _ in range(2)
+        ]
 
 
-async def connect(home: House, ledger: Served) -> None:
+async def connect(home: Services, ledger: Served) -> None:
     await home.connections.connect(
         await home.workspace(), "openrouter", name="main", values={"api_key": ledger.key, "base_url": ledger.base_url}
     )
 
 
-async def poll_all(homes: list[House]) -> None:
+async def poll_all(homes: list[Services]) -> None:
     """Every replica's clock strikes at the same moment."""
-    polls = [Polls(home.database, home.poller, home.clock) for home in homes]
+    polls = [DuePolls(home.database, home.poller, home.clock) for home in homes]
     await asyncio.gather(*(one.start_due() for one in polls))
     await asyncio.gather(*(one.idle() for one in polls))
 
@@ -97,7 +99,7 @@ async def test_the_closing_day_comes_for_all_of_them_and_it_is_closed_once(books
 
 
 async def test_a_night_has_one_audit_of_each_workspace(books: Books) -> None:
-    await books.say([row(MONDAY)])
+    await books.accept_rows([row(MONDAY)])
     for minutes in (0, 5, 65):
         clerks = [clerk(books, LATER + timedelta(minutes=minutes)) for _ in range(3)]
         await asyncio.gather(*(one.audit_nightly() for one in clerks))
@@ -122,7 +124,7 @@ async def test_a_replica_that_dies_while_it_audits_leaves_the_night_to_another(
 
 
 async def test_hours_are_folded_once(books: Books) -> None:
-    await books.say([row(MONDAY)])
+    await books.accept_rows([row(MONDAY)])
     before = await books.rows("SELECT SUM(cost_nano_usd) FROM spend_day")
     await set_workspace(books, hours_kept_days=1)
     await asyncio.gather(*(clerk(books, LATER + DAY).fold_due() for _ in range(3)))
@@ -134,17 +136,17 @@ async def test_hours_are_folded_once(books: Books) -> None:
 async def test_a_message_is_delivered_by_one_of_them(books: Books) -> None:
     said: list[int] = []
 
-    async def deliver(message: outbox.Message) -> None:
+    async def deliver(message: outbox.OutboxMessage) -> None:
         await asyncio.sleep(0)
         said.append(message.id)
 
     clock = FakeClock(NOW)
     async with books.database.write() as session:
         for number in range(12):
-            await outbox.say(
+            await outbox.enqueue(
                 session, workspace_id="T1", key=f"k{number}", stream=f"s{number % 4}", kind="note", payload={}, now=NOW
             )
-    workers = [Deliveries(books.database, clock, deliver) for _ in range(3)]
+    workers = [DeliveryWorker(books.database, clock, deliver) for _ in range(3)]
     for _ in range(12):
         await asyncio.gather(*(worker.run() for worker in workers))
     assert sorted(said) == sorted(set(said))
@@ -183,7 +185,7 @@ async def test_both_start_on_an_empty_database_at_once(server: Server, tmp_path:
     settings = bot_settings.load({"OUTLAY_DATABASE_URL": url, "OUTLAY_DATA_DIR": str(tmp_path)})
 
     async def start() -> str:
-        async with house(settings, clock=FakeClock(NOW)) as home:
+        async with open_services(settings, clock=FakeClock(NOW)) as home:
             return await home.workspace()
 
     assert await asyncio.gather(*(start() for _ in range(3))) == ["local"] * 3

@@ -27,14 +27,14 @@ from hypothesis.stateful import (
 )
 
 from outlay.books.closing.audit import audit
-from outlay.books.closing.close_month import Closed, NotClosable, close, month_hash
+from outlay.books.closing.close_month import Closed, NotClosableError, close, month_hash
 from outlay.books.rollups.period_sums import sum_up
 from outlay.books.rollups.retention import fold
 from outlay.core import months
 from outlay.database.tables import Workspace
 from outlay.plugin.contract import Page, Report, Window
 from tests.books.bill_fixture import COSTS, PRECISE, USAGE, what_is_reconciled
-from tests.books.crash_injection import Crash, Crashing
+from tests.books.crash_injection import CrashError, Crashing
 from tests.books.database_pool import Shelf
 from tests.books.factories import DAY, HOUR, MEASURED, REPORTS, ROLLUPS, THOROUGH, Books, examples
 from tests.books.test_generated_worlds import BUSY_HOURS, Delivery, rows_at, what_counts
@@ -171,7 +171,7 @@ class LifeOfBooks(RuleBasedStateMachine):
         before = self.run(self.books.dump())
         try:
             self.surviving(lambda: self.closed(month, force), died_at)
-        except NotClosable:
+        except NotClosableError:
             assert self.now.timestamp() < months.end_of(month) or not force
             assert self.run(self.books.dump()) == before
         else:
@@ -362,7 +362,7 @@ class LifeOfBooks(RuleBasedStateMachine):
             try:
                 await what()
                 self.crashing.left = None
-            except Crash:
+            except CrashError:
                 assert await self.books.dump() == before
                 await what()
             finally:

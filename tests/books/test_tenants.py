@@ -15,24 +15,24 @@ import pytest
 from pydantic import Field, SecretStr
 from sqlmodel import SQLModel
 
-from outlay.access.policy import Team
-from outlay.access.service import Ruling
-from outlay.books.closing.service import Bookkeeping
+from outlay.access.policy import TeamAccess
+from outlay.access.service import AccessService
+from outlay.books.closing.service import ClosingService
 from outlay.budgets.budget import Budget
-from outlay.budgets.service import Budgeting
-from outlay.connections.service import Connections
+from outlay.budgets.service import BudgetService
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import FakeClock
-from outlay.delivery.dead_letters import Undelivered
-from outlay.digests.service import Digesting
-from outlay.digests.subscriptions import Plan
-from outlay.home import Homes
-from outlay.incidents.alert_settings import Alerting
-from outlay.incidents.service import Desk
-from outlay.incidents.watcher import Watching
-from outlay.owners import Owning
-from outlay.plugin import Checked, Config, Ledger, Meta
-from outlay.services import House
-from outlay.spend.service import Asking
+from outlay.delivery.dead_letters import DeadLetterService
+from outlay.digests.service import DigestService
+from outlay.digests.subscriptions import DigestSubscriptions
+from outlay.home import HomeService
+from outlay.incidents.alert_settings import AlertSettings
+from outlay.incidents.service import IncidentService
+from outlay.incidents.watcher import IncidentWatcher
+from outlay.owners import KeyOwnerService
+from outlay.plugin import CheckResult, Config, Ledger, PluginInfo
+from outlay.services import Services as AllServices
+from outlay.spend.service import SpendService
 from outlay.vault.local_key import LocalKey, derive
 from outlay.vault.vault import Vault
 from tests.books.factories import MONDAY, NOW, REPORTS, Books
@@ -66,12 +66,12 @@ class StillConfig(Config):
 class Still(Ledger[StillConfig]):
     """A ledger that always knows the account, without being asked; the same that T2 has connected."""
 
-    meta = Meta("little", "Little")
+    meta = PluginInfo("little", "Little")
     Config = StillConfig
     reports = REPORTS
 
-    async def check(self) -> Checked:
-        return Checked("theirs", "An account", "key")
+    async def check(self) -> CheckResult:
+        return CheckResult("theirs", "An account", "key")
 
 
 @dataclass
@@ -84,17 +84,17 @@ class Services:
     def __post_init__(self) -> None:
         database, self.clock = self.books.database, FakeClock(NOW)
         vault = Vault(LocalKey(b"k" * 32), derive(b"k" * 32, "fingerprints"))
-        self.connections = Connections(database, vault, {"little": Still}, self.clock, forbidden_files=[])
-        self.asking = Asking(database, self.clock)
-        self.bookkeeping = Bookkeeping(database, {"little": Still}, self.clock)
-        self.owning = Owning(database, self.clock)
-        self.desk = Desk(database, self.clock)
-        self.undelivered = Undelivered(database, self.clock)
-        self.budgets = Budgeting(database, self.clock)
-        self.digests = Digesting(database, self.clock)
-        self.homes = Homes(database, self.clock, self.connections, self.owning, self.digests, [])
-        self.ruling = Ruling(database, self.clock)
-        self.watching = Watching(database, self.clock)
+        self.connections = ConnectionService(database, vault, {"little": Still}, self.clock, forbidden_files=[])
+        self.asking = SpendService(database, self.clock)
+        self.bookkeeping = ClosingService(database, {"little": Still}, self.clock)
+        self.owning = KeyOwnerService(database, self.clock)
+        self.desk = IncidentService(database, self.clock)
+        self.undelivered = DeadLetterService(database, self.clock)
+        self.budgets = BudgetService(database, self.clock)
+        self.digests = DigestService(database, self.clock)
+        self.homes = HomeService(database, self.clock, self.connections, self.owning, self.digests, [])
+        self.ruling = AccessService(database, self.clock)
+        self.watching = IncidentWatcher(database, self.clock)
 
 
 Call = Callable[[Services, dict[str, int]], Awaitable[Any]]
@@ -126,7 +126,7 @@ READS: dict[str, list[Call]] = {
         lambda s, _: s.digests.compose("T1", "week", *WEEK, person=THEIR_OWNER),
     ],
     "digests.last": [lambda s, _: s.digests.last("T1", "day")],
-    "homes.care": [lambda s, _: s.homes.care("T1")],
+    "homes.care": [lambda s, _: s.homes.admin_summary("T1")],
     "homes.mine": [lambda s, _: s.homes.mine("T1", THEIR_OWNER)],
     "ruling.rights": [lambda s, _: s.ruling.rights("T1")],
     "watching.look": [lambda s, _: s.watching.look("T1")],
@@ -154,7 +154,7 @@ WRITES: dict[str, list[Call]] = {
     "desk.place": [lambda s, n: s.desk.place("T1", n["incident"], "C1", "2.2")],
     "desk.plan": [lambda s, _: s.desk.plan("T1", THEIR_OWNER, who="U1", reason="x", start=NOW, until=None)],
     "desk.take_back": [lambda s, n: s.desk.take_back("T1", n["expectation"])],
-    "desk.choose": [lambda s, _: s.desk.choose("T1", Alerting(channel="C1"))],
+    "desk.choose": [lambda s, _: s.desk.choose("T1", AlertSettings(channel="C1"))],
     "desk.want_direct": [lambda s, _: s.desk.want_direct("T1", "U1", True)],
     "undelivered.send_again": [
         lambda s, _: s.undelivered.send_again("T1", list(range(50))),
@@ -165,12 +165,12 @@ WRITES: dict[str, list[Call]] = {
         lambda s, _: s.budgets.keep("T1", Budget(0, "owner", THEIR_OWNER, "day", 10**9), by="U1"),
     ],
     "budgets.remove": [lambda s, n: s.budgets.remove("T1", n["budget"])],
-    "digests.choose": [lambda s, _: s.digests.choose("T1", Plan(channels=("C1",)), by="U1")],
+    "digests.choose": [lambda s, _: s.digests.choose("T1", DigestSubscriptions(channels=("C1",)), by="U1")],
     "digests.want": [lambda s, _: s.digests.want("T1", "U1", ("day",))],
     "digests.post": [lambda s, _: s.digests.post("T1", "C1", "day", once="x")],
     "ruling.choose": [lambda s, _: s.ruling.choose("T1", open_=False, admins=["U1"])],
-    "ruling.set_team": [lambda s, _: s.ruling.set_team("T1", MARK.lower(), Team(("U1",), ("U2",)))],
-    "digests.take": [lambda s, _: s.digests.take("T1", "C1", "day", once="y")],
+    "ruling.set_team": [lambda s, _: s.ruling.set_team("T1", MARK.lower(), TeamAccess(("U1",), ("U2",)))],
+    "digests.take": [lambda s, _: s.digests.post_leased("T1", "C1", "day", once="y")],
 }
 
 
@@ -180,7 +180,7 @@ BELOW_SERVICES = ("core", "database", "logs", "plugin", "settings", "vault")  # 
 def methods() -> dict[str, bool]:
     """Every public method of every service in the house; whether it takes a workspace."""
     found = {}
-    for name, kind in typing.get_type_hints(House).items():
+    for name, kind in typing.get_type_hints(AllServices).items():
         if (
             inspect.isclass(kind)
             and kind.__module__.startswith("outlay.")
@@ -268,7 +268,7 @@ async def test_no_write_of_one_workspace_moves_a_row_of_another(books: Books, na
 async def test_what_the_clock_does_for_all_says_each_thing_to_its_own(books: Books) -> None:
     services = await both(books)
     for chosen in ("T1", "T2"):
-        await services.digests.choose(chosen, Plan(channels=(f"C{chosen}",)), by="U1")
+        await services.digests.choose(chosen, DigestSubscriptions(channels=(f"C{chosen}",)), by="U1")
     services.clock.advance(timedelta(days=1))
     for job in (services.watching.run, services.budgets.run, services.digests.run, services.bookkeeping.audit_nightly):
         await job()

@@ -47,7 +47,7 @@ async def test_days_add_up_to_the_range_and_hours_to_the_day_through_both_change
 async def test_a_bill_by_the_day_is_whole_in_every_zone(books: Books, zone_name: str) -> None:
     await in_zone(books, zone_name)
     bill = [row(MONDAY + place * DAY, "24.000000007", key=key) for place in range(3) for key in ("a", "b")]
-    await books.say(bill, end=MONDAY + 3 * DAY, report=BILL, at=MONDAY + 4 * DAY)
+    await books.accept_rows(bill, end=MONDAY + 3 * DAY, report=BILL, at=MONDAY + 4 * DAY)
     for by in ("day key", "key", "hour", "day", "owner"):
         found = await books.ask(f"from 2026-11-14 to 2026-11-20 by {by}", today=date(2026, 11, 20))
         assert found.total_nano_usd == sum(line.cost_nano_usd or 0 for line in found.lines) == 6 * 24_000_000_007
@@ -91,7 +91,7 @@ async def test_from_a_day_on_the_key_is_somebody_elses_and_before_it_is_not(book
 
 
 async def test_said_of_all_history_what_was_said_before_is_forgotten(books: Books) -> None:
-    await books.say([row(MONDAY, "1"), row(MONDAY + DAY, "2")])
+    await books.accept_rows([row(MONDAY, "1"), row(MONDAY + DAY, "2")])
     await say_owner(books, "k1", "team:old", MONDAY + DAY)
     assert by_owner(await books.ask("7d")) == {"unattributed": USD, "team:old": 2 * USD}
     await say_owner(books, "k1", "team:new")
@@ -102,7 +102,7 @@ async def test_what_the_ledger_says_of_a_key_until_somebody_says_otherwise(books
     ann = "ann@example.com"
     named = [Key("k1", "laptop", email="Ann@Example.com"), Key("k2", "agent-ci", email=ann), Key("k3", "lonely")]
     await remember(books, *named, Key("k4", "desk", email=ann))
-    await books.say([row(MONDAY, str(2**place), key=f"k{place + 1}") for place in range(4)])
+    await books.accept_rows([row(MONDAY, str(2**place), key=f"k{place + 1}") for place in range(4)])
     agent_and_nobody = {"agent:agent-ci": 2 * USD, "unattributed": 4 * USD}
     assert by_owner(await books.ask("7d")) == {ann: 9 * USD} | agent_and_nobody
     async with books.database.write() as session:
@@ -115,14 +115,14 @@ async def test_what_the_ledger_says_of_a_key_until_somebody_says_otherwise(books
 
 async def test_two_keys_of_one_name_are_two_keys(books: Books) -> None:
     await remember(books, Key("k1", "prod"), Key("k2", "prod"))
-    await books.say([row(MONDAY, "1", key="k1"), row(MONDAY, "2", key="k2")])
+    await books.accept_rows([row(MONDAY, "1", key="k1"), row(MONDAY, "2", key="k2")])
     lines = (await books.ask("7d by key key:prod")).lines
     assert [(line.key and line.key.id, line.cost_nano_usd) for line in lines] == [("k2", 2 * USD), ("k1", USD)]
 
 
 async def test_a_key_whose_id_has_a_colon_can_be_named_with_its_connection(books: Books) -> None:
     await remember(books, Key("seat:7", "seven"))
-    await books.say([row(MONDAY, "1", key="seat:7")])
+    await books.accept_rows([row(MONDAY, "1", key="seat:7")])
     for name in ("seat:7", "main:seat:7"):
         await say_owner(books, name, "team:core")
     assert by_owner(await books.ask("7d")) == {"team:core": USD}

@@ -11,13 +11,13 @@ from sqlmodel import SQLModel, select
 
 from outlay import outbox
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.books import ownership
 from outlay.books.closing.tables import ClosedTotal
 from outlay.books.ingest import ledger_keys as book_keys
 from outlay.books.pricing.tables import Calibration
-from outlay.budgets.tables import BudgetRow, BudgetTold
-from outlay.database.tables import AuditRun, ClosedMonth, Connection, Lane, Outbox, Person, Receipt, Secret
+from outlay.budgets.tables import BudgetNotice, BudgetRow
+from outlay.database.tables import AuditRun, ClosedMonth, Connection, DeliveryReceipt, Lane, Outbox, Person, Secret
 from outlay.incidents.tables import Expectation, Incident, IncidentChange, Watch
 from outlay.plugin.contract import Key
 from outlay.workspaces.tables import Installation, Preference
@@ -46,14 +46,14 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
     mark, connection_id = ("OURS", 1) if ours else (MARK, 2)
     at = int(NOW.timestamp())
     hours = [row(MONDAY + timedelta(hours=n), DOLLARS[workspace], f"k-{mark}", f"m-{mark}") for n in range(30)]
-    await books.say(hours, connection_id=connection_id)
+    await books.accept_rows(hours, connection_id=connection_id)
     async with books.database.write() as session:
         known = [
             Key(f"k-{mark}", name=f"key {mark}", email=f"{mark.lower()}@a.example"),
             Key(f"free-{mark}", name=mark),
         ]
-        await book_keys.remember(session, connection_id, known, NOW)
-        key = await ownership.own(session, workspace, f"k-{mark}", f"agent:{mark.lower()}", 0)
+        await book_keys.store_key_list(session, connection_id, known, NOW)
+        key = await ownership.set_owner(session, workspace, f"k-{mark}", f"agent:{mark.lower()}", 0)
         incident = Incident(
             workspace_id=workspace, subject=f"agent:{mark.lower()}", name=mark, kind="agent", severity="page",
             since=at, opened_at=at, seen_at=at, spent_nano_usd=10**11, verdict="{}", channel=f"C{mark}", ts="1.1",
@@ -70,7 +70,7 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
         session.add_all(
             [
                 IncidentChange(incident_id=incident.id, at=at, what="opened", detail=mark),
-                BudgetTold(budget_id=budget.id, start=1, mark=80, limit_nano_usd=10**9, at=at),
+                BudgetNotice(budget_id=budget.id, start=1, mark=80, limit_nano_usd=10**9, at=at),
                 Preference(workspace_id=workspace, name="alerts.direct.U1", value=f'"{mark}"'),
                 Watch(workspace_id=workspace, holder=mark, until=at),
                 Calibration(connection_id=connection_id, report="bill", day=0, model=mark, tier="*", millionths=1),
@@ -82,12 +82,12 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
                 Person(workspace_id=workspace, email=f"{mark.lower()}@a.example", name=mark, looked_up_at=at),
                 Installation(workspace_id=workspace, blob=mark.encode(), installed_at=at),
                 Secret(connection_id=connection_id, field="api_key", blob=mark.encode()),
-                Receipt(connection_id=connection_id, incident=str(incident.id), subject=mark, url=f"https://{mark}.example",
+                DeliveryReceipt(connection_id=connection_id, incident=str(incident.id), subject=mark, url=f"https://{mark}.example",
                         created_at=at, updated_at=at),
             ]
         )  # fmt: skip
         payload = {"incident": incident.id, "what": mark}
-        await outbox.say(
+        await outbox.enqueue(
             session, workspace_id=workspace, key=mark, stream=mark, kind="incident", payload=payload, now=NOW
         )
         for message in await session.exec(select(Outbox).where(Outbox.workspace_id == workspace)):
@@ -97,7 +97,7 @@ async def furnished(books: Books, workspace: str) -> dict[str, int]:
         assert connection is not None
         connection.account_title, connection.error = mark, mark
         session.add(connection)
-        await audit_log.note(session, workspace, TrailDeed.OWN, f"key:{key.id}", now=NOW, name=mark)
+        await audit_log.append(session, workspace, AuditedAction.OWN, f"key:{key.id}", now=NOW, name=mark)
         return {
             "key": key.id or 0,
             "incident": incident.id or 0,

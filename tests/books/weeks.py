@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from outlay.books.ingest import ledger_keys as book_keys
-from outlay.books.ownership import own
+from outlay.books.ownership import set_owner
 from outlay.core.money import to_nano
 from outlay.database.tables import Workspace
 from outlay.plugin.contract import Key, Row
@@ -28,7 +28,7 @@ def a_week(start: datetime = MONDAY - 5 * DAY, hours: int = 24 * 7) -> list[Row]
 
 async def fill(books: Books, rows: list[Row]) -> None:
     start, end = min(each.start for each in rows), max(each.start for each in rows) + HOUR
-    await books.say(rows, start=start, end=end, at=max(end, NOW))
+    await books.accept_rows(rows, start=start, end=end, at=max(end, NOW))
 
 
 def paid(rows: list[Row]) -> int:
@@ -61,12 +61,12 @@ async def in_zone(books: Books, zone: str) -> ZoneInfo:
 async def remember(books: Books, *found: Key) -> None:
     """Store the ledger's list of keys."""
     async with books.database.write() as session:
-        await book_keys.remember(session, 1, found, NOW)
+        await book_keys.store_key_list(session, 1, found, NOW)
 
 
 async def say_owner(books: Books, key: str, owner: str, from_day: datetime | None = None) -> None:
     async with books.database.write() as session:
-        await own(session, "T1", key, owner, int(from_day.timestamp()) if from_day else 0)
+        await set_owner(session, "T1", key, owner, int(from_day.timestamp()) if from_day else 0)
 
 
 def by_owner(found: Answer) -> dict[str, int | None]:

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.budgets.budget import FORECAST, SHARES, Budget, News, Standing, news
+from outlay.budgets.budget import FORECAST, SHARES, Budget, BudgetStatus, MarkChanges, mark_changes
 from outlay.spend.forecast import Forecast
 
 DOLLAR = 1_000_000_000
 TODAY = date(2026, 11, 21)
 
 
-def standing(spent: int, limit: int = 600, likely: int | None = None, shares: tuple[int, ...] = SHARES) -> Standing:
+def standing(spent: int, limit: int = 600, likely: int | None = None, shares: tuple[int, ...] = SHARES) -> BudgetStatus:
     budget = Budget(1, "workspace", "", "month", limit * DOLLAR, shares=shares)
     foreseen = Forecast(spent * DOLLAR, None if likely is None else likely * DOLLAR)
-    return Standing(budget, date(2026, 11, 1), date(2026, 11, 30), TODAY, foreseen)
+    return BudgetStatus(budget, date(2026, 11, 1), date(2026, 11, 30), TODAY, foreseen)
 
 
 def told(*marks: int, limit: int = 600) -> dict[int, int]:
@@ -42,25 +42,25 @@ def told(*marks: int, limit: int = 600) -> dict[int, int]:
         (standing(-3), {}, None),
     ],
 )
-def test_what_is_told(now: Standing, known: dict[int, int], tell: int | None) -> None:
-    assert news(now, known).tell == tell
+def test_what_is_told(now: BudgetStatus, known: dict[int, int], tell: int | None) -> None:
+    assert mark_changes(now, known).tell == tell
 
 
 def test_marks_passed_on_the_way_are_not_told_later() -> None:
-    assert news(standing(700), {}) == News(100, frozenset({80, 100}), frozenset())
+    assert mark_changes(standing(700), {}) == MarkChanges(100, frozenset({80, 100}), frozenset())
 
 
 def test_a_raised_limit_forgets_what_holds_no_longer_and_a_lowered_one_tells_what_is_new() -> None:
     known = told(80, 100)
 
-    raised = news(standing(610, limit=1_000), known)
+    raised = mark_changes(standing(610, limit=1_000), known)
     assert (raised.tell, raised.forget) == (None, {80, 100})
-    assert news(standing(610, limit=500), known).tell is None
-    assert news(standing(490, limit=450), told(80)).tell == 100
+    assert mark_changes(standing(610, limit=500), known).tell is None
+    assert mark_changes(standing(490, limit=450), told(80)).tell == 100
 
 
 def test_a_lower_share_that_is_added_later_says_nothing_new() -> None:
-    assert news(standing(500, shares=(50, 80)), told(80)).tell is None
+    assert mark_changes(standing(500, shares=(50, 80)), told(80)).tell is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 1_500), st.integers(0, 1_500)), max_size=40))
@@ -68,7 +68,7 @@ def test_whatever_is_spent_each_mark_is_told_once_and_none_is_missed(looks: list
     known: dict[int, int] = {}
     said = []
     for spent, more in looks:
-        found = news(standing(spent, likely=spent + more), known)
+        found = mark_changes(standing(spent, likely=spent + more), known)
         known = {mark: limit for mark, limit in known.items() if mark not in found.forget}
         known |= dict.fromkeys(found.note, 600 * DOLLAR)
         if found.tell is not None:

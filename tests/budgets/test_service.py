@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from outlay.access.policy import Team
-from outlay.access.service import Ruling
+from outlay.access.policy import TeamAccess
+from outlay.access.service import AccessService
 from outlay.budgets.budget import FORECAST, Budget
-from outlay.budgets.service import BudgetError, Budgeting, from_payload
+from outlay.budgets.service import BudgetError, BudgetService, standing_from_payload
 from outlay.core.clock import FakeClock
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 from tests.books.factories import DAY, HOUR, MONDAY, NOW, Books, row
 from tests.books.weeks import fill, in_zone, say_owner
 
@@ -27,14 +27,16 @@ class Desk:
     def __init__(self, books: Books) -> None:
         self.books = books
         self.clock = FakeClock(NOW)
-        self.budgets = Budgeting(books.database, self.clock)
+        self.budgets = BudgetService(books.database, self.clock)
 
     async def keep(self, budget: Budget = MONTHLY, **more: Any) -> Budget:
         return await self.budgets.keep("T1", replace(budget, **more), by="U1")
 
     async def spend(self, usd: int, key: str = "k1", model: str = "m1") -> None:
         """From midnight on this was spent by now; said of the first hour of today."""
-        await self.books.say([row(MONDAY + 2 * DAY, str(usd), key, model)], start=MONDAY + 2 * DAY, at=self.clock.now())
+        await self.books.accept_rows(
+            [row(MONDAY + 2 * DAY, str(usd), key, model)], start=MONDAY + 2 * DAY, at=self.clock.now()
+        )
 
     async def look(self) -> None:
         self.clock.advance(timedelta(minutes=1))
@@ -44,7 +46,7 @@ class Desk:
         """Mark and dollars of each message, in order."""
         rows = await self.books.rows("SELECT payload FROM outbox WHERE kind = 'budget' ORDER BY id")
         payloads = [json.loads(payload) for (payload,) in rows]
-        return [(one["mark"], from_payload(one).spent_nano_usd // NANO) for one in payloads]
+        return [(one["mark"], standing_from_payload(one).spent_nano_usd // NANO) for one in payloads]
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ async def test_each_share_is_told_once_a_period(desk: Desk) -> None:
 async def test_several_that_look_at_once_tell_it_once(desk: Desk) -> None:
     await desk.keep()
     await desk.spend(650)
-    others = [Budgeting(desk.books.database, desk.clock) for _ in range(3)]
+    others = [BudgetService(desk.books.database, desk.clock) for _ in range(3)]
     await asyncio.gather(*(one.run() for one in others))
     await desk.look()
 
@@ -78,7 +80,7 @@ async def test_the_next_month_begins_anew(desk: Desk) -> None:
     await desk.look()
     desk.clock.advance(timedelta(days=14))
     december = desk.clock.now().replace(hour=0, minute=0, second=0)
-    await desk.books.say([row(december, "490")], start=december, end=december + HOUR, at=desk.clock.now())
+    await desk.books.accept_rows([row(december, "490")], start=december, end=december + HOUR, at=desk.clock.now())
     await desk.look()
 
     assert await desk.said() == [(100, 650), (80, 490)]
@@ -107,7 +109,7 @@ async def test_a_forecast_that_passes_the_limit_is_told_once_with_its_range(desk
 
     assert [mark for mark, _ in await desk.said()] == [FORECAST]
     (payload,) = (await desk.books.rows("SELECT payload FROM outbox"))[0]
-    said = from_payload(json.loads(payload)).forecast
+    said = standing_from_payload(json.loads(payload)).forecast
     assert said.spent_nano_usd == 170 * NANO
     assert said.likely_nano_usd == pytest.approx(300 * NANO, rel=0.05)
 
@@ -221,9 +223,9 @@ async def test_a_teams_budget_counts_its_members_too_as_a_question_about_it_does
     await fill(desk.books, [row(MONDAY + n * HOUR, f"{n}", f"k{n % 4}") for n in range(48)])
     for n, owner in enumerate(("team:web", "U01ANN", "U02BEN", "U03OTHER")):
         await say_owner(desk.books, f"k{n}", owner)
-    ruling, asking = Ruling(desk.books.database, desk.clock), Asking(desk.books.database, desk.clock)
-    await ruling.set_team("T1", "web", Team(managers=("U03OTHER",), members=("U01ANN", "U02BEN")))
-    await ruling.set_team("T1", "new", Team(members=("U09NOBODY",)))
+    ruling, asking = AccessService(desk.books.database, desk.clock), SpendService(desk.books.database, desk.clock)
+    await ruling.set_team("T1", "web", TeamAccess(managers=("U03OTHER",), members=("U01ANN", "U02BEN")))
+    await ruling.set_team("T1", "new", TeamAccess(members=("U09NOBODY",)))
     await desk.keep(scope="owner", subject="team:web")
     await desk.keep(scope="owner", subject="team:new")
 
@@ -233,6 +235,6 @@ async def test_a_teams_budget_counts_its_members_too_as_a_question_about_it_does
     assert web.spent_nano_usd == sum(n for n in range(48) if n % 4 != 3) * NANO
     assert (new.spent_nano_usd, new.forecast.likely_nano_usd) == (0, None)
     assert "team:new" in [one.id for one in (await desk.budgets.subjects("T1")).owners]
-    await ruling.set_team("T1", "web", Team())
+    await ruling.set_team("T1", "web", TeamAccess())
     web, _ = await desk.budgets.standings("T1")
     assert web.spent_nano_usd == sum(range(0, 48, 4)) * NANO

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from outlay.core.clock import FakeClock
-from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, FakeAnthropic, anthropic_app, fake_anthropic_of
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.employees import PEOPLE
 from outlay_plugins._anthropic.rows import NOBODYS
@@ -25,7 +25,7 @@ TODAY = NOW.replace(hour=0, minute=0, second=0)
 NEAR = 1_000_000  # a tenth of a cent: tokens are whole, and shared out by the minute
 LAG = timedelta(hours=3, minutes=5)
 BRIGHTLOOM = Company(now=NOW, days=2)
-COMPANY = BRIGHTLOOM.at("anthropic")
+COMPANY = BRIGHTLOOM.view_of("anthropic")
 OVER = ("from", f"{COMPANY.start:%Y-%m-%d}", "to", f"{TODAY - DAY:%Y-%m-%d}")
 EMRE = next(person for person in PEOPLE if person.name.startswith("Emre"))
 
@@ -37,7 +37,7 @@ class Machine:
     """A terminal, and the organization that it is connected to as `claude`."""
 
     terminal: Terminal
-    standin: AnthropicStandin
+    standin: FakeAnthropic
     clock: FakeClock
 
     def spend(self, *words: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def behind(
     """A machine with this data, and the organization at the address that it knows. Nobody may try to write there."""
     (door, _), clock = place, FakeClock(NOW)
     app = anthropic_app(company, clock)
-    ours, before = standin(app), door.app
+    ours, before = fake_anthropic_of(app), door.app
     ours.faults.no_analytics, ours.faults.analytics_lag = no_analytics, LAG
     door.app = app
     try:
@@ -256,7 +256,7 @@ def test_an_hour_is_billed_once_anthropic_knows_it_and_corrected_when_anthropic_
     newer_data: Path, place: Place, tmp_path: Path
 ) -> None:
     company = Company(now=NOW, days=2)
-    there, until = company.at("anthropic"), (NOW + 4 * HOUR - LAG).replace(minute=0, second=0)
+    there, until = company.view_of("anthropic"), (NOW + 4 * HOUR - LAG).replace(minute=0, second=0)
     with behind(place, Path(copytree(newer_data, tmp_path / "x")), no_analytics=None, company=company) as machine:
         machine.clock.advance(timedelta(hours=4))
         machine.poll()

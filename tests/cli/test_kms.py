@@ -9,8 +9,8 @@ import pytest
 
 from outlay import settings as bot_settings
 from outlay.core.clock import FakeClock
-from outlay.polling.due_polls import Polls
-from outlay.services import house
+from outlay.polling.due_polls import DuePolls
+from outlay.services import open_services
 from tests.cli.run_cli import Terminal
 from tests.cli.test_vault import under
 from tests.cli.threaded_fakes import doors
@@ -42,8 +42,8 @@ async def a_bot_comes_by(machine: Terminal, clock: FakeClock, *, minutes: int) -
     """A bot that looks after so many minutes whether anything is due; the state of the connection then."""
     clock.advance(timedelta(minutes=minutes))
     with mock.patch.dict("os.environ", machine.environ):
-        async with house(bot_settings.load(machine.environ), clock=clock) as home:
-            polls = Polls(home.database, home.poller, clock)
+        async with open_services(bot_settings.load(machine.environ), clock=clock) as home:
+            polls = DuePolls(home.database, home.poller, clock)
             await polls.start_due()
             await polls.idle()
             (view,) = await home.connections.views(await home.workspace())

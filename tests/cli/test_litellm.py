@@ -14,7 +14,7 @@ from outlay.core.clock import FakeClock
 from outlay.core.money import exact, to_nano
 from outlay.fakes.anthropic.server import ADMIN_KEY, anthropic_app
 from outlay.fakes.company.company import Company
-from outlay.fakes.litellm.server import MASTER_KEY, USER_KEY, VIEWER_KEY, LiteLLMStandin, litellm_app, standin
+from outlay.fakes.litellm.server import MASTER_KEY, USER_KEY, VIEWER_KEY, FakeLiteLLM, fake_litellm_of, litellm_app
 from outlay.fakes.openai.server import ADMIN_KEY as OPENAI_KEY
 from outlay.fakes.openai.server import ROOT as OPENAI_ROOT
 from outlay.fakes.openai.server import openai_app
@@ -40,7 +40,7 @@ def terminal(tmp_path: Path, places: tuple[tuple[Door, str], tuple[Door, str]]) 
     """A machine that knows both keys, and where to find either side."""
     (one, anthropic_url), (other, litellm_url) = places
     clock = FakeClock(NOW)
-    one.app, other.app = anthropic_app(COMPANY.at("anthropic"), clock), litellm_app(COMPANY, clock)
+    one.app, other.app = anthropic_app(COMPANY.view_of("anthropic"), clock), litellm_app(COMPANY, clock)
     return Terminal(
         tmp_path / "data", clock, CLAUDE=ADMIN_KEY, VIEWER=VIEWER_KEY, MASTER=MASTER_KEY, USER=USER_KEY,
         CLAUDE_URL=anthropic_url, GATE_URL=litellm_url,
@@ -48,11 +48,11 @@ def terminal(tmp_path: Path, places: tuple[tuple[Door, str], tuple[Door, str]]) 
 
 
 @pytest.fixture
-def proxy(places: tuple[tuple[Door, str], tuple[Door, str]], terminal: Terminal) -> LiteLLMStandin:
+def proxy(places: tuple[tuple[Door, str], tuple[Door, str]], terminal: Terminal) -> FakeLiteLLM:
     """The proxy itself."""
     app = places[1][0].app
     assert app is not None
-    return standin(app)  # type: ignore[arg-type]
+    return fake_litellm_of(app)  # type: ignore[arg-type]
 
 
 def gate(terminal: Terminal, *said: str, name: str = "gate", key: str = "VIEWER", more: str = "") -> Ran:
@@ -70,7 +70,7 @@ def provider(terminal: Terminal) -> None:
     terminal.done("poll", "claude", "--since", SINCE)
 
 
-def went_through(proxy: LiteLLMStandin, start: datetime, end: datetime, of: str = "") -> dict[str, int]:
+def went_through(proxy: FakeLiteLLM, start: datetime, end: datetime, of: str = "") -> dict[str, int]:
     """Nano-dollars by key: what the proxy saw, of one provider or of all."""
     sums: dict[str, int] = {}
     for call in proxy.traffic.calls(start, end):
@@ -90,7 +90,7 @@ def by_key(terminal: Terminal, *words: str) -> dict[str, int]:
     }
 
 
-def test_as_books_its_figures_count_and_are_computed(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_as_books_its_figures_count_and_are_computed(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     assert isinstance(terminal.clock, FakeClock)
     assert gate(terminal, "role=books").code == 0
     terminal.done("poll", "--since", SINCE)
@@ -117,7 +117,7 @@ def test_as_books_its_figures_count_and_are_computed(terminal: Terminal, proxy: 
     assert terminal.done("audit").code == 0
 
 
-def test_without_a_place_it_counts_for_nothing_unless_asked_for(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_without_a_place_it_counts_for_nothing_unless_asked_for(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     gate(terminal)
     terminal.done("poll", "--since", SINCE)
 
@@ -129,7 +129,7 @@ def test_without_a_place_it_counts_for_nothing_unless_asked_for(terminal: Termin
 
 
 def test_before_a_provider_it_says_whose_the_dollars_are_and_how_many_of_them_it_saw(
-    terminal: Terminal, proxy: LiteLLMStandin
+    terminal: Terminal, proxy: FakeLiteLLM
 ) -> None:
     provider(terminal)
     whole, billed = terminal.spend(*YESTERDAY)["total_usd"], by_key(terminal, *YESTERDAY)
@@ -152,10 +152,10 @@ def test_before_a_provider_it_says_whose_the_dollars_are_and_how_many_of_them_it
     assert found["word"] == "traffic goes round the gateway"
 
 
-def test_before_one_key_of_the_provider_it_splits_that_key_alone(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_before_one_key_of_the_provider_it_splits_that_key_alone(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     provider(terminal)
     before = by_key(terminal, *YESTERDAY)
-    behind = COMPANY.at("anthropic").key("docs-writer").hash
+    behind = COMPANY.view_of("anthropic").key("docs-writer").hash
     assert gate(terminal, "provider=anthropic", f"in_front_of=claude:{behind}").code == 0
     terminal.done("poll", "gate", "--since", SINCE)
 
@@ -175,10 +175,10 @@ def test_the_same_proxy_is_connected_once_or_once_for_each_provider(terminal: Te
     assert gate(terminal, name="two", key="MASTER", more="--replace").code == 0
 
 
-def test_one_proxy_before_two_providers_splits_both(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_one_proxy_before_two_providers_splits_both(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     provider(terminal)
     with doors() as (door, url):
-        door.app = openai_app(COMPANY.at("openai"), terminal.clock)
+        door.app = openai_app(COMPANY.view_of("openai"), terminal.clock)
         terminal.environ["OPENAI"] = OPENAI_KEY
         terminal.done(
             "connect", "openai", "--name", "gpt", "--secret-env", "OPENAI", "--set", f"base_url={url}{OPENAI_ROOT}"
@@ -215,7 +215,7 @@ def test_a_key_of_the_wrong_kind_is_refused_and_nothing_saved(terminal: Terminal
     assert terminal.done("connections", "--format", "json").json() == []
 
 
-def test_without_a_database_it_is_refused_in_words(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_without_a_database_it_is_refused_in_words(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     proxy.faults.no_database = True
     ran = gate(terminal, key="MASTER")
 
@@ -232,9 +232,7 @@ def test_doctor_says_which_key_it_is_and_that_less_would_do(terminal: Terminal) 
     assert "master key (more than Outlay needs" in found["detail"]
 
 
-def test_a_role_that_became_less_stops_the_poll_and_no_figure_vanishes(
-    terminal: Terminal, proxy: LiteLLMStandin
-) -> None:
+def test_a_role_that_became_less_stops_the_poll_and_no_figure_vanishes(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     gate(terminal, "role=books")
     terminal.done("poll", "--since", SINCE)
     before = terminal.spend("7d", "by", "key")["rows"]
@@ -247,7 +245,7 @@ def test_a_role_that_became_less_stops_the_poll_and_no_figure_vanishes(
     assert terminal.done("connections", "--format", "json").json()[0]["state"] == "needs_reauth"
 
 
-def test_a_refused_report_stops_no_other(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_a_refused_report_stops_no_other(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     gate(terminal, "role=books")
     proxy.faults.status("/user/daily/activity/aggregated", 403, times=9)
     terminal("poll", "--since", SINCE)
@@ -255,7 +253,7 @@ def test_a_refused_report_stops_no_other(terminal: Terminal, proxy: LiteLLMStand
     assert by_key(terminal, *YESTERDAY) == went_through(proxy, TODAY - DAY, TODAY)  # from its lines
 
 
-def test_a_day_of_outage_closes_by_itself(terminal: Terminal, proxy: LiteLLMStandin) -> None:
+def test_a_day_of_outage_closes_by_itself(terminal: Terminal, proxy: FakeLiteLLM) -> None:
     gate(terminal, "role=books")
     terminal.done("poll", "--since", SINCE)
     assert isinstance(terminal.clock, FakeClock)

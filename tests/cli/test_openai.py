@@ -12,8 +12,8 @@ import pytest
 from outlay.core.clock import FakeClock
 from outlay.core.money import to_nano
 from outlay.fakes.company.company import Company
-from outlay.fakes.openai.faults import Extra
-from outlay.fakes.openai.server import ADMIN_KEY, PROJECT_KEY, ROOT, OpenAIStandin, openai_app, standin
+from outlay.fakes.openai.faults import ExtraCostLine
+from outlay.fakes.openai.server import ADMIN_KEY, PROJECT_KEY, ROOT, FakeOpenAi, fake_openai_of, openai_app
 from tests.cli.conftest import NOW
 from tests.cli.run_cli import Terminal
 from tests.cli.threaded_fakes import Door
@@ -26,19 +26,19 @@ MINUTES_TODAY = 14 * 60 + 6
 class Organization:
     """A terminal, and the company's organization at OpenAI behind the door."""
 
-    def __init__(self, terminal: Terminal, company: Company, ours: OpenAIStandin, url: str) -> None:
+    def __init__(self, terminal: Terminal, company: Company, ours: FakeOpenAi, url: str) -> None:
         self.terminal, self.company, self.ours, self.url = terminal, company, ours, url
 
     def connecting(self, *more: str, name: str = "gpt", key: str = "KEY") -> list[str]:
         return ["connect", "openai", "--name", name, "--secret-env", key, "--set", f"base_url={self.url}", *more]
 
 
-def extras(company: Company) -> list[Extra]:
+def extras(company: Company) -> list[ExtraCostLine]:
     """What the third day's bill has beside the models."""
     day, emre = company.start + 2 * DAY, company.key("emre-dev")
     return [
-        Extra(day, "web search tool calls", 30_000_000, emre.workspace.id, emre.hash),
-        Extra(day, "vector storage", 4_000_000, emre.workspace.id),
+        ExtraCostLine(day, "web search tool calls", 30_000_000, emre.workspace.id, emre.hash),
+        ExtraCostLine(day, "vector storage", 4_000_000, emre.workspace.id),
     ]
 
 
@@ -46,13 +46,13 @@ def extras(company: Company) -> list[Extra]:
 def at_openai(place: tuple[Door, str], company: Company, clock: FakeClock, data_dir: Path) -> Iterator[Organization]:
     door, url = place
     app = openai_app(company, clock)
-    standin(app).faults.extras += extras(company.at("openai"))
-    standin(app).faults.skips_empty = True  # which is quicker
+    fake_openai_of(app).faults.extras += extras(company.view_of("openai"))
+    fake_openai_of(app).faults.skips_empty = True  # which is quicker
     before, door.app = door.app, app
     try:
         shell = Terminal(data_dir, clock, KEY=ADMIN_KEY, WRONG=PROJECT_KEY)
-        yield Organization(shell, company.at("openai"), standin(app), url + ROOT)
-        assert not standin(app).journal.violations
+        yield Organization(shell, company.view_of("openai"), fake_openai_of(app), url + ROOT)
+        assert not fake_openai_of(app).journal.violations
     finally:
         door.app = before
 

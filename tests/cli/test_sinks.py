@@ -11,8 +11,8 @@ import pytest
 
 from outlay.core.clock import FakeClock
 from outlay.database.engine import Database
-from outlay.fakes.linear.server import API_KEY, PATH, LinearStandin, linear_app
-from outlay.incidents.sink_events import tell_sinks
+from outlay.fakes.linear.server import API_KEY, PATH, FakeLinear, linear_app
+from outlay.incidents.sink_events import enqueue_sink_events
 from outlay.plugin.events import Finding
 from outlay.settings import DATABASE_FILE_NAME
 from tests.cli.conftest import NOW
@@ -22,7 +22,7 @@ from tests.delivery.fake_sink import finding
 
 
 @pytest.fixture
-def linear(clock: FakeClock) -> Iterator[tuple[LinearStandin, str]]:
+def linear(clock: FakeClock) -> Iterator[tuple[FakeLinear, str]]:
     app = linear_app(clock)
     with doors() as (door, url):
         door.app = app
@@ -40,7 +40,7 @@ def connecting(url: str, *more: str, team: str = "team=ENG") -> list[str]:
 
 
 def test_a_sink_is_connected_listed_looked_at_and_let_go(
-    shell: Terminal, linear: tuple[LinearStandin, str], tmp_path: Path
+    shell: Terminal, linear: tuple[FakeLinear, str], tmp_path: Path
 ) -> None:
     first, second, _ = shell.done(*connecting(linear[1])).lines
     assert (first, second) == ("connected tickets: Linear, Brightloom, team Engineering", "id con_1")
@@ -67,13 +67,13 @@ def test_a_sink_is_connected_listed_looked_at_and_let_go(
     ],
 )
 def test_a_team_has_to_be_said_and_be_there(
-    shell: Terminal, linear: tuple[LinearStandin, str], team: str, told: str
+    shell: Terminal, linear: tuple[FakeLinear, str], team: str, told: str
 ) -> None:
     ran = shell(*connecting(linear[1], team=team))
     assert (ran.code, "" if not told else ran.complaint) == (1 if told else 0, told)
 
 
-def test_a_wrong_key_saves_nothing(shell: Terminal, linear: tuple[LinearStandin, str]) -> None:
+def test_a_wrong_key_saves_nothing(shell: Terminal, linear: tuple[FakeLinear, str]) -> None:
     ran = shell(*connecting(linear[1]), LINEAR_KEY="lin_api_ofSomebodyElse000000")
     assert ran.code == 1
     assert "does not accept the credential" in ran.complaint
@@ -81,7 +81,7 @@ def test_a_wrong_key_saves_nothing(shell: Terminal, linear: tuple[LinearStandin,
 
 
 @pytest.mark.sqlite_file
-def test_what_was_given_up_is_told_and_sent_again(shell: Terminal, linear: tuple[LinearStandin, str]) -> None:
+def test_what_was_given_up_is_told_and_sent_again(shell: Terminal, linear: tuple[FakeLinear, str]) -> None:
     shell.done(*connecting(linear[1]))
     path = shell.data_dir / DATABASE_FILE_NAME
     asyncio.run(_told(path, finding()))
@@ -103,7 +103,7 @@ async def _told(path: Path, found: Finding) -> None:
     database = Database(f"sqlite+aiosqlite:///{path}")
     async with database.write() as session:
         workspace = "local"
-        await tell_sinks(
+        await enqueue_sink_events(
             session, workspace_id=workspace, incident="i1", what="opened", key="1",
             finding=replace(found, since=NOW - timedelta(hours=1)), now=NOW,
         )  # fmt: skip

@@ -69,7 +69,7 @@ class Machine:
     def anthropic(self, usage: Answer, costs: Answer) -> None:
         """Connect and poll an organization at Anthropic without analytics."""
         app = anthropic_fake.anthropic_app(EMPTY, self.clock)
-        anthropic_fake.standin(app).faults.no_analytics = 404
+        anthropic_fake.fake_anthropic_of(app).faults.no_analytics = 404
         self.serve(app, {"/usage_report/messages": usage, "/cost_report": costs})
         self.connect("anthropic", self.url, "ANTHROPIC")
 

@@ -10,7 +10,7 @@ import pytest
 from outlay import settings as bot_settings
 from outlay.core.clock import FakeClock
 from outlay.fakes.company.company import Company
-from outlay.services import house
+from outlay.services import open_services
 from outlay.vault import new_key
 from tests.cli.run_cli import Terminal
 from tests.cli.threaded_fakes import connecting, ledger
@@ -54,7 +54,7 @@ def test_the_old_key_can_be_taken_away_then(polled: Terminal) -> None:
 def test_a_bot_that_runs_meanwhile_learns_of_the_new_key(polled: Terminal, clock: FakeClock) -> None:
     async def run() -> str:
         settings = bot_settings.load({"OUTLAY_DATA_DIR": str(polled.data_dir)})
-        async with house(settings, clock=clock) as home:
+        async with open_services(settings, clock=clock) as home:
             await asyncio.to_thread(polled.done, "vault", "rotate")
             (view,) = await home.connections.views(await home.workspace())
             result = await home.poller.poll(int(view.id.removeprefix("con_")))

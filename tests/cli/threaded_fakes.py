@@ -12,8 +12,8 @@ from outlay.core.clock import Clock
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.faults import OpenRouterFaults
-from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, OpenRouterStandin, openrouter_app, standin
-from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, FakeOpenRouter, fake_openrouter_of, openrouter_app
+from outlay.fakes.slack.server import FakeSlack
 from tests.workspace import a_world
 
 START_SECONDS = 10
@@ -24,7 +24,7 @@ class Served:
     """A ledger that answers at `base_url`, about `company`."""
 
     company: Company
-    standin: OpenRouterStandin
+    standin: FakeOpenRouter
     base_url: str
     key: str
 
@@ -79,8 +79,8 @@ def behind(place: tuple[Door, str], company: Company, clock: Clock, *, key: str 
     app = openrouter_app(company, clock, management_key=key)
     before, door.app = door.app, app
     try:
-        yield Served(company, standin(app), url + ROOT, key)
-        assert not standin(app).journal.violations
+        yield Served(company, fake_openrouter_of(app), url + ROOT, key)
+        assert not fake_openrouter_of(app).journal.violations
     finally:
         door.app = before
 
@@ -99,9 +99,9 @@ def connecting(at: Served, *more: str, name: str = "main", key: str = "KEY") -> 
 
 
 @contextmanager
-def slack(*scopes: str) -> Iterator[SlackStandIn]:
+def slack(*scopes: str) -> Iterator[FakeSlack]:
     """Serve a Slack beside the test, whose bot token has these scopes."""
-    stand_in = SlackStandIn(a_world(), scopes=scopes)
+    stand_in = FakeSlack(a_world(), scopes=scopes)
     with doors() as (door, url):
         door.app, stand_in.base_url = stand_in.app, url
         yield stand_in

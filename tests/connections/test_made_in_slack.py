@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.actor import Actor, acting
 from outlay.core.clock import FakeClock
-from outlay.plugin import BadConfig, Checked
+from outlay.plugin import BadConfig, CheckResult
 from outlay.plugin.reach import REFUSED
 from outlay.plugin.secret_references import REFUSED as NOT_LENT
 from outlay.plugin.secret_references import AllowedReferences
@@ -22,13 +22,13 @@ SLACK = Actor("U1", "slack", "T1")
 class Still(LittleLedger):
     """A ledger that is not asked."""
 
-    async def check(self) -> Checked:
-        return Checked("theirs", "An account", "key")
+    async def check(self) -> CheckResult:
+        return CheckResult("theirs", "An account", "key")
 
 
-def connections(books: Books, **how: Any) -> Connections:
+def connections(books: Books, **how: Any) -> ConnectionService:
     vault = Vault(LocalKey(b"k" * 32), derive(b"k" * 32, "fingerprints"))
-    return Connections(books.database, vault, {"little": Still}, FakeClock(NOW), **how)
+    return ConnectionService(books.database, vault, {"little": Still}, FakeClock(NOW), **how)
 
 
 PRIVATE = {"api_key": SECRET, "base_url": "http://10.0.0.5:4000"}

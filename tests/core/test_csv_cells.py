@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from outlay.core.csv_cells import csv_of, inert
+from outlay.core.csv_cells import csv_of, escape_formula
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ from outlay.core.csv_cells import csv_of, inert
     ],
 )
 def test_what_a_spreadsheet_would_run_is_made_text(cell: str, text: str) -> None:
-    assert inert(cell) == text
+    assert escape_formula(cell) == text
 
 
 @pytest.mark.parametrize("cell", ["", "ci", "a-b", "a=b", "a;b", "me@x.example", "-12.500000001", "-3", 5, None])
 def test_what_it_would_not_run_stays_as_it_is(cell: object) -> None:
-    assert inert(cell) == cell
+    assert escape_formula(cell) == cell
 
 
 def test_every_field_is_quoted() -> None:

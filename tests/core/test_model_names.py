@@ -179,9 +179,11 @@ def test_no_seller_s_models_of_different_prices_have_one_name() -> None:
 
 @pytest.fixture
 def own() -> Iterator[None]:
-    model_names.use({"azure/Our-Deployment": "openai/gpt-4o", "openai/gpt-4o-mini": "small", "A": "B", "B": "C"})
+    model_names.set_custom_names(
+        {"azure/Our-Deployment": "openai/gpt-4o", "openai/gpt-4o-mini": "small", "A": "B", "B": "C"}
+    )
     yield
-    model_names.use({})
+    model_names.set_custom_names({})
 
 
 @pytest.mark.usefixtures("own")

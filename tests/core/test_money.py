@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outlay.core.money import MAX_NANO_USD, MoneyError, exact, share, to_nano, to_usd
+from outlay.core.money import MAX_NANO_USD, MoneyError, exact, split_by_weights, to_nano, to_usd
 
 NANOS = st.integers(-MAX_NANO_USD, MAX_NANO_USD)
 WEIGHTS = st.lists(st.integers(0, 10**15), min_size=1, max_size=30)
@@ -69,7 +69,7 @@ def test_exact_is_a_decimal_string(nano: int, words: str) -> None:
 
 @given(NANOS, WEIGHTS)
 def test_shares_add_up_and_each_is_within_one_of_its_due(total: int, weights: list[int]) -> None:
-    parts = share(total, weights)
+    parts = split_by_weights(total, weights)
     assert sum(parts) == total
     whole = sum(weights)
     for part, weight in zip(parts, weights, strict=True):
@@ -81,10 +81,10 @@ def test_shares_add_up_and_each_is_within_one_of_its_due(total: int, weights: li
 
 @given(st.integers(0, 10**9), WEIGHTS)
 def test_a_share_of_the_negative_is_the_negative_of_the_share(total: int, weights: list[int]) -> None:
-    assert share(-total, weights) == [-part for part in share(total, weights)]
+    assert split_by_weights(-total, weights) == [-part for part in split_by_weights(total, weights)]
 
 
 def test_without_weights_all_get_the_same_and_nobody_is_an_error() -> None:
-    assert share(7, [0, 0, 0]) == [3, 2, 2]
+    assert split_by_weights(7, [0, 0, 0]) == [3, 2, 2]
     with pytest.raises(ValueError, match="nothing to share among"):
-        share(1, [])
+        split_by_weights(1, [])

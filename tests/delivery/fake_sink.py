@@ -13,10 +13,10 @@ from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.delivery import receipts
 from outlay.delivery.sinks import event_of
-from outlay.delivery.worker import Deliveries, Taken
-from outlay.incidents.sink_events import tell_sinks
+from outlay.delivery.worker import DeliveryWorker, LeasedMessage
+from outlay.incidents.sink_events import enqueue_sink_events
 from outlay.plugin.errors import Permanent
-from outlay.plugin.events import Event, Finding, Receipt, Subject, What
+from outlay.plugin.events import Event, EventKind, Finding, Receipt, Subject
 
 NOW = datetime(2026, 11, 20, 15, 40, tzinfo=UTC)
 
@@ -44,7 +44,7 @@ class LittleSink:
         self.most_under_way = 0
         self.seconds = 0.0
 
-    async def deliver(self, taken: Taken) -> Receipt | None:
+    async def deliver(self, taken: LeasedMessage) -> Receipt | None:
         assert taken.connection is not None
         event = event_of(taken, taken.connection)
         self.calls.append((event.what, event.key))
@@ -84,10 +84,10 @@ class Bench:
         self.slack_was_told = asyncio.Event()
         self.deliveries = self.dispatcher()
 
-    def dispatcher(self) -> Deliveries:
-        return Deliveries(self.database, self.clock, self.to_slack, sinks=self.sink)
+    def dispatcher(self) -> DeliveryWorker:
+        return DeliveryWorker(self.database, self.clock, self.to_slack, sinks=self.sink)
 
-    async def to_slack(self, message: outbox.Message) -> None:
+    async def to_slack(self, message: outbox.OutboxMessage) -> None:
         self.slack.append(message.key)
         self.slack_was_told.set()
 
@@ -102,10 +102,10 @@ class Bench:
             return row.id or 0
 
     async def tell(
-        self, what: What, spent: str = "100", *, incident: str = "i1", subject: str = "U1", **more: Any
+        self, what: EventKind, spent: str = "100", *, incident: str = "i1", subject: str = "U1", **more: Any
     ) -> None:
         async with self.database.write() as session:
-            await tell_sinks(
+            await enqueue_sink_events(
                 session,
                 workspace_id="T1",
                 incident=incident,
@@ -118,13 +118,13 @@ class Bench:
 
     async def post(self, key: str) -> None:
         async with self.database.write() as session:
-            await outbox.say(
+            await outbox.enqueue(
                 session, workspace_id="T1", key=key, stream="slack", kind="x", payload={}, now=self.clock.now()
             )
 
     async def receipt(self, connection_id: int, incident: str = "i1") -> Receipt | None:
         async with self.database.read() as session:
-            return await receipts.of(session, connection_id, incident)
+            return await receipts.get_receipt(session, connection_id, incident)
 
     async def dead(self) -> list[str]:
         async with self.database.read() as session:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlay.delivery.dead_letters import Undelivered
+from outlay.delivery.dead_letters import DeadLetterService
 from outlay.plugin.errors import Permanent
 from tests.books.factories import Books
 from tests.delivery.fake_sink import NOW, Bench
@@ -17,7 +17,7 @@ async def test_it_is_told_in_words_and_sent_again_by_its_number(books: Books) ->
     for subject in ("ana", "bo"):
         await bench.tell("opened", incident=subject, subject=subject)
     await bench.deliveries.run()
-    undelivered = Undelivered(books.database, bench.clock)
+    undelivered = DeadLetterService(books.database, bench.clock)
 
     later, first = await undelivered.given_up("T1")
     assert (first.to, first.what, first.about, first.why) == (

@@ -11,26 +11,31 @@ from typing import Any
 import pytest
 
 from outlay import outbox
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import ChoiceNeeded
 from outlay.core.clock import FakeClock
 from outlay.delivery import receipts
 from outlay.delivery.circuit_breaker import MAX_SHUT_SECONDS
-from outlay.delivery.sinks import Sinks
-from outlay.delivery.worker import MAX_BACKOFF_SECONDS, Deliveries
-from outlay.fakes.http_common import Faults
+from outlay.delivery.sinks import SinkDispatcher
+from outlay.delivery.worker import MAX_BACKOFF_SECONDS, DeliveryWorker
+from outlay.fakes.http_common import HttpFaults
 from outlay.fakes.http_server import serving
-from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, LinearStandin, linear_app
-from outlay.incidents.sink_events import tell_sinks
-from outlay.incidents.ticket_inbox import SWEEP_PERIOD_SECONDS, Heard, Hearing
-from outlay.plugin import BadConfig, Permanent, What
+from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, FakeLinear, linear_app
+from outlay.incidents.sink_events import enqueue_sink_events
+from outlay.incidents.ticket_inbox import SWEEP_PERIOD_SECONDS, TicketInbox, TicketUpdate
+from outlay.plugin import BadConfig, EventKind, Permanent
 from outlay.vault.key_setup import open_vault
 from outlay_plugins.linear import Linear
-from tests.books.crash_injection import Crash, Crashing
+from tests.books.crash_injection import CrashError, Crashing
 from tests.books.factories import Books
 from tests.delivery.fake_sink import NOW, finding
 
-LIFE: tuple[tuple[What, str], ...] = (("opened", "100"), ("updated", "450"), ("updated", "1700"), ("resolved", "1800"))
+LIFE: tuple[tuple[EventKind, str], ...] = (
+    ("opened", "100"),
+    ("updated", "450"),
+    ("updated", "1700"),
+    ("resolved", "1800"),
+)
 SAID = ["**$450.00 by now**", "**$1,700.00 by now**", "**It is over.**"]
 
 
@@ -40,8 +45,8 @@ class House:
 
     books: Books
     clock: FakeClock
-    connections: Connections
-    linear: LinearStandin
+    connections: ConnectionService
+    linear: FakeLinear
     base_url: str
 
     async def connect(self, **values: str) -> int:
@@ -53,16 +58,16 @@ class House:
     async def tell(self, number: int, incident: str = "i1", subject: str = "U1") -> None:
         what, spent = LIFE[number]
         async with self.books.database.write() as session:
-            await tell_sinks(
+            await enqueue_sink_events(
                 session, workspace_id="T1", incident=incident, what=what, key=str(number),
                 finding=finding(subject, spent, usual_usd=Decimal(0)), now=self.clock.now(),
             )  # fmt: skip
 
     async def deliver(self) -> None:
         """A dispatcher of its own, as a process that has just been started."""
-        sinks = Sinks(self.connections, self.clock)
+        sinks = SinkDispatcher(self.connections, self.clock)
         try:
-            await Deliveries(self.books.database, self.clock, nothing, sinks=sinks).run()
+            await DeliveryWorker(self.books.database, self.clock, nothing, sinks=sinks).run()
         finally:
             await sinks.aclose()
 
@@ -73,12 +78,15 @@ class House:
     def lives(self) -> list[list[str]]:
         """What was said on each issue, without the details."""
         return [
-            [text.partition("**")[1] + text.split("**")[1] + "**" for text in self.linear.world.said(issue_id)]
+            [
+                text.partition("**")[1] + text.split("**")[1] + "**"
+                for text in self.linear.world.comment_bodies(issue_id)
+            ]
             for issue_id in self.linear.issues
         ]
 
 
-async def nothing(_: outbox.Message) -> None:
+async def nothing(_: outbox.OutboxMessage) -> None:
     """Slack is not asked here."""
 
 
@@ -88,7 +96,7 @@ async def house(books: Books, tmp_path: Path) -> AsyncIterator[House]:
     vault = open_vault(data_dir=tmp_path, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
     app = linear_app(clock)
     async with serving(app) as url:
-        connections = Connections(books.database, vault, {"linear": Linear}, clock)
+        connections = ConnectionService(books.database, vault, {"linear": Linear}, clock)
         yield House(books, clock, connections, app.state.standin, url + PATH)
 
 
@@ -177,10 +185,10 @@ async def _life(house: House, crashing: Crashing, kind: str, step: int) -> bool:
             running = asyncio.create_task(house.deliver())
             if not died and kind == "request":
                 dying = _Dying(running, left)
-                house.linear.faults.take = dying.take  # type: ignore[method-assign]
+                house.linear.faults.pop = dying.take  # type: ignore[method-assign]
             try:
                 await running
-            except (Crash, asyncio.CancelledError):
+            except (CrashError, asyncio.CancelledError):
                 died = True
                 house.clock.advance(timedelta(seconds=outbox.LEASE_SECONDS))
             if not died and kind == "statement":
@@ -188,7 +196,7 @@ async def _life(house: House, crashing: Crashing, kind: str, step: int) -> bool:
                 left, crashing.left = crashing.left or 0, None
             if dying is not None:
                 left = dying.left
-                house.linear.faults.take = Faults.take.__get__(house.linear.faults)  # type: ignore[method-assign]
+                house.linear.faults.pop = HttpFaults.pop.__get__(house.linear.faults)  # type: ignore[method-assign]
             house.clock.advance(timedelta(seconds=MAX_BACKOFF_SECONDS))
     return died
 
@@ -239,7 +247,7 @@ async def test_two_replicas_file_each_incident_once(house: House) -> None:
 async def test_what_linear_says_of_an_issue_is_heard_once_by_webhook_or_sweep(house: House) -> None:
     secret = "whsec-0123456789"
     connection_id = await house.connect(webhook_secret=secret)
-    hearing = Hearing(house.books.database, house.connections, house.clock)
+    hearing = TicketInbox(house.books.database, house.connections, house.clock)
     assert await hearing.sweep(connection_id) == []
     await house.tell(0)
     await house.deliver()
@@ -248,23 +256,23 @@ async def test_what_linear_says_of_an_issue_is_heard_once_by_webhook_or_sweep(ho
 
     headers, body = house.linear.world.webhook(secret, issue["id"])
     titled = {name.title(): value for name, value in headers.items()}
-    assert await hearing.webhook(connection_id, titled, body) == [Heard("i1", "canceled", "Bob")]
+    assert await hearing.webhook(connection_id, titled, body) == [TicketUpdate("i1", "canceled", "Bob")]
     assert await hearing.webhook(connection_id, titled, body) == [], "the same thing again says nothing"
     with pytest.raises(Permanent):
         await hearing.webhook(connection_id, titled, body + b" ")
     house.clock.advance(timedelta(minutes=2))
     with pytest.raises(Permanent, match="too long ago"):
         await hearing.webhook(connection_id, titled, body)
-    assert await hearing.sweep(connection_id) == [Heard("i1", "canceled")]
+    assert await hearing.sweep(connection_id) == [TicketUpdate("i1", "canceled")]
     issue["trashed"] = True
-    assert await hearing.sweep(connection_id) == [Heard("i1", "gone")]
+    assert await hearing.sweep(connection_id) == [TicketUpdate("i1", "gone")]
 
 
 async def test_each_side_is_asked_once_in_a_while_and_one_that_is_down_keeps_nobody_from_being_asked(
     house: House,
 ) -> None:
     connection_id = await house.connect()
-    hearing = Hearing(house.books.database, house.connections, house.clock)
+    hearing = TicketInbox(house.books.database, house.connections, house.clock)
     await hearing.sweep_due()
     assert await standing(house, connection_id) == [], "nothing was made yet, so nobody is asked"
     await house.tell(0)

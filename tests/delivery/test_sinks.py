@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.delivery import worker as delivery_worker
-from outlay.delivery.sinks import MAX_STATE_CHARACTERS, Sinks
-from outlay.delivery.worker import MAX_CRASHES, Deliveries
-from outlay.incidents.sink_events import tell_sinks
-from outlay.plugin import Checked, Config, Event, Meta, Receipt, Sink
+from outlay.delivery.sinks import MAX_STATE_CHARACTERS, SinkDispatcher
+from outlay.delivery.worker import MAX_CRASHES, DeliveryWorker
+from outlay.incidents.sink_events import enqueue_sink_events
+from outlay.plugin import CheckResult, Config, Event, PluginInfo, Receipt, Sink
 from tests.books.factories import Books
 from tests.delivery.fake_sink import Bench, finding
 
@@ -28,15 +28,15 @@ class OddConfig(Config):
 class Odd(Sink[OddConfig]):
     """Does what a test wants; says what it was called for."""
 
-    meta = Meta("little", "Odd")
+    meta = PluginInfo("little", "Odd")
     Config = OddConfig
     heard: ClassVar[list[tuple[str, str, bool]]] = []
     does: ClassVar[Callable[[Event], Any]]
 
-    async def check(self) -> Checked:
-        return Checked("odd", "Odd", "nothing")
+    async def check(self) -> CheckResult:
+        return CheckResult("odd", "Odd", "nothing")
 
-    async def _told(self, method: str, event: Event) -> Receipt:
+    async def _dimension_value(self, method: str, event: Event) -> Receipt:
         self.heard.append((method, event.incident, event.receipt is not None))
         found: Receipt = type(self).does(event)
         if isinstance(found, float):
@@ -44,13 +44,13 @@ class Odd(Sink[OddConfig]):
         return found
 
     async def opened(self, event: Event) -> Receipt:
-        return await self._told("opened", event)
+        return await self._dimension_value("opened", event)
 
     async def updated(self, event: Event) -> Receipt:
-        return await self._told("updated", event)
+        return await self._dimension_value("updated", event)
 
     async def resolved(self, event: Event) -> Receipt:
-        return await self._told("resolved", event)
+        return await self._dimension_value("resolved", event)
 
 
 def good(event: Event) -> Receipt:
@@ -62,13 +62,13 @@ class Room:
 
     def __init__(self, books: Books) -> None:
         self.bench, self.connection_id = Bench(books.database), 0
-        connections = Connections(books.database, None, {"little": Odd}, self.bench.clock)  # type: ignore[arg-type]
-        self.sinks = Sinks(connections, self.bench.clock)
-        self.deliveries = Deliveries(books.database, self.bench.clock, self.bench.to_slack, sinks=self.sinks)
+        connections = ConnectionService(books.database, None, {"little": Odd}, self.bench.clock)  # type: ignore[arg-type]
+        self.sinks = SinkDispatcher(connections, self.bench.clock)
+        self.deliveries = DeliveryWorker(books.database, self.bench.clock, self.bench.to_slack, sinks=self.sinks)
 
     async def tell(self, what: Any, incident: str = "i1", *, key: str = "", **how: Any) -> None:
         async with self.bench.database.write() as session:
-            await tell_sinks(
+            await enqueue_sink_events(
                 session, workspace_id="T1", incident=incident, what=what, key=key or what,
                 finding=finding(incident), now=self.bench.clock.now(), **how,
             )  # fmt: skip

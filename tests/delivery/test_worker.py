@@ -9,7 +9,7 @@ from outlay import outbox
 from outlay.delivery import circuit_breaker
 from outlay.delivery.worker import LANE_AT_ONCE, MAX_BACKOFF_SECONDS, MAX_CRASHES
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, RateLimited, Transient
-from tests.books.crash_injection import Crash, Crashing
+from tests.books.crash_injection import CrashError, Crashing
 from tests.books.factories import Books
 from tests.delivery.fake_sink import NOW, Bench
 
@@ -186,9 +186,9 @@ async def test_a_plugin_with_a_bug_is_given_up_after_a_few_attempts_and_stops_no
 
 
 async def test_a_connection_that_was_let_go_is_told_nothing_more(bench: Bench) -> None:
-    from outlay.connections.service import Connections
-    from outlay.delivery.sinks import Sinks
-    from outlay.delivery.worker import Deliveries
+    from outlay.connections.service import ConnectionService
+    from outlay.delivery.sinks import SinkDispatcher
+    from outlay.delivery.worker import DeliveryWorker
 
     connection_id = await bench.connect()
     await bench.tell("opened")
@@ -197,8 +197,10 @@ async def test_a_connection_that_was_let_go_is_told_nothing_more(bench: Bench) -
         assert row is not None
         row.disconnected_at = 1
         session.add(row)
-    connections = Connections(bench.database, None, {}, bench.clock)  # type: ignore[arg-type]
-    await Deliveries(bench.database, bench.clock, bench.to_slack, sinks=Sinks(connections, bench.clock)).run()
+    connections = ConnectionService(bench.database, None, {}, bench.clock)  # type: ignore[arg-type]
+    await DeliveryWorker(
+        bench.database, bench.clock, bench.to_slack, sinks=SinkDispatcher(connections, bench.clock)
+    ).run()
     assert (await bench.waiting(), await bench.dead()) == (0, [])
 
 
@@ -213,7 +215,7 @@ async def test_a_process_that_dies_between_any_two_statements_makes_no_second_ti
         crashing.left = steps
         try:
             await bench.dispatcher().run()
-        except Crash:
+        except CrashError:
             bench.clock.advance(timedelta(seconds=outbox.LEASE_SECONDS))
         whole = crashing.left is not None
         crashing.left = None

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from outlay.demo import story
-from outlay.demo.environment import NotHeld
+from outlay.demo.environment import DemoCheckFailedError
 
 TODAY = date(2026, 11, 21)  # a Saturday, in the middle of a month; the processes below are told it too
 WHOLE_STORY_SECONDS = 180  # three times what the demo promises: other tests may keep the machine busy
@@ -203,7 +203,7 @@ def test_ctrl_c_ends_it_without_a_word_of_python() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (NotHeld("the books\nsay less"), "the demo did not hold: the books | say less\n"),
+        (DemoCheckFailedError("the books\nsay less"), "the demo did not hold: the books | say less\n"),
         (RuntimeError("sk-or-v1-0123456789 fell down"), "the demo broke off: RuntimeError: "),
     ],
 )

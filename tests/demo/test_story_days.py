@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from outlay.demo import environment, scene_incident, scene_ticket, scenes
-from outlay.demo.console import Narrator
+from outlay.demo.console import DemoConsole
 from outlay.fakes.company.company import Company
 
 DAYS = [
@@ -27,7 +27,7 @@ async def test_one_alert_rings_and_planned_work_does_not(
     monkeypatch.setattr(
         environment, "Company", functools.partial(Company, days=8)
     )  # one week to compare with, to be quick
-    tell = Narrator()
+    tell = DemoConsole()
 
     async with environment.stage(today) as on:
         await scenes.connect(on, tell)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from outlay.detection import EVERYBODY, Detector, Plan, Settings, Severity, Verdict
+from outlay.detection import EVERYBODY, Detector, DetectorSettings, ExpectedSpend, Severity, Verdict
 from tests.detection.days import DAY, MONDAY, USD, loop, polls, run, team
 
 NIGHT = MONDAY + 15 * DAY + 7800
@@ -16,7 +16,7 @@ def said_of(detector: Detector) -> list[Severity]:
 
 def test_a_batch_declared_beforehand_does_not_ring_and_without_it_it_does() -> None:
     detector = Detector()
-    detector.plan(Plan("batch", "dev03", NIGHT, NIGHT + 8 * 3600))
+    detector.expect_spend(ExpectedSpend("batch", "dev03", NIGHT, NIGHT + 8 * 3600))
     assert said_of(detector) == []
 
     assert Severity.PAGE in said_of(Detector())
@@ -24,15 +24,15 @@ def test_a_batch_declared_beforehand_does_not_ring_and_without_it_it_does() -> N
 
 def test_a_plan_for_another_time_or_another_key_covers_nothing() -> None:
     detector = Detector()
-    detector.plan(Plan("early", "dev03", NIGHT - DAY, NIGHT))
-    detector.plan(Plan("other", "dev03", NIGHT, None, key="another-key"))
+    detector.expect_spend(ExpectedSpend("early", "dev03", NIGHT - DAY, NIGHT))
+    detector.expect_spend(ExpectedSpend("other", "dev03", NIGHT, None, key="another-key"))
 
     assert Severity.PAGE in said_of(detector)
 
 
 def test_an_expected_key_neither_rings_nor_teaches() -> None:
     detector = Detector()
-    detector.plan(Plan("key", "dev03", NIGHT, None, key="dev03-key"))
+    detector.expect_spend(ExpectedSpend("key", "dev03", NIGHT, None, key="dev03-key"))
 
     assert said_of(detector) == []
     assert max(detector.subjects["dev03"].slots.at) * 300 <= NIGHT
@@ -40,7 +40,7 @@ def test_an_expected_key_neither_rings_nor_teaches() -> None:
 
 def test_a_raised_threshold_is_silent_below_and_rings_above() -> None:
     detector = Detector()
-    detector.plan(Plan("more", "dev03", 0, None, below_nano_usd=60 * USD))
+    detector.expect_spend(ExpectedSpend("more", "dev03", 0, None, below_nano_usd=60 * USD))
     said = [one for one in run(detector, SERIES) if one.subject == "dev03" and one.at > NIGHT]
 
     assert said
@@ -59,15 +59,15 @@ def test_a_plan_for_everybody_silences_the_alert_on_everybody_and_no_single_runa
     assert MONDAY + 15 * DAY < rang.at < MONDAY + 16 * DAY
 
     detector = Detector()
-    detector.plan(Plan("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
+    detector.expect_spend(ExpectedSpend("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
     assert everybody_said(detector) == []
 
     detector = Detector()
-    detector.plan(Plan("more", EVERYBODY, MONDAY + 15 * DAY, below_nano_usd=2 * rang.day_nano_usd))
+    detector.expect_spend(ExpectedSpend("more", EVERYBODY, MONDAY + 15 * DAY, below_nano_usd=2 * rang.day_nano_usd))
     assert [one.day_nano_usd >= 2 * rang.day_nano_usd for one in everybody_said(detector)] == [True]
 
     detector = Detector()
-    detector.plan(Plan("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
+    detector.expect_spend(ExpectedSpend("release", EVERYBODY, MONDAY + 15 * DAY, MONDAY + 17 * DAY))
     assert Severity.PAGE in said_of(detector)
 
 
@@ -92,7 +92,7 @@ def test_sharp_speaks_before_normal_and_normal_before_calm() -> None:
 
     waited = []
     for how in ("sharp", "normal", "calm"):
-        said = [one for one in run(Detector(Settings(how, USD)), series) if one.at > NIGHT]
+        said = [one for one in run(Detector(DetectorSettings(how, USD)), series) if one.at > NIGHT]
         waited.append(sum(min((one.at for one in said if one.subject == name), default=NIGHT + DAY) for name in names))
 
     assert waited == sorted(waited)
@@ -100,4 +100,4 @@ def test_sharp_speaks_before_normal_and_normal_before_calm() -> None:
 
 
 def test_below_the_floor_nothing_rings() -> None:
-    assert said_of(Detector(Settings(floor_nano_usd=1000 * USD))) == []
+    assert said_of(Detector(DetectorSettings(floor_nano_usd=1000 * USD))) == []

@@ -16,8 +16,8 @@ from outlay.core.calendar_periods import PERIODS, Period
 from outlay.core.clock import FakeClock
 from outlay.database.tables import Connection, Workspace
 from outlay.digests.digest import LATE_AT_MOST, newest_due
-from outlay.digests.service import Digesting
-from outlay.digests.subscriptions import Plan
+from outlay.digests.service import DigestService
+from outlay.digests.subscriptions import DigestSubscriptions
 from tests.books.factories import DAY, HOUR, MONDAY, NOW, Books, row, tokens
 from tests.books.weeks import fill, in_zone, say_owner
 
@@ -31,7 +31,7 @@ class Desk:
     def __init__(self, books: Books, channel: str | None = None) -> None:
         self.books = books
         self.clock = FakeClock(NOW)
-        self.digests = Digesting(books.database, self.clock, channel=channel)
+        self.digests = DigestService(books.database, self.clock, channel=channel)
 
     async def polled(self, next_at: datetime = NOW + timedelta(days=99)) -> None:
         async with self.books.database.write() as session:
@@ -42,7 +42,9 @@ class Desk:
 
     async def chosen(self, *periods: Period, at: time = time(9), channels: tuple[str, ...] = (GENERAL,)) -> None:
         await self.polled()
-        await self.digests.choose("T1", Plan(channels=channels, periods=periods or ("day",), at=at), by="U1")
+        await self.digests.choose(
+            "T1", DigestSubscriptions(channels=channels, periods=periods or ("day",), at=at), by="U1"
+        )
 
     async def run(self, until: datetime, step: timedelta = timedelta(minutes=20)) -> None:
         while self.clock.now() < until:
@@ -78,9 +80,9 @@ async def test_each_day_week_and_month_comes_once(desk: Desk) -> None:
 async def test_two_that_run_at_once_and_one_that_starts_anew_say_it_once(desk: Desk) -> None:
     await desk.chosen()
     desk.clock.advance(timedelta(hours=24))
-    others = [Digesting(desk.books.database, desk.clock) for _ in range(3)]
+    others = [DigestService(desk.books.database, desk.clock) for _ in range(3)]
     await asyncio.gather(*(one.run() for one in others))
-    await Digesting(desk.books.database, desk.clock).run()
+    await DigestService(desk.books.database, desk.clock).run()
 
     assert await desk.ends() == [("day", "2026-11-18")]
 
@@ -95,7 +97,7 @@ async def test_one_that_dies_before_its_commit_has_said_nothing_and_the_next_say
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("outlay.outbox.say", dies)
+        patched.setattr("outlay.outbox.enqueue", dies)
         with pytest.raises(KeyboardInterrupt):
             await desk.digests.run()
     assert await desk.ends() == []
@@ -137,7 +139,7 @@ async def test_the_channel_of_the_settings_gets_one_a_day_until_somebody_chooses
     await desk.run(NOW + timedelta(days=2), timedelta(hours=1))
     assert [(one["to"], one["end"]) for one in await desk.said()] == [("C09", "2026-11-18"), ("C09", "2026-11-19")]
 
-    await desk.digests.choose("T1", Plan(channels=(), periods=("day",)), by="U1")
+    await desk.digests.choose("T1", DigestSubscriptions(channels=(), periods=("day",)), by="U1")
     await desk.run(NOW + timedelta(days=4), timedelta(hours=1))
     assert len(await desk.said()) == 2
 
@@ -167,9 +169,9 @@ async def test_through_the_change_of_clocks_it_comes_once_at_the_local_time(
     await in_zone(desk.books, "Europe/Berlin")
     start = datetime(around.year, around.month, around.day, tzinfo=UTC) - timedelta(hours=3)
     desk.clock = FakeClock(start)
-    desk.digests = Digesting(desk.books.database, desk.clock)
+    desk.digests = DigestService(desk.books.database, desk.clock)
     await desk.polled(start + timedelta(days=99))
-    await desk.digests.choose("T1", Plan(channels=(GENERAL,), at=at), by="U1")
+    await desk.digests.choose("T1", DigestSubscriptions(channels=(GENERAL,), at=at), by="U1")
     moments = {}
     while desk.clock.now() < start + timedelta(hours=14):
         desk.clock.advance(timedelta(minutes=30))
@@ -184,7 +186,7 @@ async def test_through_the_change_of_clocks_it_comes_once_at_the_local_time(
 async def test_it_waits_for_a_poll_that_would_tell_more_but_not_for_ever(desk: Desk) -> None:
     await desk.chosen()
     desk.clock.advance(timedelta(hours=23, minutes=1))  # 09:01, after a night in which nobody polled
-    desk.digests = Digesting(desk.books.database, desk.clock)
+    desk.digests = DigestService(desk.books.database, desk.clock)
     await desk.polled(desk.clock.now() - timedelta(hours=10))
     await desk.digests.run()
     assert await desk.ends() == []
@@ -239,9 +241,9 @@ async def test_the_days_of_the_chart_are_those_of_spend(desk: Desk) -> None:
     assert [found.days[found.start + n * DAY] for n in range(7)] == [(20 - 7 + n) * NANO for n in range(7)]
     assert sum(found.days[found.compared[0] + n * DAY] for n in range(7)) == found.before_nano_usd
     assert sum(found.days[found.start + n * DAY] for n in range(7)) == found.answer.total_nano_usd
-    await desk.digests.choose("T1", Plan(channels=(GENERAL,), picture=True), by="U1")
+    await desk.digests.choose("T1", DigestSubscriptions(channels=(GENERAL,), picture=True), by="U1")
     assert (await desk.digests.plan("T1")).picture
-    await desk.digests.choose("T1", Plan(channels=(GENERAL,)), by="U1")
+    await desk.digests.choose("T1", DigestSubscriptions(channels=(GENERAL,)), by="U1")
     assert not (await desk.digests.plan("T1")).picture
 
 
@@ -254,7 +256,7 @@ async def test_half_a_week_of_books_is_nothing_to_compare_a_whole_one_with(desk:
 
 
 async def test_the_other_tenant_is_in_nobodys_digest(desk: Desk) -> None:
-    await desk.books.say([row(MONDAY + DAY, "900")], connection_id=2)
+    await desk.books.accept_rows([row(MONDAY + DAY, "900")], connection_id=2)
     found = await desk.digests.last("T1", "day")
     assert found.quiet
     assert (await desk.digests.plan("T2")).channels == ()

@@ -12,13 +12,13 @@ from outlay.books.pricing.unit_prices import UnitPrices
 from outlay.core.money import exact
 from outlay.core.owner import UNATTRIBUTED, KeyRef, Owner
 from outlay.core.tokens import CLASSES, NO_TOKENS, Tokens
-from outlay.export.focus import COLUMNS, Account, Charge, Row, rows
+from outlay.export.focus import COLUMNS, BillingAccount, Charge, FocusRow, charge_rows
 
 SONNET = "anthropic/claude-sonnet-4.5-20250929"
 PRICES = UnitPrices(
     3_000_000_000, 300_000_000, 3_750_000_000, 6_000_000_000, 15_000_000_000, version="genai-prices 0.2.3"
 )
-ACCOUNT = Account("openrouter", "OpenRouter", "main", "acc-1", "Acme")
+ACCOUNT = BillingAccount("openrouter", "OpenRouter", "main", "acc-1", "Acme")
 NOVEMBER, OCTOBER = 1_793_491_200, 1_790_812_800
 ALL = Tokens(1_000_001, 2, 3, 4, 500, 100)
 PRICED = """
@@ -55,7 +55,7 @@ def charge(**more: Any) -> Charge:
     return Charge(**(usual | more))
 
 
-def only(found: list[Row], kind: str) -> Row:
+def only(found: list[FocusRow], kind: str) -> FocusRow:
     return next(row for row in found if row["x_TokenType"] == kind)
 
 
@@ -67,7 +67,7 @@ def dollars(value: str | None) -> Decimal:
 
 @given(CHARGES, LISTS)
 def test_the_rows_add_up_to_the_charge_and_keep_the_null_rules(one: Charge, prices: UnitPrices | None) -> None:
-    found = rows(one, prices)
+    found = charge_rows(one, prices)
     assert sum(dollars(row["BilledCost"]) for row in found) == Decimal(exact(one.cost_nano_usd or 0))
     assert sum(dollars(row["x_ByokCost"] or "0") for row in found) == Decimal(exact(one.byok_nano_usd))
     assert sum(int(row.get("x_ConsumedTokens") or 0) for row in found) == one.tokens.total
@@ -90,7 +90,7 @@ def test_the_rows_add_up_to_the_charge_and_keep_the_null_rules(one: Charge, pric
 
 
 def test_a_charge_is_split_over_its_token_classes_by_what_they_cost_at_list_price() -> None:
-    found = rows(charge(tokens=Tokens(input=1_000_000, output=1_000_000), cost_nano_usd=9_000_000_001), PRICES)
+    found = charge_rows(charge(tokens=Tokens(input=1_000_000, output=1_000_000), cost_nano_usd=9_000_000_001), PRICES)
     assert [(row["x_TokenType"], row["BilledCost"], row["ListCost"]) for row in found] == [
         ("input", "1.500000000", "3.000000000"),
         ("output", "7.500000001", "15.000000000"),
@@ -99,7 +99,7 @@ def test_a_charge_is_split_over_its_token_classes_by_what_they_cost_at_list_pric
 
 @pytest.mark.parametrize("prices", [None, UnitPrices(1, None, None, None, None, version="half a list")])
 def test_it_is_split_by_tokens_where_a_price_is_not_known(prices: UnitPrices | None) -> None:
-    found = rows(charge(tokens=Tokens(input=3, output=1), cost_nano_usd=8), prices)
+    found = charge_rows(charge(tokens=Tokens(input=3, output=1), cost_nano_usd=8), prices)
     assert [row["BilledCost"] for row in found] == ["0.000000006", "0.000000002"]
     assert found[1].get("SkuPriceId") is None
     assert found[1]["SkuId"] == f"openrouter/{SONNET}/output"
@@ -107,7 +107,7 @@ def test_it_is_split_by_tokens_where_a_price_is_not_known(prices: UnitPrices | N
 
 def test_a_free_model_is_split_by_tokens_too() -> None:
     free = UnitPrices(0, 0, 0, 0, 0, version="free")
-    found = rows(charge(tokens=Tokens(input=3, output=1), cost_nano_usd=8), free)
+    found = charge_rows(charge(tokens=Tokens(input=3, output=1), cost_nano_usd=8), free)
     assert [(row["BilledCost"], row["ListUnitPrice"]) for row in found] == [
         ("0.000000006", "0.000000000"),
         ("0.000000002", "0.000000000"),
@@ -116,7 +116,7 @@ def test_a_free_model_is_split_by_tokens_too() -> None:
 
 def test_a_row_says_what_it_is() -> None:
     research = {"project_id": "ws-1", "project_name": "Research", "requested": "openrouter/auto"}
-    (row,) = rows(charge(tokens=Tokens(input=1_000_001), cost_nano_usd=2_500_000_000, **research), PRICES)
+    (row,) = charge_rows(charge(tokens=Tokens(input=1_000_001), cost_nano_usd=2_500_000_000, **research), PRICES)
     shown = {name: row[name] for name in COLUMNS if row.get(name) is not None}
     assert json.loads(shown.pop("SkuPriceDetails") or "") == {
         "x_ModelDeveloper": "Anthropic",
@@ -182,17 +182,17 @@ def test_a_row_says_what_it_is() -> None:
 
 
 def test_every_class_has_a_row_and_reasoning_has_none() -> None:
-    assert [row["x_TokenType"] for row in rows(charge(), PRICES)] == list(CLASSES)
+    assert [row["x_TokenType"] for row in charge_rows(charge(), PRICES)] == list(CLASSES)
 
 
 def test_a_list_cost_that_takes_more_than_nine_digits_has_them() -> None:
     odd = UnitPrices(37_500_001, None, None, None, None, version="odd")
-    (row,) = rows(charge(tokens=Tokens(input=7)), odd)
+    (row,) = charge_rows(charge(tokens=Tokens(input=7)), odd)
     assert (row["ListUnitPrice"], row["ListCost"]) == ("0.037500001", "0.000000262500007")
 
 
 def test_usage_without_dollars_shows_no_price_and_says_so() -> None:
-    found = rows(charge(cost_nano_usd=None, basis="unpriced", tokens=Tokens(input=5, output=7)), PRICES)
+    found = charge_rows(charge(cost_nano_usd=None, basis="unpriced", tokens=Tokens(input=5, output=7)), PRICES)
     assert [(row["x_CostBasis"], row["BilledCost"], row["x_ConsumedTokens"]) for row in found] == [
         ("unpriced", "0.000000000", "5"),
         ("unpriced", "0.000000000", "7"),
@@ -203,7 +203,7 @@ def test_usage_without_dollars_shows_no_price_and_says_so() -> None:
 
 
 def test_money_without_tokens_has_one_row_of_no_class() -> None:
-    (row,) = rows(
+    (row,) = charge_rows(
         charge(tokens=NO_TOKENS, model="", key=None, owner=UNATTRIBUTED, reason="web search", project_id=""), None
     )
     assert row["BilledCost"] == "3.007500000"
@@ -215,7 +215,7 @@ def test_money_without_tokens_has_one_row_of_no_class() -> None:
 
 
 def test_a_correction_names_the_closed_month_and_may_take_away() -> None:
-    found = rows(
+    found = charge_rows(
         charge(corrects=OCTOBER, tokens=Tokens(input=-1_000_000, output=3), cost_nano_usd=-2_000_000_000), PRICES
     )
     row = only(found, "input")
@@ -232,8 +232,8 @@ def test_a_correction_names_the_closed_month_and_may_take_away() -> None:
 
 
 def test_a_key_whose_name_is_its_id_has_no_name_and_an_account_without_an_id_the_connections() -> None:
-    nameless = Account("openrouter", "OpenRouter", "main", "", "")
-    (row, *_) = rows(charge(account=nameless, key=KeyRef("key-1", "key-1", "openrouter", "main")), PRICES)
+    nameless = BillingAccount("openrouter", "OpenRouter", "main", "", "")
+    (row, *_) = charge_rows(charge(account=nameless, key=KeyRef("key-1", "key-1", "openrouter", "main")), PRICES)
     assert (row["ResourceId"], row["ResourceName"]) == ("key-1", None)
     assert (row["BillingAccountId"], row["BillingAccountName"]) == ("main", None)
 

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, text
 
-from outlay.books.ingest.ingest_page import accept
-from outlay.books.ownership import own
+from outlay.books.ingest.ingest_page import ingest_page
+from outlay.books.ownership import set_owner
 from outlay.books.pricing.price_list import PriceList
 from outlay.core import months
 from outlay.core.tokens import Tokens
 from outlay.database.engine import Database
 from outlay.database.tables import BILLED, ClosedMonth, LedgerKey, Model, SpendDay
-from outlay.export.focus import Row as FocusRow
+from outlay.export.focus import FocusRow as FocusRow
 from outlay.export.month_rows import BY, focus_rows, plain_rows
 from outlay.migrations import upgrade
-from outlay.plugin.contract import Page, Reading, Report, Row, Window
+from outlay.plugin.contract import CounterReading, Page, Report, Row, Window
 from outlay.settings import load
 from outlay.spend.answer import Answer
 from outlay.spend.parser import Query
 from outlay.spend.report import answer
-from outlay.spend.serialization import as_plain
+from outlay.spend.serialization import answer_as_json
 from tests.books.factories import COUNTER, DAY, HOUR, HOURS, MONDAY, NOW, REPORTS, connection, furnish, row
 from tests.postgres import Server, postgres
 
@@ -87,7 +87,7 @@ async def say(
 ) -> None:
     """The ledger's report of a span."""
     async with database.write() as session:
-        await accept(session, to, "little", REPORTS, report, Page(Window(start, end), list(rows)), observed_at=at)
+        await ingest_page(session, to, "little", REPORTS, report, Page(Window(start, end), list(rows)), observed_at=at)
 
 
 async def as_focus(database: Database, prices: PriceList, *, month: int = MONTH) -> list[FocusRow]:
@@ -126,13 +126,13 @@ async def a_month(database: Database) -> None:
     await say(database, row(MONDAY, "55"), to=2)
     async with database.write() as session:
         gateway = await connection(session, "T1", "gateway", role="attribution")
-        await own(session, "T1", "k2", "team:core", 0)
+        await set_owner(session, "T1", "k2", "team:core", 0)
     await say(database, row(MONDAY, "66"), to=gateway)
     for usd, hour in (("1", 1), ("4.000000001", 2)):
         at = MONDAY + 2 * DAY + hour * HOUR
-        page = Page(Window(at, at), readings=[Reading("k3", at, Decimal(usd))])
+        page = Page(Window(at, at), readings=[CounterReading("k3", at, Decimal(usd))])
         async with database.write() as session:
-            await accept(session, 1, "little", REPORTS, COUNTER, page, observed_at=at)
+            await ingest_page(session, 1, "little", REPORTS, COUNTER, page, observed_at=at)
 
 
 async def test_focus_adds_up_to_what_spend_says(database: Database, prices: PriceList) -> None:
@@ -152,7 +152,7 @@ async def test_focus_adds_up_to_what_spend_says(database: Database, prices: Pric
 async def test_the_plain_rows_are_those_of_an_answer(database: Database) -> None:
     await a_month(database)
     found = await as_plain_rows(database)
-    asked = as_plain(await spend(database, *BY))["rows"]
+    asked = answer_as_json(await spend(database, *BY))["rows"]
     assert sorted(found, key=json.dumps) == sorted(asked, key=json.dumps)
     assert [each["day"] for each in found] == sorted(each["day"] for each in found)
     assert [each["model"]["names"] for each in found if (each["model"] or {}).get("id") == SONNET] == [[SONNET, DATED]]

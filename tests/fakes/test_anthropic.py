@@ -16,9 +16,9 @@ from outlay.fakes.anthropic.server import (
     INFERENCE_KEY,
     ROOT,
     VERSION,
-    AnthropicStandin,
+    FakeAnthropic,
     anthropic_app,
-    standin,
+    fake_anthropic_of,
 )
 from outlay.fakes.company.company import Company
 
@@ -33,7 +33,7 @@ USAGE, COST, ANALYTICS = "/usage_report/messages", "/cost_report", "/analytics/c
 class Account:
     """The stand-in, asked as a plugin would ask it."""
 
-    def __init__(self, client: httpx.AsyncClient, ours: AnthropicStandin, clock: FakeClock) -> None:
+    def __init__(self, client: httpx.AsyncClient, ours: FakeAnthropic, clock: FakeClock) -> None:
         self.client, self.ours, self.clock = client, ours, clock
 
     async def ask(self, path: str, *, key: str = ADMIN_KEY, more: dict[str, str] | None = None, **params: Any) -> Any:
@@ -59,7 +59,7 @@ async def account() -> AsyncIterator[Account]:
     clock = FakeClock(NOW)
     app = anthropic_app(COMPANY, clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://anthropic") as client:
-        yield Account(client, standin(app), clock)
+        yield Account(client, fake_anthropic_of(app), clock)
 
 
 async def test_six_groups_are_one_too_many_and_the_kinds_of_cost_do_not_count(account: Account) -> None:

@@ -181,7 +181,7 @@ def test_a_month_is_made_quickly_and_more_keys_can_be_had() -> None:
 
 def test_each_ledger_tells_its_own_keys_and_openrouter_the_same_as_ever() -> None:
     for ledger, prefix, place in (("openai", "key_", "proj_"), ("anthropic", "apikey_", "wrkspc_")):
-        there = COMPANY.at(ledger)
+        there = COMPANY.view_of(ledger)
         assert {key.hash[: len(prefix)] for key in there.keys if key.hash} == {prefix}
         assert all(key.workspace.id.startswith(place) for key in there.keys)
         assert sum(key.deleted for key in there.keys) == sum(key.batch for key in there.keys) == 1
@@ -189,12 +189,12 @@ def test_each_ledger_tells_its_own_keys_and_openrouter_the_same_as_ever() -> Non
         assert set(spent) == {(key.hash,) for key in there.keys}
         assert COMPANY.truth(COMPANY.start, NOW, ("key",), ledger=ledger) == spent
         assert not {group for group in COMPANY.truth(COMPANY.start, NOW, ("key",)) if group in spent}
-    assert [key.name for key in COMPANY.at("anthropic").keys if not key.hash] == [""]
+    assert [key.name for key in COMPANY.view_of("anthropic").keys if not key.hash] == [""]
 
 
 def test_a_batch_costs_half_and_what_happens_at_one_ledger_all_views_know() -> None:
     company = Company(seed=7, now=NOW, days=2)
-    there = company.at("openai")
+    there = company.view_of("openai")
     batch = there.key("evals-batch")
     for spend in there.spends(company.start, FRIDAY + DAY, "hour", (batch,)):
         uncached = spend.prompt_tokens - spend.cached_tokens
@@ -203,6 +203,6 @@ def test_a_batch_costs_half_and_what_happens_at_one_ledger_all_views_know() -> N
     before = there.truth(FRIDAY, NOW)[()]
     there.restate(FRIDAY, FRIDAY + DAY, 0, key_hash=batch.hash)
     company.runaway(there.key("emre-dev"), FRIDAY, 12, "openai/gpt-5", end=FRIDAY + HOUR)
-    lost = sum(spend.cost_nano_usd for spend in Company(seed=7, now=NOW, days=2).at("openai").day(batch, FRIDAY))
+    lost = sum(spend.cost_nano_usd for spend in Company(seed=7, now=NOW, days=2).view_of("openai").day(batch, FRIDAY))
     assert lost > 0
     assert company.truth(FRIDAY, NOW, ledger="openai")[()] == before - lost + 12 * NANO_PER_USD

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from outlay.core.clock import FakeClock
 from outlay.core.money import MAX_NANO_USD, to_nano
-from outlay.fakes.http_common import Faults, Journal, Wire, exact_json, usd
+from outlay.fakes.http_common import FaultMiddleware, HttpFaults, RequestLog, exact_json, usd
 
 
 @given(st.integers(-MAX_NANO_USD, MAX_NANO_USD))
@@ -47,9 +47,9 @@ def test_everything_else_is_json_as_usual(value: object) -> None:
 
 
 async def test_hanging_up_without_a_socket_is_a_connection_error() -> None:
-    faults, journal = Faults(), Journal()
+    faults, journal = HttpFaults(), RequestLog()
     wire = Middleware(
-        Wire,
+        FaultMiddleware,
         root="",
         clock=FakeClock(datetime(2026, 11, 20, tzinfo=UTC)),
         faults=faults,

@@ -12,7 +12,7 @@ from graphql import is_scalar_type
 
 from outlay.core.clock import FakeClock
 from outlay.fakes.http_server import serving
-from outlay.fakes.linear.server import API_KEY, PATH, LinearStandin, linear_app, schema_of, small_schema
+from outlay.fakes.linear.server import API_KEY, PATH, FakeLinear, linear_app, schema_of, small_schema
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # a plain one is quick; httpx would read all certificates each time
 NOW = datetime(2026, 11, 20, 15, 40, tzinfo=UTC)
@@ -25,7 +25,7 @@ mutation Create($input: IssueCreateInput!) {
 
 
 class Linear:
-    def __init__(self, client: httpx.AsyncClient, ours: LinearStandin) -> None:
+    def __init__(self, client: httpx.AsyncClient, ours: FakeLinear) -> None:
         self.client, self.ours = client, ours
 
     async def ask(self, query: str, key: str = API_KEY, **variables: Any) -> httpx.Response:

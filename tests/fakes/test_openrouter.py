@@ -29,9 +29,9 @@ from outlay.fakes.openrouter.server import (
     MANAGEMENT_KEY,
     QUERIES_A_MINUTE,
     ROOT,
-    OpenRouterStandin,
+    FakeOpenRouter,
+    fake_openrouter_of,
     openrouter_app,
-    standin,
 )
 
 SPEC = Path(__file__).parents[2].parent / "shared" / "specs" / "openrouter.openapi.yaml"
@@ -45,7 +45,7 @@ REFUSALS = {"403": "ForbiddenResponse", "429": "TooManyRequestsResponse"}
 class Account:
     """The stand-in behind a real socket, asked as a plugin would ask it."""
 
-    def __init__(self, client: httpx.AsyncClient, company: Company, clock: FakeClock, ours: OpenRouterStandin) -> None:
+    def __init__(self, client: httpx.AsyncClient, company: Company, clock: FakeClock, ours: FakeOpenRouter) -> None:
         self.client, self.company, self.clock, self.ours = client, company, clock, ours
         self.faults, self.journal = ours.faults, ours.journal
 
@@ -83,7 +83,7 @@ async def account(company: Company) -> AsyncIterator[Account]:
         serving(app) as base_url,
         httpx.AsyncClient(base_url=f"{base_url}{ROOT}", trust_env=False, timeout=20, verify=NO_TLS) as client,
     ):
-        yield Account(client, company, clock, standin(app))
+        yield Account(client, company, clock, fake_openrouter_of(app))
 
 
 def between(start: datetime, end: datetime) -> dict[str, str]:
@@ -421,7 +421,7 @@ async def test_keys_come_in_pages_of_a_hundred_and_workspaces_with_a_total() -> 
     clock = FakeClock(NOW)
     app = openrouter_app(company, clock)
     async with serving(app) as base_url, httpx.AsyncClient(base_url=f"{base_url}{ROOT}", verify=NO_TLS) as client:
-        account = Account(client, company, clock, standin(app))
+        account = Account(client, company, clock, fake_openrouter_of(app))
         sizes, hashes = [], set()
         for offset in range(0, 400, KEYS_A_PAGE):
             page = (await account.get("/keys", offset=offset))["data"]

@@ -17,9 +17,9 @@ import pytest
 from outlay.core.clock import FakeClock
 from outlay.plugin import PluginError, loader
 from outlay.plugin.contract import Config, Ledger, Window
-from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.rate_limits import RequestPacer
 from outlay.plugin.responses import error_for, parse
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay.plugin.testing.ledger_tests import LedgerConformance
 from outlay.plugin.testing.ledger_trial import Trial
 from outlay.plugin.testing.row_checks import row_problem
@@ -100,7 +100,9 @@ async def used(one: Recorded, transport: httpx.AsyncBaseTransport, clock: FakeCl
 
     async def tried(work: Callable[[Ledger[Any]], Any]) -> Any:
         try:
-            async with session(one.plugin, one.config, clock=clock, pacer=Pacer(clock), transport=transport) as ledger:
+            async with plugin_session(
+                one.plugin, one.config, clock=clock, pacer=RequestPacer(clock), transport=transport
+            ) as ledger:
                 return await work(ledger)
         except PluginError:
             return None

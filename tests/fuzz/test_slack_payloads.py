@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from outlay.fakes.http_server import serving
-from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.slack.server import FakeSlack
 from outlay.slack.http import PATH
 from outlay.slack.tasks import Tasks
 from tests.fuzz.cases import SEEDS, bent, fuzzed, torn
@@ -82,7 +82,7 @@ def line() -> Iterator[Line]:
         logger.addHandler(handler)
 
     async def opened() -> Line:
-        slack = SlackStandIn(a_world())
+        slack = FakeSlack(a_world())
         slack.base_url = await stack.enter_async_context(serving(slack.app))
         app, tasks = served(slack, SIGNING_SECRET)
         transport = httpx.ASGITransport(app=app)

@@ -23,14 +23,14 @@ from outlay.core.months import MonthError
 from outlay.core.months import parse as month_of
 from outlay.plugin import PluginError, loader
 from outlay.plugin.contract import Sink
-from outlay.plugin.session import session
-from outlay.settings import SettingsError, documented, load
-from outlay.slack.installation.pages import installed, refused
+from outlay.plugin.session import plugin_session
+from outlay.settings import SettingsError, documented_settings, load
+from outlay.slack.installation.pages import failed_page, installed_page
 from outlay.spend import grammar
 from outlay.spend.parser import QueryError, parse
-from outlay.vault.envelope import parse as parse_blob
+from outlay.vault.envelope import decode_envelope as parse_blob
 from outlay.vault.errors import VaultError
-from outlay.vault.kms.key_uri import parse as parse_address
+from outlay.vault.kms.key_uri import parse_kms_uri as parse_address
 from tests.fuzz.cases import SEEDS, WEIRD, bent, fuzzed, spelled, torn
 
 TODAY, NOW = date(2026, 11, 20), datetime(2026, 11, 20, 15, 40, tzinfo=UTC)
@@ -50,7 +50,7 @@ TYPED = st.one_of(
         max_size=15,
     ).map(" ".join),
 )
-NAMES = [name for name, _, _ in documented()]
+NAMES = [name for name, _, _ in documented_settings()]
 VALUE = st.one_of(
     st.text(max_size=60),
     st.sampled_from([str(one) for one in WEIRD if isinstance(one, str | int | float)]),
@@ -139,7 +139,7 @@ def test_no_webhook_breaks_the_sink_that_hears_it(seed: int) -> None:
             config = sink.Config.model_construct(
                 api_key=SecretStr("lin_api_x"), webhook_secret=SecretStr(SECRET), base_url="https://a.example/graphql"
             )
-            async with session(sink, config, clock=FakeClock(NOW)) as plugin:
+            async with plugin_session(sink, config, clock=FakeClock(NOW)) as plugin:
                 with contextlib.suppress(PluginError):
                     await plugin.webhook(headers, body)
 
@@ -187,7 +187,7 @@ def _folder(factory: pytest.TempPathFactory) -> Path:
 
 @fuzzed(60, words=st.text(max_size=80))
 def test_nothing_that_slack_sends_along_becomes_markup(words: str) -> None:
-    page = installed(words, words, words) + refused(words)
+    page = installed_page(words, words, words) + failed_page(words)
 
-    assert page.count("<") == installed("a", "a", "a").count("<") + refused("a").count("<")
+    assert page.count("<") == installed_page("a", "a", "a").count("<") + failed_page("a").count("<")
     assert json.dumps(page)

@@ -10,15 +10,15 @@ from typing import Any, cast
 
 import pytest
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import ConnectionView
 from outlay.core.clock import FakeClock
 from outlay.database.engine import Database
 from outlay.health import connection_checks as health_connection_checks
-from outlay.health.checks import Check
+from outlay.health.checks import HealthCheck
 from outlay.health.connection_checks import connection_checks
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, RateLimited, Transient
-from outlay.vault.errors import VaultError, VaultUnavailable
+from outlay.vault.errors import VaultError, VaultUnavailableError
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -29,7 +29,7 @@ GPT = ConnectionView(
 )  # fmt: skip
 
 
-async def examined(view: ConnectionView, trouble: Exception | None) -> Check:
+async def examined(view: ConnectionView, trouble: Exception | None) -> HealthCheck:
     """What is said of a connection whose check ends so; None: it never ends."""
 
     async def check() -> Any:
@@ -41,7 +41,7 @@ async def examined(view: ConnectionView, trouble: Exception | None) -> Check:
     async def opened(_: int) -> AsyncIterator[Any]:
         yield SimpleNamespace(check=check)
 
-    connections = cast(Connections, SimpleNamespace(open=opened))
+    connections = cast(ConnectionService, SimpleNamespace(open=opened))
     (found,) = [one async for one in connection_checks(cast(Database, None), connections, [view], FakeClock(NOW))]
     return found
 
@@ -58,7 +58,7 @@ async def examined(view: ConnectionView, trouble: Exception | None) -> Check:
         ),
         (Transient("Trouble of its own (503)."), "of its own (503);", "polls go on, farther apart, and close the gap"),
         (Permanent("Nobody can read that."), "Nobody can read that;", f"if the credential is the cause: {REPLACE}"),
-        (VaultUnavailable("The key service is away."), "service is away;", "polling goes on by itself"),
+        (VaultUnavailableError("The key service is away."), "service is away;", "polling goes on by itself"),
         (VaultError("It does not open."), "It does not open;", "bring the master key back"),
         (None, "no answer within", "check base_url and the network"),
     ],

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from outlay.incidents.finding import finding_of, hours_drawn
+from outlay.incidents.finding import finding_of, hourly_chart
 from outlay.incidents.tables import Incident
 
 NOW = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
@@ -65,5 +65,5 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_the_chart_shows_whatever_is_more_than_nothing() -> None:
-    assert hours_drawn([]) == hours_drawn([0, 0]) == ""
-    assert hours_drawn([0, 1, 40 * DOLLAR, 80 * DOLLAR, -5]) == "·▁▄█· (the highest is $80)"
+    assert hourly_chart([]) == hourly_chart([0, 0]) == ""
+    assert hourly_chart([0, 1, 40 * DOLLAR, 80 * DOLLAR, -5]) == "·▁▄█· (the highest is $80)"

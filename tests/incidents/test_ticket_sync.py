@@ -10,15 +10,15 @@ from sqlmodel import select
 from outlay.core.clock import FakeClock
 from outlay.database.tables import Connection, Workspace
 from outlay.delivery import receipts
-from outlay.delivery.worker import Deliveries
+from outlay.delivery.worker import DeliveryWorker
 from outlay.incidents import lifecycle
 from outlay.incidents import store as incident_store
-from outlay.incidents.service import Desk, IncidentView
-from outlay.incidents.state_machine import Deed, NotNow
+from outlay.incidents.service import IncidentService, IncidentView
+from outlay.incidents.state_machine import IncidentAction, InvalidTransitionError
 from outlay.incidents.tables import Incident
-from outlay.incidents.ticket_sync import Heard, Tickets
-from outlay.outbox import Message
-from outlay.plugin.events import Receipt, Standing
+from outlay.incidents.ticket_sync import TicketSync, TicketUpdate
+from outlay.outbox import OutboxMessage
+from outlay.plugin.events import Receipt, TicketStanding
 from tests.books.factories import Books
 from tests.delivery.fake_sink import NOW, Bench, LittleSink
 
@@ -35,8 +35,8 @@ class Room:
     shown: list[tuple[str, ...]] = field(default_factory=list)  # each time, the tickets in the message
 
     @property
-    def desk(self) -> Desk:
-        return Desk(self.books.database, self.clock)
+    def desk(self) -> IncidentService:
+        return IncidentService(self.books.database, self.clock)
 
     @classmethod
     async def opened(cls, books: Books) -> "Room":
@@ -53,41 +53,41 @@ class Room:
             )  # fmt: skip
             session.add(incident)
             await session.flush()
-            await lifecycle.announce(session, [incident], now=NOW)
+            await lifecycle.post_new_incidents(session, [incident], now=NOW)
         return room
 
-    async def say(self, message: Message) -> None:
+    async def say(self, message: OutboxMessage) -> None:
         view = await self.view()
         self.shown.append(tuple(url for _, url in view.tickets))
         if not view.ts:
             await self.desk.place("T1", view.number, "C0ALERTS", "1795275600.000100")
 
     async def deliver(self) -> None:
-        tickets = Tickets(self.clock)
-        await Deliveries(
-            self.books.database, self.clock, self.say, sinks=self.sink, on_receipt=tickets.filed
+        tickets = TicketSync(self.clock)
+        await DeliveryWorker(
+            self.books.database, self.clock, self.say, sinks=self.sink, on_receipt=tickets.record_filed
         ).run()  # fmt: skip
 
     async def view(self) -> IncidentView:
         (found,) = await self.desk.recent("T1")
         return await self.desk.incident("T1", found.number)
 
-    async def hears(self, standing: Standing, by: str = "Bob", *, incident: str = "") -> str:
+    async def hears(self, standing: TicketStanding, by: str = "Bob", *, incident: str = "") -> str:
         """A ticket was heard to stand so; gives the state of the incident then."""
         number = (await self.view()).number
         async with self.books.database.write() as session:
             connection = (await session.exec(select(Connection).where(Connection.name == "tickets"))).one()
-            heard = Heard(incident or f"incident-{number}", standing, by)
-            await Tickets(self.clock).stands(session, connection, "Linear", heard)
+            heard = TicketUpdate(incident or f"incident-{number}", standing, by)
+            await TicketSync(self.clock).apply_update(session, connection, "Linear", heard)
         return (await self.view()).state
 
-    async def does(self, deed: Deed) -> None:
+    async def does(self, deed: IncidentAction) -> None:
         """What the clock does to the incident, if it can be done."""
         async with self.books.database.write() as session:
             row = await session.get(Incident, (await self.view()).number)
             assert row is not None
-            with contextlib.suppress(NotNow):
-                await incident_store.change(session, row, deed, now=NOW)
+            with contextlib.suppress(InvalidTransitionError):
+                await incident_store.apply_change(session, row, deed, now=NOW)
 
     async def changes(self) -> list[tuple[str, str, str]]:
         return [(change.what, change.who, change.detail) for change in (await self.view()).changes]
@@ -148,7 +148,7 @@ async def test_a_receipt_of_something_that_is_no_incident_changes_nothing(books:
     ],
 )
 async def test_what_people_do_to_a_ticket_is_done_to_the_incident_once_and_with_their_name(
-    books: Books, standing: Standing, state: str, what: str | None
+    books: Books, standing: TicketStanding, state: str, what: str | None
 ) -> None:
     room = await Room.opened(books)
     await room.deliver()
@@ -199,7 +199,7 @@ async def test_a_ticket_that_was_canceled_for_an_older_incident_says_nothing_of_
         row = await session.get(Incident, number)
         assert row is not None
         await receipts.keep(session, [(connection, "incident-0", "U1", Receipt("", external_id))], NOW)
-        await receipts.hear(session, connection, "incident-0", "canceled")
+        await receipts.record_ticket_state(session, connection, "incident-0", "canceled")
     assert await room.hears("canceled") == "open"
     assert await room.hears("open") == "open"
     assert await room.hears("canceled") == "false"

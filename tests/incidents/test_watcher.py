@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from outlay.incidents.service import Desk
+from outlay.incidents.service import IncidentService
 from outlay.incidents.store import verdict_of
-from outlay.incidents.watcher import Watching
+from outlay.incidents.watcher import IncidentWatcher
 from tests.books.factories import Books
 from tests.books.weeks import say_owner
 from tests.office_fixture import TUESDAY, USUAL, Office
@@ -138,7 +138,7 @@ async def test_a_process_that_dies_loses_nothing_and_says_nothing_twice(office: 
     await office.polls(12)
     before = await office.said()
 
-    office.watch = Watching(office.books.database, office.clock)
+    office.watch = IncidentWatcher(office.books.database, office.clock)
     office.clock.advance(timedelta(seconds=61))  # the lease of the dead one runs out
     await office.watch.look("T1")
 
@@ -149,7 +149,7 @@ async def test_a_process_that_dies_loses_nothing_and_says_nothing_twice(office: 
 
 
 async def test_two_processes_never_watch_at_once(office: Office) -> None:
-    other = Watching(office.books.database, office.clock)
+    other = IncidentWatcher(office.books.database, office.clock)
     await office.until(hour=2)
     office.extra["k1"] = 60
     for _ in range(12):
@@ -198,7 +198,7 @@ async def test_an_unowned_key_is_a_subject_by_itself(books: Books) -> None:
 
 @on_one
 async def test_what_was_called_nothing_is_silent_until_it_has_grown_fourfold(office: Office) -> None:
-    desk = Desk(office.books.database, office.clock)
+    desk = IncidentService(office.books.database, office.clock)
     await office.until(hour=2)
     office.extra["k1"] = 60
     await office.polls(12)

@@ -26,10 +26,10 @@ from outlay.core.clock import SystemClock
 from outlay.fakes.company import employees as company_employees
 from outlay.fakes.company.company import Company
 from outlay.fakes.openrouter.faults import OpenRouterFaults
-from outlay.fakes.openrouter.server import MANAGEMENT_KEY, OpenRouterStandin
-from outlay.fakes.slack.people import Person
-from outlay.fakes.slack.workspace import World
-from outlay.services import house
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY, FakeOpenRouter
+from outlay.fakes.slack.people import FakeSlackUser
+from outlay.fakes.slack.workspace import FakeWorkspace
+from outlay.services import open_services
 from outlay.vault.vault import OnSecret
 from tests.cli.run_cli import Ran, Terminal
 from tests.cli.threaded_fakes import Door, behind
@@ -83,7 +83,7 @@ class House:
     slack: Workspace
     bot: Bot
     company: Company
-    openrouter: OpenRouterStandin
+    openrouter: FakeOpenRouter
     base_url: str
     clock: WallClock
     ledger_clock: LedgerClock
@@ -138,7 +138,7 @@ class House:
 
     async def connections(self) -> dict[str, ConnectionView]:
         """Return the connections with their health, by name."""
-        views = await self.bot.house.connections.views(await self.bot.house.workspace())
+        views = await self.bot.services.connections.views(await self.bot.services.workspace())
         return {view.name: view for view in views}
 
     async def until(self, condition: Callable[[], Awaitable[object]], what: str) -> None:
@@ -167,13 +167,15 @@ class House:
         return total
 
 
-def people(company: Company) -> list[Person]:
+def people(company: Company) -> list[FakeSlackUser]:
     """Return the company's developers as members of its Slack, Alice as their admin, and a guest."""
     members = [
-        Person(one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin)
+        FakeSlackUser(
+            one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin
+        )
         for one in company.staff.people
     ]
-    return [*members, Person(GUEST, "gus", "Gus Guest", "gus@elsewhere.example", is_guest=True)]
+    return [*members, FakeSlackUser(GUEST, "gus", "Gus Guest", "gus@elsewhere.example", is_guest=True)]
 
 
 @asynccontextmanager
@@ -206,13 +208,15 @@ async def opened(
             "OUTLAY_HTTP_PORT": "0",
             "OUTLAY_PRIVATE_HOSTS": LOOPBACK,
         }
-        async with house(bot_settings.load(own | environ), clock=quick, on_secret=on_secret) as inside:
+        async with open_services(bot_settings.load(own | environ), clock=quick, on_secret=on_secret) as inside:
             bot = Bot(replace(inside, clock=wall))
             async with bot.running(clockwork=clockwork, host=LOOPBACK):
                 yield bot
 
     world = (
-        before.slack.world if before else World(people(company), team_name=company_employees.COMPANY_NAME, clock=wall)
+        before.slack.world
+        if before
+        else FakeWorkspace(people(company), team_name=company_employees.COMPANY_NAME, clock=wall)
     )
     world.clock = wall
     with behind(place, company, quick, key=key) as served:

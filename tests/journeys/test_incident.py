@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from outlay.fakes.company.company import Company
-from outlay.fakes.slack.workspace import Message
+from outlay.fakes.slack.workspace import FakeMessage
 from tests.journeys.conftest import Open
 from tests.journeys.running_bot import BRUNO, DANA, NOW, House
 from tests.workspace import ALICE, GENERAL, GUEST
@@ -36,7 +36,7 @@ def run_away(home: House, *, minutes: int | None = None, who: str = WHO) -> None
     home.company.runaway(home.company.key(who), now, USD_PER_HOUR, end=end)
 
 
-def posts(home: House) -> list[Message]:
+def posts(home: House) -> list[FakeMessage]:
     """What stands in the channel, replies left out."""
     return [message for message in home.slack.messages(GENERAL) if not message.thread_ts]
 
@@ -45,7 +45,7 @@ def replies(home: House) -> list[str]:
     return [message.text for message in home.slack.messages(GENERAL) if message.thread_ts]
 
 
-async def alerted(home: House) -> Message:
+async def alerted(home: House) -> FakeMessage:
     """Runs away, and gives the message that the poll which follows has brought."""
     run_away(home)
     await home.later(minutes=5)
@@ -58,7 +58,7 @@ async def test_it_is_in_the_channel_within_one_poll_with_the_figures_of_spend(ho
 
     assert WHO in message.text
     assert message.metadata == {"event_type": "outlay_incident", "event_payload": {"incident": 1}}
-    (incident,) = await home.bot.house.desk.recent(await home.bot.house.workspace())
+    (incident,) = await home.bot.services.desk.recent(await home.bot.services.workspace())
     looked = await home.slack.click(message, "alerts:look", user=BRUNO)
     assert looked.ephemeral
     spent = (await home.spend("today", f"owner:{incident.subject}"))["total_usd"]
@@ -107,7 +107,7 @@ async def test_what_was_expected_does_not_ring_again_not_even_after_a_restart(
         for _ in range(3):
             await again.later(minutes=5)
         assert len(posts(again)) == 1
-        assert [one.state for one in await again.bot.house.desk.recent(again.slack.world.team_id)] == ["expected"]
+        assert [one.state for one in await again.bot.services.desk.recent(again.slack.world.team_id)] == ["expected"]
 
 
 async def test_it_grows_in_place_is_told_when_it_doubles_and_ends_by_itself(home: House) -> None:
@@ -159,7 +159,7 @@ async def test_bad_weather_makes_it_neither_two_messages_nor_none(home: House, t
 
     (message,) = posts(home)
     assert home.slack.calls("chat.postMessage")[0].error
-    (incident,) = await home.bot.house.desk.recent(await home.bot.house.workspace())
+    (incident,) = await home.bot.services.desk.recent(await home.bot.services.workspace())
     assert incident.ts == message.ts
 
 
@@ -181,7 +181,7 @@ async def test_a_process_that_is_killed_in_the_midst_of_the_call_leaves_one_mess
         for _ in range(3):
             await again.later(minutes=5)
         assert len(posts(again)) == 1
-        assert len(await again.bot.house.desk.recent(await again.bot.house.workspace())) == 1
+        assert len(await again.bot.services.desk.recent(await again.bot.services.workspace())) == 1
 
 
 async def _posting(home: House) -> bool:

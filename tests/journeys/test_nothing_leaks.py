@@ -27,7 +27,7 @@ import pytest
 from outlay import logs
 from outlay.fakes.company.company import Company
 from outlay.fakes.linear.server import PATH, linear_app
-from outlay.fakes.slack.workspace import Message
+from outlay.fakes.slack.workspace import FakeMessage
 from tests.cli.test_processes import PATIENCE_SECONDS, started
 from tests.cli.threaded_fakes import Door, doors, slack
 from tests.journeys.running_bot import BRUNO, DANA, NOW, House, opened
@@ -84,7 +84,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 async def test_nothing_planted_is_found_anywhere(
     tmp_path: Path, place: tuple[Door, str], heard: io.StringIO, socket_mode: bool
 ) -> None:
-    redactor, found = logs.set_up("DEBUG", stream=heard), Findings(heard)
+    redactor, found = logs.set_up_logging("DEBUG", stream=heard), Findings(heard)
     redactor.keep(SIGNING)  # as `outlay run` does with every secret of its settings
     data_dir = tmp_path / "data"
     company = Company(now=NOW, days=1)
@@ -106,12 +106,12 @@ async def test_nothing_planted_is_found_anywhere(
             else:
                 await from_outside(home, found)
                 await the_terminal(home, found)
-            found.keep("Slack", home.slack.journal.said())
-            found.keep("repr", repr(home.bot.house), repr(home.bot.house.settings), str(vars(home.bot)))
+            found.keep("Slack", home.slack.journal.sent_text())
+            found.keep("repr", repr(home.bot.services), repr(home.bot.services.settings), str(vars(home.bot)))
             linear = door.app.state.standin
             found.keep("Linear", json.dumps([str(vars(linear.world)), str(linear.issues)], default=str))
         keys = (data_dir / "master.key").read_text().split()
-    logs.set_up("CRITICAL", stream=io.StringIO())
+    logs.set_up_logging("CRITICAL", stream=io.StringIO())
 
     assert len([key for key in keys if len(key) > 40]) == (1 if socket_mode else 2), "it was rotated"
     named = {f"master key {number}": key for number, key in enumerate(one for one in keys if len(one) > 40)}
@@ -167,7 +167,7 @@ async def _linear(home: House, found: Findings, url: str) -> None:
     found.keep("form", form.words)
 
 
-async def _handle(home: House, found: Findings, message: Message) -> None:
+async def _handle(home: House, found: Findings, message: FakeMessage) -> None:
     for action in ("alerts:look", "alerts:acknowledge", "alerts:show"):
         with contextlib.suppress(LookupError):
             reply = await home.slack.click(message, action, user=BRUNO)
@@ -185,7 +185,7 @@ async def bad_weather(home: House, found: Findings) -> None:
         raise RuntimeError(f"a bug that quotes {RIGHT}, {LINEAR} and {home.slack.slack.bot_token}")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(home.bot.house.asking, "spend", broken)
+        patch.setattr(home.bot.services.asking, "spend", broken)
         reply = await home.slack.command("/spend 7d", user=BRUNO)
         assert "Something went wrong on our side" in reply.words
         found.keep("answers", reply.words)
@@ -284,8 +284,8 @@ async def test_a_traceback_with_the_values_of_its_variables_shows_none(machine: 
         raise RuntimeError("at the deepest place")
 
     shown = []
-    connections = machine.bot.house.connections
-    async with connections.opened(1) as ledger:
+    connections = machine.bot.services.connections
+    async with connections.open_ledger(1) as ledger:
         try:
             await fail()
         except RuntimeError as error:

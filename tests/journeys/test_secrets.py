@@ -22,7 +22,7 @@ ODD = "Plantedcredential.without-any-known.shape/0123456789"  # no redactor know
 
 async def test_planted_secrets_show_nowhere(tmp_path: Path, place: tuple[Door, str]) -> None:
     master_key, log, printed = new_key(), io.StringIO(), []
-    redactor = logs.set_up("DEBUG", stream=log)
+    redactor = logs.set_up_logging("DEBUG", stream=log)
     company = Company(now=NOW, days=0)
     async with opened(
         place, tmp_path / "data", company=company, key=RIGHT, on_secret=redactor.add, OUTLAY_MASTER_KEY=master_key
@@ -56,9 +56,9 @@ async def test_planted_secrets_show_nowhere(tmp_path: Path, place: tuple[Door, s
             printed += [ran.out, ran.err]
         async with httpx.AsyncClient(trust_env=False) as client:
             printed.append((await client.get(f"http://127.0.0.1:{home.bot.port}/healthz")).text)
-        said = home.slack.journal.said()
+        said = home.slack.journal.sent_text()
         views = [form.words, *(message.text for message in home.slack.dms(ALICE))]
-    logs.set_up("CRITICAL", stream=io.StringIO())
+    logs.set_up_logging("CRITICAL", stream=io.StringIO())
 
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "data").iterdir())
     assert "poll failed" in log.getvalue()
@@ -73,7 +73,7 @@ async def test_planted_secrets_show_nowhere(tmp_path: Path, place: tuple[Door, s
 async def test_what_our_own_code_logs_needs_no_redactor(
     tmp_path: Path, place: tuple[Door, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    logs.set_up(
+    logs.set_up_logging(
         "DEBUG", stream=io.StringIO()
     )  # the levels that `outlay run` sets; caplog sees what comes before redaction
     with caplog.at_level(logging.DEBUG, "outlay"):

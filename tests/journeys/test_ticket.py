@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 from outlay.fakes.company.company import Company
-from outlay.fakes.http_common import Faults
-from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, LinearStandin, linear_app
-from outlay.fakes.slack.workspace import Message
+from outlay.fakes.http_common import HttpFaults
+from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH, FakeLinear, linear_app
+from outlay.fakes.slack.workspace import FakeMessage
 from tests.cli.threaded_fakes import doors
 from tests.journeys.conftest import Open
 from tests.journeys.running_bot import BOUND_SECONDS, BRUNO, NOW, House
@@ -35,7 +35,7 @@ class Desk:
     """The house, and Linear beside it."""
 
     home: House
-    linear: LinearStandin
+    linear: FakeLinear
     url: str
 
     @property
@@ -45,14 +45,14 @@ class Desk:
         return only
 
     @property
-    def message(self) -> Message:
+    def message(self) -> FakeMessage:
         """The one message."""
         (only,) = posts(self.home)
         return only
 
     def said(self) -> list[str]:
         """The comments, by what they begin with."""
-        return [text.split("**")[1] for text in self.linear.world.said(self.issue["id"])]
+        return [text.split("**")[1] for text in self.linear.world.comment_bodies(self.issue["id"])]
 
     async def connect(self, **more: str) -> Modal:
         """Alice connects it: the credential first, then the team out of those that there are."""
@@ -145,13 +145,13 @@ async def test_the_first_ticket_is_there_within_seconds_of_detection(
     """The clockwork runs by itself; only the wall clock is moved, once, so that a poll is due."""
     async with open_connected(company=Company(now=NOW, days=1), clockwork=True, **SETTINGS) as home:
         desk = at_work(home, beside)
-        workspace = await home.bot.house.workspace()
+        workspace = await home.bot.services.workspace()
         await desk.connect()
         home.clock.advance(timedelta(minutes=5))
         await home.until(lambda: read_up_to_now(home), "the poll before")
         run_away(home)
         home.clock.advance(timedelta(minutes=5))
-        await home.until(lambda: home.bot.house.desk.recent(workspace), "the incident")
+        await home.until(lambda: home.bot.services.desk.recent(workspace), "the incident")
         detected = time.monotonic()
         await home.until(lambda: filed(desk), "the ticket")
         assert time.monotonic() - detected < FIRST_TICKET_SECONDS
@@ -203,7 +203,7 @@ async def test_without_a_webhook_it_is_asked_and_an_undo_opens_the_issue_again(d
     desk.issue["state"] = desk.linear.world.state("Triage")
     await modal.submit({"alerts:reason": "a load test"})
     assert desk.issue["state"]["name"] == "Done", "as was asked for on recovery"
-    assert "it was expected: a load test" in desk.linear.world.said(desk.issue["id"])[-1]
+    assert "it was expected: a load test" in desk.linear.world.comment_bodies(desk.issue["id"])[-1]
     await desk.home.slack.click(desk.message, "alerts:undo", user=BRUNO)
     assert desk.issue["state"]["name"] == "Todo"
     assert desk.said()[-1] == "It is back."
@@ -254,7 +254,7 @@ async def test_a_bot_that_dies_while_it_files_leaves_one_issue(
         dying(desk, nth, asyncio.get_running_loop(), killed)
         await asyncio.gather(killed, return_exceptions=True)
         assert killed.cancelled()
-    desk.linear.faults.take = Faults.take.__get__(desk.linear.faults)  # type: ignore[method-assign]
+    desk.linear.faults.pop = HttpFaults.pop.__get__(desk.linear.faults)  # type: ignore[method-assign]
     async with open_house(company=company, before=home, **SETTINGS) as again:
         desk.home = again
         await desk.minutes(20)
@@ -304,7 +304,7 @@ async def test_what_was_given_up_stands_in_spend_alerts_and_a_button_sends_it_ag
 def dying(desk: Desk, nth: int, loop: asyncio.AbstractEventLoop, killed: "asyncio.Task[None]") -> None:
     """Kills a task at the nth request to Linear, which does it once the task is gone, and whose answer is lost."""
     faults, left, gone = desk.linear.faults, [nth], threading.Event()
-    before = faults.take
+    before = faults.pop
     killed.add_done_callback(lambda _: gone.set())
 
     def take(path: str) -> Any:
@@ -315,7 +315,7 @@ def dying(desk: Desk, nth: int, loop: asyncio.AbstractEventLoop, killed: "asynci
             gone.wait(BOUND_SECONDS)
         return before(path)
 
-    faults.take = take  # type: ignore[method-assign]
+    faults.pop = take  # type: ignore[method-assign]
 
 
 async def read_up_to_now(home: House) -> bool:

@@ -23,7 +23,7 @@ async def test_slack_the_terminal_and_the_clock_are_told_apart(tmp_path: Path, p
         await home.outlay("own", key, "agent:ci")
         home.clock.advance(timedelta(days=16))
         november = int(NOW.replace(day=1, hour=0, minute=0, second=0).timestamp())
-        await home.bot.house.bookkeeping.close(await home.bot.house.workspace(), november, force=True)
+        await home.bot.services.bookkeeping.close(await home.bot.services.workspace(), november, force=True)
         found = (await home.outlay("audit", "--trail", "--format", "json")).json()
 
     assert found["ok"]

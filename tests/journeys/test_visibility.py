@@ -57,7 +57,7 @@ async def test_what_is_shared_or_sent_as_a_file_is_no_more_than_the_answer(home:
     reply = await home.slack.command("/spend 7d by key", user=BRUNO)
     for action in ("spend:csv", "spend:share"):
         await home.slack.click(reply.messages[0], action, user=BRUNO)
-    said = home.slack.journal.said()
+    said = home.slack.journal.sent_text()
     owners = (await home.outlay("owners", "--format", "json")).json()
     names = {key["name"] for owner in owners if owner["id"] != BRUNO for key in owner["keys"]} - {"laptop"}  # his own
     assert names

@@ -17,15 +17,15 @@ from outlay import outbox
 from outlay import settings as bot_settings
 from outlay.app import Bot
 from outlay.cli.digest import digest
-from outlay.connections.key_rotation import rotate, under_which_keys
+from outlay.connections.key_rotation import count_secrets_by_key, rewrap_secrets
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.server import MANAGEMENT_KEY
 from outlay.fakes.slack.oauth import Oauth
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.fakes.slack.workspace import World
+from outlay.fakes.slack.server import FakeSlack
+from outlay.fakes.slack.workspace import FakeWorkspace
 from outlay.health.checks import vault_check
-from outlay.services import StartError, house
+from outlay.services import StartError, open_services
 from outlay.slack.health_check import installed_checks
 from outlay.vault.key_setup import add_key
 from outlay.workspaces import installations
@@ -93,7 +93,7 @@ class Town:
         with sqlite3.connect(self.data_dir / "outlay.sqlite") as books:
             return books.execute(sql).fetchall()
 
-    async def leave(self, slack: Workspace, *events: str) -> None:
+    async def remove_workspace(self, slack: Workspace, *events: str) -> None:
         """The workspace throws the app out: the token is worthless, and Slack says so."""
         slack.slack.revoke()
         for event in events:
@@ -113,7 +113,7 @@ async def bots(data_dir: Path, api_url: str, clock: WallClock, **environ: str) -
         "OUTLAY_HTTP_PORT": "0",
         "OUTLAY_PRIVATE_HOSTS": LOOPBACK,
     }
-    async with house(bot_settings.load(own | environ), clock=LedgerClock(clock)) as inside:
+    async with open_services(bot_settings.load(own | environ), clock=LedgerClock(clock)) as inside:
         bot = Bot(replace(inside, clock=clock))
         async with bot.running(clockwork=False, host=LOOPBACK):
             yield bot
@@ -123,12 +123,12 @@ async def bots(data_dir: Path, api_url: str, clock: WallClock, **environ: str) -
 async def town(tmp_path: Path, place: tuple[Door, str], company: Company) -> AsyncIterator[Town]:
     """Nobody has installed anything yet."""
     clock, oauth = WallClock(NOW), Oauth(client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-    worlds = [World(clock=clock), World(clock=clock, team_id="T02OTHER", team_name="Other & Sons")]
+    worlds = [FakeWorkspace(clock=clock), FakeWorkspace(clock=clock, team_id="T02OTHER", team_name="Other & Sons")]
     slacks = [
-        SlackStandIn(world, oauth=oauth, bot_token=f"xoxb-before-{number}", app_token=f"xapp-{number}")
+        FakeSlack(world, oauth=oauth, bot_token=f"xoxb-before-{number}", app_token=f"xapp-{number}")
         for number, world in enumerate(worlds)
     ]
-    slacks[0].beside(slacks[1])
+    slacks[0].add_workspace(slacks[1])
     async with AsyncExitStack() as stack:
         for slack in slacks:
             slack.api.tokens.clear()  # nobody has a token before an installation
@@ -169,9 +169,9 @@ async def test_a_notice_goes_to_the_workspace_that_it_is_about(town: Town) -> No
     await town.install(town.second)
     await town.connect(town.second)
     before = len(town.first.slack.journal.calls)
-    async with town.bot.house.database.write() as session:
+    async with town.bot.services.database.write() as session:
         payload = {"model": "m", "name": "main", "to": ""}
-        await outbox.say(
+        await outbox.enqueue(
             session, workspace_id="T02OTHER", key="n", stream="n", kind="unpriced_model", payload=payload, now=NOW
         )
     await town.later(seconds=1)
@@ -229,7 +229,7 @@ async def test_a_workspace_that_leaves_is_polled_no_more_and_comes_back_to_its_b
         await town.connect(slack)
     await town.later(seconds=1)
     before = (await town.first.command("/spend 7d", user=BEN)).text
-    assert await town.leave(town.first, "tokens_revoked", "app_uninstalled") is None
+    assert await town.remove_workspace(town.first, "tokens_revoked", "app_uninstalled") is None
 
     assert town.rows("SELECT workspace_id FROM installation") == [("T02OTHER",)]
     kept = "SELECT c.workspace_id FROM secret s JOIN connection c ON c.id = s.connection_id"
@@ -249,7 +249,7 @@ async def test_a_workspace_that_leaves_is_polled_no_more_and_comes_back_to_its_b
 async def test_after_a_revoked_token_the_credentials_are_there_still(town: Town) -> None:
     await town.install(town.first)
     await town.connect(town.first)
-    await town.leave(town.first, "tokens_revoked")
+    await town.remove_workspace(town.first, "tokens_revoked")
     await town.later(minutes=5)
     stopped = town.rows("SELECT last_poll_at FROM connection")
     lags = [gauge for gauge in await town.bot.metrics() if gauge.name == "poll_lag_seconds"]
@@ -264,13 +264,13 @@ async def test_after_a_revoked_token_the_credentials_are_there_still(town: Town)
 async def test_the_doctor_looks_at_each_workspace_and_a_rotation_wraps_their_tokens_too(town: Town) -> None:
     await town.install(town.first)
     await town.install(town.second)
-    home = town.bot.house
+    home = town.bot.services
     url = town.first.slack.api_url
     town.second.slack.revoke()
     checks = await installed_checks(home.database, home.vault, url)
     assert home.vault.key_file is not None
     add_key(home.vault.key_file, remark="a test")
-    done = await rotate(home.database, home.vault, home.clock)
+    done = await rewrap_secrets(home.database, home.vault, home.clock)
 
     assert [(check.name, check.ok) for check in checks] == [
         ("slack Example Company", True),
@@ -278,7 +278,7 @@ async def test_the_doctor_looks_at_each_workspace_and_a_rotation_wraps_their_tok
     ]
     assert "/slack/install" in checks[1].mend
     assert (done.rewrapped, done.failed) == (2, [])
-    assert await under_which_keys(home.database) == {home.vault.key_id: 2}
+    assert await count_secrets_by_key(home.database) == {home.vault.key_id: 2}
     assert (await town.first.command("/spend", user=BEN)).acked
     assert (await vault_check(home.database, home.vault)).detail.startswith("2 secrets open")
 
@@ -286,7 +286,7 @@ async def test_the_doctor_looks_at_each_workspace_and_a_rotation_wraps_their_tok
 async def test_a_digest_is_posted_from_the_command_line_with_the_workspace_s_own_token(town: Town) -> None:
     await town.install(town.second)
 
-    code = await digest(town.bot.house, Namespace(period="day", format=None, channel=GENERAL))
+    code = await digest(town.bot.services, Namespace(period="day", format=None, channel=GENERAL))
 
     assert code == 0
     assert town.second.calls("chat.postMessage")

@@ -32,8 +32,10 @@ async def live(books: Books) -> None:
     """Fill a closed October with an adjustment, an open November, counters, owners, an audit, and another tenant."""
     await closed_october(books)
     await bill(books, october(k1="5.5"), at=SETTLED + timedelta(days=2))
-    await books.say([row(MONDAY, "2.25", "k1", tokens=tokens(40)), row(MONDAY, None, "k3", "m9", tokens=tokens(8))])
-    await books.say([row(MONDAY, "4", "", "m1", reason="console use")], connection_id=2)
+    await books.accept_rows(
+        [row(MONDAY, "2.25", "k1", tokens=tokens(40)), row(MONDAY, None, "k3", "m9", tokens=tokens(8))]
+    )
+    await books.accept_rows([row(MONDAY, "4", "", "m1", reason="console use")], connection_id=2)
     for hour in (3, 4):
         await books.read("k2", str(Decimal("10.5") * hour), MONDAY + timedelta(hours=hour))
     await say_owner(books, "k1", "agent:ci")

@@ -27,7 +27,7 @@ async def test_the_tables_are_those_of_the_code(books: Books) -> None:
 
 
 async def test_an_upgrade_of_what_is_new_already_changes_nothing(books: Books) -> None:
-    await books.say([row(MONDAY)])
+    await books.accept_rows([row(MONDAY)])
     before = await books.dump()
     await upgrade(books.database)
     assert await revision(books.database) == NEWEST
@@ -63,7 +63,7 @@ async def test_books_of_a_released_version_come_along_with_every_figure(
         for line in november.lines:
             owned[line.owner.id if line.owner else ""] += line.cost_nano_usd or 0
         assert owned == {"agent:ci": 2_750_000_000, "dana@example.com": 10_500_000_000, "unattributed": 0}
-        await books.say([row(MONDAY, "3", "k1", tokens=tokens(40))], at=now)  # and life goes on in them
+        await books.accept_rows([row(MONDAY, "3", "k1", tokens=tokens(40))], at=now)  # and life goes on in them
         assert (await clerk(books, now).audit("T1")).differences == []
     finally:
         await books.database.close()

@@ -11,15 +11,15 @@ from pydantic import Field, SecretStr
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import (
-    Checked,
+    CheckResult,
     Config,
+    CounterReading,
     Key,
     Ledger,
-    Meta,
-    Pace,
     Page,
     Permanent,
-    Reading,
+    PluginInfo,
+    RateLimit,
     Report,
     Row,
     Tokens,
@@ -40,19 +40,19 @@ class LittleConfig(Config):
 class LittleLedger(Ledger[LittleConfig]):
     """Ledger with an hourly report by key, two hours to a page, and a counter."""
 
-    meta = Meta("little", "Little")
+    meta = PluginInfo("little", "Little")
     Config = LittleConfig
     reading_posts = ("/search",)
-    paces = (Pace("POST", "/search", 60, 60.0),)
+    paces = (RateLimit("POST", "/search", 60, 60.0),)
     reports = (Report("hours", HOUR), Report("counters", None))
 
     @classmethod
     def headers(cls, config: LittleConfig) -> dict[str, str]:
         return {"Authorization": f"Bearer {config.api_key.get_secret_value()}"}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         me = await self._get("/me", "id", "name")
-        return Checked(me["id"], me["name"], "admin key")
+        return CheckResult(me["id"], me["name"], "admin key")
 
     async def keys(self) -> list[Key]:
         found = await self._get("/keys", "keys")
@@ -62,7 +62,7 @@ class LittleLedger(Ledger[LittleConfig]):
         now = self.context.clock.now()
         if report == "counters":
             found = self._list((await self._get("/counters", "counters"))["counters"], "key", "usd")
-            return Page(window, readings=[Reading(counter["key"], now, counter["usd"]) for counter in found])
+            return Page(window, readings=[CounterReading(counter["key"], now, counter["usd"]) for counter in found])
         start = datetime.fromisoformat(cursor) if cursor else window.start
         end = min(start + 2 * HOUR, window.end)
         asked = {"from": start.isoformat(), "to": end.isoformat()}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 
-from outlay.plugin import BadConfig, Config, Ledger, Meta
+from outlay.plugin import BadConfig, Config, Ledger, PluginInfo
 from outlay.plugin.forms import (
     FormField,
     build,
@@ -53,7 +53,7 @@ class WideConfig(Config):
 
 
 class Wide(Ledger[WideConfig]):
-    meta = Meta("wide", "Wide")
+    meta = PluginInfo("wide", "Wide")
     Config = WideConfig
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outlay.plugin.loader import Found, Loaded, load
+from outlay.plugin.loader import FoundPlugin, LoadedPlugins, load
 
 GOOD = """
 from datetime import timedelta
@@ -39,7 +39,7 @@ class Horn(Sink[HornConfig]):
     async def resolved(self, event): return Receipt()
 """
 
-Write = Callable[..., Loaded]
+Write = Callable[..., LoadedPlugins]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def write(tmp_path: Path) -> Write:
     folder = tmp_path / "extra"
     folder.mkdir()
 
-    def write_and_load(**files: str) -> Loaded:
+    def write_and_load(**files: str) -> LoadedPlugins:
         for name, text in files.items():
             (folder / f"{name}.py").write_text(text)
         return load(folder=folder)
@@ -56,7 +56,7 @@ def write(tmp_path: Path) -> Write:
     return write_and_load
 
 
-def of_folder(loaded: Loaded) -> list[Found]:
+def of_folder(loaded: LoadedPlugins) -> list[FoundPlugin]:
     return [found for found in loaded.found if found.source.startswith("folder")]
 
 
@@ -71,7 +71,7 @@ def test_the_built_in_plugins_come_in_whole() -> None:
 def test_a_file_in_a_folder_is_a_plugin(write: Write) -> None:
     loaded = write(mine=GOOD, _helper="raise SystemExit", notes="")
     assert loaded.plugins["mine"].meta.title == "Mine"
-    assert Found("mine", "ledger", "2.1", "folder: mine.py", True) in loaded.found
+    assert FoundPlugin("mine", "ledger", "2.1", "folder: mine.py", True) in loaded.found
     assert [found.slug for found in of_folder(loaded)] == ["mine", "notes"], "a file that begins with _ is no plugin"
 
 
@@ -200,7 +200,7 @@ def test_installed_packages_announce_theirs_and_load_only_when_asked(
 def test_a_sink_comes_in_by_the_same_doors(write: Write) -> None:
     loaded = write(horn=GOOD_SINK)
 
-    assert Found("horn", "sink", "0.3", "folder: horn.py", True) in loaded.found
+    assert FoundPlugin("horn", "sink", "0.3", "folder: horn.py", True) in loaded.found
     assert "horn" in loaded.sinks()
     assert "horn" not in loaded.ledgers()
     assert [loaded.sinks()["horn"].can(name) for name in ("standings", "webhook", "opened")] == [False, False, True]

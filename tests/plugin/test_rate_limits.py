@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outlay.core.clock import FakeClock
-from outlay.plugin import Pace, RateLimited
-from outlay.plugin.rate_limits import MAX_TRACKS, MAX_TURN_SECONDS, Pacer
+from outlay.plugin import RateLimit, RateLimited
+from outlay.plugin.rate_limits import MAX_TRACKS, MAX_TURN_SECONDS, RequestPacer
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -18,8 +18,8 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     [("/keys", "/keys", True), ("/keys", "/keys/1", False), ("/keys*", "/keys/1", True), ("*", "/any", True)],
 )
 def test_what_a_pace_covers(pattern: str, path: str, covered: bool) -> None:
-    assert Pace("GET", pattern, 1, 1.0).covers("GET", path) == covered
-    assert not Pace("GET", pattern, 1, 1.0).covers("POST", path)
+    assert RateLimit("GET", pattern, 1, 1.0).covers("GET", path) == covered
+    assert not RateLimit("GET", pattern, 1, 1.0).covers("POST", path)
 
 
 @given(
@@ -31,11 +31,11 @@ async def test_no_stretch_of_time_has_more_calls_than_the_limit(
     calls: int, per_seconds: float, gaps: list[float]
 ) -> None:
     clock = FakeClock(NOW)
-    pacer, pace = Pacer(clock), Pace("GET", "/a", calls, per_seconds)
+    pacer, pace = RequestPacer(clock), RateLimit("GET", "/a", calls, per_seconds)
     sent: list[float] = []
     for gap in gaps:
         clock.advance(timedelta(seconds=gap))
-        await pacer.turn("me", [pace])
+        await pacer.acquire("me", [pace])
         sent.append(clock.monotonic())
     for early, late in zip(sent, sent[calls:], strict=False):
         assert late - early >= per_seconds - 1e-5
@@ -45,36 +45,36 @@ async def test_no_stretch_of_time_has_more_calls_than_the_limit(
 
 async def test_a_request_keeps_all_the_limits_it_is_under() -> None:
     clock = FakeClock(NOW)
-    pacer = Pacer(clock)
-    second, minute = Pace("GET", "/a", 1, 1.0), Pace("GET", "*", 3, 60.0)
+    pacer = RequestPacer(clock)
+    second, minute = RateLimit("GET", "/a", 1, 1.0), RateLimit("GET", "*", 3, 60.0)
     for _ in range(4):
-        await pacer.turn("me", [second, minute])
+        await pacer.acquire("me", [second, minute])
     assert clock.monotonic() == pytest.approx(60.0, abs=0.01)
 
 
 async def test_others_do_not_wait_for_me() -> None:
     clock = FakeClock(NOW)
-    pacer, pace = Pacer(clock), Pace("GET", "/a", 1, 60.0)
-    await pacer.turn("me", [pace])
-    await pacer.turn("you", [pace])
+    pacer, pace = RequestPacer(clock), RateLimit("GET", "/a", 1, 60.0)
+    await pacer.acquire("me", [pace])
+    await pacer.acquire("you", [pace])
     assert clock.slept_seconds == []
 
 
 async def test_a_turn_that_is_far_off_is_handed_to_the_host() -> None:
     clock = FakeClock(NOW)
-    pacer, pace = Pacer(clock), Pace("GET", "/a", 1, MAX_TURN_SECONDS + 1)
-    await pacer.turn("me", [pace])
+    pacer, pace = RequestPacer(clock), RateLimit("GET", "/a", 1, MAX_TURN_SECONDS + 1)
+    await pacer.acquire("me", [pace])
     with pytest.raises(RateLimited) as caught:
-        await pacer.turn("me", [pace])
+        await pacer.acquire("me", [pace])
     assert caught.value.retry_at == NOW + timedelta(seconds=MAX_TURN_SECONDS + 1)
     assert clock.slept_seconds == []
 
 
 async def test_credentials_that_went_quiet_are_forgotten() -> None:
     clock = FakeClock(NOW)
-    pacer, pace = Pacer(clock), Pace("GET", "/a", 5, 1.0)
+    pacer, pace = RequestPacer(clock), RateLimit("GET", "/a", 5, 1.0)
     for number in range(MAX_TRACKS):
-        await pacer.turn(f"credential {number}", [pace])
+        await pacer.acquire(f"credential {number}", [pace])
     clock.advance(timedelta(seconds=2))
-    await pacer.turn("one more", [pace])
+    await pacer.acquire("one more", [pace])
     assert len(pacer._sent) == 1

@@ -16,14 +16,14 @@ from outlay.plugin import (
     BadConfig,
     GuardedClient,
     NeedsReauth,
-    Pace,
     Permanent,
     PluginError,
+    RateLimit,
     RateLimited,
     Transient,
     read_client,
 )
-from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.rate_limits import RequestPacer
 from outlay.plugin.testing.ledger_trial import everything_logged
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -337,7 +337,7 @@ async def test_a_packed_answer_is_read() -> None:
 
 async def test_requests_keep_the_pace_and_share_it_with_the_same_credential() -> None:
     clock = FakeClock(NOW)
-    pacer, pace = Pacer(clock), Pace("GET", "/keys*", 2, 60.0)
+    pacer, pace = RequestPacer(clock), RateLimit("GET", "/keys*", 2, 60.0)
     options = {"pacer": pacer, "paces": (pace,)}
     first, second = make(Vendor(ok()), clock, **options), make(Vendor(ok()), clock, **options)
     other = make(Vendor(ok()), clock, headers={"Authorization": "Bearer other"}, **options)
@@ -359,7 +359,7 @@ async def test_many_at_once_do_not_overrun_the_pace() -> None:
         sent.append(clock.monotonic())
         return ok()
 
-    async with make(vendor, clock, paces=(Pace("GET", "/keys", 4, 10.0),)) as http:
+    async with make(vendor, clock, paces=(RateLimit("GET", "/keys", 4, 10.0),)) as http:
         await asyncio.gather(*(http.get("/keys") for _ in range(20)))
     for early, late in zip(sent, sent[4:], strict=False):
         assert late - early >= 10.0 - 1e-6

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from outlay.plugin import BadConfig, Permanent
 from outlay.plugin.reach import REFUSED, Reach
-from outlay.plugin.request_guards import address_problem, base, target
+from outlay.plugin.request_guards import address_problem, parse_base_url, resolve_path
 
 BASE = httpx.URL("https://openrouter.ai/api/v1")
 
@@ -35,13 +35,13 @@ BASE = httpx.URL("https://openrouter.ai/api/v1")
 )
 def test_a_path_that_is_more_than_a_path_is_refused(path: str) -> None:
     with pytest.raises(Permanent):
-        target(BASE, path)
+        resolve_path(BASE, path)
 
 
 @given(st.text(max_size=40))
 def test_no_path_changes_the_host(path: str) -> None:
     try:
-        _, url = target(BASE, path)
+        _, url = resolve_path(BASE, path)
     except Permanent:
         return
     assert (url.scheme, url.host, url.port) == ("https", "openrouter.ai", None)
@@ -79,12 +79,12 @@ def test_no_path_changes_the_host(path: str) -> None:
 )
 def test_paths_that_may_return_prompts_are_refused(path: str) -> None:
     with pytest.raises(Permanent, match="prompts"):
-        target(BASE, path)
+        resolve_path(BASE, path)
 
 
 def test_a_prompt_path_split_between_base_and_path_is_refused_too() -> None:
     with pytest.raises(Permanent, match="prompts"):
-        target(httpx.URL("https://openrouter.ai/api/v1/generation"), "/content")
+        resolve_path(httpx.URL("https://openrouter.ai/api/v1/generation"), "/content")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_prompt_path_split_between_base_and_path_is_refused_too() -> None:
     ],
 )
 def test_paths_that_ledgers_are_read_by_are_taken(path: str) -> None:
-    assert target(BASE, path) == (path, httpx.URL(f"{BASE}{path}"))
+    assert resolve_path(BASE, path) == (path, httpx.URL(f"{BASE}{path}"))
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ def test_paths_that_ledgers_are_read_by_are_taken(path: str) -> None:
     ],
 )
 def test_what_a_base_url_names(url: str, named: str) -> None:
-    assert base(url, None)[1] == named
+    assert parse_base_url(url, None)[1] == named
 
 
 def test_no_credential_goes_over_the_internet_in_clear_text() -> None:
     with pytest.raises(BadConfig, match="clear text"):
-        base("http://openrouter.ai/api/v1", None)
-    assert base("http://litellm.example.com", True)[1] == "private name"
+        parse_base_url("http://openrouter.ai/api/v1", None)
+    assert parse_base_url("http://litellm.example.com", True)[1] == "private name"
     with pytest.raises(BadConfig):
-        base("http://127.0.0.1:1", False)
+        parse_base_url("http://127.0.0.1:1", False)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ UNNAMEABLE = [
 def test_some_addresses_are_reached_only_where_they_are_listed(address: str) -> None:
     listed = Reach.of(frozenset({address}))
     host = f"[{address}]" if ":" in address else address
-    url, named = base(f"http://{host}:80", None)
+    url, named = parse_base_url(f"http://{host}:80", None)
     for how in ("address", "private name", "public name"):
         assert address_problem("h", address, how) is not None
         assert address_problem("h", address, how, listed) is None
@@ -205,7 +205,7 @@ def test_some_addresses_are_reached_only_where_they_are_listed(address: str) -> 
     ],
 )
 def test_from_slack_a_private_host_is_refused_unless_it_is_listed_and_always_in_the_same_words(url: str) -> None:
-    found, named = base(url, None)
+    found, named = parse_base_url(url, None)
     with pytest.raises(BadConfig) as refused:
         Reach(from_slack=True).check(found.host, named)
     assert (refused.value.field, str(refused.value)) == ("base_url", REFUSED)
@@ -214,7 +214,7 @@ def test_from_slack_a_private_host_is_refused_unless_it_is_listed_and_always_in_
 
 
 def test_a_number_is_no_public_name() -> None:
-    found, named = base("http://2130706433", None)  # which resolves to 127.0.0.1
+    found, named = parse_base_url("http://2130706433", None)  # which resolves to 127.0.0.1
     with pytest.raises(BadConfig, match="From Slack"):
         Reach(from_slack=True).check(found.host, named)
 

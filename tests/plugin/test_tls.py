@@ -12,8 +12,8 @@ import pytest
 from outlay import settings
 from outlay.plugin import BadConfig, loader
 from outlay.plugin.contract import Plugin
-from outlay.plugin.read_client import trust
-from outlay.plugin.request_guards import base
+from outlay.plugin.read_client import tls_context
+from outlay.plugin.request_guards import parse_base_url
 
 ROOT = Path(__file__).parents[2]
 LOADED = loader.load()
@@ -33,13 +33,14 @@ SWITCHES_OF_OTHERS = {  # what turns verification off, or brings roots of one's 
     "SSL_CERT_FILE": "",
 }
 ASKS = """
-from outlay.plugin.read_client import trust
-print(trust().verify_mode.name, trust().check_hostname, trust().minimum_version.name)
+from outlay.plugin.read_client import tls_context
+context = tls_context()
+print(context.verify_mode.name, context.check_hostname, context.minimum_version.name)
 """
 
 
 def test_no_setting_speaks_of_tls() -> None:
-    names = [name for name, _, _ in settings.documented()]
+    names = [name for name, _, _ in settings.documented_settings()]
 
     assert len(names) > 15
     assert [name for name in names if any(word in name.lower() for word in SPEAKS_OF_IT)] == []
@@ -54,7 +55,7 @@ def test_no_field_of_a_form_speaks_of_tls_and_no_base_url_of_a_public_host_goes_
     assert [name for name in fields if any(word in name.lower() for word in SPEAKS_OF_IT)] == []
     for scheme in ("http", "ftp", "ws"):
         with pytest.raises(BadConfig):
-            base(f"{scheme}://api.example.com/v1", None, plugin.schemes)
+            parse_base_url(f"{scheme}://api.example.com/v1", None, plugin.schemes)
 
 
 def test_no_variable_of_the_environment_switches_it_off() -> None:
@@ -72,7 +73,7 @@ def test_no_variable_of_the_environment_switches_it_off() -> None:
 
 
 def test_this_process_verifies_names_and_certificates() -> None:
-    assert (trust().verify_mode, trust().check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (tls_context().verify_mode, tls_context().check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
 def test_no_line_of_the_product_takes_verification_away() -> None:

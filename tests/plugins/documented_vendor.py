@@ -22,7 +22,7 @@ from referencing.jsonschema import DRAFT202012
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import Config, Key, Ledger, Page, Row, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 
 SPECS = Path(__file__).parents[2].parent / "shared" / "specs"
 NOW = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
@@ -82,7 +82,9 @@ async def asking(
 ) -> AsyncIterator[L]:
     """Open the plugin, connected to the vendor."""
     transport = httpx.MockTransport(vendor.handle)
-    async with session(plugin, config, clock=FakeClock(NOW), transport=transport, known_keys=known_keys) as ledger:
+    async with plugin_session(
+        plugin, config, clock=FakeClock(NOW), transport=transport, known_keys=known_keys
+    ) as ledger:
         yield ledger
 
 
@@ -123,7 +125,7 @@ class Published:
                 return known, operations[method.lower()]
         return None
 
-    def hold(self, vendor: Paper, *, unpublished: frozenset[str] = frozenset()) -> int:
+    def track(self, vendor: Paper, *, unpublished: frozenset[str] = frozenset()) -> int:
         """Validate all requests and answers of the vendor against the schema; return how many answers were checked."""
         held = 0
         for method, path, asked in vendor.asked:

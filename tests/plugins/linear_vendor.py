@@ -16,10 +16,10 @@ from pydantic import SecretStr
 
 from outlay.core.clock import FakeClock
 from outlay.fakes.company.employees import PEOPLE
-from outlay.fakes.linear.server import API_KEY, LinearStandin, linear_app, schema_of
+from outlay.fakes.linear.server import API_KEY, FakeLinear, linear_app, schema_of
 from outlay.plugin import Event, Fact, Finding, Link, Receipt, Subject
-from outlay.plugin.contract import Kept
-from outlay.plugin.session import session
+from outlay.plugin.contract import TokenStore
+from outlay.plugin.session import plugin_session
 from outlay_plugins.linear import Linear, LinearConfig
 
 SCHEMA = Path(__file__).parents[3] / "shared" / "specs" / "linear.schema.graphql"
@@ -71,13 +71,15 @@ class Vendor:
     def __init__(self, *, schema: GraphQLSchema | None = None) -> None:
         self.clock = FakeClock(NOW)
         self.app = linear_app(self.clock, schema=schema or published_schema())
-        self.linear: LinearStandin = self.app.state.standin
+        self.linear: FakeLinear = self.app.state.standin
         self.config = config()
         self.armed = True
 
     @asynccontextmanager
-    async def sink(self, with_config: LinearConfig | None = None, kept: Kept | None = None) -> AsyncIterator[Linear]:
-        async with session(
+    async def sink(
+        self, with_config: LinearConfig | None = None, kept: TokenStore | None = None
+    ) -> AsyncIterator[Linear]:
+        async with plugin_session(
             Linear,
             with_config or self.config,
             clock=self.clock,
@@ -97,4 +99,4 @@ class Vendor:
         return only
 
     def said(self) -> list[str]:
-        return self.linear.world.said(self.issue["id"])
+        return self.linear.world.comment_bodies(self.issue["id"])

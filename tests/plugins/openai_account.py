@@ -10,15 +10,15 @@ from outlay.core.clock import FakeClock
 from outlay.core.money import to_nano
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
-from outlay.fakes.openai.server import ADMIN_KEY, ROOT, OpenAIStandin, openai_app, standin
+from outlay.fakes.openai.server import ADMIN_KEY, ROOT, FakeOpenAi, fake_openai_of, openai_app
 from outlay.plugin import Key, Page, Row, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins.openai import OpenAI, OpenAIConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-COMPANY = Company(seed=7, now=NOW).at("openai")  # shared read-only; it caches its hours
+COMPANY = Company(seed=7, now=NOW).view_of("openai")  # shared read-only; it caches its hours
 DELETED = COMPANY.key("goran-spike")
 START, END = COMPANY.start + 8 * DAY, COMPANY.start + 10 * DAY  # around the deletion of that key
 
@@ -28,7 +28,7 @@ class Account:
     """The fake, and a plugin that talks to it."""
 
     plugin: OpenAI
-    standin: OpenAIStandin
+    standin: FakeOpenAi
     clock: FakeClock
 
     async def drain(self, report: str, start: datetime = START, end: datetime = END) -> list[Page]:
@@ -56,12 +56,12 @@ async def brightloom(
     app = openai_app(company, clock)
     async with serving(app) as url:
         config = OpenAIConfig.model_validate({"api_key": api_key, "base_url": url + ROOT})
-        async with session(OpenAI, config, clock=clock, known_keys=known_keys) as plugin:
-            yield Account(plugin, standin(app), clock)
-    assert not standin(app).journal.violations
+        async with plugin_session(OpenAI, config, clock=clock, known_keys=known_keys) as plugin:
+            yield Account(plugin, fake_openai_of(app), clock)
+    assert not fake_openai_of(app).journal.violations
 
 
-def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
+def cost_by_group(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
     """Sum rows by key, slot and model (without its date), in nano-dollars, zeros left out."""
     sums: dict[tuple[str, ...], int] = {}
     for row in rows:

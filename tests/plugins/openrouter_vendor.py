@@ -12,7 +12,7 @@ import httpx
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import Key, Page, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins.openrouter import OpenRouter, OpenRouterConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
@@ -250,7 +250,7 @@ async def ledger(
     """Open the plugin, connected to the small vendor."""
     config = OpenRouterConfig.model_validate({"api_key": SECRET})
     transport = httpx.MockTransport(vendor.handle)
-    async with session(
+    async with plugin_session(
         OpenRouter, config, clock=clock or FakeClock(NOW), transport=transport, known_keys=tuple(known_keys)
     ) as plugin:
         yield plugin

@@ -13,16 +13,16 @@ from typing import cast
 import httpx
 
 from outlay.core.clock import FakeClock
-from outlay.plugin.testing.ledger_trial import Fault, Wire
+from outlay.plugin.testing.ledger_trial import FaultyTransport, InjectedFault
 from outlay.plugin.testing.sink_trial import AT
 
 USER, PASSWORD = "outlay", "correct-horse-battery-9"
 
 
-class MailWire(Wire):
+class MailWire(FaultyTransport):
     """Fault injection of the conformance kit for a mail server: a connection is a request."""
 
-    def weather(self, url: str) -> Fault | None:
+    def weather(self, url: str) -> InjectedFault | None:
         """Return the fault of the next connection."""
         self.seen.append(("MAIL", httpx.URL(url)))
         if self._fault is None or self._left == 0 or self._passing > 0:
@@ -52,7 +52,9 @@ class Mailbox:
             await self._talk(reader, writer, self.wire.weather(self.url))
         writer.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: Fault | None) -> None:
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, fault: InjectedFault | None
+    ) -> None:
         status = fault.status if fault and not fault.lost else None
         greeting = {429: b"421 4.7.0 Try again later, too many connections", 503: b"421 4.3.0 Not available"}
         if status == 0:

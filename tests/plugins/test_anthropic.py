@@ -13,7 +13,7 @@ import pytest
 from outlay.core.clock import FakeClock
 from outlay.core.tokens import Tokens
 from outlay.plugin import Page, Permanent, PluginError, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins._anthropic.analytics import GROUPINGS as ANALYTICS_GROUPINGS
 from outlay_plugins._anthropic.cost_report import OTHER, REASONS
 from outlay_plugins._anthropic.usage import GROUPINGS as USAGE_GROUPINGS
@@ -44,7 +44,7 @@ async def organization(**answers: Any) -> AsyncIterator[Anthropic]:
         return httpx.Response(200, json=answer)
 
     config = AnthropicConfig.model_validate({"api_key": "sk-ant-admin01-0123456789"})
-    async with session(Anthropic, config, clock=FakeClock(NOW), transport=httpx.MockTransport(handle)) as plugin:
+    async with plugin_session(Anthropic, config, clock=FakeClock(NOW), transport=httpx.MockTransport(handle)) as plugin:
         yield plugin
 
 
@@ -99,7 +99,7 @@ async def test_the_kinds_of_tokens_are_disjoint() -> None:
 @pytest.mark.parametrize(("tier", "share"), [(None, 1), ("standard", 1), ("batch", Decimal("0.5")), ("priority", None)])
 async def test_a_tier_says_which_part_of_the_list_price_it_costs(tier: str | None, share: Decimal | None) -> None:
     (row,) = (await usage_of(COUNTS | {"service_tier": tier, "api_key_id": "k"})).rows
-    assert row.list_share == share
+    assert row.list_price_factor == share
     assert row.detail == (() if tier in (None, "standard") else (("service_tier", tier),))
 
 
@@ -128,7 +128,7 @@ async def test_what_a_price_depends_on_is_asked_for_and_kept(model: str, unusual
 
     async with organization(messages=answer) as plugin:
         (row,) = (await plugin.poll("usage", LUNCH, None)).rows
-    assert (row.key, row.list_share) == ("k", share)
+    assert (row.key, row.list_price_factor) == ("k", share)
     usual = ("standard", "0-200k", "global")
     assert dict(row.detail) == {name: value for name, value in unusual.items() if value not in usual}
 
@@ -142,7 +142,7 @@ async def test_two_speeds_of_one_minute_that_no_key_is_told_of_are_of_unknown_pr
 
     async with organization(messages=answer) as plugin:
         (row,) = (await plugin.poll("usage", LUNCH, None)).rows
-    assert (row.list_share, row.detail) == (None, (("speed", "several"),))
+    assert (row.list_price_factor, row.detail) == (None, (("speed", "several"),))
 
 
 async def test_analytics_rows_that_fall_together_are_added() -> None:

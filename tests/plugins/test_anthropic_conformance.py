@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from outlay.core.clock import FakeClock
-from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, anthropic_app, standin
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, anthropic_app, fake_anthropic_of
 from outlay.fakes.company.company import Company
 from outlay.plugin import Window
 from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
@@ -23,8 +23,8 @@ async def newer(no_analytics: int | None = None) -> AsyncIterator[Trial]:
     """Two days of it, and none before."""
     clock = FakeClock(NOW)  # one for both sides, so that limits recover
     app = anthropic_app(COMPANY, clock)
-    standin(app).faults.no_analytics = no_analytics
-    standin(app).faults.names_people = True
+    fake_anthropic_of(app).faults.no_analytics = no_analytics
+    fake_anthropic_of(app).faults.names_people = True
     yield Trial(
         good=AnthropicConfig.model_validate({"api_key": ADMIN_KEY}),
         wrong=AnthropicConfig.model_validate({"api_key": INFERENCE_KEY}),
@@ -34,7 +34,7 @@ async def newer(no_analytics: int | None = None) -> AsyncIterator[Trial]:
         clock=clock,
         transport=httpx.ASGITransport(app=app),
     )
-    assert not standin(app).journal.violations
+    assert not fake_anthropic_of(app).journal.violations
 
 
 @asynccontextmanager

@@ -14,12 +14,12 @@ from outlay.core.clock import FakeClock
 from outlay.core.model_names import canonical
 from outlay.core.money import to_nano
 from outlay.fakes.anthropic.faults import Oddity
-from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, FakeAnthropic, anthropic_app, fake_anthropic_of
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.employees import PEOPLE
 from outlay.fakes.http_server import serving
 from outlay.plugin import BadConfig, NeedsReauth, Page, Permanent, RateLimited, Row, Transient, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins._anthropic.rows import NOBODYS
 from outlay_plugins.anthropic import Anthropic, AnthropicConfig
 from tests.plugins.anthropic_published import Recorder, published
@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
 TODAY = NOW.replace(hour=0, minute=0)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 BRIGHTLOOM = Company(seed=7, now=NOW, days=5)  # only ever asked; it remembers its hours
-COMPANY = BRIGHTLOOM.at("anthropic")
+COMPANY = BRIGHTLOOM.view_of("anthropic")
 DEFAULT = COMPANY.keys[0].workspace
 START, END = COMPANY.start, COMPANY.start + 2 * DAY
 EMRE = next(person for person in PEOPLE if person.name.startswith("Emre"))
@@ -41,7 +41,7 @@ class Account:
     """The stand-in, and a plugin that talks to it."""
 
     plugin: Anthropic
-    standin: AnthropicStandin
+    standin: FakeAnthropic
     clock: FakeClock
     wire: Recorder
 
@@ -68,9 +68,9 @@ async def brightloom(api_key: str = ADMIN_KEY, company: Company = BRIGHTLOOM) ->
     app = anthropic_app(company, clock)
     wire = Recorder(httpx.ASGITransport(app=app))
     config = AnthropicConfig.model_validate({"api_key": api_key})
-    async with session(Anthropic, config, clock=clock, transport=wire) as plugin:
-        yield Account(plugin, standin(app), clock, wire)
-    assert not standin(app).journal.violations
+    async with plugin_session(Anthropic, config, clock=clock, transport=wire) as plugin:
+        yield Account(plugin, fake_anthropic_of(app), clock, wire)
+    assert not fake_anthropic_of(app).journal.violations
 
 
 def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], int]:
@@ -193,7 +193,7 @@ async def test_batches_are_told_apart() -> None:
         for report in (ANALYTICS, USAGE):
             rows = await account.rows(report)
             assert {row.key for row in rows if row.detail == (("service_tier", "batch"),)} == {batch}
-            assert {row.key for row in rows if row.list_share != 1} == {batch}
+            assert {row.key for row in rows if row.list_price_factor != 1} == {batch}
             assert all(not row.detail for row in rows if row.key != batch)
 
 
@@ -272,11 +272,12 @@ async def test_a_cursor_that_expires_starts_the_report_over_and_not_for_ever() -
             patch.setattr("outlay.fakes.anthropic.query.whole_number", lambda asked, name, usual, most: most)
             rows = await account.rows(USAGE, start, start + DAY)
             assert (
-                counted(rows, "output") == large.at("anthropic").truth(start, start + DAY, of="completion_tokens")[()]
+                counted(rows, "output")
+                == large.view_of("anthropic").truth(start, start + DAY, of="completion_tokens")[()]
             )
             assert account.standin.faults.expired_cursors == 0
             bills = await account.rows(BILLS, start, start + 9 * DAY)
-            assert sum(told(bills, "%Y").values()) == large.at("anthropic").truth(start, start + 9 * DAY)[()]
+            assert sum(told(bills, "%Y").values()) == large.view_of("anthropic").truth(start, start + 9 * DAY)[()]
             account.standin.faults.expired_cursors = 50
             with pytest.raises(Permanent) as gone:
                 await account.rows(USAGE, start, start + DAY)
@@ -372,7 +373,7 @@ async def test_a_restatement_is_told_when_it_is_read_again() -> None:
         before = sum(told(await account.rows(ANALYTICS, start, start + DAY), "%Y").values())
         company.restate(start, start + DAY, Fraction(0), key_hash=COMPANY.key("dana-claude").hash)
         after = sum(told(await account.rows(ANALYTICS, start, start + DAY), "%Y").values())
-    assert after == company.at("anthropic").truth(start, start + DAY)[()] < before
+    assert after == company.view_of("anthropic").truth(start, start + DAY)[()] < before
 
 
 async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
@@ -380,8 +381,8 @@ async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
     app = anthropic_app(BRIGHTLOOM, clock)
     async with serving(app) as url:
         config = AnthropicConfig.model_validate({"api_key": ADMIN_KEY, "base_url": url})
-        async with session(Anthropic, config, clock=clock) as plugin:
-            faults, window = standin(app).faults, Window(START, START + 3 * HOUR)
+        async with plugin_session(Anthropic, config, clock=clock) as plugin:
+            faults, window = fake_anthropic_of(app).faults, Window(START, START + 3 * HOUR)
             faults.status(USAGE_PATH, 529)
             faults.drop(USAGE_PATH)
             plain = await plugin.poll(USAGE, window, None)
@@ -394,7 +395,7 @@ async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
                 await plugin.poll(ANALYTICS, window, None)
             faults.body("/cost_report", '{"data": [{"rows": []}]}')
             faults.no_analytics = 404
-        async with session(Anthropic, config, clock=clock) as plugin:
+        async with plugin_session(Anthropic, config, clock=clock) as plugin:
             with pytest.raises(Permanent, match="starting_at"):
                 await plugin.poll(BILLS, Window(TODAY - DAY, TODAY), None)
 

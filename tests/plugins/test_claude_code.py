@@ -12,20 +12,20 @@ import httpx
 import pytest
 
 from outlay import migrations
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import FakeClock
 from outlay.core.model_names import canonical
 from outlay.core.money import to_nano
 from outlay.database.engine import Database
-from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, AnthropicStandin, anthropic_app, standin
+from outlay.fakes.anthropic.server import ADMIN_KEY, INFERENCE_KEY, FakeAnthropic, anthropic_app, fake_anthropic_of
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
-from outlay.owners import Owning
+from outlay.owners import KeyOwnerService
 from outlay.plugin import BadConfig, Page, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
 from outlay.polling.poller import Poller
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 from outlay.vault.key_setup import open_vault
 from outlay.workspaces.store import LOCAL, ensure
 from outlay_plugins.anthropic import Anthropic
@@ -35,7 +35,7 @@ from tests.plugins.anthropic_published import Recorder, published
 NOW = datetime(2026, 11, 20, 9, 20, tzinfo=UTC)
 TODAY, DAY = NOW.replace(hour=0, minute=0), timedelta(days=1)
 BRIGHTLOOM = Company(seed=7, now=NOW, days=4)  # only ever asked
-SEATS = BRIGHTLOOM.at("claude-code")
+SEATS = BRIGHTLOOM.view_of("claude-code")
 START, END = BRIGHTLOOM.start, TODAY
 
 
@@ -44,7 +44,7 @@ class Account:
     """The stand-in, and a plugin that talks to it."""
 
     plugin: ClaudeCode
-    standin: AnthropicStandin
+    standin: FakeAnthropic
     wire: Recorder
 
     async def drain(self, start: datetime = START, end: datetime = END) -> list[Page]:
@@ -61,9 +61,9 @@ async def brightloom(api_key: str = ADMIN_KEY) -> AsyncIterator[Account]:
     app = anthropic_app(BRIGHTLOOM, clock)
     wire = Recorder(httpx.ASGITransport(app=app))
     config = ClaudeCodeConfig.model_validate({"api_key": api_key})
-    async with session(ClaudeCode, config, clock=clock, transport=wire) as plugin:
-        yield Account(plugin, standin(app), wire)
-    assert not standin(app).journal.violations
+    async with plugin_session(ClaudeCode, config, clock=clock, transport=wire) as plugin:
+        yield Account(plugin, fake_anthropic_of(app), wire)
+    assert not fake_anthropic_of(app).journal.violations
 
 
 @asynccontextmanager
@@ -149,7 +149,9 @@ async def test_what_is_not_told_is_unknown(actor: dict[str, Any], key: str, reas
         return httpx.Response(200, json={"data": [row], "has_more": False, "next_page": None})
 
     config = ClaudeCodeConfig.model_validate({"api_key": "sk-ant-admin01-x"})
-    async with session(ClaudeCode, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)) as plugin:
+    async with plugin_session(
+        ClaudeCode, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)
+    ) as plugin:
         page = await plugin.poll("use", Window(TODAY - DAY, TODAY), None)
     (found,) = page.rows
     assert (found.key, found.reason, found.cost_usd, found.requests) == (key, reason, None, None)
@@ -161,8 +163,8 @@ async def test_it_is_shown_where_it_is_asked_for_and_added_to_nothing(tmp_path: 
     database = Database(f"sqlite+aiosqlite:///{tmp_path / 'books.sqlite'}")
     await migrations.upgrade(database)
     vault = open_vault(data_dir=tmp_path, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
-    connections = Connections(database, vault, {"anthropic": Anthropic, "claude-code": ClaudeCode}, clock)
-    asking, poller = Asking(database, clock), Poller(database, connections, clock)
+    connections = ConnectionService(database, vault, {"anthropic": Anthropic, "claude-code": ClaudeCode}, clock)
+    asking, poller = SpendService(database, clock), Poller(database, connections, clock)
 
     async def total(question: str) -> int:
         return (await asking.spend(LOCAL, question)).total_nano_usd
@@ -190,7 +192,7 @@ async def test_it_is_shown_where_it_is_asked_for_and_added_to_nothing(tmp_path: 
         "bruno@brightloom.example",
         "hana@brightloom.example",
     }
-    owned = await Owning(database, clock).keys(LOCAL)
+    owned = await KeyOwnerService(database, clock).keys(LOCAL)
     assert {key.spent_nano_usd for key in owned if key.connection == "seats"} == {0}
     assert any(key.spent_nano_usd for key in owned if key.connection == "claude")
     await database.close()

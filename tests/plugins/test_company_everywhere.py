@@ -15,12 +15,12 @@ import pytest
 
 from outlay.core.money import exact, to_nano
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import Person
+from outlay.fakes.company.employees import Developer
 from outlay.fakes.company.usage_model import Spend
 from outlay.plugin import Config, Ledger
 from outlay_plugins.cloudflare import Cloudflare
 from outlay_plugins.copilot import Copilot
-from outlay_plugins.cursor import Cursor
+from outlay_plugins.cursor import CursorLedger
 from outlay_plugins.helicone import Helicone
 from outlay_plugins.langfuse import Langfuse
 from outlay_plugins.portkey import Portkey
@@ -45,7 +45,7 @@ Spent = Mapping[Place, int]
 
 def spends() -> list[Spend]:
     """Hour by hour, what went to the two makers of models."""
-    return [spend for ledger in ("openai", "anthropic") for spend in COMPANY.at(ledger).spends(START, END)]
+    return [spend for ledger in ("openai", "anthropic") for spend in COMPANY.view_of(ledger).spends(START, END)]
 
 
 def spent(place: Callable[[Spend], Place]) -> dict[Place, int]:
@@ -57,7 +57,7 @@ def spent(place: Callable[[Spend], Place]) -> dict[Place, int]:
 
 
 def who(spend: Spend) -> str:
-    return spend.key.owner.email if isinstance(spend.key.owner, Person) else spend.key.owner.name
+    return spend.key.owner.email if isinstance(spend.key.owner, Developer) else spend.key.owner.name
 
 
 def usd(nano: int) -> Decimal:
@@ -110,7 +110,7 @@ DIALECTS = {
     "portkey": Dialect(
         Portkey, test_portkey.config, "cost",
         lambda one: (
-            one.start, test_portkey.ADA if isinstance(one.key.owner, Person) else test_portkey.BOT, one.model.slug,
+            one.start, test_portkey.ADA if isinstance(one.key.owner, Developer) else test_portkey.BOT, one.model.slug,
         ),
         lambda spent: test_portkey.vendor([(*place, cents(nano)) for place, nano in spent.items()]),
     ),
@@ -128,7 +128,7 @@ DIALECTS = {
         lambda spent: test_langfuse.vendor([(*place, usd(nano)) for place, nano in spent.items()]),
     ),
     "cursor": Dialect(
-        Cursor, test_cursor.config, "events", lambda one: (one.start, who(one), one.model.slug), _cursor
+        CursorLedger, test_cursor.config, "events", lambda one: (one.start, who(one), one.model.slug), _cursor
     ),
     "copilot": Dialect(
         Copilot, test_copilot.config, "credits", lambda one: (_midnight(one), _seat(one), one.model.slug), _copilot

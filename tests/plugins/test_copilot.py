@@ -183,7 +183,7 @@ async def test_requests_and_answers_fit_the_published_schema() -> None:
         await ledger.check()
         await ledger.keys()
         await drain(ledger, "credits", TODAY - 10 * DAY, TODAY - 2 * DAY)
-    assert published.hold(paper, unpublished=frozenset({"/orgs/brightloom"})) > 10
+    assert published.track(paper, unpublished=frozenset({"/orgs/brightloom"})) > 10
 
 
 def test_github_is_asked_in_the_version_of_its_billing_interface() -> None:

@@ -15,7 +15,7 @@ from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Key, Permanent, Tokens, Window
 from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
 from outlay_plugins import cursor
-from outlay_plugins.cursor import Cursor, CursorConfig
+from outlay_plugins.cursor import CursorConfig, CursorLedger
 from tests.plugins.documented_vendor import DAY, HOUR, NOW, TODAY, Asked, Paper, Published, asking, drain, rows_of
 
 SECRET = "key_0f3c52d7a9be4410"
@@ -96,13 +96,13 @@ async def team() -> AsyncIterator[Trial]:
     )
 
 
-TestCursor = ledger_conformance(Cursor, make=team)
+TestCursor = ledger_conformance(CursorLedger, make=team)
 
 
 async def test_what_is_charged_counts_to_the_fraction_of_a_cent_by_seat_and_hour() -> None:
     at = TODAY - DAY + 9 * HOUR
     events = [event(at, chargedCents="0.375"), event(at + timedelta(minutes=59)), event(at, "bo@brightloom.example")]
-    async with asking(Cursor, config(), vendor(*events)) as ledger:
+    async with asking(CursorLedger, config(), vendor(*events)) as ledger:
         rows = await rows_of(ledger, "events", TODAY - DAY, TODAY)
         assert {(row.key, row.cost_usd, row.requests) for row in rows} == {
             ("12345", Decimal("0.01625"), 2),
@@ -118,7 +118,7 @@ async def test_what_the_plan_includes_costs_nothing_and_what_failed_used_nothing
     included = event(at, isChargeable=False, kind="Included in Business", chargedCents=900)
     failed = event(at, isChargeable=False, kind="Errored, Not Charged", chargedCents=900)
     unknown = event(at, chargedCents=None)
-    async with asking(Cursor, config(), vendor(included, failed, unknown)) as ledger:
+    async with asking(CursorLedger, config(), vendor(included, failed, unknown)) as ledger:
         rows = {dict(row.detail)["kind"]: row for row in await rows_of(ledger, "events", at, TODAY)}
     assert (rows["Included in Business"].cost_usd, rows["Included in Business"].tokens.total) == (0, 460)
     assert (rows["Errored, Not Charged"].cost_usd, rows["Errored, Not Charged"].tokens.total) == (0, 0)
@@ -127,7 +127,7 @@ async def test_what_the_plan_includes_costs_nothing_and_what_failed_used_nothing
 
 async def test_an_event_at_the_stroke_of_midnight_counts_once() -> None:
     paper = vendor(event(TODAY - DAY))
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         pages = await drain(ledger, "events", TODAY - 2 * DAY, TODAY)
     assert [sum(row.requests or 0 for row in page.rows) for page in pages] == [0, 1]
     ends = [asked["endDate"] for method, _, asked in paper.asked if method == "POST"]
@@ -136,7 +136,7 @@ async def test_an_event_at_the_stroke_of_midnight_counts_once() -> None:
 
 async def test_pages_that_repeat_an_event_count_it_once_and_a_lost_one_is_told() -> None:
     events = [event(TODAY - DAY + number * HOUR) for number in range(9)]
-    async with asking(Cursor, config(), vendor(*events, page=4, repeats=True)) as ledger:
+    async with asking(CursorLedger, config(), vendor(*events, page=4, repeats=True)) as ledger:
         (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
     assert (sum(row.requests or 0 for row in page.rows), page.complete) == (9, True)
 
@@ -146,7 +146,7 @@ async def test_pages_that_repeat_an_event_count_it_once_and_a_lost_one_is_told()
         **paper.routes,
         f"POST {cursor.EVENTS_PATH}": lambda asked: told(asked) | {"totalUsageEventsCount": 11},
     }
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
     assert not page.complete
     assert page.disagrees == ("Cursor counted 11 events on 2026-11-19 and told 9.",)
@@ -157,13 +157,13 @@ async def test_events_alike_in_every_field_are_all_charged() -> None:
     at = TODAY - DAY + 9 * HOUR
     twin, other = event(at, chargedCents=40), event(at + HOUR, chargedCents=40)
     for size in (7, 2):
-        async with asking(Cursor, config(), vendor(other, twin, twin, page=size)) as ledger:
+        async with asking(CursorLedger, config(), vendor(other, twin, twin, page=size)) as ledger:
             (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
         assert sum(row.requests or 0 for row in page.rows) == 3
         assert sum(row.cost_usd or 0 for row in page.rows) == Decimal("1.20")
         assert (page.complete, page.disagrees) == (True, ())
     more = [event(at + number * HOUR, chargedCents=40) for number in range(2, 6)]
-    async with asking(Cursor, config(), vendor(twin, twin, *more, page=4, repeats=True)) as ledger:
+    async with asking(CursorLedger, config(), vendor(twin, twin, *more, page=4, repeats=True)) as ledger:
         (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
     assert (sum(row.requests or 0 for row in page.rows), page.disagrees) == (6, ())
 
@@ -178,7 +178,7 @@ async def test_a_day_whose_events_come_in_while_it_is_read_is_read_again() -> No
         return (before if paper.count(cursor.EVENTS_PATH) == 1 else after)(asked)
 
     paper.routes = {**paper.routes, f"POST {cursor.EVENTS_PATH}": told}
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         (page,) = await drain(ledger, "events", TODAY - DAY, TODAY)
     assert (sum(row.requests or 0 for row in page.rows), page.disagrees) == (6, ())
     assert paper.count(cursor.EVENTS_PATH) == 4
@@ -187,7 +187,7 @@ async def test_a_day_whose_events_come_in_while_it_is_read_is_read_again() -> No
 async def test_pages_that_never_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cursor, "MAX_PAGES_A_DAY", 3)
     events = [event(TODAY - DAY + number * timedelta(minutes=1)) for number in range(20)]
-    async with asking(Cursor, config(), vendor(*events, page=2)) as ledger:
+    async with asking(CursorLedger, config(), vendor(*events, page=2)) as ledger:
         with pytest.raises(Permanent, match="beyond 3 pages"):
             await drain(ledger, "events", TODAY - DAY, TODAY)
 
@@ -195,11 +195,11 @@ async def test_pages_that_never_end_are_an_error(monkeypatch: pytest.MonkeyPatch
 async def test_a_seat_that_left_keeps_its_id_while_the_books_know_it() -> None:
     paper = vendor(event(TODAY - DAY, "gone@brightloom.example"))
     async with asking(
-        Cursor, config(), paper, known_keys=(Key("777", "Cy", email="gone@brightloom.example"),)
+        CursorLedger, config(), paper, known_keys=(Key("777", "Cy", email="gone@brightloom.example"),)
     ) as ledger:
         (row,) = await rows_of(ledger, "events", TODAY - DAY, TODAY)
         assert row.key == "777"
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         (row,) = await rows_of(ledger, "events", TODAY - DAY, TODAY)
         assert (row.key, row.reason) == ("", cursor.NOBODY)
 
@@ -207,14 +207,14 @@ async def test_a_seat_that_left_keeps_its_id_while_the_books_know_it() -> None:
 async def test_a_key_of_the_wrong_kind_is_refused_on_its_field() -> None:
     paper = vendor()
     paper.routes = {"GET /teams/members": lambda _: 403}
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         with pytest.raises(BadConfig, match="team admin") as refused:
             await ledger.check()
     assert refused.value.field == "api_key"
 
 
 async def test_the_team_is_told_by_its_owner() -> None:
-    async with asking(Cursor, config(), vendor()) as ledger:
+    async with asking(CursorLedger, config(), vendor()) as ledger:
         checked = await ledger.check()
     assert (checked.account_id, checked.account_title) == ("team of 234", "Cursor team of Bo")
 
@@ -222,7 +222,7 @@ async def test_the_team_is_told_by_its_owner() -> None:
 async def test_requests_and_answers_fit_what_is_written_down() -> None:
     published = Published("cursor-admin.openapi.yaml")
     paper = vendor(*busy(), page=5)
-    async with asking(Cursor, config(), paper) as ledger:
+    async with asking(CursorLedger, config(), paper) as ledger:
         await ledger.check()
         await drain(ledger, "events", TODAY - 5 * DAY, TODAY)
-    assert published.hold(paper) > 8
+    assert published.track(paper) > 8

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Config, MailingClient, NeedsReauth, Permanent, Transient, forms, mail_client
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
-from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, sample_finding
 from outlay_plugins.email import Email, EmailConfig
 from tests.plugin.test_read_client_loopback import self_signed
 from tests.plugins.smtp_server import PASSWORD, USER, Mailbox, mailbox
@@ -113,7 +113,7 @@ async def test_a_mail_comes_at_each_doubling_and_not_between() -> None:
     async with post() as (found, bench):
         receipt = await bench.tell(event_at(0))
         for spent, mails in (("150", 1), ("250", 2), ("390", 2), ("410", 3)):
-            receipt = await bench.tell(replace(event_at(1, receipt=receipt), finding=finding(spent)))
+            receipt = await bench.tell(replace(event_at(1, receipt=receipt), finding=sample_finding(spent)))
             assert found.taken == mails
 
 
@@ -122,7 +122,7 @@ async def test_a_mail_comes_at_each_doubling_and_not_between() -> None:
 )
 async def test_a_name_can_neither_make_a_header_nor_end_the_mail_nor_be_html(name: str) -> None:
     async with post() as (found, bench):
-        await bench.tell(replace(event_at(0), finding=finding("100", name), asked_by=name))
+        await bench.tell(replace(event_at(0), finding=sample_finding("100", name), asked_by=name))
     (mail,) = found.mails.values()
     assert mail["Bcc"] is None
     assert "Sent by Outlay" in found.body(mail)
@@ -214,7 +214,7 @@ async def test_only_a_certificate_that_is_trusted_is_talked_to(
     elsewhere(monkeypatch)
     server, client = certificate
     if trusted:
-        monkeypatch.setattr(mail_client, "trust", lambda: client)
+        monkeypatch.setattr(mail_client, "tls_context", lambda: client)
     async with mailbox(server, scheme) as found, bench_of(found) as bench:
         found.extensions += ["STARTTLS"] if scheme == "smtp" else []
         error = await bench.outcome(event_at(0))
@@ -244,7 +244,7 @@ async def test_a_public_name_that_leads_to_a_private_address_is_refused(
             lambda host, *more, **named: names(looked_up if host == "mail.acme.com" else host, *more, **named),
         )
         public = config(f"smtp://mail.acme.com:{port}")
-        async with session(Email, public, clock=FakeClock(AT)) as sink:
+        async with plugin_session(Email, public, clock=FakeClock(AT)) as sink:
             with pytest.raises(Permanent, match="private address"):
                 await sink.opened(event_at(0))
     assert found.said == []

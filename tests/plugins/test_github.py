@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Config, Event, NeedsReauth, PluginError, RateLimited, Receipt, forms
-from outlay.plugin.testing.ledger_trial import Fault
+from outlay.plugin.testing.ledger_trial import InjectedFault
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
-from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding, returned
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, returned, sample_finding
 from outlay_plugins._github.issue_text import GitHubConfig
 from outlay_plugins.github import GitHub
 from tests.plugins.http_vendor import Answer, Asked, vendor
@@ -188,7 +188,7 @@ async def test_a_comment_comes_at_each_doubling_and_not_between() -> None:
     async with hub() as (found, bench):
         receipt = await bench.tell(event_at(0))
         for spent, comments in (("150", 0), ("250", 1), ("390", 1), ("410", 2)):
-            event = replace(event_at(1, receipt=receipt), finding=finding(spent))
+            event = replace(event_at(1, receipt=receipt), finding=sample_finding(spent))
             receipt = await bench.tell(event)
             assert len(found.comments[1]) == comments
 
@@ -305,10 +305,10 @@ async def test_a_deleted_issue_is_gone_and_nothing_is_filed_in_its_place() -> No
 @pytest.mark.parametrize(
     ("fault", "kind", "seconds"),
     [
-        (Fault(403, b'{"message":"You have exceeded a secondary rate limit"}'), RateLimited, 60),
-        (Fault(403, b'{"message":"slow down"}', {"Retry-After": "30"}), RateLimited, 30),
+        (InjectedFault(403, b'{"message":"You have exceeded a secondary rate limit"}'), RateLimited, 60),
+        (InjectedFault(403, b'{"message":"slow down"}', {"Retry-After": "30"}), RateLimited, 30),
         (
-            Fault(
+            InjectedFault(
                 403,
                 b'{"message":"API rate limit exceeded"}',
                 {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{AT.timestamp() + 900:.0f}"},
@@ -316,11 +316,11 @@ async def test_a_deleted_issue_is_gone_and_nothing_is_filed_in_its_place() -> No
             RateLimited,
             900,
         ),
-        (Fault(403, b'{"message":"Resource not accessible by personal access token"}'), NeedsReauth, 0),
+        (InjectedFault(403, b'{"message":"Resource not accessible by personal access token"}'), NeedsReauth, 0),
     ],
 )
 async def test_patience_is_told_from_a_right_that_is_missing(
-    fault: Fault, kind: type[PluginError], seconds: int
+    fault: InjectedFault, kind: type[PluginError], seconds: int
 ) -> None:
     async with hub() as (_, bench):
         bench.wire.fail(fault)

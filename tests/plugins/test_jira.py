@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Config, Event, Receipt, forms
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
-from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, finding, returned
+from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at, returned, sample_finding
 from outlay_plugins._jira.issue_text import JiraConfig
 from outlay_plugins.jira import Jira
 from tests.plugins.http_vendor import Answer, Asked, vendor
@@ -226,7 +226,7 @@ async def test_a_comment_comes_at_each_doubling_and_not_between() -> None:
     async with site() as (found, bench):
         receipt = await bench.tell(event_at(0))
         for spent, comments in (("150", 0), ("250", 1), ("390", 1), ("410", 2)):
-            receipt = await bench.tell(replace(event_at(1, receipt=receipt), finding=finding(spent)))
+            receipt = await bench.tell(replace(event_at(1, receipt=receipt), finding=sample_finding(spent)))
             assert len(found.comments["OPS-1"]) == comments
 
 

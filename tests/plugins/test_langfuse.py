@@ -148,4 +148,4 @@ async def test_requests_and_answers_fit_the_published_schema() -> None:
     async with asking(Langfuse, config(), paper) as ledger:
         await ledger.check()
         await drain(ledger, "metrics", TODAY - 4 * DAY, TODAY - 2 * DAY)
-    assert published.hold(paper, unpublished=frozenset({"/api/public/projects"})) == 3
+    assert published.track(paper, unpublished=frozenset({"/api/public/projects"})) == 3

@@ -17,8 +17,8 @@ import pytest
 from graphql import parse, validate
 from pydantic import SecretStr
 
-from outlay.connections.token_store import KeptMeanwhile
-from outlay.fakes.http_common import Faults
+from outlay.connections.token_store import MemoryTokenStore
+from outlay.fakes.http_common import HttpFaults
 from outlay.fakes.linear.server import API_KEY, CLIENT_ID, CLIENT_SECRET, PATH
 from outlay.plugin import (
     BadConfig,
@@ -99,7 +99,7 @@ async def test_a_wrong_setting_is_told_on_its_field(vendor: Vendor, wrong: dict[
 
 async def test_an_app_gets_a_token_keeps_it_and_fetches_another_when_it_is_refused(vendor: Vendor) -> None:
     app = config(api_key=None, client_id=CLIENT_ID, client_secret=SecretStr(CLIENT_SECRET))
-    kept = KeptMeanwhile()
+    kept = MemoryTokenStore()
     for _ in range(2):
         async with vendor.sink(app, kept) as sink:
             assert (await sink.check()).credential.startswith("OAuth app")
@@ -111,7 +111,7 @@ async def test_an_app_gets_a_token_keeps_it_and_fetches_another_when_it_is_refus
     assert (vendor.linear.tokens_given, len(vendor.linear.issues)) == (2, 1)
 
     async with vendor.sink(
-        app.model_copy(update={"client_secret": SecretStr("wrong-secret")}), KeptMeanwhile()
+        app.model_copy(update={"client_secret": SecretStr("wrong-secret")}), MemoryTokenStore()
     ) as sink:
         with pytest.raises(NeedsReauth):
             await sink.check()
@@ -200,7 +200,7 @@ async def test_it_happens_again(vendor: Vendor, state: str, hours: int, issues: 
 
     first = next(iter(vendor.linear.issues.values()))
     assert (len(vendor.linear.issues), first["state"]["name"]) == (issues, becomes)
-    again = [text for text in vendor.linear.world.said(first["id"]) if text.startswith("**It is back.**")]
+    again = [text for text in vendor.linear.world.comment_bodies(first["id"]) if text.startswith("**It is back.**")]
     assert len(again) == (1 if issues == 1 and state != "Canceled" else 0)
     assert receipts[0] == receipts[1]
     if state == "Canceled":
@@ -258,10 +258,10 @@ async def test_a_binned_issue_is_not_filed_again_in_its_episode(vendor: Vendor) 
 
 async def test_thresholds_are_for_the_clock(vendor: Vendor) -> None:
     async with vendor.sink() as sink:
-        assert sink.wants(event(spent="89.10"))
-        assert not sink.wants(event(spent="89.09"))
-        assert not sink.wants(event(severity="info"))
-        assert sink.wants(event(spent=None)), "unknown is not little"
+        assert sink.should_file(event(spent="89.10"))
+        assert not sink.should_file(event(spent="89.09"))
+        assert not sink.should_file(event(severity="info"))
+        assert sink.should_file(event(spent=None)), "unknown is not little"
 
 
 # What breaks
@@ -301,7 +301,7 @@ async def test_a_fault_at_any_request_leaves_one_issue_and_its_comments_in_order
         for what, spent, key in (("opened", "100", "k1"), ("updated", "250", "k2"), ("updated", "1700", "k3"),
                                  ("resolved", "1800", "k4")):  # fmt: skip
             for _ in range(3):
-                vendor.linear.faults.take = partial(_at, vendor, nth, fault)  # type: ignore[method-assign]
+                vendor.linear.faults.pop = partial(_at, vendor, nth, fault)  # type: ignore[method-assign]
                 try:
                     receipt = await vendor.tell(event(what, spent, key=key, receipt=receipt))
                     break
@@ -318,7 +318,7 @@ def _at(vendor: Vendor, nth: int, fault: Callable[[Vendor], None], path: str) ->
     if len(vendor.linear.journal.asked) == nth and vendor.armed:
         vendor.armed = False
         fault(vendor)
-    return Faults.take(vendor.linear.faults, path)
+    return HttpFaults.pop(vendor.linear.faults, path)
 
 
 @pytest.mark.parametrize("status", [200, 400])

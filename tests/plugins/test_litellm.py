@@ -14,9 +14,9 @@ import pytest
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, NeedsReauth, Permanent, Row, Tokens, Transient, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins._litellm.aggregation import tokens_of
-from outlay_plugins._litellm.schemas import Metrics
+from outlay_plugins._litellm.schemas import LiteLLMMetrics
 from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
 
 NOW = datetime(2026, 11, 21, 14, 5, 30, 250_000, tzinfo=UTC)
@@ -61,7 +61,7 @@ async def litellm(
         return httpx.Response(answer if refused else 200, json={"detail": "no"} if refused else answer)
 
     config = LiteLLMConfig.model_validate({"api_key": "sk-viewer-1", "base_url": base_url})
-    async with session(LiteLLM, config, clock=FakeClock(NOW), transport=httpx.MockTransport(handle)) as plugin:
+    async with plugin_session(LiteLLM, config, clock=FakeClock(NOW), transport=httpx.MockTransport(handle)) as plugin:
         yield plugin
 
 
@@ -169,7 +169,7 @@ async def test_what_a_day_has_beyond_its_models_is_told_without_one() -> None:
     ],
 )
 def test_cached_tokens_are_in_one_class_only(prompt: int, read: int, written: int, tokens: Tokens) -> None:
-    metrics = Metrics(
+    metrics = LiteLLMMetrics(
         spend=Decimal(1), prompt_tokens=prompt, completion_tokens=7, cache_read_input_tokens=read,
         cache_creation_input_tokens=written,
     )  # fmt: skip

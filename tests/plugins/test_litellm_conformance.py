@@ -8,7 +8,7 @@ import httpx
 
 from outlay.core.clock import FakeClock
 from outlay.fakes.company.company import Company
-from outlay.fakes.litellm.server import VIEWER_KEY, litellm_app, standin
+from outlay.fakes.litellm.server import VIEWER_KEY, fake_litellm_of, litellm_app
 from outlay.plugin import Window
 from outlay.plugin.testing.ledger_tests import Trial, ledger_conformance
 from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
@@ -23,8 +23,8 @@ async def proxy() -> AsyncIterator[Trial]:
     """A proxy whose lines come in many pages, the whole of a day."""
     clock = FakeClock(NOW)
     app = litellm_app(COMPANY, clock)
-    standin(app).faults.most_rows = 100
-    standin(app).faults.counted_to = 150
+    fake_litellm_of(app).faults.most_rows = 100
+    fake_litellm_of(app).faults.counted_to = 150
     at = {"base_url": "http://litellm.internal"}
     yield Trial(
         good=LiteLLMConfig.model_validate({"api_key": VIEWER_KEY, **at}),
@@ -35,7 +35,7 @@ async def proxy() -> AsyncIterator[Trial]:
         clock=clock,
         transport=httpx.ASGITransport(app),
     )
-    assert not standin(app).journal.violations
+    assert not fake_litellm_of(app).journal.violations
 
 
 TestLiteLLM = ledger_conformance(LiteLLM, make=proxy)

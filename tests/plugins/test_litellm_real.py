@@ -24,7 +24,7 @@ from outlay.core.clock import FakeClock
 from outlay.core.money import to_nano
 from outlay.core.tokens import Tokens
 from outlay.plugin import BadConfig, Transient, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins._litellm import aggregation
 from outlay_plugins._litellm import schemas as litellm_schemas
 from outlay_plugins._litellm.schemas import COLUMNS, LogPage
@@ -165,7 +165,7 @@ async def test_it_knows_every_route_and_parameter_that_the_plugin_asks_with(real
 
 
 async def test_it_is_refused_since_it_keeps_no_books(real: Real) -> None:
-    async with session(LiteLLM, real.config(), clock=FakeClock(NOW)) as plugin:
+    async with plugin_session(LiteLLM, real.config(), clock=FakeClock(NOW)) as plugin:
         with pytest.raises(BadConfig, match="runs without a database") as caught:
             await plugin.check()
     assert caught.value.field == "base_url"
@@ -173,7 +173,7 @@ async def test_it_is_refused_since_it_keeps_no_books(real: Real) -> None:
 
 @pytest.mark.parametrize("what", ["keys", "daily", "logs"])
 async def test_a_database_that_is_away_is_passing_trouble_and_no_revoked_key(real: Real, what: str) -> None:
-    async with session(LiteLLM, real.config(), clock=FakeClock(NOW)) as plugin:
+    async with plugin_session(LiteLLM, real.config(), clock=FakeClock(NOW)) as plugin:
         with pytest.raises(Transient, match=r"database|500"):
             await (plugin.keys() if what == "keys" else plugin.poll(what, Window(START, END), None))
 
@@ -228,7 +228,7 @@ def test_its_prompt_tokens_hold_the_cached_ones_and_taken_apart_they_cost_what_i
         timeout=START_SECONDS,
     )
     told = json.loads(ran.stdout.splitlines()[-1], parse_float=Decimal)
-    tokens = aggregation.tokens_of(litellm_schemas.Metrics.model_validate({"spend": 0, **told["usage"]}))
+    tokens = aggregation.tokens_of(litellm_schemas.LiteLLMMetrics.model_validate({"spend": 0, **told["usage"]}))
     unit = PriceList().unit("", MODELS["claude"], NOW.date())
 
     assert told["usage"]["prompt_tokens"] == 1140

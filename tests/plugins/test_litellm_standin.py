@@ -23,10 +23,10 @@ from outlay.core.money import to_nano
 from outlay.fakes.company.company import Company
 from outlay.fakes.litellm.faults import Oddity
 from outlay.fakes.litellm.payloads import A_PROMPT
-from outlay.fakes.litellm.server import MASTER_KEY, USER_KEY, VIEWER_KEY, LiteLLMStandin, litellm_app, standin
-from outlay.fakes.litellm.traffic import BEHIND, CALLED, PROVIDERS, Call
+from outlay.fakes.litellm.server import MASTER_KEY, USER_KEY, VIEWER_KEY, FakeLiteLLM, fake_litellm_of, litellm_app
+from outlay.fakes.litellm.traffic import BEHIND, LOGGED_MODEL_NAMES, PROVIDERS, ProxyRequest
 from outlay.plugin import BadConfig, NeedsReauth, Page, Permanent, Row, Transient, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay.plugin.testing.ledger_trial import everything_logged
 from outlay_plugins.litellm import LiteLLM, LiteLLMConfig
 
@@ -67,7 +67,7 @@ PUBLISHED = Published() if SPEC.exists() else None
 class Witness(httpx.ASGITransport):
     """Between plugin and stand-in: holds what passes against the schema, unless the stand-in was told to be odd."""
 
-    def __init__(self, app: Any, ours: LiteLLMStandin) -> None:
+    def __init__(self, app: Any, ours: FakeLiteLLM) -> None:
         super().__init__(app)
         self.ours, self.asked, self.held = ours, list[httpx.URL](), 0
 
@@ -86,7 +86,7 @@ class Proxy:
     """The stand-in, and a plugin that talks to it."""
 
     plugin: LiteLLM
-    standin: LiteLLMStandin
+    standin: FakeLiteLLM
     clock: FakeClock
     witness: Witness
 
@@ -111,12 +111,12 @@ async def proxy(company: Company = COMPANY, api_key: str = VIEWER_KEY, provider:
     """The company's proxy. Nobody may write there, or ask for prompts or a time zone."""
     clock = FakeClock(NOW)
     app = litellm_app(company, clock)
-    ours = standin(app)
+    ours = fake_litellm_of(app)
     witness = Witness(app, ours)
     config = LiteLLMConfig.model_validate(
         {"api_key": api_key, "base_url": "http://litellm.internal", "provider": provider}
     )
-    async with session(LiteLLM, config, clock=clock, transport=witness) as plugin:
+    async with plugin_session(LiteLLM, config, clock=clock, transport=witness) as plugin:
         yield Proxy(plugin, ours, clock, witness)
     assert not ours.journal.violations
     assert not any("timezone" in url.params for url in witness.asked)
@@ -134,13 +134,13 @@ def told(rows: Iterable[Row], step: str) -> dict[tuple[str, ...], tuple[int, ...
 def truth(at: Proxy, step: str, start: datetime = START, end: datetime = END) -> dict[tuple[str, ...], tuple[int, ...]]:
     """What went through."""
     return _sums(
-        ((call.key.hash, f"{call.started_at:{step}}", CALLED[call.model]),
+        ((call.key.hash, f"{call.started_at:{step}}", LOGGED_MODEL_NAMES[call.model]),
          (call.cost_nano_usd, 1, call.prompt_tokens, call.completion_tokens))
         for call in calls(at, start, end)
     )  # fmt: skip
 
 
-def calls(at: Proxy, start: datetime = START, end: datetime = END) -> list[Call]:
+def calls(at: Proxy, start: datetime = START, end: datetime = END) -> list[ProxyRequest]:
     return list(at.standin.traffic.calls(start, end))
 
 
@@ -155,9 +155,9 @@ def _sums(parts: Iterable[tuple[tuple[str, ...], tuple[int, ...]]]) -> dict[tupl
 
 
 def test_what_goes_through_is_a_part_of_what_the_providers_bill() -> None:
-    ours = standin(litellm_app(COMPANY, FakeClock(NOW)))
+    ours = fake_litellm_of(litellm_app(COMPANY, FakeClock(NOW)))
     for provider in PROVIDERS:
-        seen = COMPANY.at(provider)
+        seen = COMPANY.view_of(provider)
         mine = sum(call.cost_nano_usd for call in ours.traffic.calls(START, END) if call.provider == provider)
         behind = sum(spend.cost_nano_usd for spend in seen.spends(START, END) if spend.key.name in BEHIND)
         whole = seen.truth(START, END)[()]

@@ -10,11 +10,11 @@ import pytest
 from jsonschema import ValidationError
 
 from outlay.core.clock import FakeClock
-from outlay.fakes.openai.faults import Extra
+from outlay.fakes.openai.faults import ExtraCostLine
 from outlay.fakes.openai.query import USAGE_GROUPS
-from outlay.fakes.openai.server import ADMIN_KEY, ROOT, openai_app, standin
+from outlay.fakes.openai.server import ADMIN_KEY, ROOT, fake_openai_of, openai_app
 from outlay.plugin import Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins.openai import OpenAI, OpenAIConfig
 from tests.plugins.documented_vendor import Published
 from tests.plugins.openai_account import COMPANY, DAY, NOW, START, TODAY
@@ -73,12 +73,12 @@ def document() -> Document:
 async def test_all_that_is_asked_and_answered_is_published(document: Document) -> None:
     clock = FakeClock(NOW)
     app = openai_app(COMPANY, clock)
-    faults = standin(app).faults
+    faults = fake_openai_of(app).faults
     faults.oddities.add("money_as_numbers")  # as published; strings are what is seen
-    faults.extras.append(Extra(START, "vector storage", 5, COMPANY.keys[0].workspace.id))
+    faults.extras.append(ExtraCostLine(START, "vector storage", 5, COMPANY.keys[0].workspace.id))
     held = Held(httpx.ASGITransport(app), document)
     config = OpenAIConfig.model_validate({"api_key": ADMIN_KEY})
-    async with session(OpenAI, config, clock=clock, transport=held) as plugin:
+    async with plugin_session(OpenAI, config, clock=clock, transport=held) as plugin:
         await plugin.check()
         assert await plugin.keys()
         for report, start, end in (
@@ -108,7 +108,7 @@ KINDS = ("completions", "embeddings", "images", "audio_speeches", "audio_transcr
 
 async def test_what_the_stand_in_can_beyond_what_is_asked(document: Document) -> None:
     app = openai_app(COMPANY, FakeClock(NOW))
-    standin(app).faults.oddities.add("money_as_numbers")
+    fake_openai_of(app).faults.oddities.add("money_as_numbers")
     held = Held(httpx.ASGITransport(app), document)
     start = int(START.timestamp())
     async with httpx.AsyncClient(transport=held, base_url=f"http://it{ROOT}") as client:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from outlay.fakes.company.company import Company
-from outlay.fakes.openai.faults import Extra, Oddity
+from outlay.fakes.openai.faults import ExtraCostLine, Oddity
 from outlay.fakes.openai.server import PROJECT_KEY
 from outlay.plugin import BadConfig, Key, NeedsReauth, Permanent, RateLimited, Transient
 from outlay_plugins._openai.account import SEAT
@@ -23,8 +23,8 @@ from tests.plugins.openai_account import (
     START,
     TODAY,
     brightloom,
+    cost_by_group,
     tokens,
-    told,
     true_tokens,
 )
 
@@ -36,7 +36,7 @@ BY_DAY, BY_HOUR, BY_MINUTE = "%Y-%m-%d", "%Y-%m-%dT%H:00:00Z", "%Y-%m-%dT%H:%M:0
 async def test_the_bill_is_the_truth_by_key_and_day() -> None:
     async with brightloom() as account:
         rows = await account.rows("costs")
-    assert told(rows, BY_DAY) == COMPANY.truth(START, END, ("key", "day", "model"))
+    assert cost_by_group(rows, BY_DAY) == COMPANY.truth(START, END, ("key", "day", "model"))
     assert {row.key for row in rows} == {key.hash for key in COMPANY.keys}  # the deleted one too
     assert {row.project for row in rows} == {key.workspace.id for key in COMPANY.keys}
 
@@ -56,7 +56,7 @@ async def test_a_batch_is_half_of_the_list_price_and_told_apart() -> None:
     batch = COMPANY.key("evals-batch")
     async with brightloom() as account:
         rows = await account.rows("usage", START, START + 6 * HOUR)
-    assert {(row.key == batch.hash, row.detail, row.list_share) for row in rows} == {
+    assert {(row.key == batch.hash, row.detail, row.list_price_factor) for row in rows} == {
         (True, (("batch", "true"),), Fraction(1, 2)),
         (False, (), 1),
     }
@@ -76,7 +76,7 @@ async def test_a_bill_that_is_not_complete_is_a_part() -> None:
         account.standin.faults.costs_lag = 30 * HOUR
         rows = await account.rows("costs", TODAY - 2 * DAY, TODAY)
     part = COMPANY.truth(TODAY - 2 * DAY, NOW - 30 * HOUR, ("key", "day", "model"))
-    assert told(rows, BY_DAY) == part
+    assert cost_by_group(rows, BY_DAY) == part
 
 
 @pytest.mark.parametrize(
@@ -96,18 +96,18 @@ async def test_nulls_are_no_cached_tokens_and_the_same_money() -> None:
         account.standin.faults.oddities.add("nulls")
         bill = await account.rows("costs", START, START + DAY)
         used = await account.rows("usage", START, START + DAY)
-    assert told(bill, BY_DAY) == COMPANY.truth(START, START + DAY, ("key", "day", "model"))
+    assert cost_by_group(bill, BY_DAY) == COMPANY.truth(START, START + DAY, ("key", "day", "model"))
     assert {row.tokens.cache_read for row in used} == {0}
 
 
 async def test_lines_that_are_no_model_keep_their_words() -> None:
-    company = Company(seed=7, now=NOW).at("openai")
+    company = Company(seed=7, now=NOW).view_of("openai")
     key = company.key("emre-dev")
     async with brightloom() as account:
         account.standin.faults.extras += [
-            Extra(START, "web search tool calls", 10_000_000, key.workspace.id, key.hash),
-            Extra(START, "vector storage", 1, key.workspace.id),
-            Extra(START, "gpt-5 image, output", 2, key.workspace.id),
+            ExtraCostLine(START, "web search tool calls", 10_000_000, key.workspace.id, key.hash),
+            ExtraCostLine(START, "vector storage", 1, key.workspace.id),
+            ExtraCostLine(START, "gpt-5 image, output", 2, key.workspace.id),
         ]
         rows = await account.rows("costs", START, START + DAY)
     said = {
@@ -227,17 +227,17 @@ async def test_use_without_a_key_is_the_persons_where_openai_tells_and_nobodys_w
 
 async def test_a_bill_from_before_there_were_keys_is_asked_for_without() -> None:
     now = TODAY.replace(year=2025, month=12, day=20, hour=12)
-    company = Company(seed=7, now=now).at("openai")
+    company = Company(seed=7, now=now).view_of("openai")
     start, since, end = (company.start + number * DAY for number in (12, 16, 18))
     assert f"{since:%Y-%m-%d}" == "2025-12-06"
     async with brightloom(company=company, now=now) as account:
         pages = await account.drain("costs", start, end)
         assert {asked.status for asked in account.standin.journal.asked} == {200}
     assert [(page.window.start, page.window.end) for page in pages] == [(start, since), (since, end)]
-    before = told(pages[0].rows, BY_DAY)
+    before = cost_by_group(pages[0].rows, BY_DAY)
     assert before == {("", *group): nano for group, nano in company.truth(start, since, ("day", "model")).items()}
     assert {row.reason for row in pages[0].rows} == {"billed before OpenAI told which key"}
-    assert told(pages[1].rows, BY_DAY) == company.truth(since, end, ("key", "day", "model"))
+    assert cost_by_group(pages[1].rows, BY_DAY) == company.truth(since, end, ("key", "day", "model"))
 
 
 async def test_an_account_whose_keys_begin_later_is_asked_accordingly_and_not_again_and_again() -> None:
@@ -246,9 +246,9 @@ async def test_an_account_whose_keys_begin_later_is_asked_accordingly_and_not_ag
         pages = await account.drain("costs", START - DAY, END)
         asked = [one.status for one in account.standin.journal.asked]
     assert asked == [400, 200, 200]
-    assert told([row for page in pages for row in page.rows if row.start >= START + DAY], BY_DAY) == COMPANY.truth(
-        START + DAY, END, ("key", "day", "model")
-    )
+    assert cost_by_group(
+        [row for page in pages for row in page.rows if row.start >= START + DAY], BY_DAY
+    ) == COMPANY.truth(START + DAY, END, ("key", "day", "model"))
     assert {row.key for row in pages[0].rows} == {""}
 
 
@@ -257,7 +257,7 @@ async def test_an_account_whose_bill_knows_no_keys_gives_the_same_dollars_withou
         account.standin.faults.keyless_bill = True
         pages = await account.drain("costs")
     rows = [row for page in pages for row in page.rows]
-    assert sum(told(rows, BY_DAY).values()) == COMPANY.truth(START, END)[()]
+    assert sum(cost_by_group(rows, BY_DAY).values()) == COMPANY.truth(START, END)[()]
     assert {row.key for row in rows} == {""}
     assert any("does not tell this organization's keys" in note for note in pages[0].notes)
 
@@ -310,12 +310,16 @@ async def test_pages_that_repeat_are_an_error_and_never_twice_the_money() -> Non
 
 
 async def test_a_restated_day_is_told_as_it_is_now() -> None:
-    company = Company(seed=7, now=NOW).at("openai")
+    company = Company(seed=7, now=NOW).view_of("openai")
     async with brightloom(company=company) as account:
         first = await account.rows("costs")
         company.restate(START, START + DAY, Fraction(1, 2))
         second = await account.rows("costs")
-    assert told(first, BY_DAY) != told(second, BY_DAY) == company.truth(START, END, ("key", "day", "model"))
+    assert (
+        cost_by_group(first, BY_DAY)
+        != cost_by_group(second, BY_DAY)
+        == company.truth(START, END, ("key", "day", "model"))
+    )
 
 
 async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
@@ -325,7 +329,7 @@ async def test_passing_trouble_passes_and_lasting_trouble_is_told() -> None:
         faults.status(COSTS, 500)
         faults.drop("/organization/projects")
         assert await account.plugin.keys()
-        assert told(await account.rows("costs"), BY_DAY) == COMPANY.truth(START, END, ("key", "day", "model"))
+        assert cost_by_group(await account.rows("costs"), BY_DAY) == COMPANY.truth(START, END, ("key", "day", "model"))
         assert await account.rows("usage", TODAY, NOW)
         faults.status(COMPLETIONS, 429, headers={"retry-after": "900"})
         with pytest.raises(RateLimited):

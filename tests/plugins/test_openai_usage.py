@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from outlay.core.clock import FakeClock
 from outlay.core.model_names import canonical
 from outlay.plugin import Page, Permanent, Row, Tokens, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins._openai.line_items import model_of
-from outlay_plugins._openai.schemas import Usage
+from outlay_plugins._openai.schemas import OpenAIUsageLine
 from outlay_plugins._openai.usage import tokens_of
-from outlay_plugins._openai.windows import Stretch, place, stretch
+from outlay_plugins._openai.windows import UsageRange, next_usage_range, place
 from outlay_plugins.openai import OpenAI, OpenAIConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, 30, tzinfo=UTC)
@@ -47,7 +47,7 @@ HALF = Decimal("0.5")
     ],
 )
 def test_each_token_is_in_one_class(line: dict[str, Any], expected: Tokens) -> None:
-    assert tokens_of(Usage.model_validate(line)) == expected
+    assert tokens_of(OpenAIUsageLine.model_validate(line)) == expected
 
 
 COUNT = st.integers(0, 1_000)
@@ -57,7 +57,7 @@ COUNT = st.integers(0, 1_000)
 def test_the_classes_add_up_to_openais_own_totals(
     whole: int, cached: int, written: int, long: int, output: int
 ) -> None:
-    line = Usage(
+    line = OpenAIUsageLine(
         input_tokens=whole,
         input_cached_tokens=cached,
         input_cache_write_tokens=written,
@@ -84,7 +84,7 @@ async def page(*lines: dict[str, Any], kind: str = "completions") -> Page:
         return httpx.Response(200, json={"data": [bucket], "has_more": False, "next_page": None})
 
     config = OpenAIConfig.model_validate({"api_key": "sk-admin-x"})
-    async with session(OpenAI, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)) as plugin:
+    async with plugin_session(OpenAI, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)) as plugin:
         return await plugin.poll("usage", Window(HOUR, NOW), None)
 
 
@@ -116,7 +116,7 @@ async def test_what_is_known_is_priced_and_what_is_not_stays_unpriced(
     more: dict[str, Any], share: Decimal | None, detail: dict[str, str]
 ) -> None:
     (row,) = await rows(line(**more))
-    assert (row.list_share, dict(row.detail), row.cost_usd) == (share, detail, None)
+    assert (row.list_price_factor, dict(row.detail), row.cost_usd) == (share, detail, None)
 
 
 async def test_lines_that_differ_in_what_is_no_dimension_are_one_row() -> None:
@@ -136,7 +136,7 @@ async def test_use_without_a_key_says_so_and_images_are_counted_without_a_price(
     (row,) = await rows(line(api_key_id=None))
     assert (row.key, row.reason) == ("", "used without a key or a person that OpenAI names")
     (image,) = await rows({"api_key_id": "key_1", "model": "dall-e-3", "num_model_requests": 4}, kind="images")
-    assert (image.requests, image.tokens.total, image.cost_usd, image.list_share) == (4, 0, None, None)
+    assert (image.requests, image.tokens.total, image.cost_usd, image.list_price_factor) == (4, 0, None, None)
     assert await rows({"api_key_id": "key_1", "model": "dall-e-3", "num_model_requests": 0}, kind="images") == []
 
 
@@ -183,7 +183,7 @@ async def bill(amount: Any, line_item: str = "gpt-5, input_tokens") -> list[Row]
         return httpx.Response(200, json={"data": [bucket], "has_more": False})
 
     config = OpenAIConfig.model_validate({"api_key": "sk-admin-x"})
-    async with session(OpenAI, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)) as plugin:
+    async with plugin_session(OpenAI, config, clock=FakeClock(NOW), transport=httpx.MockTransport(answer)) as plugin:
         return list((await plugin.poll("costs", Window(midnight, midnight + DAY), None)).rows)
 
 
@@ -255,12 +255,12 @@ RECENT = NOW.replace(hour=0, minute=0, second=0) - 3 * DAY
     st.integers(1, 12 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes)),
 )
 def test_stretches_cover_everything_once_within_openais_bounds(start: datetime, length: timedelta) -> None:
-    end, parts = min(start + length, NOW + DAY), list[Stretch]()
+    end, parts = min(start + length, NOW + DAY), list[UsageRange]()
     at = start
     while at < end:
-        part = stretch(at, end, NOW)
+        part = next_usage_range(at, end, NOW)
         assert (part.start, part.end > at) == (at, True)
-        assert part.buckets <= {"1m": 1440, "1h": 168}[part.width]
+        assert part.bucket_count <= {"1m": 1440, "1h": 168}[part.width]
         whole_hours = not (part.start.minute or part.end.minute or part.start.second or part.end.second)
         assert part.width == "1m" or (whole_hours and part.end <= RECENT)
         parts.append(part)

@@ -7,17 +7,25 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outlay_plugins._openrouter.aggregation import Figures, Slot, Table, overcounted, remainder, rows, tally
+from outlay_plugins._openrouter.aggregation import (
+    OpenRouterBucketKey,
+    OpenRouterFigures,
+    Table,
+    overcounted,
+    remainder,
+    rows,
+    tally,
+)
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
-SLOT = Slot(START, "vendor/model-a")
-SOME = Figures(Decimal("1.5"), Decimal("0.2"), 3, prompt=1_000, completion=100, reasoning=40, cached=600)
+SLOT = OpenRouterBucketKey(START, "vendor/model-a")
+SOME = OpenRouterFigures(Decimal("1.5"), Decimal("0.2"), 3, prompt=1_000, completion=100, reasoning=40, cached=600)
 COUNTED = ("byok_usd", "requests", "prompt", "completion", "reasoning", "cached")
 
 usd = st.integers(0, 10**13).map(lambda nano: Decimal(nano).scaleb(-12))
 counts = st.integers(0, 10**9)
 slots = st.builds(
-    Slot,
+    OpenRouterBucketKey,
     st.integers(0, 2).map(lambda hours: START + timedelta(hours=hours)),
     st.sampled_from(["a/x", "b/y"]),
     st.sampled_from(["", "openrouter/auto"]),
@@ -25,13 +33,13 @@ slots = st.builds(
     provider=st.just(""),
     priced=st.just(True),
 )
-figures = st.builds(Figures, usd, usd, st.integers(1, 1_000), counts, counts, counts, counts)
+figures = st.builds(OpenRouterFigures, usd, usd, st.integers(1, 1_000), counts, counts, counts, counts)
 tables = st.dictionaries(slots, figures, max_size=4)
 
 
-def total(*parts: Table) -> Figures:
+def total(*parts: Table) -> OpenRouterFigures:
     """Everything in some tables."""
-    found = Figures(Decimal(0), requests=0)
+    found = OpenRouterFigures(Decimal(0), requests=0)
     for part in parts:
         for item in part.values():
             found = found.plus(item)
@@ -54,7 +62,7 @@ def test_keys_and_remainder_are_the_account_exactly(keys: list[Table], keyless: 
 def test_what_is_left_is_never_negative_nor_more_than_the_account(whole: Table, keys: list[Table]) -> None:
     rest = remainder(whole, keys)
     for slot, item in rest.left.items():
-        for field in fields(Figures):
+        for field in fields(OpenRouterFigures):
             left, had = getattr(item, field.name), getattr(whole[slot], field.name)
             assert 0 <= left <= had
     assert rest.surplus_usd >= 0

@@ -7,9 +7,9 @@ import httpx
 
 from outlay.core.clock import FakeClock
 from outlay.fakes.company.company import Company
-from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, openrouter_app, standin
+from outlay.fakes.openrouter.server import MANAGEMENT_KEY, ROOT, fake_openrouter_of, openrouter_app
 from outlay.plugin import Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins.openrouter import OpenRouter
 from tests.plugins.documented_vendor import Paper, Published
 
@@ -40,7 +40,7 @@ async def test_all_that_is_asked_and_answered_is_published() -> None:
     app = openrouter_app(Company(seed=7, now=NOW, days=3), clock)
     wire = Witness(httpx.ASGITransport(app=app))
     config = OpenRouter.Config.model_validate({"api_key": MANAGEMENT_KEY})
-    async with session(OpenRouter, config, clock=clock, transport=wire) as plugin:
+    async with plugin_session(OpenRouter, config, clock=clock, transport=wire) as plugin:
         await plugin.check()
         assert await plugin.keys()
         for report in plugin.reports:
@@ -53,5 +53,5 @@ async def test_all_that_is_asked_and_answered_is_published() -> None:
 
     asked = {f"{method} {path}" for method, path, _ in wire.seen.asked}
     assert {"GET /key", "GET /keys", "GET /workspaces", "GET /activity", "POST /analytics/query"} <= asked
-    assert published.hold(wire.seen) == len(wire.seen.asked)
-    assert not standin(app).journal.violations
+    assert published.track(wire.seen) == len(wire.seen.asked)
+    assert not fake_openrouter_of(app).journal.violations

@@ -45,7 +45,7 @@ def activity(**change: Any) -> Any:
     return openrouter_schemas.activity({"data": [DAY_ROW | change]})[0]
 
 
-def hour(asked: tuple[str, ...] = METRICS, **change: Any) -> openrouter_schemas.Line:
+def hour(asked: tuple[str, ...] = METRICS, **change: Any) -> openrouter_schemas.AnalyticsLine:
     return openrouter_schemas.analytics({"data": {"data": [HOUR_ROW | change]}}, asked, 10_000).lines[0]
 
 

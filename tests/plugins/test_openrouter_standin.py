@@ -13,9 +13,15 @@ from outlay.core.money import to_nano
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
 from outlay.fakes.openrouter.faults import Oddity
-from outlay.fakes.openrouter.server import INFERENCE_KEY, MANAGEMENT_KEY, OpenRouterStandin, openrouter_app, standin
+from outlay.fakes.openrouter.server import (
+    INFERENCE_KEY,
+    MANAGEMENT_KEY,
+    FakeOpenRouter,
+    fake_openrouter_of,
+    openrouter_app,
+)
 from outlay.plugin import BadConfig, Key, NeedsReauth, Page, Permanent, Row, Transient, Window
-from outlay.plugin.session import session
+from outlay.plugin.session import plugin_session
 from outlay_plugins.openrouter import OpenRouter, OpenRouterConfig
 
 NOW = datetime(2026, 11, 21, 9, 20, tzinfo=UTC)
@@ -31,7 +37,7 @@ class Account:
     """The stand-in, and a plugin that talks to it."""
 
     plugin: OpenRouter
-    standin: OpenRouterStandin
+    standin: FakeOpenRouter
     clock: FakeClock
 
     async def drain(self, report: str, start: datetime = START, end: datetime = END) -> list[Page]:
@@ -55,9 +61,9 @@ async def brightloom(
     app = openrouter_app(company, clock)
     async with serving(app) as url:
         config = OpenRouterConfig.model_validate({"api_key": api_key, "base_url": f"{url}/api/v1"})
-        async with session(OpenRouter, config, clock=clock, known_keys=known_keys) as plugin:
-            yield Account(plugin, standin(app), clock)
-    assert not standin(app).journal.violations
+        async with plugin_session(OpenRouter, config, clock=clock, known_keys=known_keys) as plugin:
+            yield Account(plugin, fake_openrouter_of(app), clock)
+    assert not fake_openrouter_of(app).journal.violations
 
 
 def told(rows: Iterable[Row], step: str, of: str = "cost_usd") -> dict[tuple[str, ...], int]:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from outlay.plugin import Config, NeedsReauth, Permanent, Receipt
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
-from outlay.plugin.testing.sink_trial import SinkBench, event_at, finding
+from outlay.plugin.testing.sink_trial import SinkBench, event_at, sample_finding
 from outlay_plugins.pagerduty import PagerDuty, PagerDutyConfig
 from tests.plugins.http_vendor import Answer, Asked, vendor
 
@@ -112,24 +112,24 @@ async def test_another_refusal_is_no_fault_of_the_key() -> None:
 @pytest.mark.parametrize(("severity", "pages"), [("info", False), ("warning", False), ("critical", True)])
 async def test_only_what_is_critical_pages_by_itself(severity: Any, pages: bool) -> None:
     async with service() as (_, bench), bench.sink() as sink:
-        assert sink.wants(event_at(0, severity=severity)) is pages
+        assert sink.should_file(event_at(0, severity=severity)) is pages
 
 
 async def test_dollars_may_be_a_second_threshold() -> None:
     async with service() as (_, bench), bench.sink(with_(bench, file_from_usd=Decimal(100))) as sink:
-        assert not sink.wants(event_at(0))
-        assert sink.wants(event_at(1))
-        assert sink.wants(event_at(1, spent_usd=None))
+        assert not sink.should_file(event_at(0))
+        assert sink.should_file(event_at(1))
+        assert sink.should_file(event_at(1, spent_usd=None))
 
 
 async def test_an_update_is_sent_when_the_money_doubles_or_it_gets_worse_and_else_not() -> None:
     async with service() as (found, bench):
         receipt = await bench.tell(event_at(0, severity="warning"))
-        same = await bench.tell(replace(event_at(1, receipt=receipt), finding=finding("150")))
+        same = await bench.tell(replace(event_at(1, receipt=receipt), finding=sample_finding("150")))
         assert found.events == 2  # it is critical now
-        same = await bench.tell(replace(event_at(1, receipt=same), finding=finding("150")))
+        same = await bench.tell(replace(event_at(1, receipt=same), finding=sample_finding("150")))
         assert found.events == 2
-        await bench.tell(replace(event_at(1, receipt=same), finding=finding("200")))
+        await bench.tell(replace(event_at(1, receipt=same), finding=sample_finding("200")))
         assert found.events == 3
 
 

@@ -159,4 +159,4 @@ async def test_requests_and_answers_fit_the_published_schema() -> None:
     async with asking(Portkey, config(), paper) as ledger:
         await ledger.check()
         await drain(ledger, "cost", TODAY - 4 * DAY, TODAY - 2 * DAY)
-    assert published.hold(paper) > 10
+    assert published.track(paper) > 10

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from outlay.core.clock import FakeClock
 from outlay.plugin import BadConfig, Config, NeedsReauth, Permanent, PluginError, RateLimited, Transient, forms
-from outlay.plugin.session import session
-from outlay.plugin.testing.ledger_trial import Fault
+from outlay.plugin.session import plugin_session
+from outlay.plugin.testing.ledger_trial import InjectedFault
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
 from outlay.plugin.testing.sink_trial import AT, SinkBench, event_at
 from outlay_plugins.webhook import Webhook, WebhookConfig
@@ -142,7 +142,7 @@ async def test_the_body_is_the_finding_with_its_version_and_exact_dollars() -> N
 )  # fmt: skip
 async def test_what_becomes_of_a_status(status: int, kind: type[PluginError]) -> None:
     async with receiver() as (_, bench):
-        bench.wire.fail(Fault(status, headers={"Location": "http://127.0.0.1:1/"}))
+        bench.wire.fail(InjectedFault(status, headers={"Location": "http://127.0.0.1:1/"}))
         error = await bench.outcome(event_at(0))
         assert len(bench.wire.seen) == 1
     assert type(error) is kind
@@ -150,7 +150,7 @@ async def test_what_becomes_of_a_status(status: int, kind: type[PluginError]) ->
 
 async def test_gone_is_said_in_words() -> None:
     async with receiver() as (_, bench):
-        bench.wire.fail(Fault(410))
+        bench.wire.fail(InjectedFault(410))
         assert "gone for good" in str(await bench.outcome(event_at(0)))
 
 
@@ -179,7 +179,7 @@ async def test_a_public_name_that_leads_to_a_private_address_is_refused(monkeypa
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", leads_inside)
     config = WebhookConfig(base_url="https://hooks.example/x", secret=SecretStr(SECRET))
-    async with session(Webhook, config, clock=FakeClock(AT)) as sink:
+    async with plugin_session(Webhook, config, clock=FakeClock(AT)) as sink:
         with pytest.raises(Permanent, match="private address"):
             await sink.opened(event_at(0))
 
@@ -193,6 +193,6 @@ async def test_an_address_is_posted_to_as_it_was_given(address: str) -> None:
         return httpx.Response(204)
 
     config = WebhookConfig(base_url=address, secret=SecretStr(SECRET))
-    async with session(Webhook, config, clock=FakeClock(AT), transport=httpx.MockTransport(answer)) as sink:
+    async with plugin_session(Webhook, config, clock=FakeClock(AT), transport=httpx.MockTransport(answer)) as sink:
         await sink.opened(replace(event_at(0), asked_by="ana"))
     assert [url.rstrip("/") for url in asked] == [address.rstrip("/")]

@@ -15,9 +15,9 @@ from typing import Any
 from starlette.applications import Starlette
 
 from outlay import migrations
-from outlay.books.closing.audit import Audit, audit
+from outlay.books.closing.audit import AuditResult, audit
 from outlay.books.pricing.price_list import PriceList
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import ConnectionView, PollResult
 from outlay.core.clock import FakeClock
 from outlay.database.engine import Database
@@ -29,7 +29,7 @@ from outlay.fakes.openai import server as openai_server
 from outlay.fakes.openrouter import server as openrouter_server
 from outlay.plugin.contract import Ledger
 from outlay.polling.poller import Poller
-from outlay.spend.service import Asking
+from outlay.spend.service import SpendService
 from outlay.vault.key_setup import open_vault
 from outlay.workspaces.store import LOCAL, ensure
 from outlay_plugins.anthropic import Anthropic
@@ -77,7 +77,7 @@ class House:
     company: Company
     clock: FakeClock
     database: Database
-    connections: Connections
+    connections: ConnectionService
     poller: Poller
     standin: Any
 
@@ -99,11 +99,11 @@ class House:
 
     async def total(self, question: str) -> int:
         """Return the total of `/spend`, in nano-dollars."""
-        return (await Asking(self.database, self.clock).spend(LOCAL, question)).total_nano_usd
+        return (await SpendService(self.database, self.clock).spend(LOCAL, question)).total_nano_usd
 
     async def fresh_until(self) -> datetime | None:
         """Return up to when `/spend` says that the ledger has been read."""
-        return (await Asking(self.database, self.clock).spend(LOCAL, "today")).fresh_until["main"]
+        return (await SpendService(self.database, self.clock).spend(LOCAL, "today")).fresh_until["main"]
 
     def truth(self, start: datetime, end: datetime) -> int:
         """Return what the ledger should report for [start, end)."""
@@ -113,7 +113,7 @@ class House:
             return sum(call.cost_nano_usd for call in calls if call.ended_at <= written)
         return self.standin.company.truth(start, end, of="paid_nano_usd").get((), 0)  # type: ignore[no-any-return]
 
-    async def audited(self) -> Audit:
+    async def audited(self) -> AuditResult:
         """Run the whole audit."""
         reports = {self.kind.plugin.meta.slug: self.kind.plugin.reports}
         return await audit(self.database, LOCAL, reports, now=self.clock.now())
@@ -128,7 +128,7 @@ async def reading(slug: str, folder: Path, *, now: datetime, days: int = 1) -> A
     database = Database(f"sqlite+aiosqlite:///{folder / 'books.sqlite'}")
     await migrations.upgrade(database)
     vault = open_vault(data_dir=folder, master_key=None, master_key_file=None, kms_uris=None, on_secret=None)
-    connections = Connections(database, vault, {slug: kind.plugin}, clock)
+    connections = ConnectionService(database, vault, {slug: kind.plugin}, clock)
     try:
         async with serving(app) as url:
             async with database.write() as session:

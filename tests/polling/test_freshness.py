@@ -48,7 +48,7 @@ async def measured(house: House, case: Case, lag: timedelta) -> float:
     assert (await house.poll(since=TODAY)).ok
     start = house.clock.now().replace(second=0, microsecond=0) + MINUTE
     end = start + MINUTE
-    key = house.company.at(case.at).key(case.key)
+    key = house.company.view_of(case.at).key(case.key)
     house.company.runaway(key, start, BURST_USD_PER_HOUR, case.model, end)
     before = house.truth(TODAY, start)
     for number in range(MOST_POLLS):

@@ -13,13 +13,13 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import event, text
 
-from outlay.books.closing.close_month import NotClosable, close
+from outlay.books.closing.close_month import NotClosableError, close
 from outlay.books.pricing.price_list import PriceList
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import FakeClock
 from outlay.core.tokens import Tokens
 from outlay.database.engine import execute
-from outlay.plugin.contract import Key, Page, Report, Reread, Row, Window
+from outlay.plugin.contract import Key, Page, Report, RereadRule, Row, Window
 from outlay.plugin.errors import NeedsReauth, Permanent
 from outlay.polling.poller import Poller
 from outlay.slack.connections import notices as connection_notices
@@ -76,7 +76,7 @@ class Home:
 
     def __init__(self, books: Books) -> None:
         self.books, self.clock, self.ledger = books, FakeClock(NOW), Ledger()
-        self.poller = Poller(books.database, cast(Connections, self), self.clock)
+        self.poller = Poller(books.database, cast(ConnectionService, self), self.clock)
 
     @asynccontextmanager
     async def opened(self, connection_id: int) -> AsyncIterator[Any]:
@@ -148,8 +148,8 @@ async def test_a_month_can_be_closed_without_a_bill_that_there_is_not(home: Home
     reports = {"little": Ledger.reports}
     await home.poll(later=20 * DAY)
     late = MONDAY + 12 * DAY
-    await home.books.say([row(late)], start=late, end=late + DAY, report=HOURS, at=home.clock.now())
-    with pytest.raises(NotClosable, match="no final bill yet for 1 of its days"):
+    await home.books.accept_rows([row(late)], start=late, end=late + DAY, report=HOURS, at=home.clock.now())
+    with pytest.raises(NotClosableError, match="no final bill yet for 1 of its days"):
         await closed()
     home.ledger.answers["bill"] = absent
     await home.poll(later=2 * HOUR)
@@ -223,7 +223,7 @@ async def test_a_control_total_that_disagreed_is_said_until_the_next_reading(hom
     home.ledger.answers["bill"] = lambda window: Page(window, complete=False, disagrees=("It counted 3.",))
     await home.poll()
     home.ledger.answers["bill"] = spent
-    home.ledger.reports = (replace(BILL, rereads=(Reread(DAY, DAY),)),)
+    home.ledger.reports = (replace(BILL, rereads=(RereadRule(DAY, DAY),)),)
     asked = await home.poll(later=HOUR)
     assert (home.ledger.asked, asked.error) == ([], "bill: It counted 3.")
 
@@ -237,7 +237,7 @@ async def test_admins_are_told_once_of_a_model_without_a_price(home: Home) -> No
         nine = Tokens(input=9)
         return Page(window, [row(at, None, model=model, tokens=nine) for at in starts for model in named])
 
-    known, admins = cast(Connections, home), ["U2", "U1"]
+    known, admins = cast(ConnectionService, home), ["U2", "U1"]
     home.poller = Poller(home.books.database, known, home.clock, admins=admins, prices=PriceList())
     home.ledger.answers |= {"better": used, "hours": used}
     await home.poll()

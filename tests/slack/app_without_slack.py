@@ -5,7 +5,7 @@ import logging
 from slack_bolt.async_app import AsyncApp
 
 from outlay.core.clock import FakeClock
-from outlay.slack.app import build
+from outlay.slack.app import build_app
 from outlay.slack.client import TokenOf, one_workspace
 from tests.slack.fakes import NOW, deps_of
 
@@ -24,4 +24,4 @@ def an_app(token_of: TokenOf = one_workspace("xoxb")) -> AsyncApp:  # noqa: B008
     """Build the app, without a connection to Slack."""
     clock, log = FakeClock(NOW), logging.getLogger("outlay.slack")
     deps = deps_of(NoAdmins(), clock, log)
-    return build(deps, token_of)
+    return build_app(deps, token_of)

@@ -10,16 +10,16 @@ import pytest
 from outlay.core.clock import Clock
 from outlay.slack import app as slack_app
 from outlay.slack.client import one_workspace, web_client
-from outlay.slack.deps import Patience
-from outlay.slack.socket_mode import Socket
+from outlay.slack.deps import FormTimeouts
+from outlay.slack.socket_mode import SocketModeConnection
 from outlay.slack.tasks import Tasks
-from outlay.slack.user_directory import SlackPeople
+from outlay.slack.user_directory import SlackUserDirectory
 from tests.slack.fake_digests_budgets import FakeBudgets, FakeDigests, FakeHomes
 from tests.slack.fakes import FakeAsking, FakeConnecting, FakeDesk, FakeOwning, FakeRuling, FakeUndelivered, deps_of
 from tests.workspace import Workspace, a_world, test_workspace
 
 LOG = logging.getLogger("outlay.slack")
-QUICK = Patience(settle_seconds=0)
+QUICK = FormTimeouts(settle_seconds=0)
 
 
 @dataclass
@@ -35,9 +35,9 @@ class Bot:
     homes: FakeHomes
     undelivered: FakeUndelivered
     ruling: FakeRuling
-    people: SlackPeople
+    people: SlackUserDirectory
     tasks: Tasks
-    socket: Socket
+    socket: SocketModeConnection
     removed: list[tuple[str, bool]]
 
 
@@ -47,14 +47,14 @@ async def running(
     bot_token: str,
     app_token: str,
     connecting: FakeConnecting,
-    patience: Patience,
+    patience: FormTimeouts,
     admins: tuple[str, ...],
     clock: Clock,
 ) -> AsyncIterator[Bot]:
     """Run the bot for the duration of the block."""
     tasks, removed = Tasks(LOG), list[tuple[str, bool]]()
     token_of = one_workspace(bot_token)
-    people = SlackPeople(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
+    people = SlackUserDirectory(token_of, lambda token: web_client(token, api_url, LOG), clock, LOG, admins)
 
     async def gone(workspace_id: str, uninstalled: bool) -> None:
         removed.append((workspace_id, uninstalled))
@@ -83,8 +83,8 @@ async def running(
         patience=patience,
         removed=gone,
     )
-    app = slack_app.build(deps, token_of, api_url=api_url)
-    socket = Socket(app, app_token, api_url, clock, slack_app.quiet_logger())
+    app = slack_app.build_app(deps, token_of, api_url=api_url)
+    socket = SocketModeConnection(app, app_token, api_url, clock, slack_app.quiet_logger())
     await socket.start()
     try:
         yield Bot(
@@ -118,7 +118,7 @@ def start() -> Start:
     async def opened(
         *,
         connecting: FakeConnecting | None = None,
-        patience: Patience = QUICK,
+        patience: FormTimeouts = QUICK,
         admins: tuple[str, ...] = (),
     ) -> AsyncIterator[Workspace]:
         behind, world = connecting or FakeConnecting(), a_world()

@@ -5,16 +5,16 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from outlay.budgets.budget import Budget, Standing
-from outlay.budgets.service import BudgetError, Subjects
+from outlay.budgets.budget import Budget, BudgetStatus
+from outlay.budgets.service import BudgetError, BudgetSubjects
 from outlay.connections.views import ConnectionView
 from outlay.core.calendar_periods import Period
 from outlay.core.owner import Owner
-from outlay.digests.digest import Digest, Episode, Move
-from outlay.digests.subscriptions import Plan
-from outlay.home import Audited, Care, Keys, Mine, Month
-from outlay.plugin.loader import Found
-from outlay.spend.answer import Line
+from outlay.digests.digest import Digest, DigestIncident, SpendChange
+from outlay.digests.subscriptions import DigestSubscriptions
+from outlay.home import AdminSummary, AuditSummary, MonthSummary, PersonalSummary, UnownedKeys
+from outlay.plugin.loader import FoundPlugin
+from outlay.spend.answer import AnswerLine
 from outlay.spend.forecast import Forecast
 
 DOLLAR = 1_000_000_000
@@ -22,13 +22,13 @@ CI = Owner("agent:ci", "ci", "agent")
 DANA = Owner("U04DANA", "", "person")
 
 
-def standing(spent: int = 412, limit: int = 600, likely: int | None = 590, **more: Any) -> Standing:
+def standing(spent: int = 412, limit: int = 600, likely: int | None = 590, **more: Any) -> BudgetStatus:
     """Build the status of a monthly budget on the month's 21st day."""
     budget = Budget(**{"id": 3, "scope": "workspace", "subject": "", "period": "month"} | more,
                     limit_nano_usd=limit * DOLLAR)  # fmt: skip
     range_ = (None, None) if likely is None else ((likely - 40) * DOLLAR, (likely + 50) * DOLLAR)
     said = Forecast(spent * DOLLAR, None if likely is None else likely * DOLLAR, *range_)
-    return Standing(budget, date(2026, 11, 1), date(2026, 11, 30), date(2026, 11, 21), said)
+    return BudgetStatus(budget, date(2026, 11, 1), date(2026, 11, 30), date(2026, 11, 21), said)
 
 
 def digest(**more: Any) -> Digest:
@@ -48,14 +48,14 @@ def digest(**more: Any) -> Digest:
         before_nano_usd=220 * DOLLAR,
         compared=(date(2026, 11, 13), date(2026, 11, 13)),
         moves=(
-            Move(DANA, 20 * DOLLAR, 118 * DOLLAR, "anthropic/claude-opus-4.1", 0, 98 * DOLLAR),
-            Move(CI, 40 * DOLLAR, 22 * DOLLAR),
+            SpendChange(DANA, 20 * DOLLAR, 118 * DOLLAR, "anthropic/claude-opus-4.1", 0, 98 * DOLLAR),
+            SpendChange(CI, 40 * DOLLAR, 22 * DOLLAR),
         ),
         new_models=(("openai/gpt-5.5", 4 * DOLLAR),),
         month=(date(2026, 11, 1), date(2026, 11, 30)),
         forecast=Forecast(6_100 * DOLLAR, 9_200 * DOLLAR, 8_600 * DOLLAR, 9_900 * DOLLAR),
         budgets=(standing(),),
-        episodes=(Episode(7, "agent ci", "open", 83 * DOLLAR, True),),
+        episodes=(DigestIncident(7, "agent ci", "open", 83 * DOLLAR, True),),
     )
     return replace(found, **more)
 
@@ -64,15 +64,15 @@ class FakeDigests:
     """A plan in memory, and one digest for every request."""
 
     def __init__(self) -> None:
-        self.kept = Plan()
+        self.kept = DigestSubscriptions()
         self.found = digest()
         self.posted: list[tuple[Any, ...]] = []
         self.asked: list[Period] = []
 
-    async def plan(self, workspace_id: str) -> Plan:
+    async def plan(self, workspace_id: str) -> DigestSubscriptions:
         return self.kept
 
-    async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
+    async def choose(self, workspace_id: str, plan: DigestSubscriptions, *, by: str) -> None:
         self.kept = replace(
             self.kept,
             channels=plan.channels,
@@ -105,15 +105,15 @@ class FakeBudgets:
     """Budgets in memory; `error` is raised instead of storing one."""
 
     def __init__(self) -> None:
-        self.found: list[Standing] = []
+        self.found: list[BudgetStatus] = []
         self.kept: list[Budget] = []
         self.error: BudgetError | None = None
-        self.known = Subjects((Owner("U02BEN", "Ben", "person"), CI), ("openrouter",))
+        self.known = BudgetSubjects((Owner("U02BEN", "Ben", "person"), CI), ("openrouter",))
 
-    async def standings(self, workspace_id: str) -> Sequence[Standing]:
+    async def standings(self, workspace_id: str) -> Sequence[BudgetStatus]:
         return self.found
 
-    async def subjects(self, workspace_id: str) -> Subjects:
+    async def subjects(self, workspace_id: str) -> BudgetSubjects:
         return self.known
 
     async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
@@ -128,7 +128,7 @@ class FakeBudgets:
         return len(self.found) < before
 
 
-def month(*lines: Line, **more: Any) -> Month:
+def month(*lines: AnswerLine, **more: Any) -> MonthSummary:
     """Build November until the 21st, by model or by owner."""
     from tests.slack.fakes import answer_of, model_line
 
@@ -136,7 +136,7 @@ def month(*lines: Line, **more: Any) -> Month:
     by = "owner" if lines[0].owner else "model"
     found = answer_of(*lines, words=f"mtd by {by} top 5", **more)
     spent = found.total_nano_usd
-    return Month(found, Forecast(spent, spent + 178 * DOLLAR, spent + 138 * DOLLAR, spent + 228 * DOLLAR))
+    return MonthSummary(found, Forecast(spent, spent + 178 * DOLLAR, spent + 138 * DOLLAR, spent + 228 * DOLLAR))
 
 
 def connection(name: str = "main", **more: Any) -> ConnectionView:
@@ -151,16 +151,19 @@ def connection(name: str = "main", **more: Any) -> ConnectionView:
     return replace(found, **more)
 
 
-def care(**more: Any) -> Care:
+def care(**more: Any) -> AdminSummary:
     """Build an admin summary in which all is well and nothing is missing."""
     from tests.slack.fakes import NOW, owner_line
 
-    found = Care(
+    found = AdminSummary(
         month=month(owner_line("dev@acme.example", 4_000), owner_line("agent-ci", 2_100)),
         connections=(connection(),),
-        unmapped=Keys(0, 0),
-        plugins=(Found("openrouter", "ledger", "1", "plugins", True), Found("linear", "sink", "1", "plugins", True)),
-        audited=Audited(NOW - timedelta(hours=12), True, 12_345),
+        unmapped=UnownedKeys(0, 0),
+        plugins=(
+            FoundPlugin("openrouter", "ledger", "1", "plugins", True),
+            FoundPlugin("linear", "sink", "1", "plugins", True),
+        ),
+        audited=AuditSummary(NOW - timedelta(hours=12), True, 12_345),
         given_up=None,
         budgets=2,
         alerts=True,
@@ -174,16 +177,16 @@ class FakeHomes:
 
     def __init__(self) -> None:
         self.month = month()
-        self.budgets: tuple[Standing, ...] = ()
-        self.house = care()
+        self.budgets: tuple[BudgetStatus, ...] = ()
+        self.services = care()
         self.asked: list[str] = []
 
-    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+    async def mine(self, workspace_id: str, user_id: str) -> PersonalSummary:
         self.asked.append(user_id)
-        return Mine(self.month, self.budgets)
+        return PersonalSummary(self.month, self.budgets)
 
-    async def care(self, workspace_id: str) -> Care:
-        return self.house
+    async def admin_summary(self, workspace_id: str) -> AdminSummary:
+        return self.services
 
 
 __all__ = ["CI", "DANA", "FakeBudgets", "FakeDigests", "FakeHomes", "care", "connection", "digest", "month", "standing"]

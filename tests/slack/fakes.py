@@ -8,21 +8,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from outlay.access.policy import Rights, Team
+from outlay.access.policy import AccessSettings, TeamAccess
 from outlay.core.clock import Clock
 from outlay.core.owner import KeyRef, Owner
 from outlay.core.tokens import Tokens
-from outlay.delivery.dead_letters import GivenUp
-from outlay.incidents.alert_settings import Alerting
-from outlay.incidents.service import IncidentView, NoSuchIncident
-from outlay.incidents.state_machine import Deed, Standing, done
+from outlay.delivery.dead_letters import DeadLetter
+from outlay.incidents.alert_settings import AlertSettings
+from outlay.incidents.service import IncidentNotFoundError, IncidentView
+from outlay.incidents.state_machine import IncidentAction, IncidentStatus, next_status
 from outlay.incidents.tables import Expectation, IncidentChange
 from outlay.plugin.forms import FormField
 from outlay.slack.deps import Deps
 from outlay.slack.message_poster import Poster
-from outlay.slack.protocols import Admitting, Connected, Existing, LedgerForm, OwnedKey
+from outlay.slack.protocols import ConnectionSummary, LedgerForm, MembershipProtocol, OwnedKey, SavedConnection
 from outlay.slack.tasks import Tasks
-from outlay.spend.answer import Answer, Line, ModelRef
+from outlay.spend.answer import Answer, AnswerLine, ModelRef
 from outlay.spend.parser import parse
 from tests.slack.fake_digests_budgets import FakeBudgets, FakeDigests, FakeHomes
 
@@ -49,29 +49,29 @@ LITELLM = LedgerForm(
         FormField("days", "Days", "", "number", False, "35", advanced=True),
     ),
 )
-SAVED = Connected("c1", "openrouter", "OpenRouter", "Acme Inc.", "7f3a…c2", ("activity", "keys"))
+SAVED = SavedConnection("c1", "openrouter", "OpenRouter", "Acme Inc.", "7f3a…c2", ("activity", "keys"))
 
 
-def owner_line(name: str, usd: float | None, **more: Any) -> Line:
+def owner_line(name: str, usd: float | None, **more: Any) -> AnswerLine:
     """Build a line of an answer by owner."""
     nano = None if usd is None else round(usd * DOLLAR)
     basis = "unpriced" if usd is None else "billed"
-    line = Line(nano, "settled", basis, Tokens(input=1_000, output=200), 3, owner=Owner(name, name, "person"))
+    line = AnswerLine(nano, "settled", basis, Tokens(input=1_000, output=200), 3, owner=Owner(name, name, "person"))
     return replace(line, **more)
 
 
-def key_line(name: str, key_id: str, usd: float, **more: Any) -> Line:
+def key_line(name: str, key_id: str, usd: float, **more: Any) -> AnswerLine:
     """Build a line of an answer by key."""
-    line = Line(round(usd * DOLLAR), "settled", "billed", key=KeyRef(key_id, name, "openrouter", "main"))
+    line = AnswerLine(round(usd * DOLLAR), "settled", "billed", key=KeyRef(key_id, name, "openrouter", "main"))
     return replace(line, **more)
 
 
-def model_line(name: str, usd: float) -> Line:
+def model_line(name: str, usd: float) -> AnswerLine:
     """Build a line of an answer by model."""
-    return Line(round(usd * DOLLAR), "settled", "billed", Tokens(output=5), model=ModelRef(name, (name,)))
+    return AnswerLine(round(usd * DOLLAR), "settled", "billed", Tokens(output=5), model=ModelRef(name, (name,)))
 
 
-def answer_of(*lines: Line, words: str = "", **more: Any) -> Answer:
+def answer_of(*lines: AnswerLine, words: str = "", **more: Any) -> Answer:
     """Build an answer to these words, with these lines."""
     total = sum(line.cost_nano_usd or 0 for line in lines)
     found = Answer(
@@ -108,8 +108,8 @@ class FakeConnecting:
 
     def __init__(self, *ledgers: LedgerForm) -> None:
         self.ledgers = ledgers or (OPENROUTER,)
-        self.outcomes: deque[Connected | BaseException] = deque()
-        self.existing: list[Existing] = []
+        self.outcomes: deque[SavedConnection | BaseException] = deque()
+        self.existing: list[ConnectionSummary] = []
         self.calls: list[tuple[str, str, str, dict[str, str], bool]] = []
         self.by: list[str] = []
         self.gate = asyncio.Event()
@@ -118,7 +118,7 @@ class FakeConnecting:
     def forms(self) -> tuple[LedgerForm, ...]:
         return self.ledgers
 
-    async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
+    async def connections(self, workspace_id: str) -> tuple[ConnectionSummary, ...]:
         return tuple(self.existing)
 
     async def connect(
@@ -130,7 +130,7 @@ class FakeConnecting:
         *,
         replace: bool = False,
         by: str = "",
-    ) -> Connected:
+    ) -> SavedConnection:
         self.by.append(by)
         self.calls.append((workspace_id, slug, name, dict(values), replace))
         await self.gate.wait()
@@ -208,17 +208,19 @@ class FakeDesk:
         self.found = {view.number: view for view in found}
         self.said: list[tuple[Any, ...]] = []
         self.plans: list[Expectation] = []
-        self.chosen = Alerting()
+        self.chosen = AlertSettings()
 
     def _at(self, number: int) -> IncidentView:
         if number not in self.found:
-            raise NoSuchIncident("That incident is not in the books.")
+            raise IncidentNotFoundError("That incident is not in the books.")
         return self.found[number]
 
-    def _change(self, number: int, deed: Deed, who: str, detail: str = "", until: datetime | None = None) -> None:
+    def _change(
+        self, number: int, deed: IncidentAction, who: str, detail: str = "", until: datetime | None = None
+    ) -> None:
         view = self._at(number)
-        before = Standing(state=view.state, severity=view.severity)  # type: ignore[arg-type]
-        after = done(before, deed, until=int(until.timestamp()) if until else None)
+        before = IncidentStatus(state=view.state, severity=view.severity)  # type: ignore[arg-type]
+        after = next_status(before, deed, until=int(until.timestamp()) if until else None)
         made = IncidentChange(
             id=len(view.changes) + 1, incident_id=number, at=int(NOW.timestamp()), who=who, what=deed, detail=detail
         )
@@ -231,7 +233,14 @@ class FakeDesk:
         return [view for view in self.found.values() if subject in ("", view.subject)]
 
     async def do(
-        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
+        self,
+        workspace_id: str,
+        number: int,
+        deed: IncidentAction,
+        *,
+        who: str,
+        until: datetime | None = None,
+        reason: str = "",
     ) -> IncidentView:
         self._change(number, deed, who, reason, until)
         self.said.append((deed, number, who, until))
@@ -255,7 +264,7 @@ class FakeDesk:
 
     async def take_back(self, workspace_id: str, number: int) -> None:
         if number not in [plan.id for plan in self.plans]:
-            raise NoSuchIncident("That is not expected any more.")
+            raise IncidentNotFoundError("That is not expected any more.")
         self.plans = [plan for plan in self.plans if plan.id != number]
         self.said.append(("take_back", number))
 
@@ -265,10 +274,10 @@ class FakeDesk:
         self.said.append(("file", number, who, who_name, connections))
         return self._at(number).sinks
 
-    async def alerting(self, workspace_id: str) -> Alerting:
+    async def alerting(self, workspace_id: str) -> AlertSettings:
         return self.chosen
 
-    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+    async def choose(self, workspace_id: str, chosen: AlertSettings) -> None:
         self.chosen = chosen
 
     async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
@@ -279,11 +288,11 @@ class FakeDesk:
 class FakeUndelivered:
     """Messages that could not be delivered, until they are sent again."""
 
-    def __init__(self, *found: GivenUp) -> None:
+    def __init__(self, *found: DeadLetter) -> None:
         self.found = list(found)
         self.sent: list[list[int] | None] = []
 
-    async def given_up(self, workspace_id: str) -> list[GivenUp]:
+    async def given_up(self, workspace_id: str) -> list[DeadLetter]:
         return self.found
 
     async def send_again(self, workspace_id: str, numbers: Sequence[int] | None = None) -> int:
@@ -297,23 +306,23 @@ class FakeRuling:
     """Access settings in memory."""
 
     def __init__(self) -> None:
-        self.found = Rights(teams={})
+        self.found = AccessSettings(teams={})
 
-    async def rights(self, workspace_id: str) -> Rights:
+    async def rights(self, workspace_id: str) -> AccessSettings:
         return self.found
 
     async def choose(
         self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
-    ) -> Rights:
+    ) -> AccessSettings:
         self.found = replace(self.found, open=bool(open_), admins=tuple(admins or ()))
         return self.found
 
-    async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
+    async def set_team(self, workspace_id: str, name: str, team: TeamAccess) -> AccessSettings:
         self.found = replace(self.found, teams={**(self.found.teams or {}), name: team})
         return self.found
 
 
-def deps_of(admitting: Admitting, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
+def deps_of(admitting: MembershipProtocol, clock: Clock, log: logging.Logger, **more: Any) -> Deps:
     """Build the dependencies of listeners: fakes for all services, except those that a test passes in."""
     behind: dict[str, Any] = {
         "asking": FakeAsking(),

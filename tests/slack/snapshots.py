@@ -15,7 +15,7 @@ from rich.console import Console
 
 from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal
 from outlay.slack import block_kit
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 
 FOLDER = Path(__file__).parent / "snapshots"
 WIDTH = 100
@@ -28,7 +28,7 @@ def same_view(name: str, view: block_kit.View) -> None:
     _same(name, console, view["blocks"])
 
 
-def same_message(name: str, message: Message, form: int = 0) -> None:
+def same_message(name: str, message: RenderedMessage, form: int = 0) -> None:
     """Compare a message, in its richest form or another, with its snapshot."""
     console = _console()
     blocks = message.forms[form][1]

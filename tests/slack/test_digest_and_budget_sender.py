@@ -8,11 +8,11 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from outlay.core.clock import FakeClock
-from outlay.delivery.worker import Undeliverable
-from outlay.outbox import Message
+from outlay.delivery.worker import UndeliverableError
+from outlay.outbox import OutboxMessage
 from outlay.plugin.errors import RateLimited
 from outlay.slack.client import web_client
-from outlay.slack.digest_and_budget_sender import Letters
+from outlay.slack.digest_and_budget_sender import DigestAndBudgetSender
 from outlay.slack.message_poster import Poster
 from tests.slack.fake_digests_budgets import FakeDigests
 from tests.slack.fakes import DOLLAR, NOW
@@ -20,11 +20,11 @@ from tests.workspace import ALICE, BEN, FINANCE, GENERAL, RANDOM, Workspace
 
 LOG = logging.getLogger("tests.letters")
 BUDGET = {"scope": "owner", "subject": "team:web", "name": "web", "period": "month", "limit_nano_usd": 600 * DOLLAR}
-DIGEST = Message(
+DIGEST = OutboxMessage(
     1, "T1", "digest", {"to": GENERAL, "by": ALICE, "period": "day", "start": "2026-11-20", "end": "2026-11-20",
                         "late": False}, attempts=1, fence=1, key="digest:1",
 )  # fmt: skip
-NEWS = Message(
+NEWS = OutboxMessage(
     2, "T1", "budget", {"to": RANDOM, "mark": 80, "budget": BUDGET, "start": "2026-11-01", "end": "2026-11-30",
                         "today": "2026-11-21", "nano_usd": [490 * DOLLAR, None, None, None]}, attempts=1, fence=1,
     key="budget:1",
@@ -37,9 +37,11 @@ class Post:
     def __init__(self, slack: Workspace) -> None:
         self.slack, self.clock, self.digests = slack, FakeClock(NOW), FakeDigests()
         client = web_client(slack.slack.bot_token, slack.slack.api_url, LOG)
-        self.letters = Letters(client, self.digests, Poster(self.clock, LOG), self.clock, self.somewhere)
+        self.letters = DigestAndBudgetSender(
+            client, self.digests, Poster(self.clock, LOG), self.clock, self.fallback_channel
+        )
 
-    async def somewhere(self) -> str:
+    async def fallback_channel(self) -> str:
         return FINANCE
 
     def said(self) -> list[tuple[str, str]]:
@@ -68,7 +70,7 @@ async def test_a_channel_that_takes_no_digest_is_told_to_who_chose_it_once_a_wee
     for days in (0, 1, 6):
         await post.clock.sleep(days * 86_400)
         post.slack.faults.refuse("chat.postMessage", code)
-        with pytest.raises(Undeliverable, match=code):
+        with pytest.raises(UndeliverableError, match=code):
             await post.letters.deliver(replace(DIGEST, key=f"digest:{days}"))
 
     told = [text for _, text in post.said()]
@@ -81,7 +83,7 @@ async def test_a_channel_that_takes_no_digest_is_told_to_who_chose_it_once_a_wee
 @pytest.mark.parametrize("code", ["user_disabled", "user_not_found", "cannot_dm_bot"])
 async def test_somebody_who_has_left_gets_none_and_nobody_is_bothered(post: Post, code: str) -> None:
     post.slack.faults.refuse("conversations.open", code)
-    with pytest.raises(Undeliverable, match=code):
+    with pytest.raises(UndeliverableError, match=code):
         await post.letters.deliver(replace(DIGEST, payload={**DIGEST.payload, "to": BEN}))
     assert post.said() == []
 
@@ -97,13 +99,13 @@ async def test_news_of_a_budget_goes_where_alerts_go_if_its_channel_is_deaf_and_
 
 async def test_news_that_nobody_takes_is_given_up(post: Post) -> None:
     post.slack.faults.refuse("chat.postMessage", "is_archived", times=2)
-    with pytest.raises(Undeliverable, match="is_archived"):
+    with pytest.raises(UndeliverableError, match="is_archived"):
         await post.letters.deliver(NEWS)
     assert post.said() == []
 
 
 @pytest.mark.parametrize("message", [DIGEST, replace(NEWS, payload={**NEWS.payload, "to": GENERAL})])
-async def test_what_was_posted_although_nobody_heard_so_is_not_said_again(post: Post, message: Message) -> None:
+async def test_what_was_posted_although_nobody_heard_so_is_not_said_again(post: Post, message: OutboxMessage) -> None:
     post.slack.faults.lose("chat.postMessage")
     with pytest.raises(Exception):  # noqa: B017, PT011  whichever way the connection breaks
         await post.letters.deliver(message)

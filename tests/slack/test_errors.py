@@ -9,7 +9,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from outlay.plugin.errors import Permanent
 from outlay.slack import errors
 from outlay.slack.connections.ids import Action
-from outlay.slack.errors import Refused, explain
+from outlay.slack.errors import PermissionRefusedError, message_for_user
 from outlay.spend.parser import QueryError
 from tests.slack.app_without_slack import an_app
 from tests.slack.conftest import Start
@@ -19,15 +19,17 @@ LOG = logging.getLogger("outlay.slack")
 
 
 def test_errors_with_words_for_people_show_them_and_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
-    assert explain(Refused("Ask <@U1>."), LOG) == "Ask <@U1>."
-    assert explain(QueryError("x", "I do not understand `x`.", "7d"), LOG).startswith("I do not understand `x`.")
-    assert explain(Permanent("a <b> & c"), LOG) == "a &lt;b&gt; &amp; c"
+    assert message_for_user(PermissionRefusedError("Ask <@U1>."), LOG) == "Ask <@U1>."
+    assert message_for_user(QueryError("x", "I do not understand `x`.", "7d"), LOG).startswith(
+        "I do not understand `x`."
+    )
+    assert message_for_user(Permanent("a <b> & c"), LOG) == "a &lt;b&gt; &amp; c"
     assert caplog.records == []
 
 
 def test_a_secret_in_play_shows_neither_to_the_person_nor_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    said = explain(Permanent("refused sk-planted-1"), LOG, {"sk-planted-1"})
-    explain(ValueError("bad sk-planted-1"), LOG, {"sk-planted-1"})
+    said = message_for_user(Permanent("refused sk-planted-1"), LOG, {"sk-planted-1"})
+    message_for_user(ValueError("bad sk-planted-1"), LOG, {"sk-planted-1"})
 
     assert said == "refused …"
     assert "sk-planted-1" not in caplog.text
@@ -36,7 +38,7 @@ def test_a_secret_in_play_shows_neither_to_the_person_nor_in_the_log(caplog: pyt
 
 def test_the_id_that_people_see_is_the_one_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     said = re.fullmatch(
-        r"Something went wrong on our side \(id (\w+)\)\. It is in the log\.", explain(KeyError("x"), LOG)
+        r"Something went wrong on our side \(id (\w+)\)\. It is in the log\.", message_for_user(KeyError("x"), LOG)
     )
 
     assert said
@@ -72,7 +74,7 @@ async def test_a_boundary_that_cannot_reach_anybody_gives_up_quietly(
     reply = await slack.command("/spend", user=BEN)
 
     assert reply.acked
-    assert "could not tell the person about an error: NotDelivered" in caplog.text
+    assert "could not tell the person about an error: NotDeliveredError" in caplog.text
 
 
 async def test_an_acknowledgement_holds_even_if_the_listener_fails_at_once() -> None:

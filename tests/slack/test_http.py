@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from outlay.core.rate_limiter import BURST
 from outlay.fakes.http_server import serving
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.slack.app import build
+from outlay.fakes.slack.server import FakeSlack
+from outlay.slack.app import build_app
 from outlay.slack.client import one_workspace, web_client
 from outlay.slack.http import PATH, endpoint
-from outlay.slack.signature import Signatures
+from outlay.slack.signature import SignatureVerifier
 from outlay.slack.tasks import Tasks
-from outlay.slack.user_directory import SlackPeople
+from outlay.slack.user_directory import SlackUserDirectory
 from tests.slack.fakes import deps_of
 from tests.workspace import BEN, Workspace, a_world
 
@@ -27,12 +27,12 @@ LOG = logging.getLogger("outlay.slack")
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 
-def served(slack: SlackStandIn, signing_secret: str | None) -> tuple[Starlette, Tasks]:
+def served(slack: FakeSlack, signing_secret: str | None) -> tuple[Starlette, Tasks]:
     """A web app with the route on it."""
     clock, tasks, token_of = slack.world.clock, Tasks(LOG), one_workspace(slack.bot_token)
-    people = SlackPeople(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
+    people = SlackUserDirectory(token_of, lambda token: web_client(token, slack.api_url, LOG), clock, LOG)
     deps = deps_of(people, clock, LOG, tasks=tasks)
-    app = build(deps, token_of, signing_secret=signing_secret, api_url=slack.api_url)
+    app = build_app(deps, token_of, signing_secret=signing_secret, api_url=slack.api_url)
     return Starlette(routes=[Route(PATH, endpoint(app, signing_secret), methods=["POST"])]), tasks
 
 
@@ -48,7 +48,7 @@ def served(slack: SlackStandIn, signing_secret: str | None) -> tuple[Starlette, 
 async def test_only_what_slack_has_signed_just_now_is_taken(
     ours: str | None, theirs: str, age_seconds: int, taken: bool
 ) -> None:
-    stand_in = SlackStandIn(a_world())
+    stand_in = FakeSlack(a_world())
     async with serving(stand_in.app) as base_url:
         stand_in.base_url = base_url
         web, tasks = served(stand_in, ours)
@@ -72,7 +72,7 @@ def signed(body: bytes, at: int, secret: str = SIGNING_SECRET) -> dict[str, str]
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """Somebody at the door of a bot in HTTP mode."""
-    web, _ = served(SlackStandIn(a_world()), SIGNING_SECRET)
+    web, _ = served(FakeSlack(a_world()), SIGNING_SECRET)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=web), base_url="http://127.0.0.1") as found:
         yield found
 
@@ -120,14 +120,14 @@ async def test_who_is_wrong_too_often_has_to_wait_and_a_good_signature_never_has
 
 
 def test_signatures_are_remembered_for_the_window_and_no_longer() -> None:
-    signatures, now = Signatures(SIGNING_SECRET), 1_800_000_000
+    signatures, now = SignatureVerifier(SIGNING_SECRET), 1_800_000_000
     bodies = [str(number).encode() for number in range(50)]
     for body in bodies:
-        assert signatures.good(signed(body, now), body, now)
-        assert not signatures.good(signed(body, now), body, now + 299)
+        assert signatures.verify(signed(body, now), body, now)
+        assert not signatures.verify(signed(body, now), body, now + 299)
     late = now + 301
-    assert not signatures.good(signed(bodies[0], now), bodies[0], late)  # too old by now
-    assert signatures.good(signed(b"new", late), b"new", late)
+    assert not signatures.verify(signed(bodies[0], now), bodies[0], late)  # too old by now
+    assert signatures.verify(signed(b"new", late), b"new", late)
     assert len(signatures) == 1
 
 
@@ -137,7 +137,7 @@ async def in_pieces() -> AsyncIterator[bytes]:
 
 
 async def test_a_body_without_length_or_too_long_is_not_read() -> None:
-    stand_in = SlackStandIn(a_world())
+    stand_in = FakeSlack(a_world())
     web, _ = served(stand_in, SIGNING_SECRET)
     transport = httpx.ASGITransport(app=web)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

@@ -11,10 +11,16 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from outlay.core.clock import FakeClock
 from outlay.slack import block_kit, message_poster
-from outlay.slack.message_poster import BlocksRefused, Message, NotDelivered, Poster, privately
+from outlay.slack.message_poster import (
+    BlocksRefusedError,
+    NotDeliveredError,
+    Poster,
+    RenderedMessage,
+    ephemeral_response,
+)
 
 LOG = logging.getLogger("outlay.slack")
-MESSAGE = Message("$5", (("rich", [block_kit.section("rich")]), ("plain", [block_kit.section("plain")])))
+MESSAGE = RenderedMessage("$5", (("rich", [block_kit.section("rich")]), ("plain", [block_kit.section("plain")])))
 
 
 class Sender:
@@ -27,7 +33,7 @@ class Sender:
     async def __call__(self, text: str, blocks: list[block_kit.Block]) -> str:
         self.sent.append(blocks[0]["text"]["text"] if blocks else "")
         if self.sent[-1] in self.refused:
-            raise BlocksRefused("invalid_blocks")
+            raise BlocksRefusedError("invalid_blocks")
         return f"{text}:{self.sent[-1]}"
 
 
@@ -69,7 +75,7 @@ async def test_what_is_too_much_for_one_message_is_not_even_tried(clock: FakeClo
     many = [block_kit.section("x")] * 51
     slack = Sender()
 
-    await Poster(clock, LOG).post("T1", Message("$5", (("long", long), ("many", many), *MESSAGE.forms)), slack)
+    await Poster(clock, LOG).post("T1", RenderedMessage("$5", (("long", long), ("many", many), *MESSAGE.forms)), slack)
 
     assert slack.sent == ["rich"]
 
@@ -86,11 +92,11 @@ class Reply:
         (200, "ok", None),
         (200, '{"ok":true}', None),
         (200, "", None),
-        (400, "invalid_blocks", BlocksRefused),
-        (200, '{"ok":false,"error":"invalid_blocks"}', BlocksRefused),
-        (404, "expired_url", NotDelivered),
-        (500, "<html>", NotDelivered),
-        (200, '{"half": a json', NotDelivered),
+        (400, "invalid_blocks", BlocksRefusedError),
+        (200, '{"ok":false,"error":"invalid_blocks"}', BlocksRefusedError),
+        (404, "expired_url", NotDeliveredError),
+        (500, "<html>", NotDeliveredError),
+        (200, '{"half": a json', NotDeliveredError),
     ],
 )
 async def test_an_answer_that_slack_does_not_take_is_noticed(
@@ -102,7 +108,7 @@ async def test_an_answer_that_slack_does_not_take_is_noticed(
         said.append(how)
         return Reply(status, body)
 
-    send = privately(respond)
+    send = ephemeral_response(respond)
     if error is None:
         await send("$5", [])
     else:
@@ -127,4 +133,4 @@ def test_how_long_slack_asks_to_be_left_alone(code: str, headers: dict[str, Any]
         client=None, http_verb="POST", api_url="", req_args={}, data={"ok": False, "error": code}, headers=headers,
         status_code=429,
     )  # fmt: skip
-    assert message_poster.asked_to_wait(SlackApiError("no", response)) == seconds
+    assert message_poster.retry_after_seconds(SlackApiError("no", response)) == seconds

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from outlay.slack.tasks import Busy, Tasks
+from outlay.slack.tasks import Tasks, TooManyTasksError
 
 LOG = logging.getLogger("outlay.slack")
 
@@ -36,7 +36,7 @@ async def test_more_than_it_can_carry_is_refused_and_not_begun() -> None:
         await gate.wait()
 
     tasks.start(work("a"), "a")
-    with pytest.raises(Busy, match="try again in a minute"):
+    with pytest.raises(TooManyTasksError, match="try again in a minute"):
         tasks.start(work("b"), "b")
     gate.set()
     await tasks.idle()
@@ -50,7 +50,7 @@ async def test_a_graceful_stop_waits_and_takes_nothing_new() -> None:
     stopping = asyncio.create_task(tasks.drain(5))
     await asyncio.sleep(0)
 
-    with pytest.raises(Busy):
+    with pytest.raises(TooManyTasksError):
         tasks.start(gate.wait(), "late")
     gate.set()
 

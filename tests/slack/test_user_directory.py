@@ -9,10 +9,10 @@ import pytest
 
 from outlay.core.clock import FakeClock
 from outlay.fakes.http_server import serving
-from outlay.fakes.slack.server import SlackStandIn
+from outlay.fakes.slack.server import FakeSlack
 from outlay.slack import user_directory
 from outlay.slack.client import one_workspace, web_client
-from outlay.slack.user_directory import SlackPeople
+from outlay.slack.user_directory import SlackUserDirectory
 from tests.workspace import ALICE, BEN, CHIARA, GONE, GUEST, a_world
 
 LOG = logging.getLogger("outlay.slack")
@@ -21,11 +21,11 @@ LOG = logging.getLogger("outlay.slack")
 class House:
     """A Slack, and the people asked of it."""
 
-    def __init__(self, slack: SlackStandIn) -> None:
+    def __init__(self, slack: FakeSlack) -> None:
         self.slack = slack
         self.team = slack.world.team_id
         self.clock = FakeClock(datetime(2026, 11, 21, tzinfo=UTC))
-        self.people = SlackPeople(
+        self.people = SlackUserDirectory(
             one_workspace(slack.bot_token, self.team),
             lambda token: web_client(token, slack.api_url, LOG),
             self.clock,
@@ -40,7 +40,7 @@ class House:
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    slack = SlackStandIn(a_world())
+    slack = FakeSlack(a_world())
     async with serving(slack.app) as url:
         slack.base_url = url
         yield House(slack)

@@ -7,7 +7,7 @@ from typing import Any
 from outlay.fakes.slack.block_kit_schema import BlockKitSchema
 from outlay.fakes.slack.validation import Surface, check_blocks, check_view
 from outlay.slack import block_kit
-from outlay.slack.message_poster import Message, fits
+from outlay.slack.message_poster import RenderedMessage, fits
 from tests.workspace import schema
 
 _SCHEMA = BlockKitSchema(path) if (path := schema()) else None
@@ -15,7 +15,7 @@ _SCHEMA = BlockKitSchema(path) if (path := schema()) else None
 _LIVE = re.compile(r"<(?!!date\^\d+\^[^<>|]*\|[^<>|]*>|@[UW][A-Z0-9]+>|#[CG][A-Z0-9]+>)")
 
 
-def assert_message(message: Message) -> None:
+def assert_message(message: RenderedMessage) -> None:
     """Check that every form of the message is valid, within the budget, and mentions nobody."""
     assert message.text
     assert not _LIVE.search(message.text), message.text

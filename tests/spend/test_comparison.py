@@ -7,30 +7,30 @@ from hypothesis import strategies as st
 
 from outlay.core.owner import Owner
 from outlay.core.tokens import Tokens
-from outlay.spend.answer import Answer, Line, ModelRef
-from outlay.spend.comparison import beside, biggest_change, change
-from outlay.spend.parser import Query, Stretch, parse
+from outlay.spend.answer import Answer, AnswerLine, ModelRef
+from outlay.spend.comparison import biggest_change, change, with_comparison
+from outlay.spend.parser import DateRange, Query, parse
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 14, tzinfo=UTC)
 
 
-def asked(words: str) -> tuple[Query, Stretch]:
+def asked(words: str) -> tuple[Query, DateRange]:
     """A question with days to compare with."""
     query = parse(words, today=TODAY)
     assert query.versus
     return query, query.versus
 
 
-def answer(query: Query, *lines: Line) -> Answer:
+def answer(query: Query, *lines: AnswerLine) -> Answer:
     """An answer that holds these lines."""
     total = sum(line.cost_nano_usd or 0 for line in lines)
     return Answer(query, "UTC", NOW, lines, total, "settled", "billed", 1.0)
 
 
-def of(model: str, nano_usd: int | None, **more: str) -> Line:
+def of(model: str, nano_usd: int | None, **more: str) -> AnswerLine:
     """A line of one model."""
-    return Line(nano_usd, "settled", "billed", Tokens(input=7), 3, model=ModelRef(model, (model,)), **more)  # type: ignore[arg-type]
+    return AnswerLine(nano_usd, "settled", "billed", Tokens(input=7), 3, model=ModelRef(model, (model,)), **more)  # type: ignore[arg-type]
 
 
 def told(found: Answer) -> list[tuple[str, int | None, int | None]]:
@@ -41,7 +41,7 @@ def told(found: Answer) -> list[tuple[str, int | None, int | None]]:
 def test_each_line_gets_what_it_was_and_what_is_gone_stays_in_sight() -> None:
     query, days = asked("7d by model vs before")
     now = answer(query, of("a", 50), of("new", 20), of("odd", None))
-    found = beside(now, answer(query, of("a", 80), of("gone", 30), of("odd", 5)), days, None)
+    found = with_comparison(now, answer(query, of("a", 80), of("gone", 30), of("odd", 5)), days, None)
 
     assert told(found) == [("a", 50, 80), ("new", 20, 0), ("gone", 0, 30), ("odd", None, 5)]
     assert found.before
@@ -52,23 +52,23 @@ def test_each_line_gets_what_it_was_and_what_is_gone_stays_in_sight() -> None:
 
 def test_the_same_model_under_another_spelling_is_the_same_line() -> None:
     query, days = asked("7d by model vs before")
-    other = Line(9, "settled", "billed", model=ModelRef("a", ("another/a-2026",)))
+    other = AnswerLine(9, "settled", "billed", model=ModelRef("a", ("another/a-2026",)))
 
-    assert told(beside(answer(query, of("a", 5)), answer(query, other), days, None)) == [("a", 5, 9)]
+    assert told(with_comparison(answer(query, of("a", 5)), answer(query, other), days, None)) == [("a", 5, 9)]
 
 
 def test_a_renamed_owner_is_found_by_id() -> None:
     query, days = asked("7d by owner vs before")
-    now = answer(query, Line(5, "settled", "billed", owner=Owner("U1", "ann", "person")))
-    before = answer(query, Line(9, "settled", "billed", owner=Owner("U1", "Ann B.", "person")))
+    now = answer(query, AnswerLine(5, "settled", "billed", owner=Owner("U1", "ann", "person")))
+    before = answer(query, AnswerLine(9, "settled", "billed", owner=Owner("U1", "Ann B.", "person")))
 
-    assert len(beside(now, before, days, None).lines) == 1
+    assert len(with_comparison(now, before, days, None).lines) == 1
 
 
 def test_top_is_taken_after_both_are_beside_each_other_and_the_rest_keeps_both_sums() -> None:
     query, days = asked("7d by model vs before")
     now, before = answer(query, of("a", 9), of("b", 8), of("c", 1)), answer(query, of("d", 4), of("c", 3))
-    found = beside(now, before, days, 2)
+    found = with_comparison(now, before, days, 2)
 
     assert told(found) == [("a", 9, 0), ("b", 8, 0)]
     assert (found.rest_count, found.rest_nano_usd) == (2, 1)
@@ -78,9 +78,9 @@ def test_top_is_taken_after_both_are_beside_each_other_and_the_rest_keeps_both_s
 
 def test_days_stand_beside_the_days_as_far_from_the_first() -> None:
     query, days = asked("2026-11-10..12 by day vs 2026-10-10..14")
-    now = answer(query, Line(5, "settled", "billed", day="2026-11-11"))
-    lines = [Line(n, "settled", "billed", day=f"2026-10-{n}") for n in (10, 11, 14)]
-    found = beside(now, answer(query, *lines), days, None)
+    now = answer(query, AnswerLine(5, "settled", "billed", day="2026-11-11"))
+    lines = [AnswerLine(n, "settled", "billed", day=f"2026-10-{n}") for n in (10, 11, 14)]
+    found = with_comparison(now, answer(query, *lines), days, None)
 
     assert [(line.day, line.cost_nano_usd, line.before_nano_usd) for line in found.lines] == [
         ("2026-11-10", 0, 10),
@@ -92,9 +92,9 @@ def test_days_stand_beside_the_days_as_far_from_the_first() -> None:
 
 def test_hours_stand_beside_the_same_hours() -> None:
     query, days = asked("today by hour vs yesterday")
-    now = answer(query, Line(5, "settled", "billed", hour="2026-11-21T09:00:00Z"))
-    before = [Line(n, "settled", "billed", hour=f"2026-11-20T{n:02d}:00:00Z") for n in (9, 13)]
-    found = beside(now, answer(query, *before), days, None)
+    now = answer(query, AnswerLine(5, "settled", "billed", hour="2026-11-21T09:00:00Z"))
+    before = [AnswerLine(n, "settled", "billed", hour=f"2026-11-20T{n:02d}:00:00Z") for n in (9, 13)]
+    found = with_comparison(now, answer(query, *before), days, None)
 
     assert [(line.hour, line.before_nano_usd) for line in found.lines] == [
         ("2026-11-21T09:00:00Z", 9),
@@ -104,7 +104,7 @@ def test_hours_stand_beside_the_same_hours() -> None:
 
 def test_what_moved_most_may_have_fallen() -> None:
     query, days = asked("7d by model vs before")
-    found = beside(answer(query, of("up", 30)), answer(query, of("up", 10), of("gone", 25)), days, None)
+    found = with_comparison(answer(query, of("up", 30)), answer(query, of("up", 10), of("gone", 25)), days, None)
 
     moved = biggest_change(found.lines)
     assert moved
@@ -122,7 +122,7 @@ def test_no_dollar_is_lost_on_either_side(
 ) -> None:
     query, days = asked("7d by model vs before")
     both = [answer(query, *(of(name, nano) for name, nano in each.items())) for each in (now, before)]
-    found = beside(both[0], both[1], days, top)
+    found = with_comparison(both[0], both[1], days, top)
 
     assert found.before
     assert sum(line.cost_nano_usd or 0 for line in found.lines) + found.rest_nano_usd == both[0].total_nano_usd

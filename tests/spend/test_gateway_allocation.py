@@ -6,22 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.spend.gateway_allocation import Amount, Capture, split, steps
+from outlay.spend.gateway_allocation import GatewayCapture, SliceAmount, allocate, allocation_steps
 
 FIGURES = st.tuples(*[st.one_of(st.none(), st.integers(0, 10**15))] * 4)
-AMOUNTS = st.builds(Amount, st.one_of(st.none(), st.integers(0, 10**15)), st.integers(0, 10**9))
+AMOUNTS = st.builds(SliceAmount, st.one_of(st.none(), st.integers(0, 10**15)), st.integers(0, 10**9))
 GATEWAYS = st.lists(st.dictionaries(st.one_of(st.none(), st.integers(1, 6)), AMOUNTS, max_size=5), max_size=3)
 
 
-def used(**usd: int) -> dict[int | None, Amount]:
+def used(**usd: int) -> dict[int | None, SliceAmount]:
     """What the keys k1, k2 … used, in nano-dollars; `none` is nobody's."""
-    return {None if name == "none" else int(name[1:]): Amount(nano, nano) for name, nano in usd.items()}
+    return {None if name == "none" else int(name[1:]): SliceAmount(nano, nano) for name, nano in usd.items()}
 
 
-def parts(total: int, counted: int, *gateways: dict[int | None, Amount]) -> dict[int | None, int | None]:
+def parts(total: int, counted: int, *gateways: dict[int | None, SliceAmount]) -> dict[int | None, int | None]:
     """Who has how much of a figure after the split."""
     found: dict[int | None, int | None] = {}
-    for key, (part,) in split((total,), steps(Amount(counted, counted), gateways)):
+    for key, (part,) in allocate((total,), allocation_steps(SliceAmount(counted, counted), gateways)):
         assert key not in found
         found[key] = part
     return found
@@ -29,9 +29,9 @@ def parts(total: int, counted: int, *gateways: dict[int | None, Amount]) -> dict
 
 @given(FIGURES, AMOUNTS, GATEWAYS)
 def test_parts_add_up_to_what_there_was(
-    figures: tuple[int | None, ...], counted: Amount, gateways: list[dict[int | None, Amount]]
+    figures: tuple[int | None, ...], counted: SliceAmount, gateways: list[dict[int | None, SliceAmount]]
 ) -> None:
-    found = split(figures, steps(counted, gateways))
+    found = allocate(figures, allocation_steps(counted, gateways))
     for place, figure in enumerate(figures):
         of_it = [part[place] for _, part in found]
         assert all(one is None for one in of_it) if figure is None else sum(one or 0 for one in of_it) == figure
@@ -40,9 +40,9 @@ def test_parts_add_up_to_what_there_was(
 
 @given(AMOUNTS, GATEWAYS)
 def test_a_gateway_never_gets_more_than_it_has_itself(
-    counted: Amount, gateways: list[dict[int | None, Amount]]
+    counted: SliceAmount, gateways: list[dict[int | None, SliceAmount]]
 ) -> None:
-    for key, part in split((counted.tokens,), steps(Amount(None, counted.tokens), gateways)):
+    for key, part in allocate((counted.tokens,), allocation_steps(SliceAmount(None, counted.tokens), gateways)):
         claims = [used[key].tokens for used in gateways if key in used]
         assert key is None or (part[0] or 0) <= sum(claims) + len(claims)
 
@@ -60,7 +60,7 @@ def test_a_gateway_never_gets_more_than_it_has_itself(
         (100, {}, {None: 100}),
     ],
 )
-def test_who_has_what(counted: int, gateway: dict[int | None, Amount], expected: dict[int | None, int]) -> None:
+def test_who_has_what(counted: int, gateway: dict[int | None, SliceAmount], expected: dict[int | None, int]) -> None:
     assert parts(100, counted, gateway) == expected
 
 
@@ -71,14 +71,21 @@ def test_the_second_gateway_shares_out_what_the_first_has_left() -> None:
 
 
 def test_tokens_decide_where_one_side_has_no_dollars() -> None:
-    by_tokens = {1: Amount(None, 25), 2: Amount(1_000, 25)}
-    assert split((80,), steps(Amount(5_000, 100), [by_tokens])) == [(1, (20,)), (2, (20,)), (None, (40,))]
-    assert split((80,), steps(Amount(None, 50), [{1: Amount(7, 50)}])) == [(1, (80,))]
-    assert split((80,), steps(Amount(5_000, 0), [{1: Amount(None, 50)}])) == [(None, (80,))]
+    by_tokens = {1: SliceAmount(None, 25), 2: SliceAmount(1_000, 25)}
+    assert allocate((80,), allocation_steps(SliceAmount(5_000, 100), [by_tokens])) == [
+        (1, (20,)),
+        (2, (20,)),
+        (None, (40,)),
+    ]
+    assert allocate((80,), allocation_steps(SliceAmount(None, 50), [{1: SliceAmount(7, 50)}])) == [(1, (80,))]
+    assert allocate((80,), allocation_steps(SliceAmount(5_000, 0), [{1: SliceAmount(None, 50)}])) == [(None, (80,))]
 
 
 def test_what_is_not_known_stays_unknown() -> None:
-    assert split((None, 10), steps(Amount(None, 10), [{1: Amount(None, 4)}])) == [(1, (None, 4)), (None, (None, 6))]
+    assert allocate((None, 10), allocation_steps(SliceAmount(None, 10), [{1: SliceAmount(None, 4)}])) == [
+        (1, (None, 4)),
+        (None, (None, 6)),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,5 +102,5 @@ def test_what_is_not_known_stays_unknown() -> None:
     ],
 )
 def test_the_capture_rate(gateway: int | None, billed: int | None, rate: str | None, word: str) -> None:
-    found = Capture(gateway, billed)
+    found = GatewayCapture(gateway, billed)
     assert (found.rate, found.word) == (None if rate is None else Decimal(rate), word)

@@ -21,14 +21,14 @@ OPENROUTER, ANTHROPIC, BEDROCK = (
 def names(tmp_path: Path) -> Iterator[Path]:
     """Where prices.toml lies."""
     yield tmp_path
-    model_names.use({})
+    model_names.set_custom_names({})
 
 
 async def test_two_ledgers_same_model_adds_up_and_either_spelling_finds_it(books: Books) -> None:
     async with books.database.write() as session:
         other = await connection(session, "T1", "other")
-    await books.say([row(MONDAY, "1", model=OPENROUTER), row(MONDAY, "8", model="gpt-4o")])
-    await books.say([row(MONDAY, "2", model=ANTHROPIC), row(MONDAY, "4", model=BEDROCK)], connection_id=other)
+    await books.accept_rows([row(MONDAY, "1", model=OPENROUTER), row(MONDAY, "8", model="gpt-4o")])
+    await books.accept_rows([row(MONDAY, "2", model=ANTHROPIC), row(MONDAY, "4", model=BEDROCK)], connection_id=other)
     found = await books.ask("7d by model")
     told = {line.model.id: (line.cost_nano_usd, line.model.names) for line in found.lines if line.model}
     assert told == {
@@ -43,9 +43,9 @@ async def test_two_ledgers_same_model_adds_up_and_either_spelling_finds_it(books
 
 async def test_an_operator_s_own_name_is_read_from_the_data_directory(books: Books, names: Path) -> None:
     (names / "prices.toml").write_text('[models]\n"azure/Team-GPT" = "openai/gpt-4o"\n')
-    await books.say([row(MONDAY, "1", model="azure/team-gpt"), row(MONDAY, "2", model="gpt-4o-2024-08-06")])
+    await books.accept_rows([row(MONDAY, "1", model="azure/team-gpt"), row(MONDAY, "2", model="gpt-4o-2024-08-06")])
     assert len((await books.ask("7d by model")).lines) == 2
-    model_names.use(PriceList.read(names).names)
+    model_names.set_custom_names(PriceList.read(names).names)
     (line,) = (await books.ask("7d by model")).lines
     assert (line.model.id if line.model else "", line.cost_nano_usd) == ("openai/gpt-4o", 3 * USD)
 

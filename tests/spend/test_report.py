@@ -69,7 +69,7 @@ async def test_filters_keep_what_they_say(books: Books) -> None:
 
 
 async def test_top_and_the_rest_are_everything(books: Books) -> None:
-    await books.say([row(MONDAY, str(usd), key=f"k{usd}") for usd in (5, 1, 4, 2, 3)])
+    await books.accept_rows([row(MONDAY, str(usd), key=f"k{usd}") for usd in (5, 1, 4, 2, 3)])
     found = await books.ask("7d by key top 2")
     assert [line.cost_nano_usd for line in found.lines] == [5 * USD, 4 * USD]
     assert (found.rest_count, found.rest_nano_usd, found.total_nano_usd) == (3, 6 * USD, 15 * USD)
@@ -77,7 +77,7 @@ async def test_top_and_the_rest_are_everything(books: Books) -> None:
 
 
 async def test_by_day_the_lines_come_in_order_of_time(books: Books) -> None:
-    await books.say([row(MONDAY, "1"), row(MONDAY + DAY, "9"), row(MONDAY + 2 * DAY, "5")])
+    await books.accept_rows([row(MONDAY, "1"), row(MONDAY + DAY, "9"), row(MONDAY + 2 * DAY, "5")])
     days = [line.day for line in (await books.ask("7d by day")).lines]
     assert days == ["2026-11-16", "2026-11-17", "2026-11-18"]
     assert [line.hour for line in (await books.ask("7d by hour")).lines] == [f"{day}T00:00:00Z" for day in days]
@@ -91,14 +91,14 @@ async def test_an_empty_book_has_an_empty_answer(books: Books) -> None:
 
 
 async def test_where_nothing_has_dollars_there_are_none(books: Books) -> None:
-    await books.say([row(MONDAY, None, tokens=tokens(10))])
+    await books.accept_rows([row(MONDAY, None, tokens=tokens(10))])
     found = await books.ask("7d by model")
     assert [(line.cost_nano_usd, line.basis, line.requests) for line in found.lines] == [(None, "unpriced", None)]
     assert (found.basis, found.coverage) == ("unpriced", 0.0)
 
 
 async def test_status_is_provisional_until_the_settling_window_ends(books: Books) -> None:
-    await books.say([row(MONDAY - 9 * DAY, "1"), row(MONDAY, "1")], start=MONDAY - 9 * DAY)
+    await books.accept_rows([row(MONDAY - 9 * DAY, "1"), row(MONDAY, "1")], start=MONDAY - 9 * DAY)
     assert (await books.ask("from 2026-11-01 to 2026-11-10")).status == "settled"
     assert (await books.ask("7d")).status == "provisional"
     found = await books.ask("mtd")
@@ -110,7 +110,7 @@ async def test_status_is_provisional_until_the_settling_window_ends(books: Books
 async def test_money_nobody_can_be_named_for_has_a_line_and_a_reason(books: Books) -> None:
     reasons = {"web search": "2", "console": "1"}
     keyless = [row(MONDAY, usd, key="", reason=reason) for reason, usd in reasons.items()]
-    await books.say([*keyless, row(MONDAY, "4")])
+    await books.accept_rows([*keyless, row(MONDAY, "4")])
     for by in ("owner", "key", "project", "owner key", "owner model"):
         lines = [line for line in (await books.ask(f"7d by {by}")).lines if line.reason]
         expected = [(UNATTRIBUTED, None, reason) for reason in reasons]
@@ -120,8 +120,8 @@ async def test_money_nobody_can_be_named_for_has_a_line_and_a_reason(books: Book
 
 async def test_a_model_has_one_name_and_all_the_names_it_was_given_here(books: Books) -> None:
     names = ("anthropic/claude-4.5-sonnet-20250929", "anthropic/claude-sonnet-4.5")
-    await books.say([row(MONDAY, "1", model=name) for name in names])
-    await books.say([row(MONDAY, "1", model="claude-sonnet-4-5")], connection_id=2)
+    await books.accept_rows([row(MONDAY, "1", model=name) for name in names])
+    await books.accept_rows([row(MONDAY, "1", model="claude-sonnet-4-5")], connection_id=2)
     (line,) = (await books.ask("7d by model")).lines
     assert line.model
     assert (line.model.id, line.model.names) == ("anthropic/claude-sonnet-4.5", names)
@@ -130,8 +130,8 @@ async def test_a_model_has_one_name_and_all_the_names_it_was_given_here(books: B
 
 
 async def test_nothing_of_another_tenant_is_ever_in_an_answer(books: Books) -> None:
-    await books.say([row(MONDAY, "1")])
-    await books.say([row(MONDAY, "100", key="theirs", model="their-model")], connection_id=2)
+    await books.accept_rows([row(MONDAY, "1")])
+    await books.accept_rows([row(MONDAY, "100", key="theirs", model="their-model")], connection_id=2)
     for by in BYS:
         words = f"7d by {by} connection:*"
         mine, theirs = await books.ask(words), await books.ask(words, workspace="T2")
@@ -142,8 +142,8 @@ async def test_nothing_of_another_tenant_is_ever_in_an_answer(books: Books) -> N
 async def test_a_connection_that_only_attributes_is_shown_only_when_asked_for(books: Books) -> None:
     async with books.database.write() as session:
         gateway = await connection(session, "T1", "gateway", role="attribution", ledger="litellm")
-    await books.say([row(MONDAY, "1")])
-    await books.say([row(MONDAY, "10")], connection_id=gateway, ledger="litellm")
+    await books.accept_rows([row(MONDAY, "1")])
+    await books.accept_rows([row(MONDAY, "10")], connection_id=gateway, ledger="litellm")
     assert (await books.ask("7d")).total_nano_usd == USD
     assert (await books.ask("7d by ledger")).total_nano_usd == USD
     assert (await books.ask("7d ledger:litellm")).total_nano_usd == 0
@@ -152,7 +152,7 @@ async def test_a_connection_that_only_attributes_is_shown_only_when_asked_for(bo
 
 
 async def test_a_disconnected_account_keeps_its_figures(books: Books) -> None:
-    await books.say([row(MONDAY, "1")])
+    await books.accept_rows([row(MONDAY, "1")])
     async with books.database.write() as session:
         held = await session.get(Connection, 1)
         assert held

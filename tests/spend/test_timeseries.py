@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.spend.answer import Answer, Before, Line, ModelRef
+from outlay.spend.answer import Answer, AnswerLine, ComparisonTotals, ModelRef
 from outlay.spend.parser import parse
 from outlay.spend.timeseries import biggest_members, course_of, spark
 
@@ -14,16 +14,16 @@ TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 
 
-def answer(words: str, *lines: Line, zone: str = "UTC") -> Answer:
+def answer(words: str, *lines: AnswerLine, zone: str = "UTC") -> Answer:
     """An answer that holds these lines."""
     total = sum(line.cost_nano_usd or 0 for line in lines)
     return Answer(parse(words, today=TODAY), zone, NOW, lines, total, "settled", "billed", 1.0)
 
 
-def on(day: int, nano_usd: int, model: str = "", before: int | None = None) -> Line:
+def on(day: int, nano_usd: int, model: str = "", before: int | None = None) -> AnswerLine:
     """A line of a day of November."""
     ran = ModelRef(model, ()) if model else None
-    return Line(nano_usd, "settled", "billed", day=f"2026-11-{day:02d}", model=ran, before_nano_usd=before)
+    return AnswerLine(nano_usd, "settled", "billed", day=f"2026-11-{day:02d}", model=ran, before_nano_usd=before)
 
 
 def test_a_day_without_money_has_its_place() -> None:
@@ -68,7 +68,7 @@ def test_what_it_is_compared_with_runs_along() -> None:
     days = parse("7d vs before", today=TODAY).versus
     assert days
     found = answer("2026-11-01..02 by day", on(1, 5, before=3), on(2, 6, before=4))
-    drawn = course_of(Answer(**{**_fields(found), "before": Before(days, 7, "billed")}), slots_max=20)
+    drawn = course_of(Answer(**{**_fields(found), "before": ComparisonTotals(days, 7, "billed")}), slots_max=20)
 
     assert drawn
     assert drawn.before == (3, 4)

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from outlay.core.gauges import Gauge
-from outlay.web.prometheus import written
+from outlay.web.prometheus import prometheus_text
 from outlay.web.request_limits import BODY_BYTES_MAX, HEADERS
 from outlay.web.server import listening, web_app
 
@@ -112,7 +112,7 @@ def test_a_name_cannot_break_out_of_its_label() -> None:
     gauge = Gauge("poll_age_seconds", "Since\nwhen")
     gauge.add(3, connection='a"b\\c\nd')
     gauge.add(None, connection="unknown")
-    assert written([gauge]).splitlines() == [
+    assert prometheus_text([gauge]).splitlines() == [
         r"# HELP outlay_poll_age_seconds Since\nwhen",
         "# TYPE outlay_poll_age_seconds gauge",
         r'outlay_poll_age_seconds{connection="a\"b\\c\nd"} 3',

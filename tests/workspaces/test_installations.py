@@ -25,7 +25,7 @@ async def two_workspaces(database: Database) -> None:
             own = connection.workspace_id
             await installations.keep(session, installation(own))
             session.add(Secret(connection_id=connection.id, field="api_key", blob=b"sealed"))
-            await outbox.say(session, workspace_id=own, key=own, stream=own, kind="x", payload={}, now=NOW)
+            await outbox.enqueue(session, workspace_id=own, key=own, stream=own, kind="x", payload={}, now=NOW)
 
 
 async def standing(database: Database) -> dict[str, tuple[bool, bool, bool, str]]:
@@ -42,19 +42,19 @@ async def standing(database: Database) -> dict[str, tuple[bool, bool, bool, str]
 async def test_a_workspace_that_leaves_takes_its_token_and_credentials_and_no_other_s(database: Database) -> None:
     await two_workspaces(database)
     async with database.write() as session:
-        assert await installations.leave(session, "T1", NOW, credentials_too=True)
+        assert await installations.uninstall_workspace(session, "T1", NOW, credentials_too=True)
 
     assert await standing(database) == {"T1": (True, False, False, "superseded"), "T2": (False, True, True, "waiting")}
     async with database.read() as session:
-        assert await installations.found(session, "T1") is None
+        assert await installations.get_installation(session, "T1") is None
         assert [row.workspace_id for _, row in await installations.every(session)] == ["T2"]
 
 
 async def test_a_token_that_was_revoked_leaves_the_credentials_sealed(database: Database) -> None:
     await two_workspaces(database)
     async with database.write() as session:
-        assert await installations.leave(session, "T2", NOW, credentials_too=False)
-        assert not await installations.leave(session, "T3", NOW, credentials_too=True)
+        assert await installations.uninstall_workspace(session, "T2", NOW, credentials_too=False)
+        assert not await installations.uninstall_workspace(session, "T3", NOW, credentials_too=True)
 
     assert (await standing(database))["T2"] == (True, True, True, "superseded")
 

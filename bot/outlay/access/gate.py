@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
-from outlay.access.policy import Action, NotAllowed, Viewer, refuse
+from outlay.access.policy import NotAllowedError, Permission, Viewer, require_permission
 from outlay.access.service import read_rights
-from outlay.core.actor import Actor, actor
+from outlay.core.actor import Actor, current_actor
 from outlay.database.engine import Database
 
 T = TypeVar("T")
 
 
-class Knowing(Protocol):
+class SlackRoleLookup(Protocol):
     """Protocol of Slack's own answers about a user; see `outlay.slack.user_directory`."""
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool: ...
@@ -26,10 +26,10 @@ class Knowing(Protocol):
     async def is_guest(self, workspace_id: str, user_id: str) -> bool: ...
 
 
-class Gate:
+class AccessGate:
     """Authorization: finds a user's role, and admits or refuses an action."""
 
-    def __init__(self, database: Database, people: Knowing) -> None:
+    def __init__(self, database: Database, people: SlackRoleLookup) -> None:
         self._database = database
         self._people = people
 
@@ -58,41 +58,41 @@ class Gate:
             rights = await read_rights(session, workspace_id)
         return rights.viewer(user_id, is_admin=is_admin or user_id in rights.admins)
 
-    async def admit(self, workspace_id: str, action: Action, *, fresh: bool = False) -> Viewer:
-        """Return the acting user, if they may do that in that workspace. Raises NotAllowed."""
-        who = actor()
+    async def admit(self, workspace_id: str, action: Permission, *, fresh: bool = False) -> Viewer:
+        """Return the acting user, if they may do that in that workspace. Raises NotAllowedError."""
+        who = current_actor()
         if who.origin != "slack" or not who.who or who.workspace_id != workspace_id:
-            raise NotAllowed("Slack does not say that this is asked by somebody of this workspace.")
+            raise NotAllowedError("Slack does not say that this is asked by somebody of this workspace.")
         viewer = await self.viewer(workspace_id, who.who, fresh=fresh)
-        refuse(viewer.role, action)
+        require_permission(viewer.role, action)
         return viewer
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AccessRule:
     """Permission to call a method. `sees`: it is passed the viewer. `own`: the argument that must be the acting user.
 
     `fresh`: a cached answer of Slack that is older than a few seconds is not enough, because something is about to be
     saved.
     """
 
-    action: Action
+    action: Permission
     sees: bool = False
     own: str = ""
     fresh: bool = False
 
 
 FREE: Mapping[str, None] = {"forms": None}  # methods without a check: the same for everybody, and of no workspace
-_ASK, _SEE = Rule(Action.ASK), Rule(Action.ASK, sees=True)
-_DECIDE = Rule(Action.DECIDE, sees=True)
-RULES: Mapping[str, Mapping[str, Rule]] = {
+_ASK, _SEE = AccessRule(Permission.ASK), AccessRule(Permission.ASK, sees=True)
+_DECIDE = AccessRule(Permission.DECIDE, sees=True)
+RULES: Mapping[str, Mapping[str, AccessRule]] = {
     "asking": {"spend": _SEE},
     "connecting": {
         "connections": _ASK,
-        "connect": Rule(Action.CONNECT, fresh=True),
-        "disconnect": Rule(Action.DISCONNECT, fresh=True),
+        "connect": AccessRule(Permission.CONNECT, fresh=True),
+        "disconnect": AccessRule(Permission.DISCONNECT, fresh=True),
     },
-    "owning": {"keys": _SEE, "own": Rule(Action.OWN, fresh=True)},
+    "owning": {"keys": _SEE, "own": AccessRule(Permission.OWN, fresh=True)},
     "desk": {
         "incident": _SEE,
         "recent": _SEE,
@@ -101,43 +101,43 @@ RULES: Mapping[str, Mapping[str, Rule]] = {
         "expect": _DECIDE,
         "plan": _DECIDE,
         "take_back": _DECIDE,
-        "file": Rule(Action.FILE, sees=True),
+        "file": AccessRule(Permission.FILE, sees=True),
         "alerting": _ASK,
-        "choose": Rule(Action.ALERTS, fresh=True),
-        "want_direct": Rule(Action.WISH, own="user_id"),
+        "choose": AccessRule(Permission.ALERTS, fresh=True),
+        "want_direct": AccessRule(Permission.WISH, own="user_id"),
     },
     "digests": {
         "plan": _ASK,
-        "choose": Rule(Action.DIGESTS, fresh=True),
-        "want": Rule(Action.WISH, own="user_id"),
+        "choose": AccessRule(Permission.DIGESTS, fresh=True),
+        "want": AccessRule(Permission.WISH, own="user_id"),
         "last": _SEE,
         "compose": _SEE,
-        "post": Rule(Action.POST),
+        "post": AccessRule(Permission.POST),
     },
     "budgets": {
         "standings": _SEE,
-        "subjects": Rule(Action.BUDGET),
-        "keep": Rule(Action.BUDGET, fresh=True),
-        "remove": Rule(Action.BUDGET, fresh=True),
+        "subjects": AccessRule(Permission.BUDGET),
+        "keep": AccessRule(Permission.BUDGET, fresh=True),
+        "remove": AccessRule(Permission.BUDGET, fresh=True),
     },
-    "homes": {"mine": Rule(Action.ASK, own="user_id"), "care": Rule(Action.CARE)},
+    "homes": {"mine": AccessRule(Permission.ASK, own="user_id"), "admin_summary": AccessRule(Permission.CARE)},
     "ruling": {
-        "rights": Rule(Action.SETTINGS),
-        "choose": Rule(Action.SETTINGS, fresh=True),
-        "set_team": Rule(Action.SETTINGS, fresh=True),
+        "rights": AccessRule(Permission.SETTINGS),
+        "choose": AccessRule(Permission.SETTINGS, fresh=True),
+        "set_team": AccessRule(Permission.SETTINGS, fresh=True),
     },
-    "bookkeeping": {"close": Rule(Action.CLOSE, fresh=True)},
-    "undelivered": {"given_up": Rule(Action.REPLAY), "send_again": Rule(Action.REPLAY, fresh=True)},
+    "bookkeeping": {"close": AccessRule(Permission.CLOSE, fresh=True)},
+    "undelivered": {"given_up": AccessRule(Permission.REPLAY), "send_again": AccessRule(Permission.REPLAY, fresh=True)},
 }
 
 
-def guarded(service: T, gate: Gate, port: str) -> T:
+def guarded(service: T, gate: AccessGate, port: str) -> T:
     """Wrap a service for the Slack face: behind the gate, by the rules of its port."""
     return cast(T, _Guarded(service, gate, port))
 
 
 class _Guarded:
-    def __init__(self, service: object, gate: Gate, port: str) -> None:
+    def __init__(self, service: object, gate: AccessGate, port: str) -> None:
         self._service = service
         self._gate = gate
         self._port = port
@@ -153,7 +153,7 @@ class _Guarded:
         async def admitted(workspace_id: str, *args: Any, **more: Any) -> Any:
             viewer = await self._gate.admit(workspace_id, rule.action, fresh=rule.fresh)
             if rule.own:
-                _only_own(inspect.signature(method).bind(workspace_id, *args, **more), rule.own, actor())
+                _only_own(inspect.signature(method).bind(workspace_id, *args, **more), rule.own, current_actor())
             if rule.sees:
                 more["viewer"] = viewer
             return await method(workspace_id, *args, **more)
@@ -163,4 +163,4 @@ class _Guarded:
 
 def _only_own(call: inspect.BoundArguments, name: str, who: Actor) -> None:
     if call.arguments.get(name) != who.who:
-        raise NotAllowed("Everybody chooses that for themselves alone.")
+        raise NotAllowedError("Everybody chooses that for themselves alone.")

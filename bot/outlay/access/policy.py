@@ -16,7 +16,7 @@ EVERYBODY = "*"  # subject of an incident of the whole workspace
 NOBODYS = "key:"  # prefix of the subject of a key without an owner
 
 
-class Action(StrEnum):
+class Permission(StrEnum):
     """A guarded action. The value ends the sentence "… is for workspace admins and owners"."""
 
     ASK = "asking"
@@ -38,11 +38,13 @@ class Action(StrEnum):
 
 _MEMBERS: frozenset[Role] = frozenset({"admin", "manager", "member"})
 _ADMINS: frozenset[Role] = frozenset({"admin"})
-_FOR_MEMBERS = frozenset({Action.ASK, Action.WISH, Action.DECIDE, Action.FILE, Action.POST})
-WHO: Mapping[Action, frozenset[Role]] = {action: _MEMBERS if action in _FOR_MEMBERS else _ADMINS for action in Action}
+_FOR_MEMBERS = frozenset({Permission.ASK, Permission.WISH, Permission.DECIDE, Permission.FILE, Permission.POST})
+WHO: Mapping[Permission, frozenset[Role]] = {
+    action: _MEMBERS if action in _FOR_MEMBERS else _ADMINS for action in Permission
+}
 
 
-class NotAllowed(OutlayError):
+class NotAllowedError(OutlayError):
     """Access denied. The message is for the user: plain text, whole sentences, naming who may."""
 
 
@@ -58,10 +60,10 @@ class Viewer:
         """Report whether the viewer may see an owner's figures, or an incident of that subject."""
         return self.sees is None or subject in self.sees or subject == EVERYBODY or subject.startswith(NOBODYS)
 
-    def see(self, subject: str) -> None:
-        """Raise NotAllowed unless the viewer may see the subject."""
+    def require_visible(self, subject: str) -> None:
+        """Raise NotAllowedError unless the viewer may see the subject."""
         if not self.may_see(subject):
-            raise NotAllowed(NOT_YOURS)
+            raise NotAllowedError(NOT_YOURS)
 
 
 OPERATOR = Viewer()  # a user with access to the machine
@@ -73,7 +75,7 @@ NOT_YOURS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class TeamAccess:
     """Members of a team, and the managers, who see its figures and theirs."""
 
     managers: tuple[str, ...] = ()
@@ -81,12 +83,12 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class AccessSettings:
     """Access settings of a workspace. `open`: all see all. `admins`: besides Slack's own. Teams by name."""
 
     open: bool = True
     admins: tuple[str, ...] = ()
-    teams: Mapping[str, Team] | None = None
+    teams: Mapping[str, TeamAccess] | None = None
 
     def viewer(self, user_id: str, *, is_admin: bool) -> Viewer:
         """Return the viewer for a user who is not a guest."""
@@ -98,10 +100,10 @@ class Rights:
         return Viewer(user_id, role, frozenset({user_id, *theirs}))
 
 
-def refuse(role: Role, action: Action) -> None:
-    """Raise NotAllowed if a role may not do something."""
+def require_permission(role: Role, action: Permission) -> None:
+    """Raise NotAllowedError if a role may not do something."""
     if role in WHO[action]:
         return
     if role == "guest":
-        raise NotAllowed("Outlay is for members of this workspace; guests see and press nothing.")
-    raise NotAllowed(f"{action[0].upper()}{action[1:]} is for workspace admins and owners.")
+        raise NotAllowedError("Outlay is for members of this workspace; guests see and press nothing.")
+    raise NotAllowedError(f"{action[0].upper()}{action[1:]} is for workspace admins and owners.")

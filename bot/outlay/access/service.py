@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.access.policy import Rights, Team
+from outlay.access.policy import AccessSettings, TeamAccess
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.plugin.errors import BadConfig
@@ -23,21 +23,21 @@ _OPEN, _ADMINS, _TEAM = "rights.open", "rights.admins", "rights.team."
 _USER = re.compile(r"[UW][A-Z0-9]{1,30}")
 
 
-class Ruling:
+class AccessService:
     """Service that stores and reads access settings."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def rights(self, workspace_id: str) -> Rights:
+    async def rights(self, workspace_id: str) -> AccessSettings:
         """Return the access settings; by default everybody sees everybody."""
         async with self._database.read() as session:
             return await read_rights(session, workspace_id)
 
     async def choose(
         self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
-    ) -> Rights:
+    ) -> AccessSettings:
         """Set who sees whom, and the admins besides Slack's own; None: as it is. Raises BadConfig."""
         values: dict[str, str | None] = {}
         if open_ is not None:
@@ -49,13 +49,13 @@ class Ruling:
             await preferences.write(session, workspace_id, values)
             chosen = await read_rights(session, workspace_id)
             if values:
-                await audit_log.note(
-                    session, workspace_id, TrailDeed.RIGHTS, f"workspace:{workspace_id}", now=self._clock.now(),
+                await audit_log.append(
+                    session, workspace_id, AuditedAction.RIGHTS, f"workspace:{workspace_id}", now=self._clock.now(),
                     everybody_sees_everybody=chosen.open, admins=chosen.admins,
                 )  # fmt: skip
             return chosen
 
-    async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
+    async def set_team(self, workspace_id: str, name: str, team: TeamAccess) -> AccessSettings:
         """Set a team's members and managers; a team without any is deleted. Raises BadConfig."""
         name = name.strip().removeprefix("team:").strip()
         if not name or len(name) > NAME_CHARACTERS_MAX:
@@ -68,21 +68,23 @@ class Ruling:
             if said and name not in (before.teams or {}) and len(before.teams or {}) >= TEAMS_MAX:
                 raise BadConfig("name", f"there are {TEAMS_MAX} teams already, which is as many as can be")
             await preferences.write(session, workspace_id, {f"{_TEAM}{name}": said})
-            await audit_log.note(
-                session, workspace_id, TrailDeed.TEAM, f"team:{name}", now=self._clock.now(),
+            await audit_log.append(
+                session, workspace_id, AuditedAction.TEAM, f"team:{name}", now=self._clock.now(),
                 managers=managers, members=members,
             )  # fmt: skip
             return await read_rights(session, workspace_id)
 
 
-async def read_rights(session: AsyncSession, workspace_id: str) -> Rights:
+async def read_rights(session: AsyncSession, workspace_id: str) -> AccessSettings:
     """Read the workspace's access settings, with defaults for those never set."""
     said = await preferences.read(session, workspace_id, PREFIX)
     teams = {name[len(_TEAM) :]: json.loads(value) for name, value in said.items() if name.startswith(_TEAM)}
-    return Rights(
+    return AccessSettings(
         open=_OPEN not in said,
         admins=tuple(one for one in said.get(_ADMINS, "").split(",") if one),
-        teams={name: Team(tuple(team["managers"]), tuple(team["members"])) for name, team in sorted(teams.items())},
+        teams={
+            name: TeamAccess(tuple(team["managers"]), tuple(team["members"])) for name, team in sorted(teams.items())
+        },
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.core.actor import actor
+from outlay.core.actor import current_actor
 from outlay.database.engine import execute, sha256_hex
 
 VALUE_CHARACTERS_MAX = 200
@@ -24,7 +24,7 @@ ROWS_AT_ONCE = 1_000
 BEGIN = ""  # the hash before the first row
 
 
-class TrailDeed(StrEnum):
+class AuditedAction(StrEnum):
     """Every action that leaves a row in the audit log."""
 
     CONNECT = "connection.connect"
@@ -59,7 +59,7 @@ class TrailDeed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditLogEntry:
     """Row of the audit log. `detail`: names and figures, never a secret and no free text."""
 
     seq: int
@@ -77,7 +77,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class ChainVerification:
     """Result of verifying a chain. `seq`, `hash`: the head, worth noting elsewhere.
 
     `broken`: the number of the first row that is not as it was written, or None; `why` says so in words.
@@ -94,15 +94,15 @@ class Verified:
         return self.broken is None
 
 
-async def note(
-    session: AsyncSession, workspace_id: str, deed: TrailDeed, thing: str, *, now: datetime, **detail: object
+async def append(
+    session: AsyncSession, workspace_id: str, deed: AuditedAction, thing: str, *, now: datetime, **detail: object
 ) -> None:
     """Append a row about what the current actor has just done, in the caller's transaction.
 
     Call it last there: until the transaction ends, other actions of the workspace wait.
     """
     told = {name: _short(value) for name, value in detail.items() if value not in (None, "")}
-    who, at = actor(), int(now.timestamp())
+    who, at = current_actor(), int(now.timestamp())
     written = (at, who.who, who.origin, str(deed), thing[:VALUE_CHARACTERS_MAX], json.dumps(told, sort_keys=True))
     values = {"workspace": workspace_id, "body": _body(*written), **dict(zip(_WRITTEN, written, strict=True))}
     connection = await session.connection()
@@ -112,13 +112,13 @@ async def note(
         await connection.execute(statement, values)
 
 
-async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry]:
+async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[AuditLogEntry]:
     """Yield the audit log in order, reading a page at a time."""
     after = 0
     while True:
         wanted = {"workspace": workspace_id, "after": after, "most": ROWS_AT_ONCE}
         page = await execute(session, _PAGE[_dialect(session)], wanted)
-        found = [Entry(*map(_readable, row)) for row in page]
+        found = [AuditLogEntry(*map(_readable, row)) for row in page]
         for entry in found:
             yield entry
         if len(found) < ROWS_AT_ONCE:
@@ -126,31 +126,35 @@ async def rows(session: AsyncSession, workspace_id: str) -> AsyncGenerator[Entry
         after = found[-1].seq
 
 
-async def verify(session: AsyncSession, workspace_id: str, *, noted: tuple[int, str] | None = None) -> Verified:
+async def verify(
+    session: AsyncSession, workspace_id: str, *, noted: tuple[int, str] | None = None
+) -> ChainVerification:
     """Verify the chain from its first row. `noted`: an earlier head that must be a row of this chain."""
     before, seq, last = BEGIN, 0, None
     async for entry in rows(session, workspace_id):
         if entry.seq != seq + 1:
-            return Verified(seq, seq, before, seq + 1, f"row {seq + 1} is missing")
+            return ChainVerification(seq, seq, before, seq + 1, f"row {seq + 1} is missing")
         if entry.hash != entry.expected_hash(before):
-            return Verified(seq, seq, before, entry.seq, f"row {entry.seq} is not as it was written")
+            return ChainVerification(seq, seq, before, entry.seq, f"row {entry.seq} is not as it was written")
         if noted and noted[0] == entry.seq and noted[1] != entry.hash:
-            return Verified(seq, seq, before, entry.seq, f"row {entry.seq} is not the one that was noted")
+            return ChainVerification(seq, seq, before, entry.seq, f"row {entry.seq} is not the one that was noted")
         before, seq, last = entry.hash, entry.seq, entry
     head = await _head(session, workspace_id)
     known = max(head.seq if head else 0, noted[0] if noted else 0)
     if known > seq:
-        return Verified(seq, seq, before, seq + 1, f"row {seq + 1} is missing: there was one with the number {known}")
+        return ChainVerification(
+            seq, seq, before, seq + 1, f"row {seq + 1} is missing: there was one with the number {known}"
+        )
     if head != last and (head is None or last is None or head.at or (head.seq, head.hash) != (seq, before)):
         says = "is gone" if head is None else f"names row {head.seq}" if head.seq != seq else "is not as it was written"
-        return Verified(seq, seq, before, seq, f"the head is not the last row, which is {seq}: it {says}")
-    return Verified(seq, seq, before)
+        return ChainVerification(seq, seq, before, seq, f"the head is not the last row, which is {seq}: it {says}")
+    return ChainVerification(seq, seq, before)
 
 
-async def _head(session: AsyncSession, workspace_id: str) -> Entry | None:
+async def _head(session: AsyncSession, workspace_id: str) -> AuditLogEntry | None:
     """Return the last row as the head has it. The head of an older version has no copy until the next append."""
     found = (await execute(session, _HEAD[_dialect(session)], {"workspace": workspace_id})).first()
-    return Entry(*map(_readable, found)) if found is not None and found[0] else None
+    return AuditLogEntry(*map(_readable, found)) if found is not None and found[0] else None
 
 
 def _hash(before: str, seq: int, body: str) -> str:

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
 
 
-class TrailRow(SQLModel, table=True):
+class AuditLogRow(SQLModel, table=True):
     """Action: who did what, when, from where, to which object. Never changed; the database itself refuses that."""
 
     __tablename__ = "trail"
@@ -19,7 +19,7 @@ class TrailRow(SQLModel, table=True):
     hash: str  # over all of the above but the workspace, and the hash of the row before
 
 
-class TrailHead(SQLModel, table=True):
+class AuditLogHead(SQLModel, table=True):
     """Newest row of a workspace's chain. Appending overwrites it, and the database copies it into the log.
 
     It is locked until the end of the transaction, so that there is one chain however many replicas run.

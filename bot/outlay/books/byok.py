@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from outlay.books.byok_rules import counts, maker_of
+from outlay.books.byok_rules import byok_counts, upstream_ledger
 from outlay.core import months
 from outlay.database.tables import FIGURES, ClosedMonth, Connection
 
@@ -17,21 +17,21 @@ def keeping_books(connections: Iterable[Connection]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
+class ByokPolicy:
     """Ledgers that keep a workspace's books, now and when each of its months was closed."""
 
     ledgers: frozenset[str]
     closed: Mapping[int, frozenset[str]]
 
     @classmethod
-    def of(cls, connections: Iterable[Connection], closed: Iterable[ClosedMonth]) -> "Upstream":
+    def of(cls, connections: Iterable[Connection], closed: Iterable[ClosedMonth]) -> "ByokPolicy":
         """Build it from a workspace's connections and closed months."""
         return cls(keeping_books(connections), {row.month: frozenset(row.ledgers.split()) for row in closed})
 
     def depends_on_the_model(self, models: Iterable[str]) -> bool:
         """Report whether the ledger of any model's maker keeps, or once kept, the books."""
         every = self.ledgers.union(*self.closed.values())
-        return any(maker_of(model) in every for model in models if model)
+        return any(upstream_ledger(model) in every for model in models if model)
 
     def edges(self, start: int, end: int) -> set[int]:
         """Return when, between two moments, the ledgers that keep the books change: closed months keep theirs."""
@@ -41,6 +41,6 @@ class Upstream:
     def with_byok(self, figures: tuple[Any, ...], model: str, moment: int) -> tuple[tuple[Any, ...], int]:
         """Add the money paid upstream to a row's dollars where it counts; return the figures and that money."""
         byok = int(figures[_BYOK] or 0)
-        if not byok or not counts(model, self.closed.get(months.start_of(moment), self.ledgers)):
+        if not byok or not byok_counts(model, self.closed.get(months.start_of(moment), self.ledgers)):
             return figures, 0
         return (*figures[:_COST], int(figures[_COST] or 0) + byok, *figures[_COST + 1 :]), byok

@@ -9,15 +9,15 @@ from collections.abc import Collection
 from outlay.core.model_names import canonical
 
 
-def maker_of(model: str) -> str:
+def upstream_ledger(model: str) -> str:
     """Return who is paid for a model, as the slug of its own ledger plugin; '' if unknown."""
     maker, slash, _ = canonical(model).partition("/")
     return maker if slash else ""
 
 
-def counts(model: str, connected: Collection[str]) -> bool:
+def byok_counts(model: str, connected: Collection[str]) -> bool:
     """Report whether money paid upstream for this model counts where it is reported.
 
     `connected`: slugs of the connected ledgers with the role `books`.
     """
-    return maker_of(model) not in connected
+    return upstream_ledger(model) not in connected

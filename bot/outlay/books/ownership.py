@@ -59,13 +59,13 @@ class KeyRow(NamedTuple):
     email: str
 
 
-def by_the_ledger(key: LedgerKey | KeyRow, people: Mapping[str, Person]) -> Owner:
+def owner_by_ledger(key: LedgerKey | KeyRow, people: Mapping[str, Person]) -> Owner:
     """Return the owner by the ledger's data: an agent if the key is named so, else the key's e-mail, else none."""
     if not key.ledger_id:
         return UNATTRIBUTED
     if _AGENT.match(key.name.lower()):
         return Owner(f"agent:{key.name}", key.name, "agent")
-    return named(_by_email(key.email), people) if key.email else UNATTRIBUTED
+    return resolve_person(_by_email(key.email), people) if key.email else UNATTRIBUTED
 
 
 def _by_email(email: str) -> Owner:
@@ -73,7 +73,7 @@ def _by_email(email: str) -> Owner:
     return Owner(email.lower(), email.lower(), "person")
 
 
-def named(owner: Owner, people: Mapping[str, Person]) -> Owner:
+def resolve_person(owner: Owner, people: Mapping[str, Person]) -> Owner:
     """Replace an e-mail or id by the Slack id and name of the person if known. `people`: by either, in lower case."""
     person = people.get(owner.id.lower()) if owner.kind == "person" else None
     if person is None or not person.slack_user_id:
@@ -111,11 +111,11 @@ async def owners_of(session: AsyncSession, workspace_id: str, keys: Iterable[Led
     for person in await session.exec(select(Person).where(Person.workspace_id == workspace_id)):
         people[person.email.lower()] = people[person.slack_user_id.lower()] = person
     for key in keys:
-        owners._by_ledger[key.id or 0] = by_the_ledger(key, people)
+        owners._by_ledger[key.id or 0] = owner_by_ledger(key, people)
     for row in await execute(session, _SAID, {"workspace": workspace_id}):
         if row.key_id in owners._by_ledger:
             owners._days[row.key_id].append(row.from_day)
-            owners._said[row.key_id].append(named(owner_of_id(row.owner), people))
+            owners._said[row.key_id].append(resolve_person(owner_of_id(row.owner), people))
     return owners
 
 
@@ -145,7 +145,7 @@ async def keys_of(session: AsyncSession, workspace_id: str) -> list[tuple[Ledger
     return list(rows)
 
 
-async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str, from_day: int) -> LedgerKey:
+async def set_owner(session: AsyncSession, workspace_id: str, key: str, owner_id: str, from_day: int) -> LedgerKey:
     """Set the owner of a key for all history (0) or from a day. `key`: the ledger's id, or `CONNECTION:id`.
 
     Raise OwnerError if the owner is invalid, or if the key is unknown or ambiguous.
@@ -164,7 +164,7 @@ async def own(session: AsyncSession, workspace_id: str, key: str, owner_id: str,
     return found[0][0]
 
 
-async def own_number(
+async def set_owner_by_id(
     session: AsyncSession, workspace_id: str, number: int, owner_id: str, from_day: int
 ) -> LedgerKey | None:
     """Set the owner of a key by the books' own number; return None if this workspace has no such key."""

@@ -42,7 +42,7 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """State of a budget in the period [start, end] on `today`."""
 
     budget: Budget
@@ -57,14 +57,14 @@ class Standing:
         return self.forecast.spent_nano_usd
 
     @property
-    def passes(self) -> bool:
+    def forecast_over_limit(self) -> bool:
         """Report whether the limit is not passed yet but is forecast to be."""
         likely = self.forecast.likely_nano_usd
         return likely is not None and likely > self.budget.limit_nano_usd > self.spent_nano_usd
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class MarkChanges:
     """Result of checking a budget: the mark to announce (None: nothing new), marks to store, marks to forget."""
 
     tell: int | None = None
@@ -72,7 +72,7 @@ class News:
     forget: frozenset[int] = frozenset()
 
 
-def news(standing: Standing, told: Mapping[int, int]) -> News:
+def mark_changes(standing: BudgetStatus, told: Mapping[int, int]) -> MarkChanges:
     """Compare a budget with its stored marks and return what changed.
 
     `told`: the marks of this period that are stored, with the limit that held then.
@@ -80,7 +80,7 @@ def news(standing: Standing, told: Mapping[int, int]) -> News:
     budget = standing.budget
     limit, spent = budget.limit_nano_usd, standing.spent_nano_usd
     reached = {share for share in budget.shares if spent * 100 >= share * limit}
-    holds = reached | ({FORECAST} if budget.on_forecast and standing.passes else set())
+    holds = reached | ({FORECAST} if budget.on_forecast and standing.forecast_over_limit else set())
     forget = frozenset(mark for mark, then in told.items() if then != limit and mark not in holds)
     known = frozenset(told) - forget
     fresh = holds - known
@@ -88,4 +88,4 @@ def news(standing: Standing, told: Mapping[int, int]) -> News:
     tell = max(fresh, default=None)
     if tell is not None and tell != FORECAST and tell < above:
         tell = None  # a lower share, added after a higher one was announced
-    return News(tell, frozenset(fresh), forget)
+    return MarkChanges(tell, frozenset(fresh), forget)

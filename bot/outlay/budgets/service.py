@@ -13,22 +13,22 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay import outbox
-from outlay.access.policy import OPERATOR, Team, Viewer
+from outlay.access.policy import OPERATOR, TeamAccess, Viewer
 from outlay.access.service import read_rights
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.books import ownership
 from outlay.budgets import store as budget_store
-from outlay.budgets.budget import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, Scope, Standing, news
+from outlay.budgets.budget import LIMIT_MAX_NANO_USD, PERCENT_MAX, SHARES_MAX, Budget, BudgetStatus, Scope, mark_changes
 from outlay.core.calendar_periods import part_gone, span_of
 from outlay.core.clock import Clock
 from outlay.core.errors import OutlayError
 from outlay.core.owner import UNATTRIBUTED, Owner
 from outlay.database.engine import Database
 from outlay.database.tables import Connection, Person
-from outlay.incidents.alert_settings import read_alerting
-from outlay.scheduler import claim, claimed
-from outlay.spend.answer import Line
+from outlay.incidents.alert_settings import read_alert_settings
+from outlay.scheduler import claim_slot, is_slot_claimed
+from outlay.spend.answer import AnswerLine
 from outlay.spend.forecast import HISTORY_DAYS, Forecast, forecast
 from outlay.spend.name_index import passes
 from outlay.spend.parser import Query
@@ -56,27 +56,27 @@ class BudgetError(OutlayError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Subjects:
+class BudgetSubjects:
     """Owners known to the books and connected ledgers, for which a budget can be set."""
 
     owners: tuple[Owner, ...]
     ledgers: tuple[str, ...]
 
 
-class Budgeting:
+class BudgetService:
     """Service that sets budgets, reports how they stand and notifies of changes."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def standings(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[Standing]:
+    async def standings(self, workspace_id: str, *, viewer: Viewer = OPERATOR) -> Sequence[BudgetStatus]:
         """Return how each budget that the viewer may see stands now, with its forecast."""
         async with self._database.read() as session:
             found = await read_standings(session, workspace_id, self._clock.now())
-            return await for_viewer(session, workspace_id, found, viewer)
+            return await filter_standings_for_viewer(session, workspace_id, found, viewer)
 
-    async def subjects(self, workspace_id: str) -> Subjects:
+    async def subjects(self, workspace_id: str) -> BudgetSubjects:
         """Return the owners and ledgers for which a budget can be set."""
         async with self._database.read() as session:
             found = await ownership.owners_now(session, workspace_id, int(self._clock.now().timestamp()))
@@ -86,13 +86,15 @@ class Budgeting:
             known = {owner.id: owner for owner, _ in found}
             for team in (await read_rights(session, workspace_id)).teams or {}:
                 known.setdefault(f"team:{team}", Owner(f"team:{team}", team, "team"))  # it may have members and no keys
-            return Subjects(tuple(known.values()), tuple(sorted(set(rows))))
+            return BudgetSubjects(tuple(known.values()), tuple(sorted(set(rows))))
 
     async def keep(self, workspace_id: str, budget: Budget, *, by: str) -> Budget:
         """Add a budget (its id is 0) or change one; return it as stored. Raises BudgetError."""
         _check(budget)
         async with self._database.write() as session:
-            await budget_store.alone(session, workspace_id)  # a form that is submitted twice at once is kept once
+            await budget_store.lock_budgets(
+                session, workspace_id
+            )  # a form that is submitted twice at once is kept once
             standing = await budget_store.every(session, workspace_id)
             if not budget.id and len(standing) >= BUDGETS_MAX:
                 raise BudgetError("scope", f"There are {BUDGETS_MAX} budgets already, which is as many as can be.")
@@ -102,8 +104,8 @@ class Budgeting:
             kept = await budget_store.keep(session, workspace_id, budget, by=by, at=int(self._clock.now().timestamp()))
             if kept is None:
                 raise BudgetError("scope", "That budget is gone; somebody has removed it.")
-            await audit_log.note(
-                session, workspace_id, TrailDeed.BUDGET_SET, f"budget:{kept.id}", now=self._clock.now(),
+            await audit_log.append(
+                session, workspace_id, AuditedAction.BUDGET_SET, f"budget:{kept.id}", now=self._clock.now(),
                 scope=kept.scope, subject=kept.subject, period=kept.period, limit_nano_usd=kept.limit_nano_usd,
                 shares=kept.shares, on_forecast=kept.on_forecast, channel=kept.channel,
             )  # fmt: skip
@@ -114,8 +116,8 @@ class Budgeting:
         async with self._database.write() as session:
             gone = await budget_store.remove(session, workspace_id, number)
             if gone:
-                await audit_log.note(
-                    session, workspace_id, TrailDeed.BUDGET_REMOVE, f"budget:{number}", now=self._clock.now()
+                await audit_log.append(
+                    session, workspace_id, AuditedAction.BUDGET_REMOVE, f"budget:{number}", now=self._clock.now()
                 )
             return gone
 
@@ -130,16 +132,16 @@ class Budgeting:
         now = self._clock.now()
         minute, hour = f"budgets:{workspace_id}", f"forecasts:{workspace_id}"
         async with self._database.read() as session:
-            if await claimed(session, minute, now, CHECK_SECONDS):
+            if await is_slot_claimed(session, minute, now, CHECK_SECONDS):
                 return
-            whole = not await claimed(session, hour, now, FORECAST_SECONDS)
+            whole = not await is_slot_claimed(session, hour, now, FORECAST_SECONDS)
             found = await read_standings(session, workspace_id, now, foresee=whole)
-            channel = (await read_alerting(session, workspace_id)).channel
+            channel = (await read_alert_settings(session, workspace_id)).channel
         async with self._database.write() as session:
-            if not await claim(session, minute, now, CHECK_SECONDS):
+            if not await claim_slot(session, minute, now, CHECK_SECONDS):
                 return
             if whole:
-                await claim(session, hour, now, FORECAST_SECONDS)
+                await claim_slot(session, hour, now, FORECAST_SECONDS)
             current = {one.id: one for one in await budget_store.every(session, workspace_id)}
             for standing in found:
                 if current.get(standing.budget.id) == standing.budget:  # else it was changed: due in a minute
@@ -153,7 +155,7 @@ async def read_standings(
     *,
     foresee: bool = True,
     among: Collection[int] | None = None,
-) -> list[Standing]:
+) -> list[BudgetStatus]:
     """Compute how each budget stands, or those whose ids are in `among`; with a forecast if `foresee`."""
     every = [one for one in await budget_store.every(session, workspace_id) if among is None or one.id in among]
     if not every:
@@ -165,7 +167,7 @@ async def read_standings(
     teams = await _teams(session, workspace_id)
     owners_of = {one.id: _owners(one, ids, teams) for one in every}
     apart = len({owners_of[one.id] for one in every if one.scope == "owner"}) <= OWNERS_APART_MAX
-    lines: dict[tuple[Scope, str], Sequence[Line]] = {}
+    lines: dict[tuple[Scope, str], Sequence[AnswerLine]] = {}
     found = []
     for budget in every:
         start, end = span_of(budget.period, today)
@@ -181,11 +183,13 @@ async def read_standings(
             said = forecast(days, start=start, end=end, today=today, gone=gone)
         else:
             said = Forecast(sum(nano for day, nano in days.items() if start <= day <= end))
-        found.append(Standing(budget, start, end, today, said))
+        found.append(BudgetStatus(budget, start, end, today, said))
     return found
 
 
-async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, around: bool = False) -> list[int]:
+async def budget_ids_of_person(
+    session: AsyncSession, workspace_id: str, user_id: str, *, around: bool = False
+) -> list[int]:
     """Return the ids of a person's own budgets, set for the Slack user or for the e-mail.
 
     `around`: then also those of teams that they manage, or belong to where everybody sees everybody; and the
@@ -207,9 +211,9 @@ async def budgets_of(session: AsyncSession, workspace_id: str, user_id: str, *, 
     return found + [one.id for one in every if one.scope == "workspace"]
 
 
-async def for_viewer(
-    session: AsyncSession, workspace_id: str, standings: Sequence[Standing], viewer: Viewer
-) -> list[Standing]:
+async def filter_standings_for_viewer(
+    session: AsyncSession, workspace_id: str, standings: Sequence[BudgetStatus], viewer: Viewer
+) -> list[BudgetStatus]:
     """Filter standings to those a viewer may see: totals, and budgets of owners whom they see."""
     if viewer.sees is None:
         return list(standings)
@@ -221,13 +225,13 @@ async def for_viewer(
     ]
 
 
-async def _teams(session: AsyncSession, workspace_id: str) -> dict[str, Team]:
+async def _teams(session: AsyncSession, workspace_id: str) -> dict[str, TeamAccess]:
     """Return the teams whose people the workspace has set, by the team's owner id in lower case."""
     teams = (await read_rights(session, workspace_id)).teams or {}
     return {f"team:{name}".lower(): team for name, team in teams.items()}
 
 
-def _owners(budget: Budget, ids: Mapping[str, str], teams: Mapping[str, Team]) -> frozenset[str]:
+def _owners(budget: Budget, ids: Mapping[str, str], teams: Mapping[str, TeamAccess]) -> frozenset[str]:
     """Return the owner ids whose money an owner's budget counts: of a team its members too, as in a question."""
     subject = budget.subject.lower()
     team = teams.get(subject)
@@ -239,7 +243,7 @@ async def _slack_ids(session: AsyncSession, workspace_id: str) -> dict[str, str]
     return {person.email.lower(): person.slack_user_id for person in people if person.slack_user_id}
 
 
-def _days(budget: Budget, lines: Sequence[Line], owners: Collection[str]) -> Days:
+def _days(budget: Budget, lines: Sequence[AnswerLine], owners: Collection[str]) -> Days:
     days: dict[date, int] = defaultdict(int)
     for line in lines:
         if line.day and line.cost_nano_usd and _about(budget, line, owners):
@@ -247,7 +251,7 @@ def _days(budget: Budget, lines: Sequence[Line], owners: Collection[str]) -> Day
     return days
 
 
-def _about(budget: Budget, line: Line, owners: Collection[str]) -> bool:
+def _about(budget: Budget, line: AnswerLine, owners: Collection[str]) -> bool:
     match budget.scope:
         case "owner":
             return (line.owner or UNATTRIBUTED).id in owners
@@ -259,16 +263,16 @@ def _about(budget: Budget, line: Line, owners: Collection[str]) -> bool:
     return True
 
 
-async def _tell(session: AsyncSession, workspace_id: str, standing: Standing, now: datetime, channel: str) -> None:
+async def _tell(session: AsyncSession, workspace_id: str, standing: BudgetStatus, now: datetime, channel: str) -> None:
     budget = standing.budget
-    found = news(standing, await budget_store.told(session, budget, standing.start))
+    found = mark_changes(standing, await budget_store.already_notified(session, budget, standing.start))
     if not (found.note or found.forget):
         return
-    await budget_store.note(session, budget, standing.start, found, int(now.timestamp()))
+    await budget_store.record_notified(session, budget, standing.start, found, int(now.timestamp()))
     if found.tell is None:
         return
     said = standing.forecast
-    await outbox.say(
+    await outbox.enqueue(
         session,
         workspace_id=workspace_id,
         key=f"budget:{budget.id}:{standing.start}:{budget.period}:{found.tell}:{budget.limit_nano_usd}",
@@ -293,13 +297,13 @@ async def _tell(session: AsyncSession, workspace_id: str, standing: Standing, no
     )
 
 
-def from_payload(payload: Mapping[str, object]) -> Standing:
+def standing_from_payload(payload: Mapping[str, object]) -> BudgetStatus:
     """Rebuild the standing that a budget message is about. Raises ValueError for another kind of payload."""
     about, figures = payload["budget"], payload["nano_usd"]
     if not isinstance(about, dict) or not isinstance(figures, list):
         raise ValueError("not the payload of a budget's message")
     start, end, today = (date.fromisoformat(str(payload[name])) for name in ("start", "end", "today"))
-    return Standing(Budget(id=0, **about), start, end, today, Forecast(*figures))
+    return BudgetStatus(Budget(id=0, **about), start, end, today, Forecast(*figures))
 
 
 def _check(budget: Budget) -> None:
@@ -311,7 +315,7 @@ def _check(budget: Budget) -> None:
         raise BudgetError("shares", f"At most {SHARES_MAX} shares, each from 1 to {PERCENT_MAX} per cent.")
 
 
-def with_name(budget: Budget, known: Subjects) -> Budget:
+def with_name(budget: Budget, known: BudgetSubjects) -> Budget:
     """Return the budget with its subject's name as the books have it."""
     names = {owner.id: owner.name for owner in known.owners}
     return replace(budget, name=names.get(budget.subject, budget.subject))

@@ -7,8 +7,8 @@ from datetime import date
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.budgets.budget import Budget, News
-from outlay.budgets.tables import BudgetRow, BudgetTold
+from outlay.budgets.budget import Budget, MarkChanges
+from outlay.budgets.tables import BudgetNotice, BudgetRow
 from outlay.database.tables import Workspace
 
 TOLD_KEPT_DAYS = 400
@@ -22,7 +22,7 @@ async def every(session: AsyncSession, workspace_id: str) -> Sequence[Budget]:
     return [_budget(row) for row in rows]
 
 
-async def alone(session: AsyncSession, workspace_id: str) -> None:
+async def lock_budgets(session: AsyncSession, workspace_id: str) -> None:
     """Lock a workspace's budgets against other changes until the transaction ends."""
     await session.exec(select(Workspace.id).where(Workspace.id == workspace_id).with_for_update())
 
@@ -41,7 +41,7 @@ async def keep(session: AsyncSession, workspace_id: str, budget: Budget, *, by: 
     else:
         row = BudgetRow(workspace_id=workspace_id, scope="", period="", limit_nano_usd=0, shares="", changed_at=at)
     if budget.id and (row.scope, row.subject, row.period) != (budget.scope, budget.subject, budget.period):
-        await session.exec(delete(BudgetTold).where(col(BudgetTold.budget_id) == budget.id))  # of its old subject
+        await session.exec(delete(BudgetNotice).where(col(BudgetNotice.budget_id) == budget.id))  # of its old subject
     row.scope, row.subject, row.name, row.period = budget.scope, budget.subject, budget.name, budget.period
     row.limit_nano_usd, row.shares = budget.limit_nano_usd, ",".join(map(str, budget.shares))
     row.on_forecast, row.channel = budget.on_forecast, budget.channel
@@ -56,31 +56,31 @@ async def remove(session: AsyncSession, workspace_id: str, number: int) -> bool:
     row = await session.get(BudgetRow, number)
     if row is None or row.workspace_id != workspace_id:
         return False
-    await session.exec(delete(BudgetTold).where(col(BudgetTold.budget_id) == number))
+    await session.exec(delete(BudgetNotice).where(col(BudgetNotice.budget_id) == number))
     await session.delete(row)
     await session.flush()
     return True
 
 
-async def told(session: AsyncSession, budget: Budget, start: date) -> dict[int, int]:
+async def already_notified(session: AsyncSession, budget: Budget, start: date) -> dict[int, int]:
     """Return the thresholds announced in a period, each with the limit of that time."""
     rows = await session.exec(
-        select(BudgetTold).where(BudgetTold.budget_id == budget.id, BudgetTold.start == start.toordinal())
+        select(BudgetNotice).where(BudgetNotice.budget_id == budget.id, BudgetNotice.start == start.toordinal())
     )
     return {row.mark: row.limit_nano_usd for row in rows}
 
 
-async def note(session: AsyncSession, budget: Budget, start: date, found: News, at: int) -> None:
+async def record_notified(session: AsyncSession, budget: Budget, start: date, found: MarkChanges, at: int) -> None:
     """Record the thresholds announced now; delete those that no longer hold, and those of periods long past."""
     await _forget(session, budget, start, found.forget)
     for mark in sorted(found.note):
         session.add(
-            BudgetTold(
+            BudgetNotice(
                 budget_id=budget.id, start=start.toordinal(), mark=mark, limit_nano_usd=budget.limit_nano_usd, at=at
             )
         )
-    old = delete(BudgetTold).where(
-        col(BudgetTold.budget_id) == budget.id, col(BudgetTold.start) < start.toordinal() - TOLD_KEPT_DAYS
+    old = delete(BudgetNotice).where(
+        col(BudgetNotice.budget_id) == budget.id, col(BudgetNotice.start) < start.toordinal() - TOLD_KEPT_DAYS
     )
     await session.exec(old)
     await session.flush()
@@ -89,10 +89,10 @@ async def note(session: AsyncSession, budget: Budget, start: date, found: News, 
 async def _forget(session: AsyncSession, budget: Budget, start: date, marks: Collection[int]) -> None:
     if marks:
         await session.exec(
-            delete(BudgetTold).where(
-                col(BudgetTold.budget_id) == budget.id,
-                col(BudgetTold.start) == start.toordinal(),
-                col(BudgetTold.mark).in_(sorted(marks)),
+            delete(BudgetNotice).where(
+                col(BudgetNotice.budget_id) == budget.id,
+                col(BudgetNotice.start) == start.toordinal(),
+                col(BudgetNotice.mark).in_(sorted(marks)),
             )
         )
 

@@ -22,7 +22,7 @@ class BudgetRow(SQLModel, table=True):
     changed_at: int = Field(sa_type=BigInteger)
 
 
-class BudgetTold(SQLModel, table=True):
+class BudgetNotice(SQLModel, table=True):
     """Threshold of a period that was announced (or passed, on the way to a higher one), under a limit."""
 
     __tablename__ = "budget_told"

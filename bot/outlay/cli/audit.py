@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import Entry, Verified
+from outlay.audit_log.log import AuditLogEntry, ChainVerification
 from outlay.cli.errors import UsageError
 from outlay.logs import one_line
-from outlay.services import House
-from outlay.spend.serialization import stamp
+from outlay.services import Services
+from outlay.spend.serialization import format_utc
 from outlay.terminal import output as terminal_output
 
 COLUMNS = ("seq", "at", "who", "origin", "deed", "object", "detail", "hash")
 
 
-async def audit(home: House, arguments: argparse.Namespace) -> int:
+async def audit(home: Services, arguments: argparse.Namespace) -> int:
     """Audit the books, or the audit log. Exit code 1 on any difference."""
     if arguments.trail:
         return await _trail(home, arguments)
@@ -38,7 +38,7 @@ async def audit(home: House, arguments: argparse.Namespace) -> int:
     return 0 if found.ok else 1
 
 
-async def _trail(home: House, arguments: argparse.Namespace) -> int:
+async def _trail(home: Services, arguments: argparse.Namespace) -> int:
     """Verify the chain and write its rows."""
     workspace, noted = await home.workspace(), _noted(arguments.noted)
     async with home.database.read() as session:
@@ -55,7 +55,7 @@ async def _trail(home: House, arguments: argparse.Namespace) -> int:
     return 0 if found.ok else 1
 
 
-async def _text(found: Verified, entries: AsyncIterator[Entry]) -> None:
+async def _text(found: ChainVerification, entries: AsyncIterator[AuditLogEntry]) -> None:
     async for entry in entries:
         who = f"{entry.who} ({entry.origin})" if entry.who else entry.origin
         terminal_output.line(one_line(f"{entry.seq} {_at(entry)} {who}: {entry.deed} {entry.thing} {entry.detail}"))
@@ -65,7 +65,7 @@ async def _text(found: Verified, entries: AsyncIterator[Entry]) -> None:
     terminal_output.line(f"head {found.seq}:{found.hash}" if found.ok else f"the first that is not: {found.broken}")
 
 
-def _plain(found: Verified) -> dict[str, Any]:
+def _plain(found: ChainVerification) -> dict[str, Any]:
     return {
         "ok": found.ok,
         "checked": found.checked,
@@ -74,7 +74,7 @@ def _plain(found: Verified) -> dict[str, Any]:
     }
 
 
-def _as_plain(entry: Entry) -> dict[str, Any]:
+def _as_plain(entry: AuditLogEntry) -> dict[str, Any]:
     try:
         detail = json.loads(entry.detail)
     except ValueError:  # not as it was written: the row is shown anyway
@@ -82,14 +82,14 @@ def _as_plain(entry: Entry) -> dict[str, Any]:
     return _flat(entry) | {"detail": detail}
 
 
-def _flat(entry: Entry) -> dict[str, Any]:
+def _flat(entry: AuditLogEntry) -> dict[str, Any]:
     written = (entry.who, entry.origin, entry.deed, entry.thing, entry.detail, entry.hash)
     return dict(zip(COLUMNS, (entry.seq, _at(entry), *written), strict=True))
 
 
-def _at(entry: Entry) -> str:
+def _at(entry: AuditLogEntry) -> str:
     try:
-        return stamp(datetime.fromtimestamp(entry.at, UTC)) or ""
+        return format_utc(datetime.fromtimestamp(entry.at, UTC)) or ""
     except (ValueError, OverflowError, OSError):  # a row that was tampered with may hold anything
         return str(entry.at)
 

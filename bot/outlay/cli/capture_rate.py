@@ -4,13 +4,13 @@ import argparse
 from typing import Any
 
 from outlay.core.money import exact
-from outlay.services import House
-from outlay.spend.gateway_allocation import Capture
+from outlay.services import Services
+from outlay.spend.gateway_allocation import GatewayCapture
 from outlay.terminal import output as terminal_output
 from outlay.terminal import tables as terminal_tables
 
 
-async def capture(home: House, arguments: argparse.Namespace) -> int:
+async def capture(home: Services, arguments: argparse.Namespace) -> int:
     """Write the capture rate of each gateway. Raises QueryError."""
     workspace = await home.workspace()
     query, found = await home.asking.captures(workspace, " ".join(arguments.period))
@@ -18,7 +18,7 @@ async def capture(home: House, arguments: argparse.Namespace) -> int:
     beside = {view.name for view in await home.connections.views(workspace) if view.ledger in never_paid}
     found = [one for one in found if one.connection not in beside]
     if arguments.format == "text":
-        terminal_tables.captures(found)
+        terminal_tables.print_capture_rates(found)
         return 0
     terminal_output.document(
         {
@@ -34,7 +34,7 @@ async def capture(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _plain(one: Capture) -> dict[str, Any]:
+def _plain(one: GatewayCapture) -> dict[str, Any]:
     return {
         "gateway_usd": None if one.gateway_nano_usd is None else exact(one.gateway_nano_usd),
         "billed_usd": None if one.billed_nano_usd is None else exact(one.billed_nano_usd),

@@ -17,7 +17,7 @@ from outlay.cli.audit import audit
 from outlay.cli.capture_rate import capture
 from outlay.cli.close import close
 from outlay.cli.deliveries import deliveries
-from outlay.cli.errors import UsageError, explain
+from outlay.cli.errors import UsageError, error_line
 from outlay.cli.export import export
 from outlay.cli.vault import vault
 from outlay.cli.workspace import team, workspace
@@ -29,9 +29,9 @@ from outlay.core.months import MonthError
 from outlay.plugin import forms
 from outlay.plugin.errors import BadConfig
 from outlay.plugin.secret_references import is_reference
-from outlay.services import House, house
+from outlay.services import Services, open_services
 from outlay.spend.parser import QueryError
-from outlay.spend.serialization import as_flat, as_plain, flat_columns, stamp
+from outlay.spend.serialization import answer_as_json, as_flat, flat_columns, format_utc
 from outlay.terminal import output as terminal_output
 from outlay.terminal import tables as terminal_tables
 
@@ -57,20 +57,20 @@ async def run(arguments: argparse.Namespace) -> int:
     _leave_no_core()
     environ = dict(os.environ) | ({"OUTLAY_WORKSPACE": arguments.workspace} if arguments.workspace else {})
     settings = bot_settings.load(environ)
-    redactor = logs.set_up(settings.log_level or ("INFO" if name == "run" else "WARNING"))
+    redactor = logs.set_up_logging(settings.log_level or ("INFO" if name == "run" else "WARNING"))
     for secret in settings.secrets():
         redactor.keep(secret)
     try:
-        async with house(settings, on_secret=redactor.add) as home:
+        async with open_services(settings, on_secret=redactor.add) as home:
             with acting(CLOCK if name == "run" else Actor(_machine_user(), "command line")):
                 return await _COMMANDS[name](home, arguments)
     except BrokenPipeError:
         raise  # the reader closed the pipe; `outlay.cli.parser` handles it
     except (UsageError, QueryError, MonthError) as error:
-        sys.stderr.write(redactor.redact(explain(error)) + "\n")
+        sys.stderr.write(redactor.redact(error_line(error)) + "\n")
         return 2
     except Exception as error:  # noqa: BLE001  handled here, not in `outlay.cli.parser`, which cannot redact the secrets
-        sys.stderr.write(redactor.redact(explain(error)) + "\n")
+        sys.stderr.write(redactor.redact(error_line(error)) + "\n")
         return 1
 
 
@@ -82,7 +82,7 @@ async def _demo(arguments: argparse.Namespace) -> int:
         if today.year not in DEMO_YEARS:
             raise UsageError(f"the demo plays in the years {DEMO_YEARS[0]} to {DEMO_YEARS[-1]}")
     except UsageError as error:
-        sys.stderr.write(explain(error) + "\n")
+        sys.stderr.write(error_line(error) + "\n")
         return 2
     return await demo(serve=arguments.serve, today=today)
 
@@ -103,7 +103,7 @@ def _machine_user() -> str:
         return f"uid {os.getuid()}"
 
 
-async def _run(home: House, _: argparse.Namespace) -> int:
+async def _run(home: Services, _: argparse.Namespace) -> int:
     from outlay.app import Bot
 
     stop = Event()
@@ -116,20 +116,20 @@ async def _run(home: House, _: argparse.Namespace) -> int:
     return 0
 
 
-async def _doctor(home: House, arguments: argparse.Namespace) -> int:
-    from outlay.doctor import checkup
+async def _doctor(home: Services, arguments: argparse.Namespace) -> int:
+    from outlay.doctor import run_checks
     from outlay.health import checks as health_checks
 
-    checks = await checkup(home)
+    checks = await run_checks(home)
     found = health_checks.as_plain(checks)
     if arguments.format == "json":
         terminal_output.document(found)
     else:
-        terminal_tables.checks(checks)
+        terminal_tables.print_checks(checks)
     return 0 if found["ok"] else 1
 
 
-async def _connect(home: House, arguments: argparse.Namespace) -> int:
+async def _connect(home: Services, arguments: argparse.Namespace) -> int:
     values = {}
     for setting in arguments.set:
         field, equals, value = setting.partition("=")
@@ -170,10 +170,10 @@ def _secret(arguments: argparse.Namespace) -> str:
     return found
 
 
-async def _connections(home: House, arguments: argparse.Namespace) -> int:
+async def _connections(home: Services, arguments: argparse.Namespace) -> int:
     views = await home.connections.views(await home.workspace())
     if arguments.format == "text":
-        terminal_tables.connections(views)
+        terminal_tables.print_connections(views)
         return 0
     terminal_output.document(
         [
@@ -186,9 +186,9 @@ async def _connections(home: House, arguments: argparse.Namespace) -> int:
                 "account": {"id": view.account_id, "title": view.account_title},
                 "fingerprint": view.fingerprint,
                 "state": view.state,
-                "fresh_until": stamp(view.fresh_until),
-                "last_poll": stamp(view.last_poll),
-                "next_poll": stamp(view.next_poll),
+                "fresh_until": format_utc(view.fresh_until),
+                "last_poll": format_utc(view.last_poll),
+                "next_poll": format_utc(view.next_poll),
                 "error": view.error or None,
             }
             for view in views
@@ -197,13 +197,13 @@ async def _connections(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _disconnect(home: House, arguments: argparse.Namespace) -> int:
+async def _disconnect(home: Services, arguments: argparse.Namespace) -> int:
     await home.connections.disconnect(await home.workspace(), arguments.name)
     terminal_output.line(f"disconnected {arguments.name}: its credential is gone, its books stay")
     return 0
 
 
-async def _poll(home: House, arguments: argparse.Namespace) -> int:
+async def _poll(home: Services, arguments: argparse.Namespace) -> int:
     since = _day(arguments.since) if arguments.since else None
     views = [view for view in await home.connections.views(await home.workspace()) if view.role != "sink"]
     unknown = sorted(set(arguments.names) - {view.name for view in views})
@@ -242,31 +242,31 @@ async def _poll(home: House, arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        terminal_tables.polls(results)
+        terminal_tables.print_poll_results(results)
     for one in results:
         if not one.ok:
             sys.stderr.write(f"{one.name}: {logs.one_line(one.error)}\n")
     return 0 if all(one.ok for one in results) else 1
 
 
-async def _spend(home: House, arguments: argparse.Namespace) -> int:
+async def _spend(home: Services, arguments: argparse.Namespace) -> int:
     answer = await home.asking.spend(await home.workspace(), " ".join(arguments.query))
     if arguments.format == "json":
-        terminal_output.document(as_plain(answer))
+        terminal_output.document(answer_as_json(answer))
     elif arguments.format == "csv":
         terminal_output.table(flat_columns(answer), as_flat(answer))
     else:
-        terminal_tables.spend(answer)
+        terminal_tables.print_answer(answer)
     return 0
 
 
-async def _digest(home: House, arguments: argparse.Namespace) -> int:
+async def _digest(home: Services, arguments: argparse.Namespace) -> int:
     from outlay.cli.digest import digest  # lazy: Slack's libraries load slowly
 
     return await digest(home, arguments)
 
 
-async def _own(home: House, arguments: argparse.Namespace) -> int:
+async def _own(home: Services, arguments: argparse.Namespace) -> int:
     from outlay.books.ownership import owner_of_id
 
     owner = owner_of_id(arguments.owner)
@@ -278,7 +278,7 @@ async def _own(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _owners(home: House, arguments: argparse.Namespace) -> int:
+async def _owners(home: Services, arguments: argparse.Namespace) -> int:
     from outlay.books.ownership import owners_now
 
     async with home.database.read() as session:
@@ -299,18 +299,18 @@ async def _owners(home: House, arguments: argparse.Namespace) -> int:
             ]
         )
     else:
-        terminal_tables.owners(found)
+        terminal_tables.print_owners(found)
     return 0
 
 
-async def _db(home: House, _: argparse.Namespace) -> int:
+async def _db(home: Services, _: argparse.Namespace) -> int:
     from outlay import migrations
 
     terminal_output.line(f"the tables are at {await migrations.revision(home.database)}, the newest")
     return 0
 
 
-async def _plugins(home: House, arguments: argparse.Namespace) -> int:
+async def _plugins(home: Services, arguments: argparse.Namespace) -> int:
     found = home.loaded.found
     if arguments.format == "json":
         terminal_output.document(
@@ -327,7 +327,7 @@ async def _plugins(home: House, arguments: argparse.Namespace) -> int:
             ]
         )
     else:
-        terminal_tables.plugins(found)
+        terminal_tables.print_plugins(found)
     return 0 if all(one.ok for one in found) else 1
 
 
@@ -347,7 +347,7 @@ def _day(word: str) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-_COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
+_COMMANDS: dict[str, Callable[[Services, argparse.Namespace], Awaitable[int]]] = {
     "run": _run,
     "doctor": _doctor,
     "connect": _connect,
@@ -370,4 +370,4 @@ _COMMANDS: dict[str, Callable[[House, argparse.Namespace], Awaitable[int]]] = {
     "plugins": _plugins,
 }
 
-__all__ = ["explain", "run"]
+__all__ = ["error_line", "run"]

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from outlay import outbox
 from outlay.delivery import circuit_breaker
 from outlay.logs import one_line
-from outlay.services import House
-from outlay.spend.serialization import stamp
+from outlay.services import Services
+from outlay.spend.serialization import format_utc
 from outlay.terminal import output as terminal_output
 
 
-async def deliveries(home: House, arguments: argparse.Namespace) -> int:
+async def deliveries(home: Services, arguments: argparse.Namespace) -> int:
     """List the deliveries, or send those that were given up again."""
     workspace, now = await home.workspace(), home.clock.now()
     again = 0
@@ -30,7 +30,7 @@ async def deliveries(home: House, arguments: argparse.Namespace) -> int:
                 "id": one.id,
                 "to": names.get(one.lane, ""),
                 "what": one.kind,
-                "said_at": stamp(datetime.fromtimestamp(one.said_at, UTC)),
+                "said_at": format_utc(datetime.fromtimestamp(one.said_at, UTC)),
                 "attempts": one.attempts,
                 "error": one.error,
             }

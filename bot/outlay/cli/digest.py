@@ -19,22 +19,22 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from outlay import outbox
 from outlay.access.policy import OPERATOR
 from outlay.core.money import exact
-from outlay.delivery.worker import TIMEOUT_SECONDS, Undeliverable
+from outlay.delivery.worker import TIMEOUT_SECONDS, UndeliverableError
 from outlay.digests.digest import Digest
 from outlay.logs import one_line
-from outlay.outbox import Ended, Message
+from outlay.outbox import DeliveryOutcome, OutboxMessage
 from outlay.plugin.errors import RateLimited
-from outlay.services import House, StartError
+from outlay.services import Services, StartError
 from outlay.slack.app import quiet_logger
-from outlay.slack.chart_images.renderer import Painter
-from outlay.slack.chart_images.upload import Pictures
+from outlay.slack.chart_images.renderer import ChartRenderer
+from outlay.slack.chart_images.upload import ChartUploader
 from outlay.slack.client import web_client
-from outlay.slack.digest_and_budget_sender import Letters
+from outlay.slack.digest_and_budget_sender import DigestAndBudgetSender
 from outlay.slack.digests import blocks
-from outlay.slack.message_poster import NotDelivered, Poster
+from outlay.slack.message_poster import NotDeliveredError, Poster
 from outlay.slack.tasks import Tasks
 from outlay.spend.forecast import Forecast
-from outlay.spend.serialization import as_plain
+from outlay.spend.serialization import answer_as_json
 from outlay.terminal import output as terminal_output
 from outlay.workspaces import installations
 from outlay.workspaces.store import LOCAL
@@ -44,13 +44,13 @@ _TOKEN = re.compile(r"<(?:![^|>]*\|([^>]*)|[@#]([^|>]*))>")  # a date becomes it
 _JOINER = "\u2060"
 
 
-async def digest(home: House, arguments: argparse.Namespace) -> int:
+async def digest(home: Services, arguments: argparse.Namespace) -> int:
     """Post the newest digest, or print it."""
     workspace, period = await home.workspace(), arguments.period
     if arguments.format:
         found = await home.digests.last(workspace, period, viewer=OPERATOR)
         if arguments.format == "json":
-            terminal_output.document(plain(found))
+            terminal_output.document(digest_as_json(found))
         else:
             for line in blocks.text(found):
                 terminal_output.line(_readable(line))
@@ -66,19 +66,21 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
     async def there() -> str:
         return channel
 
-    painter, tasks = Painter(log), Tasks(log)
-    pictures = Pictures(painter, home.clock, log, tasks)
-    letters = Letters(client, home.digests, Poster(home.clock, log), home.clock, there, pictures)
+    painter, tasks = ChartRenderer(log), Tasks(log)
+    pictures = ChartUploader(painter, home.clock, log, tasks)
+    letters = DigestAndBudgetSender(client, home.digests, Poster(home.clock, log), home.clock, there, pictures)
     try:
         team = str((await client.auth_test())["team_id"])
         if workspace not in (LOCAL, team):
             raise StartError(f"SLACK_BOT_TOKEN is for workspace {team}, and these books are of {workspace}")
-        message = await home.digests.take(workspace, channel, period, once=uuid4().hex)
+        message = await home.digests.post_leased(workspace, channel, period, once=uuid4().hex)
         error = await _deliver(letters, message)
     except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as failed:
         raise StartError(_words(failed)) from None
     async with home.database.write() as session:
-        await outbox.end(session, [Ended(message, "dead" if error else "done", error=error)], home.clock.now())
+        await outbox.finish_attempts(
+            session, [DeliveryOutcome(message, "dead" if error else "done", error=error)], home.clock.now()
+        )
     await tasks.drain(PICTURE_SECONDS)
     await painter.aclose()
     if error:
@@ -88,12 +90,12 @@ async def digest(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _token(home: House, workspace_id: str) -> SecretStr:
+async def _token(home: Services, workspace_id: str) -> SecretStr:
     """Return the settings' token, else that of the workspace's installation. Raises StartError without either."""
     if home.settings.slack_bot_token is not None:
         return home.settings.slack_bot_token
     async with home.database.read() as session:
-        row = await installations.found(session, workspace_id)
+        row = await installations.get_installation(session, workspace_id)
     if row is None:
         raise StartError(
             "SLACK_BOT_TOKEN is not set, so nothing can be posted; `outlay digest --format text` prints the digest here"
@@ -101,14 +103,14 @@ async def _token(home: House, workspace_id: str) -> SecretStr:
     return await home.vault.open(workspace_id, installations.OWNER, installations.FIELD, row.blob)
 
 
-async def _deliver(letters: Letters, message: Message) -> str:
+async def _deliver(letters: DigestAndBudgetSender, message: OutboxMessage) -> str:
     """Deliver the message; return why that failed, or ""."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             await letters.deliver(message)
-    except (Undeliverable, RateLimited) as error:
+    except (UndeliverableError, RateLimited) as error:
         return str(error)
-    except (SlackClientError, NotDelivered, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except (SlackClientError, NotDeliveredError, aiohttp.ClientError, OSError, TimeoutError) as error:
         return f"{_words(error)}; `outlay deliveries --again` sends it once more"
     return ""
 
@@ -119,7 +121,7 @@ def _words(error: BaseException) -> str:
     return f"Slack cannot be reached: {type(error).__name__}"
 
 
-def plain(found: Digest) -> dict[str, Any]:
+def digest_as_json(found: Digest) -> dict[str, Any]:
     """Return the digest as JSON values; dollars are decimal strings."""
     return {
         "period": found.period,
@@ -159,7 +161,7 @@ def plain(found: Digest) -> dict[str, Any]:
             {"number": one.number, "name": one.name, "state": one.state, "usd": exact(one.spent_nano_usd)}
             for one in found.episodes
         ],
-        "answer": as_plain(found.answer),
+        "answer": answer_as_json(found.answer),
     }
 
 

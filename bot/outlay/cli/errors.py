@@ -6,13 +6,13 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
-from outlay.books.closing.close_month import NotClosable
+from outlay.books.closing.close_month import NotClosableError
 from outlay.books.ownership import OwnerError
 from outlay.books.pricing.price_list import PricesError
 from outlay.connections.lease import BusyError
 from outlay.core.errors import OutlayError
 from outlay.core.months import MonthError
-from outlay.database.engine import trouble
+from outlay.database.engine import describe_database_error
 from outlay.logs import error_id, fold, one_line
 from outlay.plugin.errors import BadConfig, PluginError
 from outlay.services import StartError
@@ -32,13 +32,13 @@ class UsageError(OutlayError):
 _FOR_PEOPLE = (
     UsageError,
     MonthError,
-    NotClosable,
+    NotClosableError,
     PricesError,
     SettingsError, StartError, VaultError, WorkspaceError, OwnerError, PricesError, PluginError, BusyError,
 )  # fmt: skip
 
 
-def explain(error: Exception) -> str:
+def error_line(error: Exception) -> str:
     """Return the message of an error as one line; an unexpected one is logged and shown as an id."""
     log.debug("failed", exc_info=error)
     if isinstance(error, QueryError):
@@ -48,7 +48,7 @@ def explain(error: Exception) -> str:
     if isinstance(error, _FOR_PEOPLE):
         return one_line(str(error))
     if isinstance(error, DBAPIError):
-        return one_line(trouble(error))
+        return one_line(describe_database_error(error))
     if isinstance(error, (OSError, sqlite3.Error)):
         return one_line(str(error))
     bug = error_id()

@@ -7,12 +7,12 @@ from outlay.books.pricing.price_list import PriceList
 from outlay.core import months
 from outlay.export import focus
 from outlay.export.month_rows import BY, focus_rows, plain_rows
-from outlay.services import House
+from outlay.services import Services
 from outlay.spend.serialization import columns_of, flattened
 from outlay.terminal import output as terminal_output
 
 
-async def export(home: House, arguments: argparse.Namespace) -> int:
+async def export(home: Services, arguments: argparse.Namespace) -> int:
     """Write the rows as they are read. Raises MonthError."""
     month = months.parse(arguments.month)
     workspace, now = await home.workspace(), home.clock.now()

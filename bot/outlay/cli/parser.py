@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the console script and return the exit code."""
     arguments = _parser().parse_args(argv)
     from outlay.cli import commands
-    from outlay.cli.errors import explain
+    from outlay.cli.errors import error_line
 
     try:
         return asyncio.run(commands.run(arguments))
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader closed the pipe
         return 0
     except Exception as error:  # noqa: BLE001  the error boundary: any failure becomes one line
-        sys.stderr.write(explain(error) + "\n")
+        sys.stderr.write(error_line(error) + "\n")
         return 1
 
 

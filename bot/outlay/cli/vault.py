@@ -4,14 +4,14 @@ import argparse
 import sys
 from datetime import UTC
 
-from outlay.connections.key_rotation import rotate, under_which_keys
-from outlay.services import House
+from outlay.connections.key_rotation import count_secrets_by_key, rewrap_secrets
+from outlay.services import Services
 from outlay.terminal import output as terminal_output
 from outlay.vault.errors import VaultError
 from outlay.vault.key_setup import add_key
 
 
-async def vault(home: House, arguments: argparse.Namespace) -> int:
+async def vault(home: Services, arguments: argparse.Namespace) -> int:
     """Continue a rotation, or begin one. Raises VaultError where no new key can be made."""
     keys = home.vault
     if not await _under_others(home):
@@ -29,7 +29,7 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
                 f"every secret is under key {keys.key_id}, the only one in {keys.source}: put a fresh key "
                 "(`outlay vault new-key`) and a comma before it, start the bot again, and then rotate"
             )
-    done = await rotate(home.database, keys, home.clock, progress=terminal_output.progress)
+    done = await rewrap_secrets(home.database, keys, home.clock, progress=terminal_output.progress)
     terminal_output.line(f"wrapped anew under key {keys.key_id}: {done.rewrapped}; under it already: {done.already}")
     for line in done.failed:
         sys.stderr.write(f"{line}\n")
@@ -43,7 +43,7 @@ async def vault(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _under_others(home: House) -> int:
+async def _under_others(home: Services) -> int:
     """Count the secrets that a rotation still has to re-wrap."""
-    found = await under_which_keys(home.database)
+    found = await count_secrets_by_key(home.database)
     return sum(count for key_id, count in found.items() if key_id != home.vault.key_id)

@@ -2,14 +2,14 @@
 
 import argparse
 
-from outlay.access.policy import Rights, Team
-from outlay.services import House
+from outlay.access.policy import AccessSettings, TeamAccess
+from outlay.services import Services
 from outlay.terminal import output as terminal_output
 
 VISIBILITIES = ("everybody", "own")
 
 
-async def workspace(home: House, arguments: argparse.Namespace) -> int:
+async def workspace(home: Services, arguments: argparse.Namespace) -> int:
     """Show or change the workspace's settings. Raises BadConfig."""
     id_ = await home.workspace()
     row = await home.bookkeeping.set_up(
@@ -46,18 +46,18 @@ async def workspace(home: House, arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def team(home: House, arguments: argparse.Namespace) -> int:
+async def team(home: Services, arguments: argparse.Namespace) -> int:
     """List teams, or set who manages one and who belongs to it. Raises BadConfig."""
     id_ = await home.workspace()
     if arguments.name is None:
         rights = await home.ruling.rights(id_)
     elif arguments.forget or arguments.manager or arguments.member:
-        people = Team() if arguments.forget else Team(tuple(arguments.manager), tuple(arguments.member))
+        people = TeamAccess() if arguments.forget else TeamAccess(tuple(arguments.manager), tuple(arguments.member))
         rights = await home.ruling.set_team(id_, arguments.name, people)
     else:
         found = await home.ruling.rights(id_)
         wanted = arguments.name.removeprefix("team:")
-        rights = Rights(teams={name: one for name, one in (found.teams or {}).items() if name == wanted})
+        rights = AccessSettings(teams={name: one for name, one in (found.teams or {}).items() if name == wanted})
     teams = rights.teams or {}
     if arguments.format == "json":
         terminal_output.document(

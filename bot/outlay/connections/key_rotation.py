@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.connections import secret_locations
-from outlay.connections.secret_locations import Place
+from outlay.connections.secret_locations import SecretLocation
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
-from outlay.vault.errors import VaultError, VaultUnavailable
+from outlay.vault.errors import VaultError, VaultUnavailableError
 from outlay.vault.vault import Vault, key_id_of
 
 Progress = Callable[[str], None]
@@ -23,7 +23,7 @@ TOLD_EACH = 100
 
 
 @dataclass(slots=True)
-class Rotated:
+class RotationResult:
     """Result of a rotation. `failed`: one line for each secret that could not be wrapped again."""
 
     rewrapped: int = 0
@@ -31,7 +31,7 @@ class Rotated:
     failed: list[str] = field(default_factory=list)
 
 
-async def under_which_keys(database: Database) -> Counter[str]:
+async def count_secrets_by_key(database: Database) -> Counter[str]:
     """Count how many secrets are sealed under each key."""
     async with database.read() as session:
         blobs = [place.blob for place in await secret_locations.places(session)]
@@ -44,15 +44,17 @@ async def under_which_keys(database: Database) -> Counter[str]:
     return found
 
 
-async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Progress = lambda _: None) -> Rotated:
+async def rewrap_secrets(
+    database: Database, vault: Vault, clock: Clock, *, progress: Progress = lambda _: None
+) -> RotationResult:
     """Wrap again what is not under the vault's first key."""
     async with database.read() as session:
         places = await secret_locations.places(session)
-    done = Rotated()
+    done = RotationResult()
     for number, place in enumerate(places, 1):
         try:
             await _one(database, vault, clock, place, done)
-        except VaultUnavailable as error:
+        except VaultUnavailableError as error:
             done.failed.append(f"stopped after {number - 1} of {len(places)} secrets: {error}")
             break
         if number % TOLD_EACH == 0:
@@ -60,10 +62,10 @@ async def rotate(database: Database, vault: Vault, clock: Clock, *, progress: Pr
     return done
 
 
-async def _one(database: Database, vault: Vault, clock: Clock, place: Place, done: Rotated) -> None:
+async def _one(database: Database, vault: Vault, clock: Clock, place: SecretLocation, done: RotationResult) -> None:
     try:
         blob = await vault.rewrap(place.workspace_id, place.owner, place.field, place.blob)
-    except VaultUnavailable:
+    except VaultUnavailableError:
         raise
     except VaultError as error:
         done.failed.append(f"{place.title} ({place.field}): {error}")
@@ -75,8 +77,8 @@ async def _one(database: Database, vault: Vault, clock: Clock, place: Place, don
         if await secret_locations.replace(
             session, place, blob
         ):  # else it was replaced meanwhile, under the current key
-            await audit_log.note(
-                session, place.workspace_id, TrailDeed.REWRAP, place.thing, now=clock.now(),
+            await audit_log.append(
+                session, place.workspace_id, AuditedAction.REWRAP, place.thing, now=clock.now(),
                 name=place.title, field=place.field, key=vault.key_id, before=key_id_of(place.blob),
             )  # fmt: skip
             done.rewrapped += 1

@@ -24,7 +24,9 @@ class BusyError(OutlayError, RuntimeError):
 
 
 @asynccontextmanager
-async def lease(database: Database, clock: Clock, connection_id: int, *, wait_seconds: float) -> AsyncIterator[str]:
+async def connection_lease(
+    database: Database, clock: Clock, connection_id: int, *, wait_seconds: float
+) -> AsyncIterator[str]:
     """Hold a connection's lease for the block. Raises BusyError after waiting `wait_seconds` in vain."""
     owner = uuid.uuid4().hex
     deadline = clock.monotonic() + wait_seconds

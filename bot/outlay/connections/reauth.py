@@ -9,15 +9,15 @@ from outlay import outbox
 from outlay.database.tables import Connection
 
 
-def responsible(row: Connection, admins: Iterable[str]) -> list[str]:
+def users_to_notify(row: Connection, admins: Iterable[str]) -> list[str]:
     """Return the users to notify: who connected it, and OUTLAY_ADMINS; '' stands for those who are admins in Slack."""
     return sorted({row.connected_by, *admins} - {""}) or [""]
 
 
-async def tell_admins(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
+async def enqueue_reauth_notice(session: AsyncSession, row: Connection, now: datetime, admins: Iterable[str]) -> None:
     """Queue a notice to the responsible users that a ledger refuses the credential."""
-    for person in responsible(row, admins):
-        await outbox.say(
+    for person in users_to_notify(row, admins):
+        await outbox.enqueue(
             session,
             workspace_id=row.workspace_id,
             key=f"reauth:{row.id}:{int(now.timestamp())}:{person}",

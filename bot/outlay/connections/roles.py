@@ -25,7 +25,7 @@ _MAX_KEYS_NAMED = 5
 _REACH = text("SELECT MIN(day), MAX(day) FROM spend_day WHERE connection_id = :connection")
 
 
-def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def split_role_settings(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Separate the values of the plugin's own form from those about the role, which only a ledger has.
 
     A ledger with a setting of its own by one of these names gets the value too. Raises BadConfig for a ledger whose
@@ -43,7 +43,7 @@ def apart(plugin: type[Plugin[Any]], values: Mapping[str, str]) -> tuple[dict[st
     return {field: value for field, value in values.items() if field not in FIELDS or field in own}, said
 
 
-async def settle(session: AsyncSession, row: Connection, said: Mapping[str, str]) -> None:
+async def apply_role(session: AsyncSession, row: Connection, said: Mapping[str, str]) -> None:
     """Set the role on the row. Raises BadConfig on the field that is wrong."""
     role = said.get("role") or row.role
     if role not in ROLES and "role" in said:

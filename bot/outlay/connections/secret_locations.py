@@ -17,7 +17,7 @@ from outlay.workspaces.tables import Installation
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SecretLocation:
     """Location of a sealed secret, and its blob as read. `title` names it to people, `thing` in the audit log."""
 
     workspace_id: str
@@ -29,7 +29,7 @@ class Place:
     connection_id: int | None = None
 
 
-async def places(session: AsyncSession) -> list[Place]:
+async def places(session: AsyncSession) -> list[SecretLocation]:
     """Return the locations of all secrets, connections first, always in the same order."""
     rows = await session.exec(
         select(Secret, Connection)
@@ -37,12 +37,14 @@ async def places(session: AsyncSession) -> list[Place]:
         .order_by(col(Secret.connection_id), col(Secret.field))
     )
     found = [
-        Place(one.workspace_id, str(one.id), secret.field, one.name, f"connection:con_{one.id}", secret.blob, one.id)
+        SecretLocation(
+            one.workspace_id, str(one.id), secret.field, one.name, f"connection:con_{one.id}", secret.blob, one.id
+        )
         for secret, one in rows
     ]
     tokens = await session.exec(select(Installation, Workspace).join(Workspace).order_by(col(Workspace.id)))
     return found + [
-        Place(
+        SecretLocation(
             one.id,
             installations.OWNER,
             installations.FIELD,
@@ -54,7 +56,7 @@ async def places(session: AsyncSession) -> list[Place]:
     ]
 
 
-async def replace(session: AsyncSession, place: Place, blob: bytes) -> bool:
+async def replace(session: AsyncSession, place: SecretLocation, blob: bytes) -> bool:
     """Replace the blob that was read; return False if it has changed meanwhile, or is gone."""
     if place.connection_id is None:
         change = update(Installation).where(

@@ -19,23 +19,23 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.books.ingest import ledger_keys as book_keys
 from outlay.connections import roles
-from outlay.connections.token_store import KEPT, KeptMeanwhile, KeptSecrets
-from outlay.connections.views import ChoiceNeeded, Connected, ConnectionView, Existing, LedgerForm
-from outlay.core.actor import actor
+from outlay.connections.token_store import KEPT, EncryptedTokenStore, MemoryTokenStore
+from outlay.connections.views import ChoiceNeeded, ConnectionSummary, ConnectionView, LedgerForm, SavedConnection
+from outlay.core.actor import current_actor
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection, Secret
 from outlay.plugin import forms
-from outlay.plugin.contract import Checked, Config, Ledger, Plugin, Sink
+from outlay.plugin.contract import CheckResult, Config, Ledger, Plugin, Sink
 from outlay.plugin.errors import BadConfig, Permanent
-from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.rate_limits import RequestPacer
 from outlay.plugin.reach import Reach
 from outlay.plugin.secret_references import AllowedReferences, resolve_reference
-from outlay.plugin.session import session as plugin_session
-from outlay.spend.gateway_rows import places
+from outlay.plugin.session import plugin_session as plugin_session
+from outlay.spend.gateway_rows import gateway_targets
 from outlay.spend.report import freshness
 from outlay.vault.vault import Vault
 from outlay.workspaces.store import ensure
@@ -44,7 +44,7 @@ MAX_NAME_CHARACTERS = 40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-class Connections:
+class ConnectionService:
     """Service for the connections of all workspaces. `forbidden_files` are never read through a `file:` reference.
 
     `private_hosts`: what OUTLAY_PRIVATE_HOSTS lists. `listed`: the references that may be used in Slack.
@@ -68,7 +68,7 @@ class Connections:
         self._clock = clock
         self._environ = os.environ if environ is None else environ
         self._forbidden_files = tuple(forbidden_files)
-        self._pacer = Pacer(clock)
+        self._pacer = RequestPacer(clock)
         self._reach = Reach.of(private_hosts)
         self._listed = listed or AllowedReferences()
 
@@ -77,12 +77,14 @@ class Connections:
         found = [LedgerForm(slug, plugin.meta.title, forms.fields_of(plugin)) for slug, plugin in self._plugins.items()]
         return tuple(sorted(found, key=lambda form: form.title))
 
-    async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
+    async def connections(self, workspace_id: str) -> tuple[ConnectionSummary, ...]:
         """List the connections of a workspace, by name."""
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
         return tuple(
-            Existing(public_id(row), row.name, row.ledger, self._title(row.ledger), row.state, row.role == "sink")
+            ConnectionSummary(
+                public_id(row), row.name, row.ledger, self._title(row.ledger), row.state, row.role == "sink"
+            )
             for row in rows
         )
 
@@ -91,7 +93,7 @@ class Connections:
         async with self._database.read() as session:
             rows = await _connected(session, workspace_id)
             fresh = await freshness(session, rows)
-            fronts = await places(session, rows)
+            fronts = await gateway_targets(session, rows)
         return [_view(row, fresh[row.name], fronts.get(row.id or 0, ""), title=self._title(row.ledger)) for row in rows]
 
     async def connect(
@@ -103,7 +105,7 @@ class Connections:
         *,
         replace: bool = False,
         by: str = "",
-    ) -> Connected:
+    ) -> SavedConnection:
         """Check a credential with the ledger, encrypt and save it. `by`: the Slack user who does it, "" for none.
 
         What is typed in Slack may name less than what is typed on the machine (`reach_of`); that holds as long as
@@ -113,8 +115,8 @@ class Connections:
         credential for an account that is connected already, ChoiceNeeded for a field that is still to be chosen.
         """
         plugin = self.plugin(slug)
-        by = by or (actor().who if actor().origin == "slack" else "")
-        values, role = roles.apart(plugin, values)
+        by = by or (current_actor().who if current_actor().origin == "slack" else "")
+        values, role = roles.split_role_settings(plugin, values)
         name = _checked_name(name)
         async with self._database.read() as session:
             before = await _by_name(session, workspace_id, name)
@@ -124,7 +126,7 @@ class Connections:
         config = forms.build(plugin, self._resolved(plugin, values, from_slack=bool(by)))
         reach = replaced(self._reach, from_slack=bool(by))
         async with plugin_session(
-            plugin, config, clock=self._clock, pacer=self._pacer, kept=KeptMeanwhile(), reach=reach
+            plugin, config, clock=self._clock, pacer=self._pacer, kept=MemoryTokenStore(), reach=reach
         ) as ledger:
             checked = await ledger.check()
         for field in checked.asks:
@@ -142,7 +144,7 @@ class Connections:
             await ensure(session, workspace_id, now=self._clock.now())
             row = await self._place(session, workspace_id, plugin, name, checked, replace)
             deed = _deed_on(row)
-            await roles.settle(session, row, role)
+            await roles.apply_role(session, row, role)
             row.settings, row.fingerprint = json.dumps(settings, sort_keys=True), fingerprint
             row.credential = checked.credential
             row.connected_by = by
@@ -151,7 +153,7 @@ class Connections:
             await session.flush()
             await self._keep(session, row, secrets)
             await self._note(session, row, deed, fingerprint=fingerprint)
-        return Connected(
+        return SavedConnection(
             public_id(row),
             row.name,
             plugin.meta.title,
@@ -171,10 +173,10 @@ class Connections:
                 await session.delete(secret)
             row.disconnected_at, row.fingerprint = int(self._clock.now().timestamp()), ""
             session.add(row)
-            await self._note(session, row, TrailDeed.DISCONNECT)
+            await self._note(session, row, AuditedAction.DISCONNECT)
 
     @asynccontextmanager
-    async def opened(self, connection_id: int) -> AsyncIterator[Ledger[Any]]:
+    async def open_ledger(self, connection_id: int) -> AsyncIterator[Ledger[Any]]:
         """Open a connection's ledger for use. Raises PluginError or VaultError."""
         async with self.open(connection_id) as plugin:
             if not isinstance(plugin, Ledger):
@@ -191,18 +193,18 @@ class Connections:
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == connection_id))).all()
             known = await book_keys.known(session, connection_id)
         plugin, config = await self._configured(row, secrets)
-        kept = KeptSecrets(self._database, self._vault, self._clock, row) if issubclass(plugin, Sink) else None
+        kept = EncryptedTokenStore(self._database, self._vault, self._clock, row) if issubclass(plugin, Sink) else None
         async with plugin_session(
             plugin, config, clock=self._clock, pacer=self._pacer, known_keys=known, kept=kept, reach=self.reach_of(row)
         ) as opened:
             yield opened
 
-    async def equipped(self, row: Connection) -> tuple[type[Plugin[Any]], Config, KeptSecrets]:
+    async def equipped(self, row: Connection) -> tuple[type[Plugin[Any]], Config, EncryptedTokenStore]:
         """Return a connection's plugin, its settings and its token store. Raises PluginError or VaultError."""
         async with self._database.read() as session:
             secrets = (await session.exec(select(Secret).where(Secret.connection_id == row.id))).all()
         plugin, config = await self._configured(row, secrets)
-        return plugin, config, KeptSecrets(self._database, self._vault, self._clock, row)
+        return plugin, config, EncryptedTokenStore(self._database, self._vault, self._clock, row)
 
     def reach_of(self, row: Connection) -> Reach:
         """Return which addresses a connection may lead to; fewer for one that was made in Slack."""
@@ -251,7 +253,7 @@ class Connections:
         workspace_id: str,
         plugin: type[Plugin[Any]],
         name: str,
-        checked: Checked,
+        checked: CheckResult,
         replace: bool,
     ) -> Connection:
         """Return the row to save to: new, one whose credential is replaced, or the account's earlier one.
@@ -300,19 +302,19 @@ class Connections:
             blob = await self._vault.seal(row.workspace_id, str(row.id), field, secret)
             session.add(Secret(connection_id=row.id or 0, field=field, blob=blob))
 
-    async def _note(self, session: AsyncSession, row: Connection, deed: TrailDeed, **more: object) -> None:
+    async def _note(self, session: AsyncSession, row: Connection, deed: AuditedAction, **more: object) -> None:
         await session.flush()
-        await audit_log.note(
+        await audit_log.append(
             session, row.workspace_id, deed, f"connection:{public_id(row)}",
             now=self._clock.now(), name=row.name, ledger=row.ledger, role=row.role, account=row.account_id, **more,
         )  # fmt: skip
 
 
-def _deed_on(row: Connection) -> TrailDeed:
+def _deed_on(row: Connection) -> AuditedAction:
     """Return which audit action connecting amounts to, judged from the row before it is written."""
     if row.id is None:
-        return TrailDeed.CONNECT
-    return TrailDeed.REPLACE if row.disconnected_at is None else TrailDeed.RECONNECT
+        return AuditedAction.CONNECT
+    return AuditedAction.REPLACE if row.disconnected_at is None else AuditedAction.RECONNECT
 
 
 def public_id(row: Connection) -> str:

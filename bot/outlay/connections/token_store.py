@@ -9,19 +9,19 @@ from collections.abc import Awaitable, Callable
 
 from sqlmodel import select
 
-from outlay.connections.lease import BusyError, lease
+from outlay.connections.lease import BusyError, connection_lease
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection, Secret
 from outlay.plugin.errors import Transient
-from outlay.vault.errors import VaultUnavailable
+from outlay.vault.errors import VaultUnavailableError
 from outlay.vault.vault import Vault
 
 KEPT = "~"  # prefix of a stored token's field; no setting's name begins so
 WAIT_SECONDS = 10.0
 
 
-class KeptSecrets:
+class EncryptedTokenStore:
     """Encrypted token store of one connection, shared by all replicas."""
 
     def __init__(self, database: Database, vault: Vault, clock: Clock, connection: Connection) -> None:
@@ -40,7 +40,7 @@ class KeptSecrets:
             return None
         try:
             return (await self._vault.open(self._workspace_id, str(self._id), row.field, row.blob)).get_secret_value()
-        except VaultUnavailable as error:
+        except VaultUnavailableError as error:
             raise Transient(str(error)) from None
 
     async def renew(self, name: str, stale: str | None, make: Callable[[], Awaitable[str]]) -> str:
@@ -51,7 +51,7 @@ class KeptSecrets:
         try:
             async with (
                 self._renewing,
-                lease(self._database, self._clock, self._id, wait_seconds=WAIT_SECONDS),
+                connection_lease(self._database, self._clock, self._id, wait_seconds=WAIT_SECONDS),
             ):
                 kept = await self.get(name)
                 if kept is not None and kept != stale:
@@ -71,7 +71,7 @@ class KeptSecrets:
         return select(Secret).where(Secret.connection_id == self._id, Secret.field == KEPT + name)
 
 
-class KeptMeanwhile:
+class MemoryTokenStore:
     """Token store in memory, for a connection that is not saved yet."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ class LedgerForm:
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
+class SavedConnection:
     """Connection that was just saved. `fingerprint` is all that is ever shown of its credential."""
 
     id: str
@@ -46,7 +46,7 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
-class Existing:
+class ConnectionSummary:
     """Existing connection, as the Home tab and the form that replaces its credential need it."""
 
     id: str

@@ -30,12 +30,12 @@ CLOCK = Actor()
 _actor: ContextVar[Actor] = ContextVar("outlay_actor", default=CLOCK)
 
 
-def actor() -> Actor:
+def current_actor() -> Actor:
     """Return the current actor."""
     return _actor.get()
 
 
-def act_as(one: Actor) -> None:
+def set_actor(one: Actor) -> None:
     """Set the actor of this task and of the tasks that it starts from here on."""
     _actor.set(one)
 

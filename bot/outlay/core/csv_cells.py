@@ -16,7 +16,7 @@ _FORMULA = re.compile(rf"(?:\A|(?<=[;\t\r\n]))(?={_BLANKS}[{_STARTS}])|\A(?=[\t\
 _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
 
-def inert(cell: Any) -> Any:
+def escape_formula(cell: Any) -> Any:
     """Put a `'` before each part of a cell that a spreadsheet would run; a plain negative number stays one."""
     if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
         return cell
@@ -33,5 +33,5 @@ def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     found = io.StringIO()
     writer = csv_writer(found)
     writer.writerow(columns)
-    writer.writerows([inert(row.get(name, "")) for name in columns] for row in rows)
+    writer.writerows([escape_formula(row.get(name, "")) for name in columns] for row in rows)
     return found.getvalue()

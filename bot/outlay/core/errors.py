@@ -4,49 +4,49 @@ Each is defined beside what raises it; this is the tree of all. Errors of the st
 vendors' answers, and not in it. `tests/core/test_errors.py` holds the tree to the code.
 
 OutlayError
-* Absent
+* AbsentReportError
 * BadPageError
-* BlocksRefused
-* Broke
+* BlocksRefusedError
 * BudgetError
 * BusyError
+* DemoCheckFailedError
+* IncidentNotFoundError
+* InvalidInputError
+* InvalidTransitionError
 * MoneyError
 * MonthError
-* NoPicture
-* NoSuchIncident
-* NotAllowed
-* NotClosable
-* NotDelivered
-* NotFinite
-* NotHeld
-* NotNow
+* NotAllowedError
+* NotClosableError
+* NotDeliveredError
+* NotFiniteError
 * OwnerError
+* PluginCrashedError
 * PluginError
   x BadConfig
     + ChoiceNeeded
   x NeedsReauth
   x Permanent
-    + Refused
+    + LinearRefused
     + TooMuch
   x RateLimited
   x Transient
 * PricesError
 * QueryError
+* RenderFailedError
 * SettingsError
-* SocketRefused
+* SocketRefusedError
 * StartError
 * StateError
 * StreamError
-* Told
-  x Busy
-  x Refused
-* Undeliverable
-* Unexpected
+* UndeliverableError
+* UnexpectedWordError
 * UsageError
+* UserFacingError
+  x PermissionRefusedError
+  x TooManyTasksError
 * VaultError
-  x VaultUnavailable
+  x VaultUnavailableError
 * WorkspaceError
-* Wrong
 """
 
 

@@ -3,7 +3,7 @@
 Vendors and gateways spell the same model with dates, with dots or dashes, in another order of words, with or without
 the maker's name, behind the name of a cloud or a gateway. What a variant costs differently (`:free`, `:thinking`,
 `-fast`) stays a part of the name, and so does a snapshot that costs something else. The operator's own names (of a
-deployment, say) take precedence: `use`.
+deployment, say) take precedence: `set_custom_names`.
 """
 
 import re
@@ -62,7 +62,7 @@ _KNOWN = frozenset(maker for _, maker in _MAKERS)
 _own: Mapping[str, str] = MappingProxyType({})
 
 
-def use(own: Mapping[str, str]) -> None:
+def set_custom_names(own: Mapping[str, str]) -> None:
     """Set the operator's own names, once, at the start: a ledger's spelling or a canonical name → the name to show."""
     global _own
     _own = MappingProxyType({_tidy(spelling): _tidy(name) for spelling, name in own.items()})

@@ -53,7 +53,7 @@ def exact(nano_usd: int) -> str:
     return f"{sign}{whole}.{part:09d}"
 
 
-def share(total: int, weights: list[int]) -> list[int]:
+def split_by_weights(total: int, weights: list[int]) -> list[int]:
     """Split an integer by weights so that the parts add up to it exactly (largest remainder; ties by position).
 
     Weights must not be negative; if all are zero, split evenly. Raises ValueError without any weights.

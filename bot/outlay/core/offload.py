@@ -12,7 +12,7 @@ AT_ONCE = 2_000  # rows up to which the work runs inline; about ten milliseconds
 T = TypeVar("T")
 
 
-async def aside(work: Callable[[], T], rows: int) -> T:
+async def offload(work: Callable[[], T], rows: int) -> T:
     """Run `work` and return its result, in a thread if it covers many rows.
 
     `work` must not touch anything that other tasks change meanwhile.

@@ -11,7 +11,7 @@ PER_SECOND = 2.0
 MAX_ADDRESSES = 4_096
 
 
-class Quota:
+class RateLimiter:
     """Token buckets by address. Times are seconds of a monotonic clock."""
 
     def __init__(self, *, burst: int = BURST, per_second: float = PER_SECOND) -> None:
@@ -22,19 +22,19 @@ class Quota:
     def __len__(self) -> int:
         return len(self._left)
 
-    def take(self, address: str, now: float) -> int:
+    def take_token(self, address: str, now: float) -> int:
         """Take a token; return 0, or in how many seconds there is one again."""
         wait_seconds = self.wait_seconds(address, now)
         if not wait_seconds:
-            self._left[neighbourhood(address)] = (self._tokens(neighbourhood(address), now) - 1, now)
-            self._left.move_to_end(neighbourhood(address))
+            self._left[client_network(address)] = (self._tokens(client_network(address), now) - 1, now)
+            self._left.move_to_end(client_network(address))
             while len(self._left) > MAX_ADDRESSES:
                 self._left.popitem(last=False)
         return wait_seconds
 
     def wait_seconds(self, address: str, now: float) -> int:
         """Return in how many seconds there is a token, 0 for now, without taking one."""
-        tokens = self._tokens(neighbourhood(address), now)
+        tokens = self._tokens(client_network(address), now)
         return 0 if tokens >= 1 else math.ceil((1 - tokens) / self._per_second)
 
     def _tokens(self, place: str, now: float) -> float:
@@ -42,7 +42,7 @@ class Quota:
         return min(self._burst, tokens + (now - at) * self._per_second)
 
 
-def neighbourhood(address: str) -> str:
+def client_network(address: str) -> str:
     """Return the part of an address that identifies a client: all of IPv4, the first 64 bits of IPv6.
 
     The owner of an IPv6 network can choose the other 64 bits freely.

@@ -80,7 +80,7 @@ def _sqlite(url: str, begin: str) -> AsyncEngine:
     return engine
 
 
-def trouble(error: DBAPIError) -> str:
+def describe_database_error(error: DBAPIError) -> str:
     """Describe a database failure, such as a full disk or a lost connection, in one sentence."""
     said = _OF_CLASS.sub("", str(error.orig)) or type(error.orig).__name__
     return f"the database does not do it: {said}"

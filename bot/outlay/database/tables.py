@@ -147,7 +147,7 @@ class Series(SQLModel, table=True):
     detail: str = ""  # JSON of every other dimension, sorted
 
 
-class Figures(SQLModel):
+class FigureColumns(SQLModel):
     """Measured figures: dollars, requests, and tokens in disjoint classes (reasoning is a part of output)."""
 
     cost_nano_usd: int | None = Field(default=None, sa_type=BigInteger)
@@ -162,10 +162,10 @@ class Figures(SQLModel):
     saved_nano_usd: int | None = Field(default=None, sa_type=BigInteger)  # by caching, at list price
 
 
-FIGURES = tuple(Figures.model_fields)
+FIGURES = tuple(FigureColumns.model_fields)
 
 
-class Entry(Figures, table=True):
+class Entry(FigureColumns, table=True):
     """Current accepted value of a bucket, as observed at `observed_at`; the newest observation wins."""
 
     __table_args__ = {"sqlite_with_rowid": False}
@@ -215,7 +215,7 @@ class Counter(SQLModel, table=True):
     resets: int = 0
 
 
-class Rollup(Figures):
+class Rollup(FigureColumns):
     """Sums of what counts. `unpriced_tokens` are those without dollars; `settles_at`: until then it may be restated.
 
     `adjusts` is 0, or the start of the closed month that this money corrects: it counts when it was observed.
@@ -288,7 +288,7 @@ class ClosedMonth(SQLModel, table=True):
     totals_hash: str = ""  # over its totals by owner, model, key and ledger (`closed_total`); '' if none were stored
 
 
-class Adjustment(Figures, table=True):
+class Adjustment(FigureColumns, table=True):
     """Later change of a closed day: the signed difference, counted in the hour in which it was observed."""
 
     __table_args__ = (Index("ix_adjustment_day", "connection_id", "day"),)
@@ -379,9 +379,10 @@ class Lane(SQLModel, table=True):
     error: str = ""
 
 
-class Receipt(SQLModel, table=True):
+class DeliveryReceipt(SQLModel, table=True):
     """Sink's object for an incident, and its state for the next time. `standing`: last known there, else ""."""
 
+    __tablename__ = "receipt"
     __table_args__ = (
         Index("ix_receipt_subject", "connection_id", "subject", "created_at"),
         Index("ix_receipt_external", "connection_id", "external_id"),

@@ -19,7 +19,7 @@ MAX_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class DeliveryHealth:
     """State of a lane. `error`: the last one, in words."""
 
     failures: int = 0
@@ -28,7 +28,7 @@ class Health:
     hold_until: int = 0
     error: str = ""
 
-    def room(self, now: datetime, most: int) -> int:
+    def allowed_in_flight(self, now: datetime, most: int) -> int:
         """Return how many messages may be in flight: none while shut or held, one as a trial, else `most`."""
         at = int(now.timestamp())
         if max(self.open_until, self.hold_until) > at and self.open_until <= at + 2 * MAX_SHUT_SECONDS:
@@ -46,34 +46,34 @@ class Health:
             return f"being tried again after {self.failures} failures in a row: {self.error}"
         return ""
 
-    def went_well(self) -> "Health":
+    def went_well(self) -> "DeliveryHealth":
         """Return the state after a success."""
-        return Health(hold_until=self.hold_until)
+        return DeliveryHealth(hold_until=self.hold_until)
 
-    def failed(self, now: datetime, error: str) -> "Health":
+    def failed(self, now: datetime, error: str) -> "DeliveryHealth":
         """Return the state after a failure that another message would have met too."""
         at, failures = int(now.timestamp()), self.failures + 1
         if failures < FAILURES or self.open_until > at:
-            return Health(failures, self.trips, self.open_until, self.hold_until, error)
+            return DeliveryHealth(failures, self.trips, self.open_until, self.hold_until, error)
         shut_seconds = min(SHUT_SECONDS * 2 ** min(self.trips, MAX_DOUBLINGS), MAX_SHUT_SECONDS)
-        return Health(failures, self.trips + 1, at + shut_seconds, self.hold_until, error)
+        return DeliveryHealth(failures, self.trips + 1, at + shut_seconds, self.hold_until, error)
 
-    def held(self, until: datetime) -> "Health":
+    def held(self, until: datetime) -> "DeliveryHealth":
         """Return the state after being asked to wait."""
         hold_until = max(self.hold_until, int(until.timestamp()) + (until.microsecond > 0))
-        return Health(self.failures, self.trips, self.open_until, hold_until, self.error)
+        return DeliveryHealth(self.failures, self.trips, self.open_until, hold_until, self.error)
 
 
-WELL = Health()
+WELL = DeliveryHealth()
 
 
-async def health(session: AsyncSession) -> dict[int, Health]:
+async def health(session: AsyncSession) -> dict[int, DeliveryHealth]:
     """Return the state of every lane that has ever had a problem."""
     rows = await execute(session, text("SELECT id, failures, trips, open_until, hold_until, error FROM lane"))
-    return {row.id: Health(row.failures, row.trips, row.open_until, row.hold_until, row.error) for row in rows}
+    return {row.id: DeliveryHealth(row.failures, row.trips, row.open_until, row.hold_until, row.error) for row in rows}
 
 
-async def note(session: AsyncSession, lane: int, found: Health) -> None:
+async def note(session: AsyncSession, lane: int, found: DeliveryHealth) -> None:
     """Store the state of a lane."""
     await execute(
         session,

@@ -26,7 +26,7 @@ _WHAT = {
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class DeadLetter:
     """Undelivered message. `to`: destination; `what`: its content; `about`: its subject, or ""; `why`: the error."""
 
     number: int
@@ -37,21 +37,21 @@ class GivenUp:
     said_at: datetime
 
 
-class Undelivered:
+class DeadLetterService:
     """Service for the undelivered messages of all workspaces."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def given_up(self, workspace_id: str) -> Sequence[GivenUp]:
+    async def given_up(self, workspace_id: str) -> Sequence[DeadLetter]:
         """List undelivered messages, the newest first, a hundred at most."""
         async with self._database.read() as session:
             dead = await outbox.dead(session, workspace_id)
             rows = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
             names = {row.id or 0: row.name for row in rows} | {outbox.SLACK: "Slack"}
         return [
-            GivenUp(
+            DeadLetter(
                 one.id,
                 names.get(one.lane, "a connection that is gone"),
                 _WHAT.get(one.kind, one.kind.replace("_", " ")),

@@ -13,13 +13,13 @@ from outlay.database.engine import execute
 from outlay.plugin.events import Receipt
 
 
-async def of(session: AsyncSession, connection_id: int, incident: str) -> Receipt | None:
+async def get_receipt(session: AsyncSession, connection_id: int, incident: str) -> Receipt | None:
     """Return what a sink created for an incident; None if nothing."""
-    row = await session.get(tables.Receipt, (connection_id, incident))
+    row = await session.get(tables.DeliveryReceipt, (connection_id, incident))
     return _receipt(row) if row else None
 
 
-async def known(
+async def receipts_and_previous(
     session: AsyncSession, connection_id: int, wanted: Mapping[str, str]
 ) -> tuple[dict[str, Receipt], dict[str, Receipt]]:
     """Return what a sink created for incidents, and for the newest other incident of each one's subject.
@@ -49,7 +49,7 @@ _KNOWN = text(
 
 async def of_incident(session: AsyncSession, incident: str) -> dict[int, Receipt]:
     """Return what each sink created for an incident, by connection."""
-    found = await session.exec(select(tables.Receipt).where(tables.Receipt.incident == incident))
+    found = await session.exec(select(tables.DeliveryReceipt).where(tables.DeliveryReceipt.incident == incident))
     return {row.connection_id: _receipt(row) for row in found}
 
 
@@ -58,9 +58,12 @@ async def recent(
 ) -> Sequence[tuple[str, Receipt]]:
     """Return what a sink created and updated since then, newest first, each with its incident: for a sweep."""
     found = await session.exec(
-        select(tables.Receipt)
-        .where(tables.Receipt.connection_id == connection_id, tables.Receipt.updated_at >= int(since.timestamp()))
-        .order_by(col(tables.Receipt.updated_at).desc())
+        select(tables.DeliveryReceipt)
+        .where(
+            tables.DeliveryReceipt.connection_id == connection_id,
+            tables.DeliveryReceipt.updated_at >= int(since.timestamp()),
+        )
+        .order_by(col(tables.DeliveryReceipt.updated_at).desc())
         .limit(most)
     )
     return [(row.incident, _receipt(row)) for row in found]
@@ -69,16 +72,18 @@ async def recent(
 async def incidents_of(session: AsyncSession, connection_id: int, external_id: str) -> Sequence[str]:
     """Return the incidents for which a sink created this object, newest first."""
     found = await session.exec(
-        select(tables.Receipt.incident)
-        .where(tables.Receipt.connection_id == connection_id, tables.Receipt.external_id == external_id)
-        .order_by(col(tables.Receipt.created_at).desc())
+        select(tables.DeliveryReceipt.incident)
+        .where(tables.DeliveryReceipt.connection_id == connection_id, tables.DeliveryReceipt.external_id == external_id)
+        .order_by(col(tables.DeliveryReceipt.created_at).desc())
     )
     return list(found)
 
 
-async def hear(session: AsyncSession, connection_id: int, incident: str, standing: str) -> bool:
+async def record_ticket_state(session: AsyncSession, connection_id: int, incident: str, standing: str) -> bool:
     """Record a ticket's state; return False if that is no news, for this incident or for an older one."""
-    row = await session.get(tables.Receipt, (connection_id, incident), with_for_update=True, populate_existing=True)
+    row = await session.get(
+        tables.DeliveryReceipt, (connection_id, incident), with_for_update=True, populate_existing=True
+    )
     if row is None:
         return False
     before = row.standing or await _heard_of_older(session, row)
@@ -87,16 +92,16 @@ async def hear(session: AsyncSession, connection_id: int, incident: str, standin
     return before != standing
 
 
-async def _heard_of_older(session: AsyncSession, row: tables.Receipt) -> str:
+async def _heard_of_older(session: AsyncSession, row: tables.DeliveryReceipt) -> str:
     """Return the last known state from an older incident of the same ticket: if canceled then, that is no news now."""
     found = await session.exec(
-        select(tables.Receipt.standing)
+        select(tables.DeliveryReceipt.standing)
         .where(
-            tables.Receipt.connection_id == row.connection_id,
-            tables.Receipt.external_id == row.external_id,
-            tables.Receipt.incident != row.incident,
+            tables.DeliveryReceipt.connection_id == row.connection_id,
+            tables.DeliveryReceipt.external_id == row.external_id,
+            tables.DeliveryReceipt.incident != row.incident,
         )
-        .order_by(col(tables.Receipt.created_at).desc())
+        .order_by(col(tables.DeliveryReceipt.created_at).desc())
         .limit(1)
     )
     return found.first() or "open"
@@ -129,5 +134,5 @@ _KEEP = text(
 )
 
 
-def _receipt(row: tables.Receipt) -> Receipt:
+def _receipt(row: tables.DeliveryReceipt) -> Receipt:
     return Receipt(row.url, row.external_id, json.loads(row.state))

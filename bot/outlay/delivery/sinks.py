@@ -18,16 +18,16 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import Clock
 from outlay.database.tables import Connection
-from outlay.delivery.worker import Broke, Taken, Undeliverable
-from outlay.plugin.contract import Config, Kept, Sink
+from outlay.delivery.worker import LeasedMessage, PluginCrashedError, UndeliverableError
+from outlay.plugin.contract import Config, Sink, TokenStore
 from outlay.plugin.errors import Permanent, PluginError, Transient
 from outlay.plugin.events import Event, Finding, Receipt
-from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.rate_limits import RequestPacer
 from outlay.plugin.read_client import GuardedClient
-from outlay.plugin.session import at_work, client_for
+from outlay.plugin.session import build_plugin, client_for
 from outlay.vault.errors import VaultError
 
 MAX_STATE_CHARACTERS = 16 * 1024
@@ -39,7 +39,7 @@ FINDINGS: TypeAdapter[Finding] = TypeAdapter(Finding)
 
 
 @dataclass(slots=True)
-class Opened:
+class OpenSink:
     """Connection's plugin with everything it works with. `sign`: tells whether its settings are unchanged.
 
     `users`: deliveries that work with it now. One that is no longer wanted is closed by the last of them.
@@ -49,26 +49,26 @@ class Opened:
     plugin: type[Sink[Any]]
     config: Config
     client: GuardedClient
-    kept: Kept
+    kept: TokenStore
     users: int = 0
     wanted: bool = True
 
     def sink(self, clock: Clock) -> Sink[Any]:
         """Return an instance for one delivery."""
-        return at_work(self.plugin, self.config, self.client, clock=clock, kept=self.kept)
+        return build_plugin(self.plugin, self.config, self.client, clock=clock, kept=self.kept)
 
 
-class Sinks:
+class SinkDispatcher:
     """Open clients of the connected sinks of all workspaces."""
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    def __init__(self, connections: ConnectionService, clock: Clock) -> None:
         self._connections = connections
         self._clock = clock
-        self._pacer = Pacer(clock)
-        self._open: dict[int, Opened] = {}
+        self._pacer = RequestPacer(clock)
+        self._open: dict[int, OpenSink] = {}
         self._opening = asyncio.Lock()  # ten deliveries that begin at once share one client
 
-    async def deliver(self, taken: Taken) -> Receipt | None:
+    async def deliver(self, taken: LeasedMessage) -> Receipt | None:
         """Deliver one message; None: nothing had to be sent. Raises a PluginError, Undeliverable or Broke."""
         connection = taken.connection
         if connection is None or connection.disconnected_at is not None:
@@ -77,14 +77,14 @@ class Sinks:
         async with self._using(connection) as opened:
             return await self._tell(opened, event, connection, bool(taken.message.payload.get("again")))
 
-    async def _tell(self, opened: Opened, event: Event, connection: Connection, again: bool) -> Receipt | None:
+    async def _tell(self, opened: OpenSink, event: Event, connection: Connection, again: bool) -> Receipt | None:
         try:
-            receipt = await told(opened.sink(self._clock), event, again=again)
+            receipt = await dispatch_event(opened.sink(self._clock), event, again=again)
         except PluginError:
             raise
         except Exception as error:
             log.exception("sink broke", extra={"connection": connection.name, "what": event.what})
-            raise Broke(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
+            raise PluginCrashedError(f"the plugin {opened.plugin.meta.slug} broke ({type(error).__name__})") from None
         return None if receipt is None else _checked(receipt, opened.plugin.meta.slug)
 
     async def aclose(self) -> None:
@@ -94,7 +94,7 @@ class Sinks:
         self._open.clear()
 
     @asynccontextmanager
-    async def _using(self, connection: Connection) -> AsyncIterator[Opened]:
+    async def _using(self, connection: Connection) -> AsyncIterator[OpenSink]:
         async with self._opening:
             opened = await self._opened(connection)
             opened.users += 1
@@ -105,7 +105,7 @@ class Sinks:
             if not opened.wanted and not opened.users:
                 await opened.client.aclose()
 
-    async def _opened(self, connection: Connection) -> Opened:
+    async def _opened(self, connection: Connection) -> OpenSink:
         sign = (
             connection.ledger, connection.settings, connection.fingerprint, connection.workspace_id,
             connection.connected_by,
@@ -118,7 +118,7 @@ class Sinks:
         except VaultError as error:
             raise Transient(str(error)) from None
         if not issubclass(plugin, Sink):
-            raise Undeliverable(f"«{connection.name}» is no sink")
+            raise UndeliverableError(f"«{connection.name}» is no sink")
         client = client_for(
             plugin, config, clock=self._clock, pacer=self._pacer, reach=self._connections.reach_of(connection)
         )
@@ -126,7 +126,7 @@ class Sinks:
             await self._drop(connection.id or 0)
         while len(self._open) >= MAX_OPEN:
             await self._drop(next(iter(self._open)))
-        opened = self._open[connection.id or 0] = Opened(sign, plugin, config, client, kept)
+        opened = self._open[connection.id or 0] = OpenSink(sign, plugin, config, client, kept)
         return opened
 
     async def _drop(self, connection_id: int) -> None:
@@ -136,13 +136,13 @@ class Sinks:
             await opened.client.aclose()
 
 
-async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt | None:
+async def dispatch_event(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt | None:
     """Call the sink's method for an event, as the contract says; None: the sink does not want it.
 
     An incident without a receipt is opened, and so is one that was over and has come back (`again`).
     """
     if event.receipt is None:
-        if event.what == "resolved" or not (event.asked_by or sink.wants(event)):
+        if event.what == "resolved" or not (event.asked_by or sink.should_file(event)):
             return None
         return await sink.opened(replace(event, what="opened"))
     if event.what == "resolved":
@@ -152,7 +152,7 @@ async def told(sink: Sink[Any], event: Event, *, again: bool = False) -> Receipt
     return await sink.updated(replace(event, what="updated"))
 
 
-def event_of(taken: Taken, connection: Connection) -> Event:
+def event_of(taken: LeasedMessage, connection: Connection) -> Event:
     """Build the event that a message stands for. Raises Undeliverable for an unreadable payload."""
     payload: Mapping[str, Any] = taken.message.payload
     try:
@@ -168,7 +168,7 @@ def event_of(taken: Taken, connection: Connection) -> Event:
             asked_by=str(payload.get("asked_by") or ""),
         )
     except (KeyError, TypeError, ValueError):
-        raise Undeliverable("this message is not one that a sink can be told") from None
+        raise UndeliverableError("this message is not one that a sink can be told") from None
 
 
 def _checked(receipt: object, slug: str) -> Receipt:

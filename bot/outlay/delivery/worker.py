@@ -22,14 +22,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay import outbox
-from outlay.connections.reauth import tell_admins
+from outlay.connections.reauth import enqueue_reauth_notice
 from outlay.core.clock import Clock
 from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.delivery import circuit_breaker, receipts
-from outlay.delivery.circuit_breaker import WELL, Health
-from outlay.outbox import SLACK, Ended, Message
+from outlay.delivery.circuit_breaker import WELL, DeliveryHealth
+from outlay.outbox import SLACK, DeliveryOutcome, OutboxMessage
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited
 from outlay.plugin.events import Receipt
 
@@ -48,22 +48,22 @@ log = logging.getLogger("outlay.clock")
 _chance = random.SystemRandom()
 
 
-class Undeliverable(OutlayError):
+class UndeliverableError(OutlayError):
     """Message that cannot be delivered however often it is tried; the text says why."""
 
 
-class Broke(OutlayError):
+class PluginCrashedError(OutlayError):
     """Failure of a plugin with none of the five errors. The log has it; people see only the type of the exception."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class LeasedMessage:
     """Leased message with what a sink needs: its connection and the incident's receipt.
 
     `before`: if it has no receipt yet, that of the subject's previous incident.
     """
 
-    message: Message
+    message: OutboxMessage
     connection: Connection | None = None
     receipt: Receipt | None = None
     before: Receipt | None = None
@@ -73,24 +73,24 @@ class Taken:
 class _Outcome:
     """Result of an attempt: the receipt that was returned, or the error."""
 
-    taken: Taken
+    taken: LeasedMessage
     receipt: Receipt | None = None
     error: BaseException | None = None
 
 
-Deliver = Callable[[Message], Awaitable[None]]
-OnReceipt = Callable[[AsyncSession, Message, Receipt], Awaitable[None]]
+Deliver = Callable[[OutboxMessage], Awaitable[None]]
+OnReceipt = Callable[[AsyncSession, OutboxMessage, Receipt], Awaitable[None]]
 
 
-class Carrier(Protocol):
+class SinkCarrier(Protocol):
     """Protocol of the part that delivers messages to sinks."""
 
-    async def deliver(self, taken: Taken) -> Receipt | None:
+    async def deliver(self, taken: LeasedMessage) -> Receipt | None:
         """Deliver one message; None: nothing had to be sent. Raises PluginError, Undeliverable, or any exception."""
         ...
 
 
-class Deliveries:
+class DeliveryWorker:
     """Outbox worker. `deliver` posts to Slack, `sinks` calls sinks.
 
     `on_receipt` runs in the transaction that stores a receipt.
@@ -102,7 +102,7 @@ class Deliveries:
         clock: Clock,
         deliver: Deliver,
         *,
-        sinks: Carrier | None = None,
+        sinks: SinkCarrier | None = None,
         admins: Collection[str] = (),
         on_receipt: OnReceipt | None = None,
     ) -> None:
@@ -165,27 +165,29 @@ class Deliveries:
             task = asyncio.create_task(self._attempt(one), name=f"deliver {one.message.id}")
             self._flying[task] = one.message.lane
 
-    async def _take(self, session: AsyncSession, healths: Mapping[int, Health], now: datetime) -> list[Taken]:
+    async def _take(
+        self, session: AsyncSession, healths: Mapping[int, DeliveryHealth], now: datetime
+    ) -> list[LeasedMessage]:
         busy = Counter(self._flying.values())
         left = AT_ONCE - sum(count for lane, count in busy.items() if lane != SLACK)
         found = await outbox.due(session, now)
         rows = await session.exec(select(Connection).where(col(Connection.id).in_(found)))
         connections = {row.id or 0: row for row in rows}
-        taken: list[Taken] = []
+        taken: list[LeasedMessage] = []
         for lane in found:
             connection = connections.get(lane)
             if connection and connection.disconnected_at is None and connection.state in ("needs_reauth", "paused"):
                 continue  # waits until the credential or setting is fixed
-            most = healths.get(lane, WELL).room(now, LANE_AT_ONCE) - busy[lane]
+            most = healths.get(lane, WELL).allowed_in_flight(now, LANE_AT_ONCE) - busy[lane]
             most = most if lane == SLACK else min(most, left)
             if most <= 0:
                 continue
-            messages = await outbox.take(session, now, lane=lane, most=most)
+            messages = await outbox.lease_batch(session, now, lane=lane, most=most)
             left -= 0 if lane == SLACK else len(messages)
             taken += await _with_receipts(session, messages, connection)
         return taken
 
-    async def _attempt(self, taken: Taken) -> _Outcome:
+    async def _attempt(self, taken: LeasedMessage) -> _Outcome:
         message = taken.message
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -193,7 +195,7 @@ class Deliveries:
                     await self._deliver(message)
                     return _Outcome(taken)
                 if self._sinks is None:
-                    raise Undeliverable("nothing here can tell a sink anything")
+                    raise UndeliverableError("nothing here can tell a sink anything")
                 return _Outcome(taken, await self._sinks.deliver(taken))
         except asyncio.CancelledError:
             raise
@@ -203,10 +205,10 @@ class Deliveries:
             return _Outcome(taken, error=error)
 
     async def _conclude(
-        self, session: AsyncSession, outcomes: Sequence[_Outcome], healths: dict[int, Health], now: datetime
+        self, session: AsyncSession, outcomes: Sequence[_Outcome], healths: dict[int, DeliveryHealth], now: datetime
     ) -> None:
         endings = [self._ending(outcome, now) for outcome in outcomes]
-        ours = await outbox.end(session, endings, now)
+        ours = await outbox.finish_attempts(session, endings, now)
         for outcome, ending in zip(outcomes, endings, strict=True):
             message = outcome.taken.message
             if message.id not in ours:
@@ -224,7 +226,7 @@ class Deliveries:
         session: AsyncSession,
         lane: int,
         outcomes: Sequence[_Outcome],
-        healths: dict[int, Health],
+        healths: dict[int, DeliveryHealth],
         now: datetime,
     ) -> None:
         """Update the health of a lane, and of its connection, from the outcomes."""
@@ -235,7 +237,7 @@ class Deliveries:
                 found = found.went_well()
             elif isinstance(error, RateLimited):
                 found = found.held(error.retry_at)
-            elif lane != SLACK and not isinstance(error, (Undeliverable, Permanent, BadConfig, NeedsReauth)):
+            elif lane != SLACK and not isinstance(error, (UndeliverableError, Permanent, BadConfig, NeedsReauth)):
                 found = found.failed(now, _words(error))
         if found != before:
             healths[lane] = found
@@ -244,7 +246,7 @@ class Deliveries:
             await self._mark(session, lane, outcomes, found, now)
 
     async def _mark(
-        self, session: AsyncSession, lane: int, outcomes: Sequence[_Outcome], found: Health, now: datetime
+        self, session: AsyncSession, lane: int, outcomes: Sequence[_Outcome], found: DeliveryHealth, now: datetime
     ) -> None:
         """Set the connection's state from its outcomes; notify its admins once if the credential is refused."""
         last = outcomes[-1]
@@ -265,7 +267,7 @@ class Deliveries:
             row.state, row.error = "ok", ""
         session.add(row)
         if reauth and not known:
-            await tell_admins(session, row, now, self._admins)
+            await enqueue_reauth_notice(session, row, now, self._admins)
 
     async def _keep(self, session: AsyncSession, outcomes: Sequence[_Outcome], now: datetime) -> None:
         given = []
@@ -284,22 +286,26 @@ class Deliveries:
                 if outcome.receipt is not None:
                     await self._on_receipt(session, outcome.taken.message, outcome.receipt)
 
-    def _ending(self, outcome: _Outcome, now: datetime) -> Ended:
+    def _ending(self, outcome: _Outcome, now: datetime) -> DeliveryOutcome:
         message, error = outcome.taken.message, outcome.error
         if error is None:
-            return Ended(message, "done")
+            return DeliveryOutcome(message, "done")
         words = _words(error)
         if isinstance(error, RateLimited):
-            return Ended(message, again_at=max(error.retry_at, now + timedelta(seconds=1)), error=words, counted=False)
+            return DeliveryOutcome(
+                message, again_at=max(error.retry_at, now + timedelta(seconds=1)), error=words, counted=False
+            )
         if isinstance(error, NeedsReauth):
             soon = now + timedelta(seconds=REAUTH_SECONDS)  # by then its lane waits for the credential
-            return Ended(message, again_at=soon, error=words, counted=False)
-        if isinstance(error, (Undeliverable, Permanent, BadConfig)) or message.attempts >= MAX_ATTEMPTS:
-            return Ended(message, "dead", error=words)
+            return DeliveryOutcome(message, again_at=soon, error=words, counted=False)
+        if isinstance(error, (UndeliverableError, Permanent, BadConfig)) or message.attempts >= MAX_ATTEMPTS:
+            return DeliveryOutcome(message, "dead", error=words)
         is_bug = message.lane != SLACK and not isinstance(error, (PluginError, TimeoutError))
         if is_bug and message.attempts >= MAX_CRASHES:
-            return Ended(message, "dead", error=words)
-        return Ended(message, again_at=now + timedelta(seconds=backoff_seconds(message.attempts)), error=words)
+            return DeliveryOutcome(message, "dead", error=words)
+        return DeliveryOutcome(
+            message, again_at=now + timedelta(seconds=backoff_seconds(message.attempts)), error=words
+        )
 
 
 def backoff_seconds(attempts: int) -> float:
@@ -309,18 +315,18 @@ def backoff_seconds(attempts: int) -> float:
 
 
 async def _with_receipts(
-    session: AsyncSession, messages: Sequence[Message], connection: Connection | None
-) -> list[Taken]:
+    session: AsyncSession, messages: Sequence[OutboxMessage], connection: Connection | None
+) -> list[LeasedMessage]:
     """Pair messages with the receipts that sinks need; a payload without an incident has none."""
     wanted: dict[str, str] = {}
     for message in messages:
         if message.lane != SLACK:
             with contextlib.suppress(KeyError, TypeError):
                 wanted[str(message.payload["incident"])] = str(message.payload["finding"]["subject"]["id"])
-    made, before = await receipts.known(session, messages[0].lane if messages else SLACK, wanted)
+    made, before = await receipts.receipts_and_previous(session, messages[0].lane if messages else SLACK, wanted)
     names = [str(message.payload.get("incident", "")) for message in messages]
     return [
-        Taken(message, connection, made.get(name), None if name in made else before.get(name))
+        LeasedMessage(message, connection, made.get(name), None if name in made else before.get(name))
         for message, name in zip(messages, names, strict=True)
     ]
 
@@ -331,6 +337,6 @@ def _words(error: BaseException | str) -> str:
         return error
     if isinstance(error, BadConfig):
         return f"{error.field}: {error}"
-    if isinstance(error, (PluginError, Undeliverable, Broke, TimeoutError)):
+    if isinstance(error, (PluginError, UndeliverableError, PluginCrashedError, TimeoutError)):
         return str(error) or type(error).__name__
     return f"{type(error).__name__}: {error}"[: outbox.MAX_ERROR_CHARACTERS]

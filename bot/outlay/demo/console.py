@@ -34,7 +34,7 @@ class _Console(Console):
         raise BrokenPipeError
 
 
-class Narrator:
+class DemoConsole:
     """Printer of the demo's output. `scenes` counts the headings so far."""
 
     def __init__(self, console: Console | None = None) -> None:

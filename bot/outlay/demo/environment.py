@@ -24,19 +24,19 @@ from outlay.app import Bot
 from outlay.connections.views import ConnectionView
 from outlay.core.clock import ShiftedClock
 from outlay.core.errors import OutlayError
-from outlay.fakes.anthropic.server import AnthropicStandin, anthropic_app
-from outlay.fakes.anthropic.server import standin as anthropic_standin
+from outlay.fakes.anthropic.server import FakeAnthropic, anthropic_app
+from outlay.fakes.anthropic.server import fake_anthropic_of as anthropic_standin
 from outlay.fakes.company import employees as company_employees
 from outlay.fakes.company.company import Company
 from outlay.fakes.http_server import serving
 from outlay.fakes.linear.server import PATH as LINEAR_PATH
-from outlay.fakes.linear.server import LinearStandin, linear_app
-from outlay.fakes.openrouter.server import ROOT, OpenRouterStandin, openrouter_app, standin
-from outlay.fakes.slack.people import Person
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.fakes.slack.user_driver import Chat
-from outlay.fakes.slack.workspace import World
-from outlay.services import House, house
+from outlay.fakes.linear.server import FakeLinear, linear_app
+from outlay.fakes.openrouter.server import ROOT, FakeOpenRouter, fake_openrouter_of, openrouter_app
+from outlay.fakes.slack.people import FakeSlackUser
+from outlay.fakes.slack.server import FakeSlack
+from outlay.fakes.slack.user_driver import UserDriver
+from outlay.fakes.slack.workspace import FakeWorkspace
+from outlay.services import Services, open_services
 from outlay.settings import Settings
 from outlay.spend.answer import Answer
 
@@ -51,7 +51,7 @@ _USERS_OWN = ("SLACK_", "OUTLAY_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-class NotHeld(OutlayError):
+class DemoCheckFailedError(OutlayError):
     """Expectation of the demo that was not met; the text says what, in one line."""
 
 
@@ -65,20 +65,20 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoEnvironment:
     """Running environment: clock, company, fakes, services and bot."""
 
     clock: ShiftedClock
     company: Company
-    slack: SlackStandIn
-    chat: Chat
-    openrouter: OpenRouterStandin
+    slack: FakeSlack
+    chat: UserDriver
+    openrouter: FakeOpenRouter
     openrouter_url: str
-    linear: LinearStandin
+    linear: FakeLinear
     linear_url: str
-    anthropic: AnthropicStandin
+    anthropic: FakeAnthropic
     anthropic_url: str
-    home: House
+    home: Services
     bot: Bot
     folder: Path
 
@@ -112,7 +112,7 @@ class Stage:
     async def catch_up(self) -> None:
         """Run the jobs of the bot that are due by now.
 
-        Raises NotHeld if a ledger is not read in time, or a connection is not ok.
+        Raises DemoCheckFailedError if a ledger is not read in time, or a connection is not ok.
         """
         wanted = self.clock.now().replace(microsecond=0)
         try:
@@ -125,19 +125,21 @@ class Stage:
                         break
                     await asyncio.sleep(LOOK_AGAIN_SECONDS)
         except TimeoutError:
-            raise NotHeld(f"the ledger was not read within {CATCH_UP_SECONDS:g} s") from None
+            raise DemoCheckFailedError(f"the ledger was not read within {CATCH_UP_SECONDS:g} s") from None
         for view in views:
             if view.state != "ok":
-                raise NotHeld(f"the connection {view.name} is {view.state}: {view.error}")
+                raise DemoCheckFailedError(f"the connection {view.name} is {view.state}: {view.error}")
 
 
 @asynccontextmanager
-async def stage(today: date) -> AsyncIterator[Stage]:
+async def stage(today: date) -> AsyncIterator[DemoEnvironment]:
     """Open the environment, with its clock shortly after 02:00 UTC of this day."""
     async with AsyncExitStack() as stack:
         stack.enter_context(_without_the_users_own())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="outlay-demo-")))
-        redactor = logs.set_up("INFO", stream=stack.enter_context((folder / LOG_FILE).open("w", encoding="utf-8")))
+        redactor = logs.set_up_logging(
+            "INFO", stream=stack.enter_context((folder / LOG_FILE).open("w", encoding="utf-8"))
+        )
         midnight = datetime.combine(today, time.min, UTC)
         clock = ShiftedClock(midnight + BEGINS)
         company = Company(now=clock.now())
@@ -145,24 +147,25 @@ async def stage(today: date) -> AsyncIterator[Stage]:
         openrouter_url = await stack.enter_async_context(serving(openrouter)) + ROOT
         linear = linear_app(clock)
         linear_url = await stack.enter_async_context(serving(linear)) + LINEAR_PATH
-        anthropic = anthropic_app(_since_last_week(company.at("anthropic"), midnight), clock)
+        anthropic = anthropic_app(_since_last_week(company.view_of("anthropic"), midnight), clock)
         anthropic_url = await stack.enter_async_context(serving(anthropic))
-        slack = SlackStandIn(World(_people(company), team_name=company_employees.COMPANY_NAME, clock=clock))
+        slack = FakeSlack(FakeWorkspace(_people(company), team_name=company_employees.COMPANY_NAME, clock=clock))
         slack.base_url = await stack.enter_async_context(serving(slack.app))
         settings = _settings(slack, folder / "data")
         for secret in settings.secrets():
             redactor.keep(secret)
-        home = await stack.enter_async_context(house(settings, clock=clock, on_secret=redactor.add))
+        home = await stack.enter_async_context(open_services(settings, clock=clock, on_secret=redactor.add))
         bot = await stack.enter_async_context(Bot(home).running(host=LOOPBACK))
         await slack.socket.connected()
-        chat = Chat(slack, idle=bot.tasks.idle)
-        yield Stage(
-            clock, company, slack, chat, standin(openrouter), openrouter_url, linear.state.standin, linear_url,
+        chat = UserDriver(slack, idle=bot.tasks.idle)
+        yield DemoEnvironment(
+            clock, company, slack, chat, fake_openrouter_of(openrouter), openrouter_url, linear.state.standin,
+            linear_url,
             anthropic_standin(anthropic), anthropic_url, home, bot, folder,
         )  # fmt: skip
 
 
-def _settings(slack: SlackStandIn, data_dir: Path) -> Settings:
+def _settings(slack: FakeSlack, data_dir: Path) -> Settings:
     return bot_settings.load(
         {
             "SLACK_BOT_TOKEN": slack.bot_token,
@@ -182,10 +185,10 @@ def _since_last_week(company: Company, midnight: datetime) -> Company:
     return company
 
 
-def _people(company: Company) -> list[Person]:
+def _people(company: Company) -> list[FakeSlackUser]:
     """Build the members of the fake Slack from the company's developers."""
     return [
-        Person(
+        FakeSlackUser(
             one.slack_id, one.name.split()[0].lower(), one.name, one.email, is_admin=one.admin, is_owner=one.admin
         )
         for one in company.staff.people

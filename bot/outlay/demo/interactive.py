@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from threading import Thread
 
-from outlay.demo.console import Narrator
-from outlay.demo.environment import Stage
-from outlay.fakes.slack.workspace import Refused
+from outlay.demo.console import DemoConsole
+from outlay.demo.environment import DemoEnvironment
+from outlay.fakes.slack.workspace import FakeSlackError
 
 LINES_WAITING_MAX = 100
 READ_BYTES = 4_096
@@ -24,7 +24,7 @@ PROMPT = "› "
 _AS = re.compile(r"as\s+@?(\w+)\s*:\s*(.*)", re.IGNORECASE)
 
 
-async def serve(on: Stage, tell: Narrator) -> None:
+async def serve(on: DemoEnvironment, tell: DemoConsole) -> None:
     """Run what is typed until `quit` or the end of input. Time runs on, and the bot goes on polling."""
     names = [person.name for person in on.slack.world.people.values() if not person.is_bot]
     tell.line(f"The stage stays open; its clock says {on.clock.now():%H:%M} UTC and runs on, and so does the runaway")
@@ -40,7 +40,7 @@ async def serve(on: Stage, tell: Narrator) -> None:
     tell.line("Goodbye.")
 
 
-async def _play(on: Stage, tell: Narrator, line: str) -> None:
+async def _play(on: DemoEnvironment, tell: DemoConsole, line: str) -> None:
     said_by = _AS.fullmatch(line)
     name, words = (said_by[1], said_by[2].strip()) if said_by else (USUALLY, line)
     try:
@@ -52,11 +52,11 @@ async def _play(on: Stage, tell: Narrator, line: str) -> None:
         tell.typed(name.lower(), words)
     try:
         await _do(on, tell, user, words)
-    except (Refused, TimeoutError) as error:
+    except (FakeSlackError, TimeoutError) as error:
         tell.line(f"That did not work: {error}")
 
 
-async def _do(on: Stage, tell: Narrator, user: str, line: str) -> None:
+async def _do(on: DemoEnvironment, tell: DemoConsole, user: str, line: str) -> None:
     if line.lower() == "home":
         tell.shows(await on.chat.home(user))
         return
@@ -74,7 +74,7 @@ async def _do(on: Stage, tell: Narrator, user: str, line: str) -> None:
         tell.line("(Slack would say that the app did not respond.)")
 
 
-async def _lines(tell: Narrator) -> AsyncIterator[str]:
+async def _lines(tell: DemoConsole) -> AsyncIterator[str]:
     """Yield the lines of standard input until its end."""
     loop, waiting = asyncio.get_running_loop(), asyncio.Queue[str | None](LINES_WAITING_MAX)
 

@@ -9,11 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from outlay import wording
-from outlay.demo.console import Narrator
-from outlay.demo.environment import ALERT_CHANNEL, NotHeld, Stage
+from outlay.demo.console import DemoConsole
+from outlay.demo.environment import ALERT_CHANNEL, DemoCheckFailedError, DemoEnvironment
 from outlay.demo.scenes import clock_of, modal_of, type_in
 from outlay.fakes.slack.rendering.terminal import render_message
-from outlay.fakes.slack.workspace import Message
+from outlay.fakes.slack.workspace import FakeMessage
 
 RUNS_AWAY = "agent-triage"
 PLANNED = "agent-ci-nightly"
@@ -26,7 +26,7 @@ LOOKS = 4
 class _Standing:
     """Message of a channel, drawn in its current state."""
 
-    def __init__(self, on: Stage, message: Message) -> None:
+    def __init__(self, on: DemoEnvironment, message: FakeMessage) -> None:
         self._on = on
         self._message = message
 
@@ -37,7 +37,7 @@ class _Standing:
         render_message(shown.blocks, shown.text, console=console, where=where, names=names)
 
 
-async def plan_ahead(on: Stage, tell: Narrator) -> None:
+async def plan_ahead(on: DemoEnvironment, tell: DemoConsole) -> None:
     """Declare planned work as a developer: an agent will work through the night."""
     tell.say(f"{clock_of(on)}. {PLANNER.title()} lets {PLANNED} evaluate models tonight, and says so beforehand.")
     overview = modal_of(await type_in(on, tell, PLANNER, "/spend alerts"))
@@ -46,13 +46,13 @@ async def plan_ahead(on: Stage, tell: Narrator) -> None:
     waiting = await form.submit(filled, wait=False)
     tell.shows(form, gap=True)
     await on.chat.settle()
-    waiting.end()
+    waiting.freeze()
     if f"{PLANNED} (all of it)" not in overview.words:
-        raise NotHeld(f"the plan was not taken: {form.errors or overview.words}")
+        raise DemoCheckFailedError(f"the plan was not taken: {form.errors or overview.words}")
     await on.chat.close(overview)
 
 
-async def run_away(on: Stage, tell: Narrator) -> None:
+async def run_away(on: DemoEnvironment, tell: DemoConsole) -> None:
     """Play the night: from 02:10 on an agent loops, a planned batch spends as much, and only the first alerts."""
     on.move_to(2, 10)
     await on.catch_up()
@@ -73,7 +73,7 @@ async def run_away(on: Stage, tell: Narrator) -> None:
         after = await _today(on)
         tell.line(f"  {clock_of(on)}   {RUNS_AWAY}: {wording.money(after)} today, {wording.money(after - before)} more")
         if after <= before:
-            raise NotHeld("the runaway agent did not show in the poll that followed")
+            raise DemoCheckFailedError("the runaway agent did not show in the poll that followed")
         before = after
         message = _alert(on)
         if message is not None and shown is None:
@@ -85,12 +85,12 @@ async def run_away(on: Stage, tell: Narrator) -> None:
             tell.line()
             tell.shows(_Standing(on, reply))
     if shown is None:
-        raise NotHeld("nobody was told of the runaway agent")
+        raise DemoCheckFailedError("nobody was told of the runaway agent")
     tell.line()
     await _acknowledge(on, tell, shown)
     tell.shows(await on.chat.click(shown, "alerts:look", user=on.user(ON_CALL)))
     if [message for message in on.chat.messages(ALERT_CHANNEL) if PLANNED in message.text]:
-        raise NotHeld("planned work rang")
+        raise DemoCheckFailedError("planned work rang")
     tell.say(
         f"{wording.money(before)} by {clock_of(on)}, where the dearest whole day of {RUNS_AWAY} in the week before "
         f"cost {wording.money(usual_nano_usd)}. {PLANNED} spent as much meanwhile, as planned, and rang for nobody; in "
@@ -98,31 +98,31 @@ async def run_away(on: Stage, tell: Narrator) -> None:
     )
 
 
-async def _acknowledge(on: Stage, tell: Narrator, message: Message) -> None:
+async def _acknowledge(on: DemoEnvironment, tell: DemoConsole, message: FakeMessage) -> None:
     tell.say(f"{ON_CALL.title()} sees it and presses Acknowledge. The same message now stands like this:")
     await on.chat.click(message, "alerts:acknowledge", user=on.user(ON_CALL))
     tell.shows(_Standing(on, message))
     if f"Acknowledged by <@{on.user(ON_CALL)}>" not in str(message.blocks):
-        raise NotHeld("the message does not say who acknowledged it")
+        raise DemoCheckFailedError("the message does not say who acknowledged it")
 
 
-def _alert(on: Stage) -> Message | None:
-    """Return the message about the incident; None if there is none. Raises NotHeld if there are more."""
+def _alert(on: DemoEnvironment) -> FakeMessage | None:
+    """Return the message about the incident; None if there is none. Raises DemoCheckFailedError if there are more."""
     found = [message for message in on.chat.messages(ALERT_CHANNEL) if not message.thread_ts]
     if len(found) > 1:
-        raise NotHeld(f"there are {len(found)} messages about one incident")
+        raise DemoCheckFailedError(f"there are {len(found)} messages about one incident")
     return found[0] if found else None
 
 
-def _replies(on: Stage) -> list[Message]:
+def _replies(on: DemoEnvironment) -> list[FakeMessage]:
     return [message for message in on.chat.messages(ALERT_CHANNEL) if message.thread_ts]
 
 
-async def _today(on: Stage) -> int:
+async def _today(on: DemoEnvironment) -> int:
     return (await on.ask(f"today key:{RUNS_AWAY}")).total_nano_usd
 
 
-async def _usual_day(on: Stage) -> int:
+async def _usual_day(on: DemoEnvironment) -> int:
     """Return the cost of the most expensive of its last seven whole days."""
     yesterday = on.clock.now().date() - timedelta(days=1)
     answer = await on.ask(f"from {yesterday - timedelta(days=6)} to {yesterday} key:{RUNS_AWAY} by day")

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
-from outlay.demo.console import Narrator
-from outlay.demo.environment import ALERT_CHANNEL, NotHeld, Stage
+from outlay.demo.console import DemoConsole
+from outlay.demo.environment import ALERT_CHANNEL, DemoCheckFailedError, DemoEnvironment
 from outlay.demo.scenes import clock_of, modal_of, type_in
 from outlay.fakes.linear.server import API_KEY
 
@@ -26,10 +26,10 @@ _UNSEEN = "\u200b"  # invisible; keeps Linear from making a link of the text
 class Issue:
     """Issue as Linear shows it."""
 
-    def __init__(self, on: Stage, issue: dict[str, Any]) -> None:
+    def __init__(self, on: DemoEnvironment, issue: dict[str, Any]) -> None:
         self._issue = issue
         self._attached = [one for (issue_id, _), one in on.linear.world.attachments.items() if issue_id == issue["id"]]
-        self._comments = on.linear.world.said(issue["id"])
+        self._comments = on.linear.world.comment_bodies(issue["id"])
         self._labels = [str(label["name"]) for label in issue["labels"](None)["nodes"]]
 
     def draw(self, console: Console) -> None:
@@ -52,7 +52,7 @@ class Issue:
         console.print(Padding(Panel(Group(*parts), title=head, title_align="left"), (0, 0, 1, 0)))
 
 
-async def connect(on: Stage, tell: Narrator) -> None:
+async def connect(on: DemoEnvironment, tell: DemoConsole) -> None:
     """Connect Linear as an admin: the key first, then the team, out of those that the key sees."""
     tell.say(
         f"Alice wants an issue in Linear for whatever costs {FILED_FROM_USD} dollars more than usual. The same "
@@ -62,29 +62,29 @@ async def connect(on: Stage, tell: Narrator) -> None:
     await form.click("connect:advanced")
     await form.submit({"Base URL": on.linear_url, "API key": API_KEY, "File from, in dollars": FILED_FROM_USD})
     if "Now choose where it goes" not in form.words:
-        raise NotHeld(f"Linear was not asked for its teams: {form.errors or form.words}")
+        raise DemoCheckFailedError(f"Linear was not asked for its teams: {form.errors or form.words}")
     tell.say("The key is right, and Linear has told which teams there are. She chooses one:")
     await form.submit({"API key": API_KEY, "Team": "Engineering"})
     tell.shows(form, gap=True)
     if form.title != "Connected":
-        raise NotHeld(f"Linear was not connected: {form.errors or form.words}")
+        raise DemoCheckFailedError(f"Linear was not connected: {form.errors or form.words}")
     await on.chat.close(form)
 
 
-async def show(on: Stage, tell: Narrator) -> None:
+async def show(on: DemoEnvironment, tell: DemoConsole) -> None:
     """Show the issue that the bot filed, and check that it and the message in Slack link to each other."""
     issues = list(on.linear.issues.values())
     if len(issues) != 1:
-        raise NotHeld(f"one incident made {len(issues)} issues")
+        raise DemoCheckFailedError(f"one incident made {len(issues)} issues")
     (issue,) = issues
     tell.say(f"{clock_of(on)}. Nobody has filed anything, and yet there it is. One issue, however often it was told:")
     tell.shows(Issue(on, issue))
     (message,) = [one for one in on.chat.messages(ALERT_CHANNEL) if not one.thread_ts]
     there = f"/archives/{message.channel}/p{message.ts.replace('.', '')}"
     if issue["url"] not in str(message.blocks):
-        raise NotHeld("the message does not say where the issue is")
+        raise DemoCheckFailedError("the message does not say where the issue is")
     if not any(url.endswith(there) for _, url in on.linear.world.attachments):
-        raise NotHeld("the issue does not say where the message is")
+        raise DemoCheckFailedError("the issue does not say where the message is")
     tell.say(
         f"The message in Slack says «Ticket: linear» and leads to {issue['identifier']}; the issue leads back to the "
         "message. A doubling is a comment, the line under the link is always up to date, and when the money stops, a "

@@ -10,7 +10,7 @@ import sys
 from datetime import date
 
 from outlay import logs
-from outlay.demo.console import Narrator
+from outlay.demo.console import DemoConsole
 
 STOPPED = 130  # the shell's exit code for Ctrl-C
 SIMULATED = "Simulated: Slack, OpenRouter, Linear, Anthropic (all on 127.0.0.1); the company."
@@ -25,7 +25,7 @@ class _Telling:
 
 async def demo(*, serve: bool, today: date) -> int:
     """Run the demo on this day, and with `serve` let the user continue it. Returns the exit code."""
-    tell, telling = Narrator(), _Telling()
+    tell, telling = DemoConsole(), _Telling()
     tell.line(SIMULATED, "bold")
     tell.line(REAL)
     task = asyncio.create_task(_tell(tell, telling, serve, today))
@@ -40,11 +40,11 @@ async def demo(*, serve: bool, today: date) -> int:
         return 0 if telling.told else STOPPED
 
 
-async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> int:
+async def _tell(tell: DemoConsole, telling: _Telling, serve: bool, today: date) -> int:
     tell.progress("the stage is being set …")
     # These take a second or two to load; the first line should not wait for them.
     from outlay.demo import interactive, scene_incident, scene_second_ledger, scene_ticket, scenes, verify_totals
-    from outlay.demo.environment import NotHeld, stage
+    from outlay.demo.environment import DemoCheckFailedError, stage
 
     try:
         async with stage(today) as on:
@@ -74,7 +74,7 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> 
             telling.told = True
             if serve:
                 await interactive.serve(on, tell)
-    except NotHeld as error:
+    except DemoCheckFailedError as error:
         tell.flush()
         sys.stderr.write(f"the demo did not hold: {logs.one_line(str(error))}\n")
         return 1
@@ -87,7 +87,7 @@ async def _tell(tell: Narrator, telling: _Telling, serve: bool, today: date) -> 
     return 0
 
 
-def _what_next(tell: Narrator, serve: bool) -> None:
+def _what_next(tell: DemoConsole, serve: bool) -> None:
     tell.line("What next", "bold")
     if not serve:
         tell.line("  ./run demo --serve   the same, and then you type /spend … yourself")

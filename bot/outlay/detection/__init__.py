@@ -6,18 +6,18 @@
 `company` the workspace-wide check. docs/detection.md explains it to a person who was paged.
 """
 
-from outlay.detection.detector import Detector, Settings
-from outlay.detection.inputs import Delta, Plan
+from outlay.detection.detector import Detector, DetectorSettings
+from outlay.detection.inputs import Delta, ExpectedSpend
 from outlay.detection.state import StateError, restore, save
-from outlay.detection.verdict import EVERYBODY, Fact, Severity, Verdict, explain
+from outlay.detection.verdict import EVERYBODY, ScoreFact, Severity, Verdict, explain
 
 __all__ = [
     "EVERYBODY",
     "Delta",
     "Detector",
-    "Fact",
-    "Plan",
-    "Settings",
+    "DetectorSettings",
+    "ExpectedSpend",
+    "ScoreFact",
     "Severity",
     "StateError",
     "Verdict",

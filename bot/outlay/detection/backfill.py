@@ -8,7 +8,7 @@ distributed over its twelve slots at random, with a fixed seed, and its money wi
 from collections.abc import Iterable, Iterator
 from random import Random
 
-from outlay.core.money import share
+from outlay.core.money import split_by_weights
 from outlay.detection.inputs import Delta
 from outlay.detection.time_slots import SLOT_SECONDS
 
@@ -16,7 +16,7 @@ REQUESTS_WHERE_NOT_TOLD = 8
 THROWS_MAX = 120  # more requests than that leave no slot of an hour empty
 
 
-def as_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
+def split_into_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
     """Split deltas of an hour or less by the slot; sums stay exact. Longer or shorter ones are yielded unchanged."""
     for delta in deltas:
         slots = (delta.end - delta.start) // SLOT_SECONDS
@@ -30,9 +30,9 @@ def as_polls(deltas: Iterable[Delta]) -> Iterator[Delta]:
             hits[slot] += 1
         weights = [hit * int(5 + 15 * dice.random()) for hit in hits]
         parts = zip(
-            share(delta.cost_nano_usd, weights),
-            share(delta.tokens or 0, weights),
-            hits if requests <= THROWS_MAX else share(requests, hits),
+            split_by_weights(delta.cost_nano_usd, weights),
+            split_by_weights(delta.tokens or 0, weights),
+            hits if requests <= THROWS_MAX else split_by_weights(requests, hits),
             strict=True,
         )
         for slot, (cost, tokens, asked) in enumerate(parts):

@@ -73,7 +73,7 @@ class Baseline:
 
 
 @dataclass(slots=True)
-class Day:
+class DayRecords:
     """Summary of a day: its records (None where the data was too coarse to know), activity, levels."""
 
     records: list[float | None]
@@ -83,7 +83,7 @@ class Day:
     level_var: float = 0.0
 
 
-def learn(habits: Habits, day: Day, expected: Baseline) -> Habits:
+def update_habits(habits: Habits, day: DayRecords, expected: Baseline) -> Habits:
     """Return the habits after one more active day."""
     weights, means, variances = list(habits.weight), list(habits.mean), list(habits.var)
     for place, record in enumerate(day.records):
@@ -112,7 +112,7 @@ def learn(habits: Habits, day: Day, expected: Baseline) -> Habits:
     )
 
 
-def expect(habits: Habits, peers: Peers) -> Baseline:
+def baseline_of(habits: Habits, peers: Peers) -> Baseline:
     """Return the baseline from a subject's habits, shrunk toward its peers while it has few days."""
     means, spreads = [], []
     for place in range(len(FACTS)):

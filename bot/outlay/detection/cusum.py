@@ -19,7 +19,7 @@ _UNEVEN = 0.5 * (LOOP_SPREAD**-2 - HABIT_SPREAD**-2)
 CENT = 0.0001
 
 
-class Walk(NamedTuple):
+class CusumState(NamedTuple):
     """CUSUM state after a slot. `run`: observations without a pause; `since`: where `machine` left zero."""
 
     slot: int
@@ -32,7 +32,9 @@ class Walk(NamedTuple):
     since: int = 0
 
 
-def step(walk: Walk | None, slot: int, usd: float, active: float, usual_level: float, usual_spread: float) -> Walk:
+def advance_cusum(
+    walk: CusumState | None, slot: int, usd: float, active: float, usual_level: float, usual_spread: float
+) -> CusumState:
     """Update the sums with one more observed slot with this much money.
 
     `active`: how likely this subject is active in a slot of this hour, on a day on which it works; `usual_level`,
@@ -41,7 +43,7 @@ def step(walk: Walk | None, slot: int, usd: float, active: float, usual_level: f
     x = log(usd if usd > CENT else CENT)
     idle = slot - walk.slot - 1 if walk else IDLE_RESET_SLOTS + 1
     if walk is None or idle > IDLE_RESET_SLOTS:
-        walk = Walk(slot, run_since=slot, since=slot)
+        walk = CusumState(slot, run_since=slot, since=slot)
     tireless, machine, run, run_since, since = walk.tireless, walk.machine, walk.run, walk.run_since, walk.since
     if 0 < idle <= IDLE_RESET_SLOTS:
         quiet = log((1.0 - LOOP_ACTIVE) / (1.0 - active)) * idle
@@ -62,4 +64,4 @@ def step(walk: Walk | None, slot: int, usd: float, active: float, usual_level: f
     high = 0.4 * max(-1.5, min(2.0, (level - usual_level) / usual_spread))
     tireless = min(TOP, max(0.0, tireless + surprise))
     machine = min(TOP, max(0.0, machine + 0.5 * surprise + even + high))
-    return Walk(slot, run + 1, run_since, tireless, machine, level, count + 1, since)
+    return CusumState(slot, run + 1, run_since, tireless, machine, level, count + 1, since)

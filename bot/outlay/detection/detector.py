@@ -17,10 +17,10 @@ from typing import NamedTuple
 from outlay.detection import scoring as detection_scoring
 from outlay.detection import usual_spend, workspace_wide
 from outlay.detection.baselines import Peers, peers_of, unlog
-from outlay.detection.inputs import Delta, Deltas, Plan
-from outlay.detection.subject import Freshness, Look, Subject
+from outlay.detection.inputs import Delta, Deltas, ExpectedSpend
+from outlay.detection.subject import NewUseSpend, SlotFacts, SubjectState
 from outlay.detection.time_slots import DAY_SLOTS, HOUR_SLOTS, SLOT_SECONDS, USD
-from outlay.detection.verdict import EVERYBODY, Fact, Severity, Verdict
+from outlay.detection.verdict import EVERYBODY, ScoreFact, Severity, Verdict
 
 NANO_PER_USD = 1_000_000_000
 AT_MOST_PEERS = 1000
@@ -35,7 +35,7 @@ SHIFT = {"calm": 1.0, "normal": 0.0, "sharp": -1.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class DetectorSettings:
     """Settings of a detector.
 
     `sensitivity`: calm, normal, sharp. `floor_nano_usd`: no alert before the unusual stretch, or the last hour, has
@@ -48,7 +48,7 @@ class Settings:
 
 
 @dataclass(slots=True)
-class Hold:
+class AlertSuppression:
     """The last alert on a subject; repeats are suppressed unless the spend grows."""
 
     slot: int
@@ -56,7 +56,7 @@ class Hold:
     hour_usd: float
 
 
-class Money(NamedTuple):
+class DaySpend(NamedTuple):
     """A day in nano-dollars: so far, what is usual by now, and by midnight at this pace."""
 
     today: int
@@ -67,28 +67,28 @@ class Money(NamedTuple):
 class Detector:
     """Detector state of one workspace."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
-        self.subjects: dict[str, Subject] = {}
+    def __init__(self, settings: DetectorSettings | None = None) -> None:
+        self.settings = settings or DetectorSettings()
+        self.subjects: dict[str, SubjectState] = {}
         self.peers = Peers()
-        self.holds: dict[str, Hold] = {}
-        self.lasting: dict[str, detection_scoring.Lasting] = {}
-        self.plans: dict[str, Plan] = {}
+        self.holds: dict[str, AlertSuppression] = {}
+        self.lasting: dict[str, detection_scoring.ScorePersistence] = {}
+        self.plans: dict[str, ExpectedSpend] = {}
         self._peers_day = -1
         self._usual_hours: dict[str, dict[int, float]] = {}
-        self._everybody_until = self._told = -1
+        self._everybody_until = self._dimension_value = -1
         self._jumps = 0
         self._looked = self._newest = -1
 
     def marks(self) -> list[int]:
         """Return the few numbers that belong to no subject; for `state`."""
-        return [self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest]
+        return [self._peers_day, self._everybody_until, self._dimension_value, self._jumps, self._looked, self._newest]
 
     def set_marks(self, marks: list[int]) -> None:
         """Restore what `marks` returned."""
-        self._peers_day, self._everybody_until, self._told, self._jumps, self._looked, self._newest = marks
+        self._peers_day, self._everybody_until, self._dimension_value, self._jumps, self._looked, self._newest = marks
 
-    def plan(self, plan: Plan) -> None:
+    def expect_spend(self, plan: ExpectedSpend) -> None:
         """Add expected spending, in force from now on. A plan with the same id is replaced."""
         self.plans[plan.id] = plan
 
@@ -110,9 +110,9 @@ class Detector:
             touched = set()
             for delta in group:
                 if self.plans and self._set_aside(delta):
-                    subject.note(delta)
+                    subject.book_expected_delta(delta)
                     continue
-                slot = subject.take(delta)
+                slot = subject.book_delta(delta)
                 if slot is not None:
                     touched.add(slot)
                     newest = max(newest, slot)
@@ -134,12 +134,15 @@ class Detector:
             subject.back_to(slot // DAY_SLOTS)
         self.holds = {name: hold for name, hold in self.holds.items() if hold.slot <= slot}
         self.lasting = {name: one for name, one in self.lasting.items() if one.slot <= slot}
-        self._everybody_until, self._told = min(self._everybody_until, slot), min(self._told, slot)
+        self._everybody_until, self._dimension_value = (
+            min(self._everybody_until, slot),
+            min(self._dimension_value, slot),
+        )
 
-    def _subject(self, name: str) -> Subject:
+    def _subject(self, name: str) -> SubjectState:
         found = self.subjects.get(name)
         if found is None:
-            found = self.subjects[name] = Subject()
+            found = self.subjects[name] = SubjectState()
         return found
 
     def _meet_peers(self, day: int) -> None:
@@ -168,7 +171,7 @@ class Detector:
             for plan in self.plans.values()
         )
 
-    def _judge(self, name: str, subject: Subject, slot: int, at: int) -> Verdict | None:
+    def _judge(self, name: str, subject: SubjectState, slot: int, at: int) -> Verdict | None:
         floor = self.settings.floor_nano_usd * USD
         look = subject.look(slot, self.peers, least_usd=floor)
         if look is None or max(look.stake_usd, look.facts[1]) < floor:
@@ -179,13 +182,13 @@ class Detector:
         points = detection_scoring.score(found)
         if slot < self._everybody_until or self._expected(EVERYBODY, slot, 0.0):
             points -= APART  # during a workspace-wide anomaly a subject has to stand out further
-        lasted = self.lasting[name] = detection_scoring.lasting(self.lasting.get(name), slot, points)
+        lasted = self.lasting[name] = detection_scoring.update_score_persistence(self.lasting.get(name), slot, points)
         if points <= NOTICE + shift:
             return None
         severity = Severity.PAGE if points + lasted.points > PAGE + shift else Severity.NOTICE
         if self._expected(name, slot, look.facts[3]) or not self._may_say(name, slot, severity, look.facts[1]):
             return None
-        self.holds[name] = Hold(slot, severity, look.facts[1])
+        self.holds[name] = AlertSuppression(slot, severity, look.facts[1])
         return self._verdict(name, subject, look, at, severity, points, found, freshness)
 
     def _may_say(self, name: str, slot: int, severity: Severity, hour_usd: float) -> bool:
@@ -212,18 +215,18 @@ class Detector:
         if self._jumps < workspace_wide.IN_A_ROW:
             return None
         self._everybody_until = slot + EVERYBODY_SLOTS
-        if self._told >= 0 and slot - self._told < TOLD_SLOTS:
-            self._told = slot
+        if self._dimension_value >= 0 and slot - self._dimension_value < TOLD_SLOTS:
+            self._dimension_value = slot
             return None
         verdict = self._verdict_for_all(slot, at, middle, count)
         if self._expected(EVERYBODY, slot, verdict.day_nano_usd * USD):
             return None
-        self._told = slot
+        self._dimension_value = slot
         return verdict
 
     def _verdict(
-        self, name: str, subject: Subject, look: Look, at: int, severity: Severity, points: float,
-        found: detection_scoring.Evidence, freshness: Freshness,
+        self, name: str, subject: SubjectState, look: SlotFacts, at: int, severity: Severity, points: float,
+        found: detection_scoring.Evidence, freshness: NewUseSpend,
     ) -> Verdict:  # fmt: skip
         as_of = (look.slot + 1) * SLOT_SECONDS
         since = look.walk.since if look.walk.machine else look.walk.run_since
@@ -252,19 +255,19 @@ class Detector:
             by_midnight_nano_usd=money.by_midnight,
         )  # fmt: skip
 
-    def _money(self, subjects: list[Subject], moment: datetime, hour_nano: int, first: int | None) -> Money:
+    def _money(self, subjects: list[SubjectState], moment: datetime, hour_nano: int, first: int | None) -> DaySpend:
         zone = self.settings.zone
         today = usual_now = 0
         known = False
         for subject in subjects:
             today += usual_spend.day_until(subject.hours, _hour_end(moment), zone)
-            by_now = usual_spend.by_now(subject.hours, moment, zone, first)
+            by_now = usual_spend.usual_spend_by_now(subject.hours, moment, zone, first)
             if by_now is not None:
                 known, usual_now = True, usual_now + by_now
         local = moment.astimezone(zone)
         midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
         left = (midnight - moment).total_seconds() / 3600
-        return Money(today, usual_now if known else None, today + int(hour_nano * left))
+        return DaySpend(today, usual_now if known else None, today + int(hour_nano * left))
 
     def _verdict_for_all(self, slot: int, at: int, middle: float, count: int) -> Verdict:
         moment = datetime.fromtimestamp((slot + 1) * SLOT_SECONDS, UTC)
@@ -292,7 +295,7 @@ def _hour_end(moment: datetime) -> datetime:
     return moment if not (moment.minute or moment.second) else moment.replace(minute=0, second=0) + timedelta(hours=1)
 
 
-def _facts(look: Look, found: detection_scoring.Evidence, freshness: Freshness) -> tuple[Fact, ...]:
+def _facts(look: SlotFacts, found: detection_scoring.Evidence, freshness: NewUseSpend) -> tuple[ScoreFact, ...]:
     """Return the rows that add to the score, highest first."""
     baseline, rows = look.baseline, []
     places = {"quarter": 0, "hour": 1, "day": 3, "busy": 5, "tireless": 4, "machine": 4}
@@ -303,7 +306,7 @@ def _facts(look: Look, found: detection_scoring.Evidence, freshness: Freshness) 
             continue
         if row in places:
             place = places[row]
-            rows.append(Fact(row, look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
+            rows.append(ScoreFact(row, look.facts[place], unlog(place, baseline.mean[place]), round(points, 2)))
         else:
-            rows.append(Fact(row, now[row], 0.0, round(points, 2)))
+            rows.append(ScoreFact(row, now[row], 0.0, round(points, 2)))
     return tuple(sorted(rows, key=lambda fact: -fact.points))

@@ -28,7 +28,7 @@ class Delta(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExpectedSpend:
     """Expected spending, which does not alert: declared beforehand, or marked afterwards.
 
     Money of a plan neither alerts nor teaches. `key`: only this key's; empty for all of the subject. `end`: None for

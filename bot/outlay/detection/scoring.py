@@ -10,7 +10,7 @@ from math import log
 from typing import Final, NamedTuple
 
 from outlay.detection.baselines import SIZES, logs
-from outlay.detection.subject import Freshness, Look
+from outlay.detection.subject import NewUseSpend, SlotFacts
 from outlay.detection.time_slots import HOUR_SLOTS
 
 ROWS: Final = ("quarter", "hour", "day", "machine", "tireless", "busy", "dear", "key", "young")
@@ -36,7 +36,7 @@ class Evidence(NamedTuple):
     z: tuple[float, ...]
 
 
-def evidence(look: Look, fresh: Freshness) -> Evidence:
+def evidence(look: SlotFacts, fresh: NewUseSpend) -> Evidence:
     """Compute the rows from the facts at a slot."""
     baseline, facts = look.baseline, look.facts
     z = tuple(
@@ -73,21 +73,21 @@ def score(found: Evidence) -> float:
     return BIAS + sum(WEIGHTS[row] * found.rows[row] for row in ROWS)
 
 
-class Lasting(NamedTuple):
+class ScorePersistence(NamedTuple):
     """How long, and how far, one subject has been above the notice threshold: what persists becomes a page."""
 
     slot: int
     points: float = 0.0
 
 
-def lasting(before: Lasting | None, slot: int, points: float) -> Lasting:
+def update_score_persistence(before: ScorePersistence | None, slot: int, points: float) -> ScorePersistence:
     """Update the persistence with the points at this slot.
 
     An hour without any slot resets it; a slot that is judged again does not count twice.
     """
     if before is None or abs(slot - before.slot) > HOUR_SLOTS:
-        before = Lasting(slot - 1)
+        before = ScorePersistence(slot - 1)
     elif slot <= before.slot:
         return before
     kept = max(0.0, before.points - LASTING_FORGETS * (slot - before.slot - 1))
-    return Lasting(slot, min(LASTING_MOST, max(0.0, kept + LASTING_SHARE * (points - LASTING_FROM))))
+    return ScorePersistence(slot, min(LASTING_MOST, max(0.0, kept + LASTING_SHARE * (points - LASTING_FROM))))

@@ -16,11 +16,11 @@ from typing import Any
 
 from outlay.core.errors import OutlayError
 from outlay.detection.baselines import Habits, Peers
-from outlay.detection.cusum import Walk
-from outlay.detection.detector import Detector, Hold, Settings
-from outlay.detection.inputs import Plan
-from outlay.detection.scoring import Lasting
-from outlay.detection.subject import Fresh, Subject
+from outlay.detection.cusum import CusumState
+from outlay.detection.detector import AlertSuppression, Detector, DetectorSettings
+from outlay.detection.inputs import ExpectedSpend
+from outlay.detection.scoring import ScorePersistence
+from outlay.detection.subject import NewUse, SubjectState
 from outlay.detection.verdict import Severity
 
 VERSION = 2
@@ -46,7 +46,7 @@ def save(detector: Detector, names: Iterable[str] | None = None) -> dict[str, by
     return parts
 
 
-def restore(parts: Mapping[str, bytes], settings: Settings | None = None) -> Detector:
+def restore(parts: Mapping[str, bytes], settings: DetectorSettings | None = None) -> Detector:
     """Build a detector from saved parts. Raises StateError."""
     detector = Detector(settings)
     for name, part in parts.items():
@@ -56,9 +56,11 @@ def restore(parts: Mapping[str, bytes], settings: Settings | None = None) -> Det
                 detector.subjects[name] = _restored(held)
                 continue
             detector.peers = Peers(**{field: _tuple(value) for field, value in held["peers"].items()})
-            detector.holds = {who: Hold(slot, Severity(how), usd) for who, (slot, how, usd) in held["holds"].items()}
-            detector.lasting = {who: Lasting(*one) for who, one in held["lasting"].items()}
-            detector.plans = {plan["id"]: Plan(**plan) for plan in held["plans"]}
+            detector.holds = {
+                who: AlertSuppression(slot, Severity(how), usd) for who, (slot, how, usd) in held["holds"].items()
+            }
+            detector.lasting = {who: ScorePersistence(*one) for who, one in held["lasting"].items()}
+            detector.plans = {plan["id"]: ExpectedSpend(**plan) for plan in held["plans"]}
             detector.set_marks(held["marks"])
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"the detector's state of «{name}» cannot be read: {error}") from None
@@ -79,7 +81,7 @@ def _unpacked(part: bytes) -> dict[str, Any]:
     return held
 
 
-def _subject(one: Subject) -> dict[str, Any]:
+def _subject(one: SubjectState) -> dict[str, Any]:
     return {
         "at": list(one.slots.at), "nano": list(one.slots.nano), "seen": list(one.slots.seen),
         "hours": {day: list(hours) for day, hours in one.hours.items()},
@@ -91,14 +93,14 @@ def _subject(one: Subject) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _restored(held: dict[str, Any]) -> Subject:
-    one = Subject()
+def _restored(held: dict[str, Any]) -> SubjectState:
+    one = SubjectState()
     one.slots.fill(held["at"], held["nano"], held["seen"])
     one.hours = {int(day): array("q", hours) for day, hours in held["hours"].items()}
     for hour, key, model, *parts in held["mix"]:
         one.mix.setdefault(hour, {})[key, model] = parts
     one.models, one.keys = held["models"], held["keys"]
-    one.fresh = [Fresh(*fresh) for fresh in held["fresh"]]
+    one.fresh = [NewUse(*fresh) for fresh in held["fresh"]]
     one.first, one.usual_usd, one.usual_tokens = held["first"], held["usd"], held["tokens"]
     one.open_day, one.habits, one.ahead = held["day"], _habits(held["habits"]), _walk(held["ahead"])
     one.past = [(day, _habits(habits), _walk(walk)) for day, habits, walk in held["past"]]
@@ -109,8 +111,8 @@ def _habits(plain: dict[str, Any]) -> Habits:
     return Habits(**{field: _tuple(value) for field, value in plain.items()})
 
 
-def _walk(plain: list[Any] | None) -> Walk | None:
-    return Walk(*plain) if plain else None
+def _walk(plain: list[Any] | None) -> CusumState | None:
+    return CusumState(*plain) if plain else None
 
 
 def _tuple(value: Any) -> Any:

@@ -11,8 +11,20 @@ from collections.abc import Iterable, Mapping
 from math import log
 from typing import NamedTuple
 
-from outlay.detection.baselines import FACTS, FLOORS, SIZES, Baseline, Day, Facts, Habits, Peers, expect, learn, logs
-from outlay.detection.cusum import CENT, Walk, step
+from outlay.detection.baselines import (
+    FACTS,
+    FLOORS,
+    SIZES,
+    Baseline,
+    DayRecords,
+    Facts,
+    Habits,
+    Peers,
+    baseline_of,
+    logs,
+    update_habits,
+)
+from outlay.detection.cusum import CENT, CusumState, advance_cusum
 from outlay.detection.inputs import Delta
 from outlay.detection.time_slots import DAY_SLOTS, HOUR_SLOTS, MAX_NANO, SLOT_SECONDS, USD, Slots, slot_of
 
@@ -26,7 +38,7 @@ NO_HOURS = array("q", bytes(192))
 WINDOWS = (QUARTER_SLOTS, HOUR_SLOTS, 48, DAY_SLOTS)
 
 
-class Fresh(NamedTuple):
+class NewUse(NamedTuple):
     """Money on a model or a key that this subject had not used before, or not for long."""
 
     slot: int
@@ -36,7 +48,7 @@ class Fresh(NamedTuple):
     key: bool
 
 
-class Freshness(NamedTuple):
+class NewUseSpend(NamedTuple):
     """Spend on new models and keys in the last 24 hours.
 
     Dollars on new models, what a token of theirs costs against the usual (1 where that is unknown), and dollars on keys
@@ -48,17 +60,17 @@ class Freshness(NamedTuple):
     key_usd: float = 0.0
 
 
-class Look(NamedTuple):
+class SlotFacts(NamedTuple):
     """Everything known at a slot. `facts` in the order of FACTS, in dollars and observations."""
 
     slot: int
     facts: Facts
-    walk: Walk
+    walk: CusumState
     baseline: Baseline
     stake_usd: float
 
 
-class Subject:
+class SubjectState:
     """Detector state of one subject."""
 
     __slots__ = (
@@ -72,16 +84,16 @@ class Subject:
         self.mix: dict[int, dict[tuple[str, str], list[int]]] = {}
         self.models: dict[str, list[int]] = {}
         self.keys: dict[str, list[int]] = {}
-        self.fresh: list[Fresh] = []
+        self.fresh: list[NewUse] = []
         self.first: int | None = None
         self.usual_usd = self.usual_tokens = 0.0
         self.open_day = -1
         self.habits = Habits()
-        self.past: list[tuple[int, Habits, Walk | None]] = []  # recent days, with the state at their start
-        self.ahead: Walk | None = None  # state at the last processed slot of the open day
+        self.past: list[tuple[int, Habits, CusumState | None]] = []  # recent days, with the state at their start
+        self.ahead: CusumState | None = None  # state at the last processed slot of the open day
         self._baseline: Baseline | None = None
 
-    def take(self, delta: Delta) -> int | None:
+    def book_delta(self, delta: Delta) -> int | None:
         """Book a delta. Return the slot in which it ends, or None where it is too old to be judged."""
         nano, end = delta.cost_nano_usd, delta.end
         last = slot_of(end)
@@ -102,7 +114,7 @@ class Subject:
         new_model = self._is_fresh(self.models, delta.model, last)
         new_key = self._is_fresh(self.keys, delta.key, last)
         if new_model or new_key:
-            self.fresh.append(Fresh(last, nano * USD, delta.tokens or 0, new_model, new_key))
+            self.fresh.append(NewUse(last, nano * USD, delta.tokens or 0, new_model, new_key))
         if not new_model and delta.tokens:
             self.usual_usd += nano * USD
             self.usual_tokens += delta.tokens
@@ -117,7 +129,7 @@ class Subject:
         fine = sum(1 for delta in history if delta.end - delta.start <= SLOT_SECONDS)
         if 2 * fine > len(history):
             for delta in history:
-                slot = self.take(delta)
+                slot = self.book_delta(delta)
                 if slot is not None and slot // DAY_SLOTS > self.open_day:
                     self.look(slot, peers)
             return
@@ -134,12 +146,12 @@ class Subject:
             self._is_fresh(self.keys, delta.key, last)
         for day in sorted(self.hours):
             if self.open_day < 0 and sum(self.hours[day]) > 0:
-                self.habits = learn(self.habits, day_by_hour(self.hours, day), expect(self.habits, peers))
+                self.habits = update_habits(self.habits, day_by_hour(self.hours, day), baseline_of(self.habits, peers))
         for delta in history:
             if slot_of(delta.end) >= recent:
-                self.take(delta)
+                self.book_delta(delta)
 
-    def note(self, delta: Delta) -> None:
+    def book_expected_delta(self, delta: Delta) -> None:
         """Book a delta that is expected: it is in the day's money, but nothing is learned from it."""
         self._book_hours(max(delta.start, delta.end - 86_400), delta.end, delta.cost_nano_usd)
 
@@ -163,7 +175,7 @@ class Subject:
             held[hour % 24] = max(-MAX_NANO, min(MAX_NANO, held[hour % 24] + sign * (upto - booked)))
             booked = upto
 
-    def look(self, slot: int, peers: Peers, *, least_usd: float = 0.0) -> Look | None:
+    def look(self, slot: int, peers: Peers, *, least_usd: float = 0.0) -> SlotFacts | None:
         """Return the facts at this slot; None where it has no money or 24 hours cost less than `least_usd`."""
         slots = self.slots
         place = bisect_left(slots.at, slot)
@@ -183,7 +195,7 @@ class Subject:
             quarter, hour, four, day, float(walk.run), float(slots.observed(place, DAY_SLOTS)),
             walk.tireless, walk.machine,
         )  # fmt: skip
-        return Look(slot, facts, walk, baseline, slots.spent(place, slot - walk.since + 1))
+        return SlotFacts(slot, facts, walk, baseline, slots.spent(place, slot - walk.since + 1))
 
     def pace(self, slot: int, since: int) -> float:
         """Return dollars an hour: of the last hour, or of the stretch since `since` if shorter, at least 15 minutes."""
@@ -194,19 +206,19 @@ class Subject:
     def baseline(self, peers: Peers) -> Baseline:
         """Return the baseline of the open day."""
         if self._baseline is None:
-            self._baseline = expect(self.habits, peers)
+            self._baseline = baseline_of(self.habits, peers)
         return self._baseline
 
-    def _walk_to(self, place: int, baseline: Baseline) -> Walk:
+    def _walk_to(self, place: int, baseline: Baseline) -> CusumState:
         at, slots = self.slots.at, self.slots
         ahead = self.ahead
         start = bisect_left(at, ahead.slot + 1) if ahead else bisect_left(at, self.open_day * DAY_SLOTS)
         for earlier in range(start, place):
             ahead = self._step(ahead, earlier, baseline)
         self.ahead = ahead
-        return self._step(ahead, place, baseline) or Walk(slots.at[place])
+        return self._step(ahead, place, baseline) or CusumState(slots.at[place])
 
-    def _step(self, walk: Walk | None, place: int, baseline: Baseline) -> Walk | None:
+    def _step(self, walk: CusumState | None, place: int, baseline: Baseline) -> CusumState | None:
         slots = self.slots
         slot, usd = slots.at[place], slots.nano[place] * USD
         if usd <= 0:
@@ -214,7 +226,7 @@ class Subject:
         if not slots.is_observed(place):  # inside a lump: neither activity nor a pause
             return walk._replace(slot=slot) if walk and slot - walk.slot <= HOUR_SLOTS else walk
         hour = slot // HOUR_SLOTS % 24
-        return step(walk, slot, usd, baseline.active[hour], baseline.level, baseline.level_spread)
+        return advance_cusum(walk, slot, usd, baseline.active[hour], baseline.level, baseline.level_spread)
 
     def _rewind(self, day: int) -> None:
         if day >= self.open_day:
@@ -282,7 +294,7 @@ class Subject:
             records[SIZES:] = [None] * (len(FACTS) - SIZES)
         mean = sum(levels) / len(levels) if levels else 0.0
         var = sum((level - mean) ** 2 for level in levels) / len(levels) if levels else 0.0
-        self.habits = learn(self.habits, Day(records, active, seen if close else 0, mean, var), baseline)
+        self.habits = update_habits(self.habits, DayRecords(records, active, seen if close else 0, mean, var), baseline)
 
     def _forget(self) -> None:
         day = self.open_day
@@ -295,10 +307,10 @@ class Subject:
         if self.usual_tokens > 1e9 or self.usual_usd > 1e4:
             self.usual_tokens, self.usual_usd = self.usual_tokens / 2, self.usual_usd / 2
 
-    def freshness(self, slot: int) -> Freshness:
+    def freshness(self, slot: int) -> NewUseSpend:
         """Return the spend on new models and keys in the 24 hours up to this slot."""
         if not self.fresh:
-            return Freshness()
+            return NewUseSpend()
         model = key = tokens = 0.0
         for one in self.fresh:
             if slot - DAY_SLOTS < one.slot <= slot:
@@ -309,7 +321,7 @@ class Subject:
         dear = 1.0
         if tokens > 0 and model > 0 and self.usual_tokens > 0 and self.usual_usd > 0:
             dear = (model / tokens) / (self.usual_usd / self.usual_tokens)
-        return Freshness(max(0.0, model), dear, max(0.0, key))
+        return NewUseSpend(max(0.0, model), dear, max(0.0, key))
 
     def back_to(self, day: int) -> None:
         """Drop what was booked after this day, and what only that taught: the clock was wrong."""
@@ -333,7 +345,7 @@ class Subject:
             yield from self.mix.get(hour, {}).items()
 
 
-def day_by_hour(hours: Mapping[int, "array[int]"], day: int) -> Day:
+def day_by_hour(hours: Mapping[int, "array[int]"], day: int) -> DayRecords:
     """Compute the records of a day of which only hours are known.
 
     For even hours, the window with the highest sum ends with an hour.
@@ -345,4 +357,4 @@ def day_by_hour(hours: Mapping[int, "array[int]"], day: int) -> Day:
             tops[place] = max(tops[place], sum(line[end - length : end]))
     sizes = (tops[0] / 4, *tops)
     unknown: list[float | None] = [None] * (len(FACTS) - SIZES)
-    return Day([*(log(size + floor) for size, floor in zip(sizes, FLOORS, strict=False)), *unknown])
+    return DayRecords([*(log(size + floor) for size, floor in zip(sizes, FLOORS, strict=False)), *unknown])

@@ -24,7 +24,7 @@ def day_until(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo) -> 
     return total
 
 
-def by_now(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo, first: int | None) -> int | None:
+def usual_spend_by_now(hours: Mapping[int, "array[int]"], at: datetime, zone: tzinfo, first: int | None) -> int | None:
     """Return the median spend by this time on the same weekday; None without history.
 
     With fewer than three such weekdays: of all days. `first`: the moment of the subject's first money, before which

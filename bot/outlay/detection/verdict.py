@@ -19,7 +19,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ScoreFact:
     """A row of the score that fired: the value now, the subject's usual daily record, the points that it adds."""
 
     name: str
@@ -54,7 +54,7 @@ class Verdict:
     key: str | None
     model: str | None
     share: float | None
-    facts: tuple[Fact, ...]
+    facts: tuple[ScoreFact, ...]
     days_known: int
     subjects: int = 1
     requests: int | None = None
@@ -113,7 +113,7 @@ def _span(polls: float) -> str:
     return f"{minutes} minutes" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d}"
 
 
-def _fact(fact: Fact) -> str:
+def _fact(fact: ScoreFact) -> str:
     """Describe a fact whose numbers are not in the sentence already; "" for the others."""
     match fact.name:
         case "machine":

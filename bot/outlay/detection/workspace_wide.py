@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from math import log, sqrt
 from statistics import median
 
-from outlay.detection.subject import Subject
+from outlay.detection.subject import SubjectState
 from outlay.detection.time_slots import HOUR_SLOTS, USD
 
 EVERY_SLOTS = 3
@@ -22,7 +22,7 @@ IN_A_ROW = 2
 AT_MOST_SUBJECTS = 500
 
 
-def departure(subject: Subject, slot: int, cache: dict[int, float]) -> float | None:
+def departure(subject: SubjectState, slot: int, cache: dict[int, float]) -> float | None:
     """Return the logarithm of the last four hours' spend over the usual of these hours; None where one is unknown."""
     slots = subject.slots
     place = len(slots.at) - 1
@@ -41,7 +41,7 @@ def departure(subject: Subject, slot: int, cache: dict[int, float]) -> float | N
     return log((now + FLOOR_USD) / (cache[hour] + FLOOR_USD))
 
 
-def _usual(subject: Subject, hour: int) -> float:
+def _usual(subject: SubjectState, hour: int) -> float:
     """Return the median of the same four hours on days with money in them; −1 where there are too few."""
     found = []
     for back in range(1, BACK_DAYS + 1):

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from outlay.budgets.budget import Standing
+from outlay.budgets.budget import BudgetStatus
 from outlay.core.calendar_periods import Period, last_span, span_of
 from outlay.core.owner import UNATTRIBUTED, Owner
-from outlay.spend.answer import Answer, Line
+from outlay.spend.answer import Answer, AnswerLine
 from outlay.spend.forecast import Forecast
 
 TOP = 5
@@ -30,7 +30,7 @@ LATE_AT_MOST: Mapping[Period, timedelta] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class SpendChange:
     """Change of one owner's spend (in a personal digest: of one model's), before and now.
 
     `model`: the model behind most of the change, "" if none is. `model_before_nano_usd`: 0 if new to the owner.
@@ -50,7 +50,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class DigestIncident:
     """Summary of an incident of the period."""
 
     number: int
@@ -75,12 +75,12 @@ class Digest:
     answer: Answer
     before_nano_usd: int | None
     compared: tuple[date, date]
-    moves: tuple[Move, ...]
+    moves: tuple[SpendChange, ...]
     new_models: tuple[tuple[str, int | None], ...]
     month: tuple[date, date]
     forecast: Forecast
-    budgets: tuple[Standing, ...]
-    episodes: tuple[Episode, ...]
+    budgets: tuple[BudgetStatus, ...]
+    episodes: tuple[DigestIncident, ...]
     person: str = ""
     late: bool = False
     days: Mapping[date, int] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class Digest:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueDigest:
     """A digest of the days [start, end] that became due at `at`."""
 
     period: Period
@@ -109,7 +109,7 @@ class Due:
         return now - self.at > LATE_AT_MOST[self.period]
 
 
-def newest_due(period: Period, now: datetime, at: time, zone: tzinfo) -> Due:
+def newest_due(period: Period, now: datetime, at: time, zone: tzinfo) -> DueDigest:
     """Return the latest digest that is due.
 
     A local time that a clock change skips is the moment after; one that occurs twice is its first occurrence.
@@ -120,10 +120,12 @@ def newest_due(period: Period, now: datetime, at: time, zone: tzinfo) -> Due:
     if moment > now:
         first = span_of(period, first - timedelta(days=1))[0]
         moment = datetime.combine(first, at, zone).astimezone(UTC)
-    return Due(period, *last_span(period, first), moment)
+    return DueDigest(period, *last_span(period, first), moment)
 
 
-def moves(now: Sequence[Line], before: Sequence[Line], *, by_model: bool = False) -> tuple[Move, ...]:
+def moves(
+    now: Sequence[AnswerLine], before: Sequence[AnswerLine], *, by_model: bool = False
+) -> tuple[SpendChange, ...]:
     """Return the biggest changes by owner, or by model if `by_model`, biggest first. Lines are by owner and model."""
     sums_now, sums_before = _sums(now, by_model), _sums(before, by_model)
     whole = max(sum(_total(one) for one in sums_now.values()), sum(_total(one) for one in sums_before.values()), 0)
@@ -136,7 +138,7 @@ def moves(now: Sequence[Line], before: Sequence[Line], *, by_model: bool = False
             continue
         model = _most(then, here, change)
         found.append(
-            Move(
+            SpendChange(
                 None if by_model else owner or UNATTRIBUTED,
                 _total(then),
                 _total(here),
@@ -148,7 +150,7 @@ def moves(now: Sequence[Line], before: Sequence[Line], *, by_model: bool = False
     return tuple(sorted(found, key=lambda move: (-abs(move.change_nano_usd), move.model))[:MOVES_MAX])
 
 
-def new_models(now: Sequence[Line], known: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
+def new_models(now: Sequence[AnswerLine], known: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
     """Return models not in `known`, with their dollars, biggest first; none where `known` is empty."""
     seen = frozenset(known)
     if not seen:
@@ -162,14 +164,14 @@ def new_models(now: Sequence[Line], known: Iterable[str]) -> tuple[tuple[str, in
     return tuple(sorted(found.items(), key=lambda one: (-(one[1] or 0), one[0])))
 
 
-def _sums(lines: Sequence[Line], by_model: bool) -> dict[str, dict[str, int]]:
+def _sums(lines: Sequence[AnswerLine], by_model: bool) -> dict[str, dict[str, int]]:
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for line in lines:
         sums[_who(line, by_model)][line.model.id if line.model else ""] += line.cost_nano_usd or 0
     return sums
 
 
-def _who(line: Line, by_model: bool) -> str:
+def _who(line: AnswerLine, by_model: bool) -> str:
     return (line.model.id if line.model else "") if by_model else (line.owner or UNATTRIBUTED).id
 
 

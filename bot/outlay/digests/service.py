@@ -15,18 +15,28 @@ from outlay import outbox
 from outlay.access.policy import CHANNEL, EVERYBODY, OPERATOR, Viewer
 from outlay.access.service import read_rights
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
-from outlay.budgets.service import budgets_of, for_viewer, read_standings
+from outlay.audit_log.log import AuditedAction
+from outlay.budgets.service import budget_ids_of_person, filter_standings_for_viewer, read_standings
 from outlay.core.calendar_periods import Period, compared_with, last_span, midnight, month_of, part_gone
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.digests import subscriptions
-from outlay.digests.digest import DRAWN_DAYS, NEW_MODELS_DAYS, TOP, Digest, Due, Episode, moves, new_models, newest_due
-from outlay.digests.subscriptions import Periods, Plan
+from outlay.digests.digest import (
+    DRAWN_DAYS,
+    NEW_MODELS_DAYS,
+    TOP,
+    Digest,
+    DigestIncident,
+    DueDigest,
+    moves,
+    new_models,
+    newest_due,
+)
+from outlay.digests.subscriptions import DigestSubscriptions, Periods
 from outlay.incidents.state_machine import ALIVE
 from outlay.incidents.tables import Incident
-from outlay.scheduler import claim, claimed
+from outlay.scheduler import claim_slot, is_slot_claimed
 from outlay.spend.answer import Answer
 from outlay.spend.forecast import HISTORY_DAYS, forecast
 from outlay.spend.parser import Query
@@ -40,7 +50,7 @@ EPISODES_MAX = 50
 DAY_SECONDS = 86_400
 
 
-class Digesting:
+class DigestService:
     """Service that composes digests and queues those that are due. `channel`: that of the settings."""
 
     def __init__(self, database: Database, clock: Clock, *, channel: str | None = None) -> None:
@@ -49,30 +59,30 @@ class Digesting:
         self._channel = channel
         self._began = clock.now()
 
-    async def plan(self, workspace_id: str) -> Plan:
+    async def plan(self, workspace_id: str) -> DigestSubscriptions:
         """Return the workspace's digest subscriptions."""
         async with self._database.read() as session:
             return await self._plan(session, workspace_id)
 
-    async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
+    async def choose(self, workspace_id: str, plan: DigestSubscriptions, *, by: str) -> None:
         """Store where digests go, how often and when."""
         async with self._database.write() as session:
-            await subscriptions.choose(
+            await subscriptions.save_channel_subscriptions(
                 session, workspace_id,
                 channels=plan.channels, periods=plan.periods, at=plan.at, picture=plan.picture, by=by,
                 now=self._seconds(),
             )  # fmt: skip
-            await audit_log.note(
-                session, workspace_id, TrailDeed.DIGEST_SET, f"workspace:{workspace_id}", now=self._clock.now(),
+            await audit_log.append(
+                session, workspace_id, AuditedAction.DIGEST_SET, f"workspace:{workspace_id}", now=self._clock.now(),
                 channels=plan.channels, periods=plan.periods, at_local=plan.at.isoformat("minutes"),
             )  # fmt: skip
 
     async def want(self, workspace_id: str, user_id: str, periods: Periods) -> None:
         """Store how often a person wants their own figures."""
         async with self._database.write() as session:
-            await subscriptions.want(session, workspace_id, user_id, periods, self._seconds())
-            await audit_log.note(
-                session, workspace_id, TrailDeed.DIGEST_WANT, f"person:{user_id}",
+            await subscriptions.save_person_subscription(session, workspace_id, user_id, periods, self._seconds())
+            await audit_log.append(
+                session, workspace_id, AuditedAction.DIGEST_WANT, f"person:{user_id}",
                 now=self._clock.now(), periods=periods,
             )  # fmt: skip
 
@@ -91,8 +101,8 @@ class Digesting:
     ) -> Digest:  # fmt: skip
         """Compose a digest of the days [start, end], from one consistent view of the books.
 
-        `viewer` None: for a channel, which sees nobody's name where people see only themselves. Raises NotAllowed for
-        another person's own digest.
+        `viewer` None: for a channel, which sees nobody's name where people see only themselves. Raises
+        NotAllowedError for another person's own digest.
         """
         now = self._clock.now()
         only = (("owner", person),) if person else ()
@@ -101,7 +111,7 @@ class Digesting:
                 is_open = bool(person) or (await read_rights(session, workspace_id)).open
                 viewer = OPERATOR if is_open else CHANNEL
             if person:
-                viewer.see(person)
+                viewer.require_visible(person)
             by_model = bool(person) or viewer.sees is not None
             by: tuple[str, ...] = ("model",) if by_model else ("owner",)
             sees = viewer.sees
@@ -123,9 +133,9 @@ class Digesting:
             for line in (await ask(first, today, "day")).lines:
                 day = date.fromisoformat(line.day or "")
                 days[day] = days.get(day, 0) + (line.cost_nano_usd or 0)
-            among = await budgets_of(session, workspace_id, person) if person else None
+            among = await budget_ids_of_person(session, workspace_id, person) if person else None
             standings = await read_standings(session, workspace_id, now, among=among)
-            standings = await for_viewer(session, workspace_id, standings, viewer)
+            standings = await filter_standings_for_viewer(session, workspace_id, standings, viewer)
             return Digest(
                 period=period,
                 start=start,
@@ -163,7 +173,7 @@ class Digesting:
         async with self._database.write() as session:
             return await self._say_now(session, workspace_id, channel, period, once=once, by=by)
 
-    async def take(self, workspace_id: str, channel: str, period: Period, *, once: str) -> outbox.Message:
+    async def post_leased(self, workspace_id: str, channel: str, period: Period, *, once: str) -> outbox.OutboxMessage:
         """Queue the newest digest and lease it in the same transaction, for a caller that delivers it itself.
 
         Raises ValueError if a message with this `once` was written before.
@@ -172,7 +182,7 @@ class Digesting:
         async with self._database.write() as session:
             await workspace_store.ensure(session, workspace_id, now=now)
             key = await self._say_now(session, workspace_id, channel, period, once=once)
-            message = await outbox.take_one(session, key, now)
+            message = await outbox.lease_one(session, key, now)
         if message is None:
             raise ValueError(f"{key} was written before")
         return message
@@ -184,9 +194,9 @@ class Digesting:
         zone = await zone_of(session, workspace_id)
         start, end = last_span(period, now.astimezone(zone).date())
         key = f"digest:now:{workspace_id}:{channel}:{period}:{end}:{once}"
-        await _say(session, workspace_id, channel, Due(period, start, end, now), now, key=key, by=by)
-        await audit_log.note(
-            session, workspace_id, TrailDeed.DIGEST_POST, f"channel:{channel}", now=now, period=period, end=str(end)
+        await _say(session, workspace_id, channel, DueDigest(period, start, end, now), now, key=key, by=by)
+        await audit_log.append(
+            session, workspace_id, AuditedAction.DIGEST_POST, f"channel:{channel}", now=now, period=period, end=str(end)
         )
         return key
 
@@ -211,11 +221,11 @@ class Digesting:
             return
         async with self._database.write() as session:
             for place, one in due:
-                if await claim(session, _job(workspace_id, place, one), _slot(one), DAY_SECONDS):
+                if await claim_slot(session, _job(workspace_id, place, one), _slot(one), DAY_SECONDS):
                     key = f"digest:{workspace_id}:{place}:{one.period}:{one.end}"
                     await _say(session, workspace_id, place, one, now, key=key, by=plan.by)
 
-    async def _ready(self, session: AsyncSession, workspace_id: str, due: Sequence[Due], now: datetime) -> bool:
+    async def _ready(self, session: AsyncSession, workspace_id: str, due: Sequence[DueDigest], now: datetime) -> bool:
         """Report whether the ledgers have told of all the days, or no poll is left to wait for."""
         rows = await session.exec(
             select(Connection).where(
@@ -239,22 +249,22 @@ class Digesting:
             for row in live
         )
 
-    async def _plan(self, session: AsyncSession, workspace_id: str) -> Plan:
+    async def _plan(self, session: AsyncSession, workspace_id: str) -> DigestSubscriptions:
         """Read the subscriptions; the channel of the settings is the default of an only workspace.
 
         With several, nobody knows whose channel it is, and no workspace's figures may land in another's channel.
         """
         channel = None if await workspace_store.others(session, workspace_id) else self._channel
-        return await subscriptions.read_plan(session, workspace_id, channel)
+        return await subscriptions.read_digest_subscriptions(session, workspace_id, channel)
 
     def _seconds(self) -> int:
         return int(self._clock.now().timestamp())
 
 
 async def _say(
-    session: AsyncSession, workspace_id: str, place: str, due: Due, now: datetime, *, key: str, by: str
+    session: AsyncSession, workspace_id: str, place: str, due: DueDigest, now: datetime, *, key: str, by: str
 ) -> None:
-    await outbox.say(
+    await outbox.enqueue(
         session,
         workspace_id=workspace_id,
         key=key,
@@ -274,7 +284,7 @@ async def _say(
 
 async def _episodes(
     session: AsyncSession, workspace_id: str, start: int, until: int, person: str, viewer: Viewer
-) -> tuple[Episode, ...]:
+) -> tuple[DigestIncident, ...]:
     """List the incidents that began in the period, or before it and were not over; not the false and expected ones."""
     wanted = select(Incident).where(
         Incident.workspace_id == workspace_id,
@@ -287,20 +297,22 @@ async def _episodes(
     if viewer.sees is not None:
         wanted = wanted.where(col(Incident.subject).in_([*viewer.sees, EVERYBODY]))
     rows = await session.exec(wanted.order_by(col(Incident.spent_nano_usd).desc()).limit(EPISODES_MAX))
-    return tuple(Episode(row.id or 0, row.name, row.state, row.spent_nano_usd, row.state in ALIVE) for row in rows)
+    return tuple(
+        DigestIncident(row.id or 0, row.name, row.state, row.spent_nano_usd, row.state in ALIVE) for row in rows
+    )
 
 
-def _job(workspace_id: str, place: str, due: Due) -> str:
+def _job(workspace_id: str, place: str, due: DueDigest) -> str:
     return f"digest:{workspace_id}:{place}:{due.period}"
 
 
-def _slot(due: Due) -> datetime:
+def _slot(due: DueDigest) -> datetime:
     """Return the slot: the period's last day, whatever the time zone and the hour of posting."""
     return datetime(due.end.year, due.end.month, due.end.day, tzinfo=UTC)
 
 
-async def _claimed(session: AsyncSession, workspace_id: str, place: str, due: Due) -> bool:
-    return await claimed(session, _job(workspace_id, place, due), _slot(due), DAY_SECONDS)
+async def _claimed(session: AsyncSession, workspace_id: str, place: str, due: DueDigest) -> bool:
+    return await is_slot_claimed(session, _job(workspace_id, place, due), _slot(due), DAY_SECONDS)
 
 
 def _moment(seconds: int | None, now: datetime) -> datetime:

@@ -22,7 +22,7 @@ Periods = tuple[Period, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DigestSubscriptions:
     """Digest subscriptions of a workspace. `people`: Slack users who want their own figures by direct message.
 
     `since`: (destination, period) → seconds since 1970. `by`: who chose the channels; `chosen`: they have been chosen.
@@ -45,13 +45,15 @@ class Plan:
         return channels + [(person, period) for person, periods in self.people.items() for period in periods]
 
 
-async def read_plan(session: AsyncSession, workspace_id: str, default_channel: str | None = None) -> Plan:
+async def read_digest_subscriptions(
+    session: AsyncSession, workspace_id: str, default_channel: str | None = None
+) -> DigestSubscriptions:
     """Read the workspace's subscriptions; by default the channel of the settings, daily."""
     said = await preferences.read(session, workspace_id, PREFIX)
     zone = await zone_of(session, workspace_id)
     chosen = "digest.channels" in said
     channels = said.get("digest.channels", "") if chosen else default_channel or ""
-    return Plan(
+    return DigestSubscriptions(
         channels=tuple(one for one in channels.split(",") if one),
         periods=_periods(said.get("digest.periods", "day")),
         at=time.fromisoformat(said.get("digest.time", AT.isoformat("minutes"))),
@@ -64,7 +66,7 @@ async def read_plan(session: AsyncSession, workspace_id: str, default_channel: s
     )
 
 
-async def choose(
+async def save_channel_subscriptions(
     session: AsyncSession,
     workspace_id: str,
     *,
@@ -79,16 +81,18 @@ async def choose(
     values = {"digest.channels": ",".join(channels[:CHANNELS_MAX]), "digest.periods": ",".join(periods)}
     values |= {"digest.time": at.isoformat("minutes"), "digest.by": by}
     await preferences.write(session, workspace_id, {**values, "digest.picture": "yes" if picture else None})
-    await note_since(session, workspace_id, await read_plan(session, workspace_id), now)
+    await note_since(session, workspace_id, await read_digest_subscriptions(session, workspace_id), now)
 
 
-async def want(session: AsyncSession, workspace_id: str, user_id: str, periods: Periods, now: int) -> None:
+async def save_person_subscription(
+    session: AsyncSession, workspace_id: str, user_id: str, periods: Periods, now: int
+) -> None:
     """Store how often a person wants their own figures; no period: not any more."""
     await preferences.write(session, workspace_id, {f"{_PERSON}{user_id}": ",".join(periods) or None})
-    await note_since(session, workspace_id, await read_plan(session, workspace_id), now)
+    await note_since(session, workspace_id, await read_digest_subscriptions(session, workspace_id), now)
 
 
-async def note_since(session: AsyncSession, workspace_id: str, plan: Plan, now: int) -> None:
+async def note_since(session: AsyncSession, workspace_id: str, plan: DigestSubscriptions, now: int) -> None:
     """Record since when each destination gets each kind; delete the record of those that no longer do."""
     wanted = set(plan.places())
     if not plan.chosen:  # the channel of the settings is not in this plan, and keeps its record

@@ -22,12 +22,12 @@ from outlay.books.pricing.unit_prices import MILLION, UnitPrices
 from outlay.books.rollups.report_precedence import DAY_SECONDS
 from outlay.core import months
 from outlay.core.model_names import canonical
-from outlay.core.money import exact, share
+from outlay.core.money import exact, split_by_weights
 from outlay.core.owner import KeyRef, Owner
 from outlay.core.tokens import CLASSES, Tokens
 from outlay.spend.answer import AnswerBasis, Status
 
-Row = dict[str, str | None]
+FocusRow = dict[str, str | None]
 
 _FOCUS = """
 AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType BillingCurrency BillingPeriodEnd
@@ -61,7 +61,7 @@ _SNAPSHOT = re.compile(r"20\d{2}-?[01]\d-?[0-3]\d\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BillingAccount:
     """Billing account of a connection. `provider` is the display name of the ledger."""
 
     ledger: str
@@ -79,7 +79,7 @@ class Charge:
     own name, '' for money that is not split by model. `cost_nano_usd` None: no dollars are known.
     """
 
-    account: Account
+    account: BillingAccount
     day: int
     owner: Owner
     key: KeyRef | None
@@ -97,7 +97,7 @@ class Charge:
     observed_at: int | None = None
 
 
-def rows(charge: Charge, prices: UnitPrices | None) -> list[Row]:
+def charge_rows(charge: Charge, prices: UnitPrices | None) -> list[FocusRow]:
     """Build a row for each token class that has tokens; a single one, of no class, for money without tokens.
 
     `prices`: list prices of the model on the day of use; None if unknown.
@@ -107,8 +107,8 @@ def rows(charge: Charge, prices: UnitPrices | None) -> list[Row]:
     if not counts:
         return [common | _money(charge, charge.cost_nano_usd or 0, charge.byok_nano_usd, None)]
     weights = _weights(counts, prices)
-    costs = share(charge.cost_nano_usd or 0, weights)
-    byok = share(charge.byok_nano_usd, weights)
+    costs = split_by_weights(charge.cost_nano_usd or 0, weights)
+    byok = split_by_weights(charge.byok_nano_usd, weights)
     found = []
     for place, (name, count) in enumerate(counts):
         unit = getattr(prices, name) if prices and charge.model and charge.cost_nano_usd is not None else None
@@ -128,7 +128,7 @@ def _weights(counts: Sequence[tuple[str, int]], prices: UnitPrices | None) -> li
     return priced if len(priced) == len(counts) and any(priced) else [abs(count) for _, count in counts]
 
 
-def _common(charge: Charge) -> Row:
+def _common(charge: Charge) -> FocusRow:
     """Build the columns that all rows of a charge share."""
     account, key = charge.account, charge.key
     month = months.start_of(charge.day)
@@ -174,7 +174,7 @@ def _common(charge: Charge) -> Row:
     }
 
 
-def _money(charge: Charge, cost: int, byok: int, listed: tuple[int, int] | None) -> Row:
+def _money(charge: Charge, cost: int, byok: int, listed: tuple[int, int] | None) -> FocusRow:
     """Build the four costs. Without a list price, list and contracted cost are the billed one, as FOCUS requires."""
     billed = exact(cost)
     at_list = _product(*listed) if listed else billed
@@ -188,7 +188,7 @@ def _money(charge: Charge, cost: int, byok: int, listed: tuple[int, int] | None)
     }
 
 
-def _sku(charge: Charge, name: str, count: int) -> Row:
+def _sku(charge: Charge, name: str, count: int) -> FocusRow:
     """Build the columns that say what was used, whether or not its price is known."""
     sku = f"{charge.account.ledger}/{charge.model}/{name}" if charge.model else None
     return {
@@ -199,7 +199,7 @@ def _sku(charge: Charge, name: str, count: int) -> Row:
     }
 
 
-def _priced(charge: Charge, name: str, count: int, unit: int, version: str) -> Row:
+def _priced(charge: Charge, name: str, count: int, unit: int, version: str) -> FocusRow:
     """Build quantity and price.
 
     A SKU price's id stays the same over time, so the price list's version has a column of its own.

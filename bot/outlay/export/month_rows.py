@@ -15,7 +15,7 @@ from sqlalchemy import Row, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.byok import Upstream
+from outlay.books.byok import ByokPolicy
 from outlay.books.ownership import Owners, keys_of, owners_of
 from outlay.books.pricing.price_list import PriceList
 from outlay.books.rollups.report_precedence import DAY_SECONDS
@@ -36,13 +36,13 @@ from outlay.database.tables import (
     Model,
 )
 from outlay.export import focus
-from outlay.spend.aggregates import Extent, Sums
-from outlay.spend.answer import AnswerBasis, Line, ModelRef, Status
+from outlay.spend.aggregates import Extent, LineSums
+from outlay.spend.answer import AnswerBasis, AnswerLine, ModelRef, Status
 from outlay.spend.serialization import as_row
 
 BY = ("day", "owner", "key", "model", "ledger", "connection", "project")  # the dimensions of a plain row
 ROWS_AT_ONCE = 500
-_Held = dict[tuple[str, int], tuple[Sums, set[str]]]  # one key's day, by model and by the month that is corrected
+_Held = dict[tuple[str, int], tuple[LineSums, set[str]]]  # one key's day, by model and by the month that is corrected
 _BASES: Mapping[int, AnswerBasis] = {
     RESIDUAL: "billed",
     BILLED: "billed",
@@ -86,7 +86,7 @@ class _Names:
     owners: Owners
     models: Mapping[int, str]
     closed: frozenset[int]
-    upstream: Upstream
+    upstream: ByokPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ async def focus_rows(
     prices: PriceList,
     titles: Mapping[str, str],
     now: datetime,
-) -> AsyncGenerator[focus.Row, None]:
+) -> AsyncGenerator[focus.FocusRow, None]:
     """Yield the month as rows of FOCUS 1.2. `titles`: the display name of each ledger."""
     names = await _open(session, workspace_id, month)
     accounts = {id_: _account(row, titles) for id_, row in names.connections.items()}
@@ -117,7 +117,7 @@ async def focus_rows(
             model = names.models[row.model_id]
             charge = _charge(names, account, day, row, model, int(now.timestamp()))
             used = _date(row.adjusts or day.start)
-            for found in focus.rows(charge, prices.unit(account.ledger, model, used) if model else None):
+            for found in focus.charge_rows(charge, prices.unit(account.ledger, model, used) if model else None):
                 yield found
 
 
@@ -136,7 +136,7 @@ async def plain_rows(
                     yield as_row(line, BY)
                 place, held = (day, row.key_id), {}
             model = names.models[row.model_id]
-            sums, spellings = held.setdefault((canonical(model) if model else "", row.adjusts), (Sums(), set()))
+            sums, spellings = held.setdefault((canonical(model) if model else "", row.adjusts), (LineSums(), set()))
             settles, at = row.settles_at, day.start
             sums.add(tuple(row)[5:], Extent((row.basis, row.basis), (settles, settles), at, row.adjusts))
             spellings.add(model)
@@ -160,7 +160,7 @@ async def _open(session: AsyncSession, workspace_id: str, month: int) -> _Names:
         owners=await owners_of(session, workspace_id, [row for row, _ in keys]),
         models={row.id or 0: row.name for row in await session.exec(select(Model))},
         closed=frozenset({month} if closed else ()),
-        upstream=Upstream.of(every, [closed] if closed else []),
+        upstream=ByokPolicy.of(every, [closed] if closed else []),
     )
 
 
@@ -200,8 +200,8 @@ def _subject(key: LedgerKey, connection: Connection) -> _Subject:
     return _Subject(ref, key.project_id, key.project_name, key.reason)
 
 
-def _account(connection: Connection, titles: Mapping[str, str]) -> focus.Account:
-    return focus.Account(
+def _account(connection: Connection, titles: Mapping[str, str]) -> focus.BillingAccount:
+    return focus.BillingAccount(
         ledger=connection.ledger,
         provider=titles.get(connection.ledger, connection.ledger),
         connection=connection.name,
@@ -210,7 +210,9 @@ def _account(connection: Connection, titles: Mapping[str, str]) -> focus.Account
     )
 
 
-def _charge(names: _Names, account: focus.Account, day: _Day, row: Row[Any], model: str, now: int) -> focus.Charge:
+def _charge(
+    names: _Names, account: focus.BillingAccount, day: _Day, row: Row[Any], model: str, now: int
+) -> focus.Charge:
     subject = names.subjects[row.key_id]
     status: Status = "closed" if names.closed else "provisional" if row.settles_at > now else "settled"
     return focus.Charge(
@@ -233,7 +235,7 @@ def _charge(names: _Names, account: focus.Account, day: _Day, row: Row[Any], mod
     )
 
 
-def _lines(names: _Names, place: tuple[_Day, int] | None, held: _Held, now: int) -> list[Line]:
+def _lines(names: _Names, place: tuple[_Day, int] | None, held: _Held, now: int) -> list[AnswerLine]:
     """Build the lines of one key's day: one for each model, and for each month that is corrected."""
     if place is None:
         return []
@@ -241,7 +243,7 @@ def _lines(names: _Names, place: tuple[_Day, int] | None, held: _Held, now: int)
     subject, owner = names.subjects[key_id], names.owners.of(key_id, day.start)
     ledger, connection = day.connection.ledger, day.connection.name
     return [
-        Line(
+        AnswerLine(
             cost_nano_usd=names.upstream.with_byok((sums.cost, sums.byok), model, day.start)[0][0],
             status=sums.status(now, names.closed),
             basis=sums.basis(),

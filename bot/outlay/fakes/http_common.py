@@ -60,7 +60,7 @@ class ExactJSONResponse(Response):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedRequest:
     """Request as the fake saw it, and the status of the answer; 0 if it hung up. Credentials are not recorded."""
 
     method: str
@@ -81,7 +81,7 @@ class _Fault:
     seconds: float = 0.0
 
 
-class Faults:
+class HttpFaults:
     """Faults on the wire, queued by path: one below the API's root, or `*` for the next request of any path."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Faults:
         """Remove all faults that wait."""
         self._waiting.clear()
 
-    def take(self, path: str) -> _Fault | None:
+    def pop(self, path: str) -> _Fault | None:
         """Remove and return the fault for this request; None if none waits."""
         for name in (path, "*"):
             if waiting := self._waiting.get(name):
@@ -135,19 +135,19 @@ class Faults:
         self._waiting.setdefault(path, deque()).extend([fault] * times)
 
 
-class Journal:
+class RequestLog:
     """Requests, newest last, and violations among them: those that should never have been made."""
 
     def __init__(self) -> None:
-        self.asked: deque[Asked] = deque(maxlen=JOURNAL_SIZE)
-        self.violations: deque[Asked] = deque(maxlen=VIOLATIONS_SIZE)
+        self.asked: deque[RecordedRequest] = deque(maxlen=JOURNAL_SIZE)
+        self.violations: deque[RecordedRequest] = deque(maxlen=VIOLATIONS_SIZE)
 
     def paths(self) -> list[str]:
         """Return `METHOD /path` of every request."""
         return [f"{asked.method} {asked.path}" for asked in self.asked]
 
 
-class Wire:
+class FaultMiddleware:
     """ASGI middleware between the socket and a fake: records every request, and applies the faults.
 
     `forbidden` says of a method and a path whether a reader of bills must never request it: such a request is answered
@@ -160,8 +160,8 @@ class Wire:
         *,
         root: str,
         clock: Clock,
-        faults: Faults,
-        journal: Journal,
+        faults: HttpFaults,
+        journal: RequestLog,
         forbidden: Callable[[str, str], bool],
     ) -> None:
         self.app, self.root, self.clock = app, root, clock
@@ -188,13 +188,13 @@ class Wire:
             else:
                 await self._answer(path, scope, receive, noting)
         finally:
-            asked = Asked(method, path, scope["query_string"].decode("latin-1"), self.clock.now(), status)
+            asked = RecordedRequest(method, path, scope["query_string"].decode("latin-1"), self.clock.now(), status)
             self.journal.asked.append(asked)
             if forbidden:
                 self.journal.violations.append(asked)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self.faults.take(path)
+        fault = self.faults.pop(path)
         if fault is None:
             await self.app(scope, receive, send)
         elif fault.trouble == "instead":

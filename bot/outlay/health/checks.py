@@ -16,15 +16,15 @@ from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Connection
 from outlay.delivery import circuit_breaker
-from outlay.plugin.loader import Found
-from outlay.vault.errors import VaultError, VaultUnavailable
+from outlay.plugin.loader import FoundPlugin
+from outlay.vault.errors import VaultError, VaultUnavailableError
 from outlay.vault.vault import Vault, key_id_of
 
 MAX_DEAD = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """Result of one check. `mend`: what to do if it is not ok."""
 
     name: str
@@ -33,35 +33,35 @@ class Check:
     mend: str = ""
 
 
-async def database_check(database: Database) -> Check:
+async def database_check(database: Database) -> HealthCheck:
     """Check that the database can be reached and its tables are those of this version."""
     where = database.url.render_as_string(hide_password=True)
     revision = await migrations.revision(database)
     if revision == migrations.NEWEST:
-        return Check("database", True, f"{where}, tables {revision}")
-    return Check("database", False, f"{where} has tables {revision or 'none'}", "run `outlay db upgrade`")
+        return HealthCheck("database", True, f"{where}, tables {revision}")
+    return HealthCheck("database", False, f"{where} has tables {revision or 'none'}", "run `outlay db upgrade`")
 
 
-async def vault_check(database: Database, vault: Vault) -> Check:
+async def vault_check(database: Database, vault: Vault) -> HealthCheck:
     """Check that the sealing key answers and that every secret opens."""
     try:
-        await vault.prove()
+        await vault.self_test()
     except VaultError as error:
-        return Check("vault", False, str(error), "see to the key that OUTLAY_KMS_KEY names first, and look again")
+        return HealthCheck("vault", False, str(error), "see to the key that OUTLAY_KMS_KEY names first, and look again")
     async with database.read() as session:
         places = await secret_locations.places(session)
     for place in places:
         try:
             await vault.open(place.workspace_id, place.owner, place.field, place.blob)
-        except VaultUnavailable as error:
-            return Check("vault", False, f"{place.title}: {error}", "see to the key service, and look again")
+        except VaultUnavailableError as error:
+            return HealthCheck("vault", False, f"{place.title}: {error}", "see to the key service, and look again")
         except VaultError as error:
             again = "connect again" if place.connection_id else "install Outlay there again"
-            return Check("vault", False, f"{place.title}: {error}", f"bring the master key back, or {again}")
+            return HealthCheck("vault", False, f"{place.title}: {error}", f"bring the master key back, or {again}")
     opened = "1 secret opens" if len(places) == 1 else f"{len(places):,} secrets open"
     under = Counter(key_id_of(place.blob) for place in places)
     others = ", ".join(f"{count} still under {key_id}" for key_id, count in under.items() if key_id != vault.key_id)
-    return Check(
+    return HealthCheck(
         "vault",
         True,
         f"{opened} under key {vault.key_id} ({vault.source})" + (f"; {others}" if others else ""),
@@ -69,22 +69,22 @@ async def vault_check(database: Database, vault: Vault) -> Check:
     )
 
 
-async def audit_check(database: Database, workspace_id: str) -> Check:
+async def audit_check(database: Database, workspace_id: str) -> HealthCheck:
     """Report the result of the last audit."""
     async with database.read() as session:
         run = await audit.last(session, workspace_id)
     if run is None:
-        return Check("audit", True, "not run yet; the bot audits every night, `outlay audit` now")
+        return HealthCheck("audit", True, "not run yet; the bot audits every night, `outlay audit` now")
     when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     if run.ok:
-        return Check("audit", True, f"{when}: {run.checked:,} comparisons agree")
+        return HealthCheck("audit", True, f"{when}: {run.checked:,} comparisons agree")
     first = next(iter(json.loads(run.differences)), "")
-    return Check(
+    return HealthCheck(
         "audit", False, f"{when}: {first}", "run `outlay audit`; if it stays, keep a copy of the books and report it"
     )
 
 
-async def deliveries_check(database: Database, workspace_id: str, clock: Clock) -> Check:
+async def deliveries_check(database: Database, workspace_id: str, clock: Clock) -> HealthCheck:
     """Report messages that wait, messages that were given up, and lanes that are shut."""
     now = clock.now()
     async with database.read() as session:
@@ -104,13 +104,13 @@ async def deliveries_check(database: Database, workspace_id: str, clock: Clock) 
     detail = "; ".join(part for part in (f"{waiting:,} waiting", given_up, *shut) if part)
     mends = ["mend what the errors name, then `outlay deliveries --again`"] if dead else []
     mends += ["nothing is lost meanwhile; it is tried again by itself"] if shut else []
-    return Check("deliveries", not mends, detail, "; ".join(mends))
+    return HealthCheck("deliveries", not mends, detail, "; ".join(mends))
 
 
-def plugin_checks(found: Iterable[Found]) -> list[Check]:
+def plugin_checks(found: Iterable[FoundPlugin]) -> list[HealthCheck]:
     """Return a check for each plugin that was found, loaded or not."""
     return [
-        Check(
+        HealthCheck(
             f"plugin {one.slug}",
             one.ok,
             f"{one.kind or 'unknown kind'} {one.version} ({one.source})" if one.ok else (one.error or "does not load"),
@@ -120,7 +120,7 @@ def plugin_checks(found: Iterable[Found]) -> list[Check]:
     ]
 
 
-def as_plain(checks: Iterable[Check]) -> dict[str, Any]:
+def as_plain(checks: Iterable[HealthCheck]) -> dict[str, Any]:
     """Return the document that `outlay doctor --format json` prints."""
     rows = [{"name": one.name, "ok": one.ok, "detail": one.detail, "mend": one.mend} for one in checks]
     return {"ok": all(row["ok"] for row in rows), "checks": rows}

@@ -10,39 +10,41 @@ from datetime import UTC, datetime, timedelta
 
 from sqlmodel import select
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import ConnectionView
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
 from outlay.database.tables import Cursor
-from outlay.health.checks import Check
-from outlay.plugin.contract import Checked
+from outlay.health.checks import HealthCheck
+from outlay.plugin.contract import CheckResult
 from outlay.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
-from outlay.vault.errors import VaultError, VaultUnavailable
+from outlay.vault.errors import VaultError, VaultUnavailableError
 
 CHECK_SECONDS = 20
 OVERDUE = timedelta(minutes=5)  # a poll overdue by so much: no bot is running
 
 
 async def connection_checks(
-    database: Database, connections: Connections, views: Iterable[ConnectionView], clock: Clock
-) -> AsyncIterator[Check]:
+    database: Database, connections: ConnectionService, views: Iterable[ConnectionView], clock: Clock
+) -> AsyncIterator[HealthCheck]:
     """Yield one check for each connection."""
     for view in views:
         yield await _connection(database, connections, view, clock.now())
 
 
-async def _connection(database: Database, connections: Connections, view: ConnectionView, now: datetime) -> Check:
+async def _connection(
+    database: Database, connections: ConnectionService, view: ConnectionView, now: datetime
+) -> HealthCheck:
     name = f"connection {view.name}"
     try:
         async with asyncio.timeout(CHECK_SECONDS), connections.open(int(view.id.removeprefix("con_"))) as plugin:
             checked = await plugin.check()
     except TimeoutError:
         detail = "; ".join([f"no answer within {CHECK_SECONDS} s", *_reading(view, now)])
-        return Check(name, False, detail, "check base_url and the network")
+        return HealthCheck(name, False, detail, "check base_url and the network")
     except (PluginError, VaultError) as error:
         detail = "; ".join([str(error).removesuffix("."), *_reading(view, now)])
-        return Check(name, False, detail, _mend(error, view))
+        return HealthCheck(name, False, detail, _mend(error, view))
     if view.role == "sink":
         return _sink(name, view, checked)
     refused = await _refused(database, view)
@@ -52,18 +54,18 @@ async def _connection(database: Database, connections: Connections, view: Connec
     said += [f"noted: {view.notes}"] if view.notes else []
     if refused:
         mend = "the other reports go on; let the credential read these too, or see docs/ledgers.md"
-        return Check(name, False, "; ".join([*said, f"refused: {'; '.join(refused)}"]), mend)
+        return HealthCheck(name, False, "; ".join([*said, f"refused: {'; '.join(refused)}"]), mend)
     if view.state == "ok":
-        return Check(name, True, "; ".join(said))
+        return HealthCheck(name, True, "; ".join(said))
     again = "it goes on by itself" if view.next_poll else "nobody asks it again by itself"
     mend = f"it answers now, and {again}; `outlay poll {view.name}` asks it at once"
-    return Check(name, False, "; ".join([*said, f"the last poll failed: {view.error.removesuffix('.')}"]), mend)
+    return HealthCheck(name, False, "; ".join([*said, f"the last poll failed: {view.error.removesuffix('.')}"]), mend)
 
 
 def _mend(error: PluginError | VaultError, view: ConnectionView) -> str:
     """Return what a person can do about an error. The connection's figures stand in any case."""
     replace = f"outlay connect {view.ledger} --name {view.name} --replace"
-    if isinstance(error, VaultUnavailable):
+    if isinstance(error, VaultUnavailableError):
         return "see to the key service; polling goes on by itself"
     if isinstance(error, VaultError):
         return f"bring the master key back, or connect again: {replace}"
@@ -114,15 +116,15 @@ async def _refused(database: Database, view: ConnectionView) -> Sequence[str]:
     ]
 
 
-def _sink(name: str, view: ConnectionView, checked: Checked) -> Check:
+def _sink(name: str, view: ConnectionView, checked: CheckResult) -> HealthCheck:
     """Build a sink's check: it has nothing to read, so the last delivery decides."""
     can = f"; can {'; '.join(checked.can_read)}" if checked.can_read else ""
     noted = f"; noted: {view.notes}" if view.notes else ""
     detail = f"{checked.credential} of {checked.account_title or checked.account_id}{can}{noted}"
     if view.state == "ok":
-        return Check(name, True, detail)
+        return HealthCheck(name, True, detail)
     mend = f"if a setting is the cause: outlay connect {view.ledger} --name {view.name} --replace"
-    return Check(name, False, f"{detail}; the last delivery failed: {view.error}", mend)
+    return HealthCheck(name, False, f"{detail}; the last delivery failed: {view.error}", mend)
 
 
 def _stamp(moment: datetime) -> str:

@@ -18,7 +18,7 @@ STATES = ("ok", "paused", "needs_reauth", "failing")
 SLACK = "slack"
 
 
-async def measures(database: Database, clock: Clock) -> list[Gauge]:
+async def collect_gauges(database: Database, clock: Clock) -> list[Gauge]:
     """Return all gauges as they stand now."""
     now = clock.now()
     async with database.read() as session:

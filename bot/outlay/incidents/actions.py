@@ -9,53 +9,55 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.database.engine import execute
 from outlay.incidents import lifecycle
 from outlay.incidents import store as incident_store
-from outlay.incidents.state_machine import Deed
+from outlay.incidents.state_machine import IncidentAction
 from outlay.incidents.tables import Expectation, Incident
 
-NOTED: dict[Deed, TrailDeed] = {  # what people do is audited; the other changes are the detector's own
-    "acknowledge": TrailDeed.ACKNOWLEDGE,
-    "snooze": TrailDeed.SNOOZE,
-    "dismiss": TrailDeed.DISMISS,
-    "expect": TrailDeed.EXPECT,
-    "undo": TrailDeed.UNDO,
+NOTED: dict[IncidentAction, AuditedAction] = {  # what people do is audited; the other changes are the detector's own
+    "acknowledge": AuditedAction.ACKNOWLEDGE,
+    "snooze": AuditedAction.SNOOZE,
+    "dismiss": AuditedAction.DISMISS,
+    "expect": AuditedAction.EXPECT,
+    "undo": AuditedAction.UNDO,
 }
 CALM_SECONDS = 86_400  # after a dismissal, no new alert for so long unless the spend grows fourfold
 GROWN = 4
 
 
-async def do(
-    session: AsyncSession, row: Incident, deed: Deed, *, who: str, now: datetime, until: datetime | None = None,
-    reason: str = "", heard_from: int = 0,
+async def apply_action(
+    session: AsyncSession, row: Incident, deed: IncidentAction, *, who: str, now: datetime,
+    until: datetime | None = None, reason: str = "", heard_from: int = 0,
 ) -> None:  # fmt: skip
-    """Acknowledge, snooze, dismiss or undo. Raises NotNow with a message for people; then nothing was done.
+    """Acknowledge, snooze, dismiss or undo. Raises InvalidTransitionError, for people to read, if that is not possible.
 
     `heard_from`: id of the connection whose ticket caused it, 0 for none.
     """
     end, was_over = int(until.timestamp()) if until else None, row.state in ("expected", "false")
-    changed = await incident_store.change(session, row, deed, now=now, who=who, detail=reason, until=end)
+    changed = await incident_store.apply_change(session, row, deed, now=now, who=who, detail=reason, until=end)
     if deed == "undo":
         await _forget(session, row, now)
         if was_over:  # its tickets were resolved, and have to be reopened
-            await lifecycle.tell(
+            await lifecycle.enqueue_incident_event(
                 session, row, "opened", key=f"undone {changed.id}", now=now, but_not=heard_from, again=True
             )
     if deed == "dismiss":
         day = max(int(incident_store.verdict_of(row).get("day_nano_usd") or 0), row.spent_nano_usd)
         until = now + timedelta(seconds=CALM_SECONDS)
-        await expect(session, row, who, reason, now, until=until, below_nano_usd=GROWN * day or None)
-        await lifecycle.tell(session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now)
+        await add_expectation(session, row, who, reason, now, until=until, below_nano_usd=GROWN * day or None)
+        await lifecycle.enqueue_incident_event(
+            session, row, "resolved", key=f"dismissed {int(now.timestamp())}", now=now
+        )
     if deed in NOTED:
-        await audit_log.note(
+        await audit_log.append(
             session, row.workspace_id, NOTED[deed], f"incident:{row.id}",
             now=now, subject=row.subject, until=end,
         )  # fmt: skip
 
 
-async def expect(
+async def add_expectation(
     session: AsyncSession,
     row: Incident,
     who: str,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.detection import Settings
+from outlay.detection import DetectorSettings
 from outlay.spend.report import zone_of
 from outlay.workspaces import preferences
 
@@ -15,7 +15,7 @@ _TEAM, _DIRECT = "alerts.channel.", "alerts.direct."
 
 
 @dataclass(frozen=True, slots=True)
-class Alerting:
+class AlertSettings:
     """Alert settings of a workspace.
 
     `channel`: a Slack channel's id, "" for the one in the bot's settings. `quiet`: local hours (from, to); None: none.
@@ -23,8 +23,8 @@ class Alerting:
     incidents.
     """
 
-    sensitivity: str = Settings().sensitivity
-    floor_nano_usd: int = Settings().floor_nano_usd
+    sensitivity: str = DetectorSettings().sensitivity
+    floor_nano_usd: int = DetectorSettings().floor_nano_usd
     channel: str = ""
     quiet: tuple[int, int] | None = None
     team_channels: dict[str, str] = field(default_factory=dict)
@@ -45,12 +45,12 @@ class Alerting:
         return day.replace(hour=ends, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
-async def read_alerting(session: AsyncSession, workspace_id: str) -> Alerting:
+async def read_alert_settings(session: AsyncSession, workspace_id: str) -> AlertSettings:
     """Read the workspace's alert settings, with the defaults for those never set."""
     said = await preferences.read(session, workspace_id, PREFIX)
-    default, quiet = Alerting(), said.get("alerts.quiet", "")
+    default, quiet = AlertSettings(), said.get("alerts.quiet", "")
     begins, _, ends = quiet.partition("-")
-    return Alerting(
+    return AlertSettings(
         sensitivity=said.get("alerts.sensitivity", default.sensitivity),
         floor_nano_usd=int(said.get("alerts.floor_nano_usd", default.floor_nano_usd)),
         channel=said.get("alerts.channel", ""),
@@ -61,12 +61,12 @@ async def read_alerting(session: AsyncSession, workspace_id: str) -> Alerting:
     )
 
 
-async def write_alerting(session: AsyncSession, workspace_id: str, chosen: Alerting) -> None:
+async def write_alert_settings(session: AsyncSession, workspace_id: str, chosen: AlertSettings) -> None:
     """Store the alert settings.
 
-    Not stored here: the time zone, which is the workspace's, and direct messages (see `want_direct`).
+    Not stored here: the time zone, which is the workspace's, and direct messages (see `save_direct_alerts`).
     """
-    before = await read_alerting(session, workspace_id)
+    before = await read_alert_settings(session, workspace_id)
     gone: dict[str, str | None] = {f"{_TEAM}{owner}": None for owner in before.team_channels}
     await preferences.write(
         session,
@@ -82,6 +82,6 @@ async def write_alerting(session: AsyncSession, workspace_id: str, chosen: Alert
     )
 
 
-async def want_direct(session: AsyncSession, workspace_id: str, user_id: str, wanted: bool) -> None:
+async def save_direct_alerts(session: AsyncSession, workspace_id: str, user_id: str, wanted: bool) -> None:
     """Store whether a Slack user wants direct messages about their own incidents."""
     await preferences.write(session, workspace_id, {f"{_DIRECT}{user_id}": "yes" if wanted else None})

@@ -25,18 +25,18 @@ def finding_of(
     today = int(numbers.get("today_nano_usd") or 0)
     return Finding(
         title=title(incident, numbers),
-        sentences=(standing(incident, numbers, reason, zone), sentence(numbers)),
+        sentences=(standing_sentence(incident, numbers, reason, zone), sentence(numbers)),
         severity="critical" if incident.severity == "page" else "warning",
         subject=Subject(incident.subject, incident.name, incident.kind, email),
         since=datetime.fromtimestamp(incident.since, UTC),
         spent_usd=to_usd(incident.spent_nano_usd),
         usual_usd=None if usual is None else to_usd(int(usual)),
         facts=tuple(_facts(incident, numbers, today, zone, now)),
-        why=tuple(whys(numbers)),
+        why=tuple(detection_reasons(numbers)),
         what_to_do=(
             f"Ask {_whom(incident)} whether this is planned; in Slack, Expected says so and keeps it quiet.",
             "If it is not, switch the key off where it was made, or lower its limit there.",
-            f"Check the figures: /spend today {asked(incident)} by hour",
+            f"Check the figures: /spend today {spend_filter(incident)} by hour",
         ),
         page=page(incident, slack_url),
     )
@@ -53,15 +53,15 @@ def page(incident: Incident, slack_url: str) -> Link | None:
 def title(incident: Incident, numbers: Mapping[str, Any]) -> str:
     """Return one line that stands alone."""
     who = "Spending of everybody" if incident.kind == "everybody" else incident.name
-    return f"{who}: {usd(incident.spent_nano_usd)} since {since(incident)}, {usd(_hour(numbers))} an hour"
+    return f"{who}: {format_usd(incident.spent_nano_usd)} since {since(incident)}, {format_usd(_hour(numbers))} an hour"
 
 
-def standing(incident: Incident, numbers: Mapping[str, Any], reason: str = "", zone: tzinfo = UTC) -> str:
+def standing_sentence(incident: Incident, numbers: Mapping[str, Any], reason: str = "", zone: tzinfo = UTC) -> str:
     """Describe how it stands now: what was spent, how fast while it goes on, and what people said of it."""
     who = "Everybody together" if incident.kind == "everybody" else incident.name
-    spent = f"{who} has spent {usd(incident.spent_nano_usd)} since {since(incident, zone)}"
+    spent = f"{who} has spent {format_usd(incident.spent_nano_usd)} since {since(incident, zone)}"
     if incident.state in ALIVE:
-        return f"{spent}, and spends {usd(_hour(numbers))} an hour right now."
+        return f"{spent}, and spends {format_usd(_hour(numbers))} an hour right now."
     said = {"expected": "it was expected", "false": "it is no incident"}.get(incident.state)
     if said is None:
         return f"{spent}."
@@ -76,14 +76,14 @@ def sentence(numbers: Mapping[str, Any]) -> str:
     return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
-def whys(numbers: Mapping[str, Any]) -> list[str]:
+def detection_reasons(numbers: Mapping[str, Any]) -> list[str]:
     """Describe how it was noticed, in whole sentences."""
     known = int(numbers.get("days_known") or 0)
     compared = f"its own last {known} active days" if known >= 2 else "everybody else's days"
     return [f"Compared with {compared}.", "Outlay looks at each poll of the ledger, not at the end of the day."]
 
 
-def asked(incident: Incident) -> str:
+def spend_filter(incident: Incident) -> str:
     """Return the filter of `/spend` that shows the same money."""
     if incident.kind == "everybody":
         return ""
@@ -97,7 +97,7 @@ def since(incident: Incident, zone: tzinfo = UTC) -> str:
     )
 
 
-def usd(nano_usd: int) -> str:
+def format_usd(nano_usd: int) -> str:
     """Format dollars for a line of text: cents below ten dollars."""
     dollars = to_usd(nano_usd)
     return f"${dollars:,.2f}" if abs(dollars) < 10 else f"${dollars:,.0f}"
@@ -105,18 +105,20 @@ def usd(nano_usd: int) -> str:
 
 def _facts(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> list[Fact]:
     usual = numbers.get("usual_by_now_nano_usd")
-    found = [Fact(f"Spent since {since(incident, zone)}", usd(incident.spent_nano_usd))]
-    found.append(Fact("Today", usd(today) + ("" if usual is None else f" (usually {usd(int(usual))} by now)")))
-    found.append(Fact("An hour", usd(_hour(numbers))))
-    found.append(Fact("By midnight, at this pace", usd(_by_midnight(incident, numbers, today, zone, now))))
+    found = [Fact(f"Spent since {since(incident, zone)}", format_usd(incident.spent_nano_usd))]
+    found.append(
+        Fact("Today", format_usd(today) + ("" if usual is None else f" (usually {format_usd(int(usual))} by now)"))
+    )
+    found.append(Fact("An hour", format_usd(_hour(numbers))))
+    found.append(Fact("By midnight, at this pace", format_usd(_by_midnight(incident, numbers, today, zone, now))))
     if numbers.get("model"):
         found.append(Fact("Mostly", f"{numbers['model']} on {numbers.get('key') or 'one key'}"))
-    if drawn := hours_drawn([int(cost) for cost in numbers.get("hours") or ()]):
+    if drawn := hourly_chart([int(cost) for cost in numbers.get("hours") or ()]):
         found.append(Fact("Hour by hour, the last 24", drawn))
     return found
 
 
-def hours_drawn(hours: Sequence[int]) -> str:
+def hourly_chart(hours: Sequence[int]) -> str:
     """Draw a chart in text: a character an hour, as high as its money, and the value of the highest.
 
     Returns "" if nothing was spent.
@@ -125,7 +127,7 @@ def hours_drawn(hours: Sequence[int]) -> str:
     if most <= 0:
         return ""
     steps = [-(-max(cost, 0) * len(BARS) // most) for cost in hours]  # rounded up, so that any spend shows
-    return f"{''.join(BARS[step - 1] if step else '·' for step in steps)} (the highest is {usd(most)})"
+    return f"{''.join(BARS[step - 1] if step else '·' for step in steps)} (the highest is {format_usd(most)})"
 
 
 def _by_midnight(incident: Incident, numbers: Mapping[str, Any], today: int, zone: tzinfo, now: datetime) -> int:

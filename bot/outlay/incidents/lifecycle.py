@@ -16,16 +16,16 @@ from outlay.books import ownership
 from outlay.core.money import NANO_PER_USD
 from outlay.core.owner import Owner
 from outlay.database.tables import Workspace
-from outlay.detection import EVERYBODY, Plan, Settings, Verdict, explain
+from outlay.detection import EVERYBODY, DetectorSettings, ExpectedSpend, Verdict, explain
 from outlay.detection.burn_rate import WINDOW_SECONDS
 from outlay.incidents import state_machine as states
 from outlay.incidents import store as incident_store
-from outlay.incidents.alert_settings import read_alerting
+from outlay.incidents.alert_settings import read_alert_settings
 from outlay.incidents.finding import finding_of
-from outlay.incidents.sink_events import tell_sinks
-from outlay.incidents.store import note, reply, show, standing
+from outlay.incidents.sink_events import enqueue_sink_events
+from outlay.incidents.store import enqueue_update, record_change, reply, standing
 from outlay.incidents.tables import Incident
-from outlay.plugin.events import What
+from outlay.plugin.events import EventKind
 from outlay.spend.report import zone_of
 
 GROUP_FROM = 6  # from so many new incidents at once on, they share a message
@@ -36,22 +36,24 @@ LEAST_HOUR_NANO_USD = NANO_PER_USD // 4
 SHOWN_AGAIN_SHARE = 20  # the message is edited when the cost has moved by a twentieth
 
 
-async def settings(session: AsyncSession, workspace_id: str) -> Settings:
+async def detector_settings(session: AsyncSession, workspace_id: str) -> DetectorSettings:
     """Return the detector settings that the workspace has chosen."""
-    chosen = await read_alerting(session, workspace_id)
+    chosen = await read_alert_settings(session, workspace_id)
     zone = await zone_of(session, workspace_id)
-    return Settings(sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, zone=zone)
+    return DetectorSettings(sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, zone=zone)
 
 
-async def plans(session: AsyncSession, workspace_id: str, now: int) -> list[Plan]:
+async def detector_expectations(session: AsyncSession, workspace_id: str, now: int) -> list[ExpectedSpend]:
     """Return the workspace's expectations in the detector's form."""
     return [
-        Plan(f"e{row.id}", row.subject, row.start, row.until, str(row.key_id) if row.key_id else "", row.below_nano_usd)
+        ExpectedSpend(
+            f"e{row.id}", row.subject, row.start, row.until, str(row.key_id) if row.key_id else "", row.below_nano_usd
+        )
         for row in await incident_store.expected(session, workspace_id, now)
     ]
 
 
-async def sign(
+async def upsert_from_verdict(
     session: AsyncSession, workspace_id: str, verdict: Verdict, owner: Owner, key_name: str, *, zone: tzinfo,
     rate_nano_usd: int, usual_hour_nano_usd: int, now: datetime,
 ) -> tuple[Incident, bool]:  # fmt: skip
@@ -89,14 +91,14 @@ async def sign(
     if incident.state == "resolved":
         await _reopen(session, incident, now)
     if verdict.severity == "page" and incident.severity == "notice":
-        raised = await incident_store.change(session, incident, "raise", now=now)
-        await tell(session, incident, "updated", key=str(raised.id), now=now)
-        await outbox.hurry(session, incident_store.stream_of(incident), now)
+        raised = await incident_store.apply_change(session, incident, "raise", now=now)
+        await enqueue_incident_event(session, incident, "updated", key=str(raised.id), now=now)
+        await outbox.expedite(session, incident_store.stream_of(incident), now)
         await reply(session, incident, now=now, what="raised", aloud=True)
     return incident, False
 
 
-async def burn_again(
+async def reopen_if_recurring(
     session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
     floor_nano_usd: int, now: datetime,
 ) -> None:  # fmt: skip
@@ -110,12 +112,12 @@ async def burn_again(
 
 
 async def _reopen(session: AsyncSession, incident: Incident, now: datetime) -> None:
-    reopened = await incident_store.change(session, incident, "reopen", now=now)
-    await tell(session, incident, "opened", key=str(reopened.id), now=now, again=True)
+    reopened = await incident_store.apply_change(session, incident, "reopen", now=now)
+    await enqueue_incident_event(session, incident, "opened", key=str(reopened.id), now=now, again=True)
     await reply(session, incident, now=now, what="reopened", aloud=True)
 
 
-async def grow(
+async def update_progress(
     session: AsyncSession, incident: Incident, *, spent_nano_usd: int, rate_nano_usd: int, usual_hour_nano_usd: int,
     as_of: int, recovery_seconds: int, now: datetime, hours: Sequence[int] = (),
 ) -> None:  # fmt: skip
@@ -137,28 +139,28 @@ async def grow(
         incident.told_nano_usd = incident.spent_nano_usd
     elif states.has_doubled(standing(incident), incident.spent_nano_usd):
         incident.told_nano_usd = incident.spent_nano_usd
-        doubled = await note(session, incident, "doubled", now=now, detail=str(incident.spent_nano_usd))
-        await tell(session, incident, "updated", key=str(doubled.id), now=now)
+        doubled = await record_change(session, incident, "doubled", now=now, detail=str(incident.spent_nano_usd))
+        await enqueue_incident_event(session, incident, "updated", key=str(doubled.id), now=now)
         if incident.state == "open":
             await reply(session, incident, now=now, what="doubled", nano_usd=incident.spent_nano_usd)
     elif incident.ts and abs(incident.spent_nano_usd - shown) * SHOWN_AGAIN_SHARE > shown:
-        await show(session, incident, now=now, why=f"at {int(now.timestamp())}")
+        await enqueue_update(session, incident, now=now, why=f"at {int(now.timestamp())}")
     if incident.state == "snoozed" and (incident.snoozed_until or 0) <= now.timestamp():
-        await incident_store.change(session, incident, "wake", now=now)
+        await incident_store.apply_change(session, incident, "wake", now=now)
         await reply(session, incident, now=now, what="woke")
     quiet_below = max(incident.peak_hour_nano_usd // QUIET_SHARE, usual_hour_nano_usd * 3 // 2, LEAST_HOUR_NANO_USD)
-    after, recovered = states.watched(
+    after, recovered = states.check_recovery(
         standing(incident), rate_nano_usd=rate_nano_usd, quiet_below_nano_usd=quiet_below, as_of=as_of,
         window_seconds=WINDOW_SECONDS, recovery_seconds=recovery_seconds,
     )  # fmt: skip
     incident.quiet_since = after.quiet_since
     if recovered:
-        over = await incident_store.change(session, incident, "resolve", now=now)
-        await tell(session, incident, "resolved", key=str(over.id), now=now)
+        over = await incident_store.apply_change(session, incident, "resolve", now=now)
+        await enqueue_incident_event(session, incident, "resolved", key=str(over.id), now=now)
         await reply(session, incident, now=now, what="resolved", nano_usd=incident.spent_nano_usd)
 
 
-async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: datetime) -> None:
+async def post_new_incidents(session: AsyncSession, opened: Sequence[Incident], *, now: datetime) -> None:
     """Post new incidents: each by itself, or in one message where many fire at once or soon after such a group."""
     at = int(now.timestamp())
     together = await incident_store.group_since(session, opened[0].workspace_id, at - JOIN_SECONDS) if opened else None
@@ -171,11 +173,11 @@ async def announce(session: AsyncSession, opened: Sequence[Incident], *, now: da
             session.add(incident)
         await session.flush()
     for incident in opened:
-        chosen = await read_alerting(session, incident.workspace_id)
+        chosen = await read_alert_settings(session, incident.workspace_id)
         silent = incident.severity == "notice" and not incident.ts  # pages never wait, and an edit notifies nobody
         morning = chosen.quiet_until(now) if silent else None
-        new = await note(session, incident, "opened", now=now, show_at=morning)
-        await tell(session, incident, "opened", key=str(new.id), now=now)
+        new = await record_change(session, incident, "opened", now=now, show_at=morning)
+        await enqueue_incident_event(session, incident, "opened", key=str(new.id), now=now)
         if together is not None:
             await reply(session, incident, now=morning or now, what="joined", aloud=incident.severity == "page")
 
@@ -186,11 +188,11 @@ async def _join(session: AsyncSession, incident: Incident, group: Incident, *, n
     session.add(incident)
     await session.flush()
     if incident.severity == "page":  # the message may still be held back until the morning
-        await outbox.hurry(session, incident_store.stream_of(incident), now)
+        await outbox.expedite(session, incident_store.stream_of(incident), now)
 
 
-async def tell(
-    session: AsyncSession, incident: Incident, what: What, *, key: str, now: datetime, asked_by: str = "",
+async def enqueue_incident_event(
+    session: AsyncSession, incident: Incident, what: EventKind, *, key: str, now: datetime, asked_by: str = "",
     connections: Collection[int] | None = None, but_not: int = 0, again: bool = False,
 ) -> int:  # fmt: skip
     """Queue an event for the sinks, or for some of them; return how many.
@@ -198,7 +200,7 @@ async def tell(
     `but_not`: the connection that reported the change itself. `again`: the incident was over, and has come back.
     """
     workspace = await session.get(Workspace, incident.workspace_id)
-    return await tell_sinks(
+    return await enqueue_sink_events(
         session,
         workspace_id=incident.workspace_id,
         incident=f"incident-{incident.id}",

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.access.policy import OPERATOR, Viewer
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.core.clock import Clock
 from outlay.core.errors import OutlayError
 from outlay.database.engine import Database
@@ -22,14 +22,14 @@ from outlay.delivery import receipts
 from outlay.incidents import actions as incident_actions
 from outlay.incidents import lifecycle
 from outlay.incidents import store as incident_store
-from outlay.incidents.alert_settings import Alerting, read_alerting, want_direct, write_alerting
-from outlay.incidents.state_machine import ALIVE, Deed
+from outlay.incidents.alert_settings import AlertSettings, read_alert_settings, save_direct_alerts, write_alert_settings
+from outlay.incidents.state_machine import ALIVE, IncidentAction
 from outlay.incidents.store import verdict_of
 from outlay.incidents.tables import Expectation, Incident, IncidentChange
 from outlay.spend.report import freshness, zone_of
 
 
-class NoSuchIncident(OutlayError, ValueError):
+class IncidentNotFoundError(OutlayError, ValueError):
     """Unknown incident or expectation in this workspace."""
 
 
@@ -66,7 +66,7 @@ class IncidentView:
     unfiled: tuple[tuple[int, str], ...] = ()
 
 
-class Desk:
+class IncidentService:
     """Service for what people can see of incidents and do about them."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -74,7 +74,10 @@ class Desk:
         self._clock = clock
 
     async def incident(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> IncidentView:
-        """Return one incident in full. Raises NoSuchIncident, and NotAllowed if the viewer may not see it."""
+        """Return one incident in full.
+
+        Raises IncidentNotFoundError, and NotAllowedError if the viewer may not see it.
+        """
         async with self._database.read() as session:
             return await self._view(session, await _existing(session, workspace_id, number, viewer), viewer)
 
@@ -88,14 +91,17 @@ class Desk:
         return sorted(views, key=lambda view: view.ended_at is not None)
 
     async def do(
-        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = "",
-        viewer: Viewer = OPERATOR,
+        self, workspace_id: str, number: int, deed: IncidentAction, *, who: str, until: datetime | None = None,
+        reason: str = "", viewer: Viewer = OPERATOR,
     ) -> IncidentView:  # fmt: skip
-        """Acknowledge, snooze, dismiss or undo. Raises NoSuchIncident, NotAllowed, and NotNow with a message."""
+        """Acknowledge, snooze, dismiss or undo.
+
+        Raises IncidentNotFoundError, NotAllowedError, and InvalidTransitionError with a message.
+        """
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
-            await incident_actions.do(session, row, deed, who=who, now=now, until=until, reason=reason)
+            await incident_actions.apply_action(session, row, deed, who=who, now=now, until=until, reason=reason)
             return await self._view(session, row, viewer)
 
     async def expect(
@@ -110,23 +116,26 @@ class Desk:
         below_nano_usd: int | None = None,
         viewer: Viewer = OPERATOR,
     ) -> IncidentView:
-        """Mark an incident as planned. Raises NoSuchIncident, NotAllowed, and NotNow with a message for people.
+        """Mark an incident as planned.
 
+        Raises IncidentNotFoundError, NotAllowedError, and InvalidTransitionError with a message for people.
         `until` None: from now on. `only_key`: its biggest key alone, else the whole subject. `below_nano_usd`: only
         while a day stays below it; None: any amount.
         """
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
-            await incident_store.change(session, row, "expect", now=now, who=who, detail=reason)
+            await incident_store.apply_change(session, row, "expect", now=now, who=who, detail=reason)
             key = str(verdict_of(row).get("key_id") or "")
-            await incident_actions.expect(
+            await incident_actions.add_expectation(
                 session, row, who, reason, now,
                 until=until, key_id=int(key) if only_key and key.isdigit() else None, below_nano_usd=below_nano_usd,
             )  # fmt: skip
-            await lifecycle.tell(session, row, "resolved", key=f"expected {int(now.timestamp())}", now=now)
-            await audit_log.note(
-                session, workspace_id, TrailDeed.EXPECT, f"incident:{number}", now=now, subject=row.subject,
+            await lifecycle.enqueue_incident_event(
+                session, row, "resolved", key=f"expected {int(now.timestamp())}", now=now
+            )
+            await audit_log.append(
+                session, workspace_id, AuditedAction.EXPECT, f"incident:{number}", now=now, subject=row.subject,
                 until=until and int(until.timestamp()), only_key=only_key, below_nano_usd=below_nano_usd,
             )  # fmt: skip
             return await self._view(session, row, viewer)
@@ -135,8 +144,8 @@ class Desk:
         self, workspace_id: str, subject: str, *, who: str, reason: str, start: datetime, until: datetime | None,
         viewer: Viewer = OPERATOR,
     ) -> None:  # fmt: skip
-        """Declare planned work in advance; `until` None: for good. Raises NotAllowed."""
-        viewer.see(subject)
+        """Declare planned work in advance; `until` None: for good. Raises NotAllowedError."""
+        viewer.require_visible(subject)
         now = self._clock.now()
         async with self._database.write() as session:
             made = Expectation(
@@ -150,8 +159,8 @@ class Desk:
             )
             session.add(made)
             await session.flush()
-            await audit_log.note(
-                session, workspace_id, TrailDeed.PLAN, f"expectation:{made.id}",
+            await audit_log.append(
+                session, workspace_id, AuditedAction.PLAN, f"expectation:{made.id}",
                 now=now, subject=subject, start=made.start, until=made.until,
             )  # fmt: skip
 
@@ -162,16 +171,16 @@ class Desk:
         return [row for row in found if viewer.may_see(row.subject)]
 
     async def take_back(self, workspace_id: str, number: int, *, viewer: Viewer = OPERATOR) -> None:
-        """Withdraw an expectation. Raises NoSuchIncident, NotAllowed."""
+        """Withdraw an expectation. Raises IncidentNotFoundError, NotAllowedError."""
         async with self._database.write() as session:
             row = await session.get(Expectation, number)
             if row is None or row.workspace_id != workspace_id:
-                raise NoSuchIncident("That is not expected any more.")
-            viewer.see(row.subject)
+                raise IncidentNotFoundError("That is not expected any more.")
+            viewer.require_visible(row.subject)
             row.taken_back_at = int(self._clock.now().timestamp())
             session.add(row)
-            await audit_log.note(
-                session, workspace_id, TrailDeed.TAKE_BACK, f"expectation:{number}",
+            await audit_log.append(
+                session, workspace_id, AuditedAction.TAKE_BACK, f"expectation:{number}",
                 now=self._clock.now(), subject=row.subject,
             )  # fmt: skip
 
@@ -179,17 +188,20 @@ class Desk:
         self, workspace_id: str, number: int, *, who: str, who_name: str, connections: Collection[int] | None = None,
         viewer: Viewer = OPERATOR,
     ) -> int:  # fmt: skip
-        """Request a ticket from every sink, or some, whatever its threshold; return how many. Raises NoSuchIncident."""
+        """Request a ticket from every sink, or some, whatever its threshold; return how many.
+
+        Raises IncidentNotFoundError.
+        """
         now = self._clock.now()
         async with self._database.write() as session:
             row = await _existing(session, workspace_id, number, viewer, lock=True)
-            told = await lifecycle.tell(
+            told = await lifecycle.enqueue_incident_event(
                 session, row, "opened", key="by hand", now=now, asked_by=who_name, connections=connections
             )
             if told:
-                await incident_store.note(session, row, "file", now=now, who=who)
-                await audit_log.note(
-                    session, workspace_id, TrailDeed.FILE, f"incident:{number}", now=now, subject=row.subject
+                await incident_store.record_change(session, row, "file", now=now, who=who)
+                await audit_log.append(
+                    session, workspace_id, AuditedAction.FILE, f"incident:{number}", now=now, subject=row.subject
                 )
             return told
 
@@ -200,26 +212,28 @@ class Desk:
         """
         now = self._clock.now()
         async with self._database.write() as session:
-            chosen = await read_alerting(session, workspace_id)
+            chosen = await read_alert_settings(session, workspace_id)
             for row in await incident_store.members(session, await _existing(session, workspace_id, number)):
                 moved, (row.channel, row.ts) = (row.channel, row.ts) != (channel, ts), (channel, ts)
                 session.add(row)
                 if row.subject in chosen.direct:
-                    await incident_store.tell_directly(session, row, now=now)
+                    await incident_store.enqueue_direct_message(session, row, now=now)
                 if moved and row.state in ALIVE:  # tickets that were made before it was posted get their link to it
-                    await lifecycle.tell(session, row, "updated", key=f"placed {channel} {ts}", now=now)
+                    await lifecycle.enqueue_incident_event(
+                        session, row, "updated", key=f"placed {channel} {ts}", now=now
+                    )
 
-    async def alerting(self, workspace_id: str) -> Alerting:
+    async def alerting(self, workspace_id: str) -> AlertSettings:
         """Return the workspace's alert settings."""
         async with self._database.read() as session:
-            return await read_alerting(session, workspace_id)
+            return await read_alert_settings(session, workspace_id)
 
-    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+    async def choose(self, workspace_id: str, chosen: AlertSettings) -> None:
         """Store the workspace's alert settings."""
         async with self._database.write() as session:
-            await write_alerting(session, workspace_id, chosen)
-            await audit_log.note(
-                session, workspace_id, TrailDeed.ALERTS_SET, f"workspace:{workspace_id}", now=self._clock.now(),
+            await write_alert_settings(session, workspace_id, chosen)
+            await audit_log.append(
+                session, workspace_id, AuditedAction.ALERTS_SET, f"workspace:{workspace_id}", now=self._clock.now(),
                 sensitivity=chosen.sensitivity, floor_nano_usd=chosen.floor_nano_usd, channel=chosen.channel,
                 quiet=chosen.quiet, channels=[f"{owner} {where}" for owner, where in chosen.team_channels.items()],
             )  # fmt: skip
@@ -227,9 +241,14 @@ class Desk:
     async def want_direct(self, workspace_id: str, user_id: str, wanted: bool) -> None:
         """Store whether a Slack user wants direct messages about their own incidents."""
         async with self._database.write() as session:
-            await want_direct(session, workspace_id, user_id, wanted)
-            await audit_log.note(
-                session, workspace_id, TrailDeed.ALERTS_WANT, f"person:{user_id}", now=self._clock.now(), wanted=wanted
+            await save_direct_alerts(session, workspace_id, user_id, wanted)
+            await audit_log.append(
+                session,
+                workspace_id,
+                AuditedAction.ALERTS_WANT,
+                f"person:{user_id}",
+                now=self._clock.now(),
+                wanted=wanted,
             )
 
     async def _view(
@@ -275,10 +294,10 @@ class Desk:
 async def _existing(
     session: AsyncSession, workspace_id: str, number: int, viewer: Viewer = OPERATOR, *, lock: bool = False
 ) -> Incident:
-    row = await incident_store.one(session, workspace_id, number, lock=lock)
+    row = await incident_store.get_incident(session, workspace_id, number, lock=lock)
     if row is None:
-        raise NoSuchIncident("That incident is not in the books.")
-    viewer.see(row.subject)
+        raise IncidentNotFoundError("That incident is not in the books.")
+    viewer.require_visible(row.subject)
     return row
 
 

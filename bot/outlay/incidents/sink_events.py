@@ -15,17 +15,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay import outbox
 from outlay.database.tables import Connection
 from outlay.delivery.sinks import FINDINGS
-from outlay.plugin.events import Finding, What
+from outlay.plugin.events import EventKind, Finding
 
 KIND = "sink"
 
 
-async def tell_sinks(
+async def enqueue_sink_events(
     session: AsyncSession,
     *,
     workspace_id: str,
     incident: str,
-    what: What,
+    what: EventKind,
     key: str,
     finding: Finding,
     now: datetime,
@@ -61,7 +61,7 @@ async def tell_sinks(
             "again": again,
             "finding": FINDINGS.dump_python(finding, mode="json"),
         }
-        await outbox.say(
+        await outbox.enqueue(
             session,
             workspace_id=workspace_id,
             key=f"sink:{row.id}:{incident}:{what}:{key}",

@@ -11,11 +11,11 @@ from typing import Literal
 from outlay.core.errors import OutlayError
 
 State = Literal["open", "acknowledged", "snoozed", "expected", "false", "resolved"]
-Deed = Literal["acknowledge", "snooze", "expect", "dismiss", "undo", "resolve", "reopen", "wake", "raise"]
+IncidentAction = Literal["acknowledge", "snooze", "expect", "dismiss", "undo", "resolve", "reopen", "wake", "raise"]
 Severity = Literal["notice", "page"]
 
 ALIVE: tuple[State, ...] = ("open", "acknowledged", "snoozed")
-_FROM: dict[Deed, tuple[State, ...]] = {
+_FROM: dict[IncidentAction, tuple[State, ...]] = {
     "acknowledge": ("open", "snoozed"),
     "snooze": ("open", "acknowledged", "snoozed"),
     "expect": ALIVE,
@@ -26,7 +26,7 @@ _FROM: dict[Deed, tuple[State, ...]] = {
     "wake": ("snoozed",),
     "raise": ALIVE,
 }
-_TO: dict[Deed, State] = {
+_TO: dict[IncidentAction, State] = {
     "acknowledge": "acknowledged",
     "snooze": "snoozed",
     "expect": "expected",
@@ -38,12 +38,12 @@ _TO: dict[Deed, State] = {
 }
 
 
-class NotNow(OutlayError, ValueError):
+class InvalidTransitionError(OutlayError, ValueError):
     """That action is not allowed in the incident's state; the message says why, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class IncidentStatus:
     """Status of an incident. `snoozed_until`, `quiet_since`: seconds since 1970.
 
     `quiet_since`: since when the rate is back to usual, according to the ledgers' data; None while it burns.
@@ -62,10 +62,10 @@ class Standing:
         return self.state in ALIVE
 
 
-def done(standing: Standing, deed: Deed, *, until: int | None = None) -> Standing:
-    """Return the status after an action. `until`: the end of a snooze. Raises NotNow."""
+def next_status(standing: IncidentStatus, deed: IncidentAction, *, until: int | None = None) -> IncidentStatus:
+    """Return the status after an action. `until`: the end of a snooze. Raises InvalidTransitionError."""
     if standing.state not in _FROM[deed]:
-        raise NotNow(f"It is {words_of(standing.state)} already, so that changes nothing.")
+        raise InvalidTransitionError(f"It is {words_of(standing.state)} already, so that changes nothing.")
     if deed == "snooze" and until is None:
         raise ValueError("a snooze has an end")
     state = _TO.get(deed, standing.state)
@@ -83,20 +83,20 @@ def words_of(state: State) -> str:
     return {"false": "marked as no incident", "expected": "marked as expected", "resolved": "over"}.get(state, state)
 
 
-def has_doubled(standing: Standing, spent_nano_usd: int) -> bool:
+def has_doubled(standing: IncidentStatus, spent_nano_usd: int) -> bool:
     """Report whether the cost has doubled since the last message about it, while the incident is alive."""
     return standing.alive and standing.told_nano_usd > 0 and spent_nano_usd >= 2 * standing.told_nano_usd
 
 
-def watched(
-    standing: Standing,
+def check_recovery(
+    standing: IncidentStatus,
     *,
     rate_nano_usd: int,
     quiet_below_nano_usd: int,
     as_of: int,
     window_seconds: int,
     recovery_seconds: int,
-) -> tuple[Standing, bool]:
+) -> tuple[IncidentStatus, bool]:
     """Return the status after a check of the rate, and whether the incident has recovered.
 
     `rate_nano_usd`: dollars an hour over the last `window_seconds`; that whole window counts as quiet when the rate is.

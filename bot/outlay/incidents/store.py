@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay import outbox
 from outlay.access.policy import EVERYBODY, NOBODYS
 from outlay.incidents import state_machine
-from outlay.incidents.state_machine import ALIVE, Deed, Standing
+from outlay.incidents.state_machine import ALIVE, IncidentAction, IncidentStatus
 from outlay.incidents.tables import Expectation, Incident, IncidentChange
 
 REOPEN_SECONDS = 86_400  # within this time after its end, a new sign of the same subject reopens it
@@ -30,7 +30,7 @@ async def alive(session: AsyncSession, workspace_id: str) -> Sequence[Incident]:
     return (await session.exec(statement.order_by(col(Incident.id)))).all()
 
 
-async def one(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident | None:
+async def get_incident(session: AsyncSession, workspace_id: str, number: int, *, lock: bool = False) -> Incident | None:
     """Return an incident of this workspace; None if there is none with that number. `lock`: FOR UPDATE."""
     statement = select(Incident).where(Incident.id == number, Incident.workspace_id == workspace_id)
     return (await session.exec(statement.with_for_update() if lock else statement)).first()
@@ -68,7 +68,7 @@ async def to_continue(session: AsyncSession, workspace_id: str, subject: str, no
     return found if over else None
 
 
-async def lately_over(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Incident]:
+async def recently_resolved(session: AsyncSession, workspace_id: str, now: int) -> Sequence[Incident]:
     """Return incidents that resolved so recently that they may reopen: each the newest of its subject."""
     newest = select(func.max(Incident.id)).where(Incident.workspace_id == workspace_id).group_by(col(Incident.subject))
     statement = select(Incident).where(
@@ -96,9 +96,9 @@ async def group_since(session: AsyncSession, workspace_id: str, since: int) -> I
     return (await session.exec(statement.order_by(col(Incident.id).desc()).limit(1))).first()
 
 
-def standing(incident: Incident) -> Standing:
+def standing(incident: Incident) -> IncidentStatus:
     """Return an incident's state, for the state machine."""
-    return Standing(
+    return IncidentStatus(
         state=incident.state,  # type: ignore[arg-type]
         severity=incident.severity,  # type: ignore[arg-type]
         snoozed_until=incident.snoozed_until,
@@ -107,27 +107,30 @@ def standing(incident: Incident) -> Standing:
     )
 
 
-async def change(
+async def apply_change(
     session: AsyncSession,
     incident: Incident,
-    deed: Deed,
+    deed: IncidentAction,
     *,
     now: datetime,
     who: str = "",
     detail: str = "",
     until: int | None = None,
 ) -> IncidentChange:
-    """Apply an action to an incident and update its message. Raise NotNow if it is no longer possible."""
+    """Apply an action to an incident and update its message.
+
+    Raise InvalidTransitionError if it is no longer possible.
+    """
     at = int(now.timestamp())
-    after = state_machine.done(standing(incident), deed, until=until)
+    after = state_machine.next_status(standing(incident), deed, until=until)
     incident.state, incident.severity = after.state, after.severity
     incident.snoozed_until, incident.quiet_since = after.snoozed_until, after.quiet_since
     incident.ended_at = None if after.alive else at
     session.add(incident)
-    return await note(session, incident, deed, now=now, who=who, detail=detail)
+    return await record_change(session, incident, deed, now=now, who=who, detail=detail)
 
 
-async def note(
+async def record_change(
     session: AsyncSession,
     incident: Incident,
     what: str,
@@ -142,7 +145,7 @@ async def note(
     made = IncidentChange(incident_id=incident.id or 0, at=int(now.timestamp()), who=who, what=what, detail=detail)
     session.add(made)
     await session.flush()
-    await show(session, incident, now=show_at or now, why=str(made.id))
+    await enqueue_update(session, incident, now=show_at or now, why=str(made.id))
     return made
 
 
@@ -151,15 +154,15 @@ def stream_of(incident: Incident) -> str:
     return f"incident:{incident.group_id or incident.id}"
 
 
-async def show(session: AsyncSession, incident: Incident, *, now: datetime, why: str) -> None:
+async def enqueue_update(session: AsyncSession, incident: Incident, *, now: datetime, why: str) -> None:
     """Enqueue an update of the incident's message, not before `now`. `why`: only one update is enqueued for each.
 
     A message that still waits to be posted, for the morning perhaps, will show all of it anyway.
     """
-    if not incident.ts and await outbox.waits(session, stream_of(incident), SHOW):
+    if not incident.ts and await outbox.has_unattempted(session, stream_of(incident), SHOW):
         return
     number = incident.group_id or incident.id
-    await outbox.say(
+    await outbox.enqueue(
         session,
         workspace_id=incident.workspace_id,
         key=f"incident:{number}:{incident.id}:{why}",
@@ -176,7 +179,7 @@ async def reply(
 ) -> None:
     """Enqueue a reply in the incident's thread; `aloud`: in the channel too."""
     number = incident.group_id or incident.id
-    await outbox.say(
+    await outbox.enqueue(
         session,
         workspace_id=incident.workspace_id,
         key=f"incident:{number}:{incident.id}:{what}:{int(now.timestamp())}",
@@ -187,9 +190,9 @@ async def reply(
     )
 
 
-async def tell_directly(session: AsyncSession, incident: Incident, *, now: datetime) -> None:
+async def enqueue_direct_message(session: AsyncSession, incident: Incident, *, now: datetime) -> None:
     """Enqueue a direct message to the owner, once an incident, in a stream of its own as it goes elsewhere."""
-    await outbox.say(
+    await outbox.enqueue(
         session,
         workspace_id=incident.workspace_id,
         key=f"incident:{incident.id}:direct",

@@ -74,7 +74,7 @@ class IncidentChange(SQLModel, table=True):
 
 
 class Expectation(SQLModel, table=True):
-    """Spend that a person expects, so that it raises no alert: see `outlay.detection.Plan`. Never deleted."""
+    """Spend that a person expects, so that it raises no alert: see `outlay.detection.ExpectedSpend`. Never deleted."""
 
     id: int | None = Field(default=None, primary_key=True)
     workspace_id: str = Field(foreign_key="workspace.id", index=True)

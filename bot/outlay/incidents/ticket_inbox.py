@@ -13,16 +13,16 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.connections.service import Connections
+from outlay.connections.service import ConnectionService
 from outlay.core.clock import Clock
 from outlay.database.engine import Database, execute
 from outlay.database.tables import Connection
 from outlay.delivery import receipts
-from outlay.incidents.ticket_sync import Heard, Tickets
+from outlay.incidents.ticket_sync import TicketSync, TicketUpdate
 from outlay.plugin.contract import Sink
 from outlay.plugin.errors import BadConfig, Permanent, PluginError, Transient
-from outlay.plugin.events import Inbound, Receipt, Stands
-from outlay.scheduler import claim
+from outlay.plugin.events import Inbound, Receipt, TicketState
+from outlay.scheduler import claim_slot
 from outlay.vault.errors import VaultError
 
 SWEPT_FOR = timedelta(days=30)  # a ticket without news for so long is no longer swept
@@ -35,19 +35,19 @@ MAX_BODY_BYTES = 1024 * 1024
 _JOB = "inbound:"
 log = logging.getLogger("outlay.clock")
 
-__all__ = ["Heard", "Hearing"]
+__all__ = ["TicketInbox", "TicketUpdate"]
 
 
-class Hearing:
+class TicketInbox:
     """Service that receives ticket states, by webhook and by sweep."""
 
-    def __init__(self, database: Database, connections: Connections, clock: Clock) -> None:
+    def __init__(self, database: Database, connections: ConnectionService, clock: Clock) -> None:
         self._database = database
         self._connections = connections
         self._clock = clock
-        self._tickets = Tickets(clock)
+        self._tickets = TicketSync(clock)
 
-    async def webhook(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> list[Heard]:
+    async def webhook(self, connection_id: int, headers: Mapping[str, str], body: bytes) -> list[TicketUpdate]:
         """Process a webhook; [] for one that was processed before. Raises a PluginError for a bad signature."""
         if len(body) > MAX_BODY_BYTES:
             raise Permanent("This is longer than any webhook.", status=413)
@@ -57,7 +57,7 @@ class Hearing:
                 return []
             return await self._heard(session, connection_id, said.stands)
 
-    async def sweep(self, connection_id: int) -> list[Heard]:
+    async def sweep(self, connection_id: int) -> list[TicketUpdate]:
         """Fetch how everything that a connection made recently stands now. Raises a PluginError."""
         recent = await self._recent(connection_id)
         if not recent:
@@ -66,7 +66,7 @@ class Hearing:
             if not isinstance(plugin, Sink) or not plugin.can("standings"):
                 return []
             stands = tuple(await plugin.standings([receipt for _, receipt in recent]))
-        if not all(isinstance(one, Stands) for one in stands):
+        if not all(isinstance(one, TicketState) for one in stands):
             raise Permanent(f"the plugin {plugin.meta.slug} gave back something else than how tickets stand")
         async with self._database.write() as session:
             return await self._heard(session, connection_id, stands)
@@ -108,7 +108,7 @@ class Hearing:
 
     async def _claim(self, connection_id: int) -> bool:
         async with self._database.write() as session:
-            return await claim(session, f"sweep:{connection_id}", self._clock.now(), SWEEP_PERIOD_SECONDS)
+            return await claim_slot(session, f"sweep:{connection_id}", self._clock.now(), SWEEP_PERIOD_SECONDS)
 
     async def _recent(self, connection_id: int) -> Sequence[tuple[str, Receipt]]:
         async with self._database.read() as session:
@@ -132,7 +132,9 @@ class Hearing:
             raise Permanent(f"the plugin {plugin.meta.slug} gave back a {type(said).__name__} instead of an Inbound")
         return said
 
-    async def _heard(self, session: AsyncSession, connection_id: int, stands: Sequence[Stands]) -> list[Heard]:
+    async def _heard(
+        self, session: AsyncSession, connection_id: int, stands: Sequence[TicketState]
+    ) -> list[TicketUpdate]:
         """Apply states of tickets, each to the newest incident it was made of: an older one is over."""
         connection = await session.get(Connection, connection_id)
         if connection is None:
@@ -141,8 +143,8 @@ class Hearing:
         found = []
         for one in stands:
             for incident in (await receipts.incidents_of(session, connection_id, one.external_id))[:1]:
-                found.append(Heard(incident, one.standing, one.by))
-                await self._tickets.stands(session, connection, title, found[-1])
+                found.append(TicketUpdate(incident, one.standing, one.by))
+                await self._tickets.apply_update(session, connection, title, found[-1])
         return found
 
 

@@ -15,14 +15,14 @@ from outlay.database.tables import Connection
 from outlay.delivery import receipts
 from outlay.incidents import actions as incident_actions
 from outlay.incidents import store as incident_store
-from outlay.incidents.state_machine import Deed, NotNow
+from outlay.incidents.state_machine import IncidentAction, InvalidTransitionError
 from outlay.incidents.tables import Incident
-from outlay.outbox import Message
-from outlay.plugin.events import Receipt, Standing
+from outlay.outbox import OutboxMessage
+from outlay.plugin.events import Receipt, TicketStanding
 
 FILED = "filed"
 MAX_NAME_CHARACTERS = 60
-MEANS: dict[Standing, Deed] = {
+MEANS: dict[TicketStanding, IncidentAction] = {
     "started": "acknowledge",  # a person works on it
     "done": "acknowledge",  # whether the spend has stopped is for the ledger to show
     "canceled": "dismiss",
@@ -32,21 +32,21 @@ _NAMED = "incident-"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TicketUpdate:
     """State of an incident's ticket. `by`: who changed it, "" if unknown."""
 
     incident: str
-    standing: Standing
+    standing: TicketStanding
     by: str = ""
 
 
-class Tickets:
+class TicketSync:
     """Service that keeps incidents and their tickets in step."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    async def filed(self, session: AsyncSession, message: Message, receipt: Receipt) -> None:
+    async def record_filed(self, session: AsyncSession, message: OutboxMessage, receipt: Receipt) -> None:
         """Record that a sink made a ticket with a URL, so that the incident's message shows the link.
 
         Later events about that ticket change nothing more.
@@ -57,11 +57,13 @@ class Tickets:
             return
         known = await incident_store.history(session, row)
         if all((change.what, change.detail) != (FILED, connection.name) for change in known):
-            await incident_store.note(session, row, FILED, now=self._clock.now(), detail=connection.name)
+            await incident_store.record_change(session, row, FILED, now=self._clock.now(), detail=connection.name)
 
-    async def stands(self, session: AsyncSession, connection: Connection, title: str, heard: Heard) -> None:
+    async def apply_update(
+        self, session: AsyncSession, connection: Connection, title: str, heard: TicketUpdate
+    ) -> None:
         """Apply a ticket's state to its incident. `title`: what people call the other side."""
-        if not await receipts.hear(session, connection.id or 0, heard.incident, heard.standing):
+        if not await receipts.record_ticket_state(session, connection.id or 0, heard.incident, heard.standing):
             return
         row = await incident_named(session, connection.workspace_id, heard.incident, lock=True)
         if row is None:
@@ -72,10 +74,14 @@ class Tickets:
         with acting(Actor(who, "ticket", connection.workspace_id)):
             said_there = await _said_there(session, row, there)
             if said_there and (deed is None or (row.state == "false" and deed != "dismiss")):
-                await incident_actions.do(session, row, "undo", who=who, now=now, heard_from=connection.id or 0)
+                await incident_actions.apply_action(
+                    session, row, "undo", who=who, now=now, heard_from=connection.id or 0
+                )
             if deed is not None:
-                with contextlib.suppress(NotNow):  # it is over, or was acknowledged or dismissed here already
-                    await incident_actions.do(session, row, deed, who=who, now=now)
+                with contextlib.suppress(
+                    InvalidTransitionError
+                ):  # it is over, or was acknowledged or dismissed here already
+                    await incident_actions.apply_action(session, row, deed, who=who, now=now)
 
 
 async def _said_there(session: AsyncSession, row: Incident, there: str) -> bool:
@@ -92,4 +98,4 @@ async def incident_named(session: AsyncSession, workspace_id: str, name: str, *,
     number = name.removeprefix(_NAMED)
     if number == name or not number.isdecimal():
         return None
-    return await incident_store.one(session, workspace_id, int(number), lock=lock)
+    return await incident_store.get_incident(session, workspace_id, int(number), lock=lock)

@@ -19,19 +19,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books import ownership
 from outlay.books.byok import keeping_books
-from outlay.books.byok_rules import counts
+from outlay.books.byok_rules import byok_counts
 from outlay.books.rollups import changed_hours
 from outlay.books.rollups.changed_hours import HourLine, Touched
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
 from outlay.core.clock import Clock
 from outlay.core.model_names import canonical
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.core.owner import Owner
 from outlay.database.engine import Database, execute
 from outlay.database.tables import Connection, Workspace
 from outlay.detection import EVERYBODY, Delta, Detector, Verdict
-from outlay.detection.backfill import as_polls
-from outlay.detection.burn_rate import rate
+from outlay.detection.backfill import split_into_polls
+from outlay.detection.burn_rate import burn_rate
 from outlay.incidents import lifecycle
 from outlay.incidents import store as incident_store
 from outlay.incidents.tables import Incident
@@ -46,13 +46,13 @@ DRAWN_SECONDS = DAY_SECONDS - HOUR_SECONDS  # the hours before this one that tic
 SUBJECTS_AGAIN_SECONDS = 600
 log = logging.getLogger("outlay.watch")
 
-Place = tuple[int, int]  # a connection, an hour
+HourKey = tuple[int, int]  # a connection, an hour
 Part = tuple[int, str]  # a key, a canonical model
 Sums = tuple[int, int, int | None]  # nano-dollars, tokens, requests
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KeyDirectory:
     """Snapshot of who is who: the subject of each key, and what people call them."""
 
     of_key: Mapping[int, str]
@@ -68,18 +68,18 @@ class Known:
 
 
 @dataclass(slots=True)
-class Watched:
+class WorkspaceWatch:
     """State of a watched workspace in this process's memory."""
 
     detector: Detector
-    known: Known
+    known: KeyDirectory
     known_at: int
-    seen: dict[Place, dict[Part, Sums]] = field(default_factory=dict)
+    seen: dict[HourKey, dict[Part, Sums]] = field(default_factory=dict)
     polled_at: dict[int, int] = field(default_factory=dict)
-    learnt: dict[Place, int] = field(default_factory=dict)  # nano-dollars it was trained on
+    learnt: dict[HourKey, int] = field(default_factory=dict)  # nano-dollars it was trained on
 
 
-class Watching:
+class IncidentWatcher:
     """Watcher of all workspaces."""
 
     def __init__(self, database: Database, clock: Clock, *, recovery_minutes: int = 60) -> None:
@@ -87,7 +87,7 @@ class Watching:
         self._clock = clock
         self._recovery_seconds = recovery_minutes * 60
         self._holder = uuid.uuid4().hex
-        self._watched: dict[str, Watched] = {}
+        self._watched: dict[str, WorkspaceWatch] = {}
         self._busy = asyncio.Lock()
 
     async def run(self) -> bool:
@@ -107,7 +107,7 @@ class Watching:
         async with self._busy:
             now = int(self._clock.now().timestamp())
             async with self._database.read() as session:
-                idle = not await changed_hours.touched(session, workspace_id, most=1)
+                idle = not await changed_hours.hours_to_examine(session, workspace_id, most=1)
                 idle = idle and not await incident_store.alive(session, workspace_id)
             if idle:
                 return ()
@@ -155,29 +155,29 @@ class Watching:
     async def _look(self, workspace_id: str, now: int) -> Sequence[Verdict]:
         watched = self._watched.get(workspace_id)
         async with self._database.read() as session:
-            touched = await changed_hours.touched(session, workspace_id)
+            touched = await changed_hours.hours_to_examine(session, workspace_id)
             alive = await incident_store.alive(session, workspace_id)
-            over = await incident_store.lately_over(session, workspace_id, now)
+            over = await incident_store.recently_resolved(session, workspace_id, now)
             stale = watched is None or now - watched.known_at >= SUBJECTS_AGAIN_SECONDS or bool(touched)
             known = await _who_is_who(session, workspace_id, now) if watched is None or stale else watched.known
             connections = await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))
             known = replace(known, connections={row.id or 0: row for row in connections})
             lines = await changed_hours.lines_of(session, touched)
-        parts = await aside(lambda: _parts(known, lines), len(lines))
+        parts = await offload(lambda: _parts(known, lines), len(lines))
         if watched is None or _must_learn_anew(watched, known, touched, parts, now):
             watched = self._watched[workspace_id] = await self._learn(workspace_id, known, touched, now)
         watched.known, watched.known_at = known, now if stale else watched.known_at
         async with self._database.read() as session:
-            settings = await lifecycle.settings(session, workspace_id)
-            plans = await lifecycle.plans(session, workspace_id, now)
+            settings = await lifecycle.detector_settings(session, workspace_id)
+            plans = await lifecycle.detector_expectations(session, workspace_id, now)
         watched.detector.settings = settings
         watched.detector.plans = {plan.id: plan for plan in plans}
         fed = _differences(watched, touched, parts, now)
         verdicts = await asyncio.to_thread(watched.detector.feed, now, fed) if fed or touched else []
-        rates = {subject: rate(watched.detector, subject, now) for subject in _subjects([*alive, *over], verdicts)}
+        rates = {subject: burn_rate(watched.detector, subject, now) for subject in _subjects([*alive, *over], verdicts)}
         async with self._database.write() as session:
             await self._keep(session, workspace_id, watched, verdicts, rates, now)
-            await changed_hours.forget(session, touched)
+            await changed_hours.mark_examined(session, touched)
         for connection_id, connection in known.connections.items():
             watched.polled_at[connection_id] = connection.last_poll_at or now
         return verdicts
@@ -186,7 +186,7 @@ class Watching:
         self,
         session: AsyncSession,
         workspace_id: str,
-        watched: Watched,
+        watched: WorkspaceWatch,
         verdicts: Sequence[Verdict],
         rates: Mapping[str, tuple[int, int]],
         now: int,
@@ -198,18 +198,18 @@ class Watching:
             owner = known.names.get(verdict.subject) or Owner(verdict.subject, verdict.subject, "unattributed")
             key_name = known.key_names.get(int(verdict.key), "") if verdict.key and verdict.key.isdigit() else ""
             hour, usual = rates.get(verdict.subject, (verdict.hour_nano_usd, 0))
-            incident, is_new = await lifecycle.sign(
+            incident, is_new = await lifecycle.upsert_from_verdict(
                 session, workspace_id, verdict, owner, key_name, zone=watched.detector.settings.zone,
                 rate_nano_usd=hour, usual_hour_nano_usd=usual, now=at,
             )  # fmt: skip
             if is_new:
                 opened.append(incident)
-        for incident in await incident_store.lately_over(session, workspace_id, now):
+        for incident in await incident_store.recently_resolved(session, workspace_id, now):
             if incident.subject in rates and not _is_planned(watched.detector, incident.subject, now):
                 keys = known.keys_of(incident.subject)
                 spent = await changed_hours.spent_since(session, workspace_id, keys, incident.since, known.ledgers)
                 hour, usual = rates[incident.subject]
-                await lifecycle.burn_again(
+                await lifecycle.reopen_if_recurring(
                     session, incident, spent_nano_usd=spent, rate_nano_usd=hour, usual_hour_nano_usd=usual,
                     floor_nano_usd=watched.detector.settings.floor_nano_usd, now=at,
                 )  # fmt: skip
@@ -220,18 +220,20 @@ class Watching:
             spent = sum(cost for hour, cost in hours.items() if hour + HOUR_SECONDS > incident.since)
             as_of = min(_as_of(known, keys) or now, now)
             hour, usual = rates.get(incident.subject, (incident.peak_hour_nano_usd, 0))
-            await lifecycle.grow(
+            await lifecycle.update_progress(
                 session, incident, spent_nano_usd=spent, rate_nano_usd=hour, usual_hour_nano_usd=usual, as_of=as_of,
                 recovery_seconds=self._recovery_seconds, now=at,
                 hours=[hours.get(hour, 0) for hour in range(_hour(now) - DRAWN_SECONDS, _hour(now) + 1, HOUR_SECONDS)],
             )  # fmt: skip
-        await lifecycle.announce(session, opened, now=at)
+        await lifecycle.post_new_incidents(session, opened, now=at)
 
-    async def _learn(self, workspace_id: str, known: Known, touched: Sequence[Touched], now: int) -> Watched:
+    async def _learn(
+        self, workspace_id: str, known: KeyDirectory, touched: Sequence[Touched], now: int
+    ) -> WorkspaceWatch:
         """Train a detector on the last weeks, without the hours that it has yet to judge."""
         async with self._database.read() as session:
-            settings = await lifecycle.settings(session, workspace_id)
-        watched = Watched(Detector(settings), known, now)
+            settings = await lifecycle.detector_settings(session, workspace_id)
+        watched = WorkspaceWatch(Detector(settings), known, now)
         waits = {(one.connection_id, one.hour) for one in touched if _is_news(known, one)}
         today = now // DAY_SECONDS * DAY_SECONDS
         for day in range(today - LEARNT_DAYS * DAY_SECONDS, today + DAY_SECONDS, DAY_SECONDS):
@@ -259,7 +261,7 @@ def _is_planned(detector: Detector, subject: str, now: int) -> bool:
     return any(plan.subject in (subject, EVERYBODY) and plan.covers(now) for plan in detector.plans.values())
 
 
-async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Known:
+async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> KeyDirectory:
     rows = await ownership.keys_of(session, workspace_id)
     owned = await ownership.owners_of(session, workspace_id, [row for row, _ in rows])
     connections = {connection.id: connection for _, connection in rows}
@@ -274,17 +276,21 @@ async def _who_is_who(session: AsyncSession, workspace_id: str, now: int) -> Kno
         if owner.kind == "unattributed":  # an unowned key is a subject by itself
             owner = Owner(f"key:{number}", f"{label} ({connection.name})", "unattributed")
         of_key[number], names[owner.id], key_names[number] = owner.id, owner, label
-    return Known(of_key, names, key_names, connection_of, {}, keeping_books(connections.values()))
+    return KeyDirectory(of_key, names, key_names, connection_of, {}, keeping_books(connections.values()))
 
 
-def _is_news(known: Known, one: Touched) -> bool:
+def _is_news(known: KeyDirectory, one: Touched) -> bool:
     """Report whether the hour ended after its connection was made; earlier ones only train, and never alert."""
     connection = known.connections.get(one.connection_id)
     return connection is not None and one.hour + HOUR_SECONDS > connection.created_at
 
 
 def _must_learn_anew(
-    watched: Watched, known: Known, touched: Sequence[Touched], parts: Mapping[Place, Mapping[Part, Sums]], now: int
+    watched: WorkspaceWatch,
+    known: KeyDirectory,
+    touched: Sequence[Touched],
+    parts: Mapping[HourKey, Mapping[Part, Sums]],
+    now: int,
 ) -> bool:
     """Report whether to retrain: a key changed hands, or a new connection brings history.
 
@@ -302,15 +308,15 @@ def _must_learn_anew(
     return False
 
 
-def _dollars(parts: Mapping[Place, Mapping[Part, Sums]]) -> dict[Place, int]:
+def _dollars(parts: Mapping[HourKey, Mapping[Part, Sums]]) -> dict[HourKey, int]:
     return {place: sum(cost for cost, _, _ in found.values()) for place, found in parts.items()}
 
 
-def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Sums]]:
+def _parts(known: KeyDirectory, lines: Sequence[HourLine]) -> dict[HourKey, dict[Part, Sums]]:
     """Sum each hour by key and canonical model."""
-    found: dict[Place, dict[Part, Sums]] = {}
+    found: dict[HourKey, dict[Part, Sums]] = {}
     for line in lines:
-        upstream = line.byok_nano_usd if line.byok_nano_usd and counts(line.model, known.ledgers) else 0
+        upstream = line.byok_nano_usd if line.byok_nano_usd and byok_counts(line.model, known.ledgers) else 0
         part = (line.key_id, canonical(line.model))
         here = found.setdefault((line.connection_id, line.hour), {})
         cost, tokens, requests = here.get(part, (0, 0, None))
@@ -319,7 +325,9 @@ def _parts(known: Known, lines: Sequence[HourLine]) -> dict[Place, dict[Part, Su
     return found
 
 
-def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int) -> dict[Place, dict[Part, Sums]]:
+def _teach(
+    detector: Detector, known: KeyDirectory, lines: Sequence[HourLine], now: int
+) -> dict[HourKey, dict[Part, Sums]]:
     """Train a detector on some hours; return their sums.
 
     A month of many keys is seconds of work: not for the event loop.
@@ -330,12 +338,12 @@ def _teach(detector: Detector, known: Known, lines: Sequence[HourLine], now: int
         for place, found in sorted(parts.items(), key=lambda item: item[0][1])
         for part, sums in found.items()
     ]
-    detector.learn(sorted(as_polls(taught), key=attrgetter("end")))
+    detector.learn(sorted(split_into_polls(taught), key=attrgetter("end")))
     return parts
 
 
 def _differences(
-    watched: Watched, touched: Sequence[Touched], found: Mapping[Place, dict[Part, Sums]], now: int
+    watched: WorkspaceWatch, touched: Sequence[Touched], found: Mapping[HourKey, dict[Part, Sums]], now: int
 ) -> list[Delta]:
     """Return how the touched hours differ from when they were last looked at."""
     known = watched.known
@@ -363,12 +371,12 @@ def _differences(
     return fed
 
 
-def _delta(known: Known, part: Part, sums: Sums, start: int, end: int) -> Delta:
+def _delta(known: KeyDirectory, part: Part, sums: Sums, start: int, end: int) -> Delta:
     key, model = part
     return Delta(known.of_key.get(key, f"key:{key}"), str(key), model, sums[1], sums[2], sums[0], start, end)
 
 
-def _as_of(known: Known, keys: Collection[int] | None) -> int | None:
+def _as_of(known: KeyDirectory, keys: Collection[int] | None) -> int | None:
     """Return up to when the ledgers of these keys (None: all) have been read; the one furthest behind counts."""
     wanted = set(known.connections) if keys is None else {known.connection_of[key] for key in keys}
     rows = [known.connections[number] for number in wanted if number in known.connections]

@@ -20,7 +20,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     def __init__(self, inner: httpx.AsyncBaseTransport, check: Callable[[str], None]) -> None:
         self._inner = inner
         self._check = check
-        self._found: list[str] = []
+        self._find_own_message: list[str] = []
         self._until = 0.0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -34,7 +34,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         try:
             return await self._inner.handle_async_request(_sent_to(request, addresses[-1]))
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            self._found = []
+            self._find_own_message = []
             raise
 
     async def aclose(self) -> None:
@@ -46,15 +46,15 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             self._check(url.host)
             return [url.host]
         loop = asyncio.get_running_loop()
-        if not self._found or loop.time() >= self._until:
+        if not self._find_own_message or loop.time() >= self._until:
             found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(str(where[0]) for *_, where in found))
             for address in addresses:
                 self._check(address)
             if not addresses:
                 raise OSError("no address")
-            self._found, self._until = addresses, loop.time() + SECONDS_KEPT
-        return self._found
+            self._find_own_message, self._until = addresses, loop.time() + SECONDS_KEPT
+        return self._find_own_message
 
 
 def _sent_to(request: httpx.Request, address: str) -> httpx.Request:

@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict
 
 from outlay.core.clock import Clock
 from outlay.core.tokens import NO_TOKENS, Tokens
-from outlay.plugin.events import Event, Inbound, Receipt, Stands
+from outlay.plugin.events import Event, Inbound, Receipt, TicketState
 from outlay.plugin.mail_client import MailingClient
-from outlay.plugin.read_client import GuardedClient, Pace
+from outlay.plugin.read_client import GuardedClient, RateLimit
 from outlay.plugin.request_guards import WEB
 from outlay.plugin.write_client import SendingClient
 
@@ -35,7 +35,7 @@ Basis = Literal["billed", "computed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class PluginInfo:
     """Plugin's identity. `slug` is what `outlay connect SLUG` takes; `title` is what people read."""
 
     slug: str
@@ -54,7 +54,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Reread:
+class RereadRule:
     """Rule to read the last `back` again, once every `every`; zero: at each poll."""
 
     every: timedelta
@@ -85,7 +85,7 @@ class Report:
     lag: timedelta = timedelta(0)
     settles: timedelta = timedelta(days=3)
     history: timedelta = timedelta(days=35)
-    rereads: tuple[Reread, ...] = (Reread(timedelta(0), timedelta(hours=3)),)
+    rereads: tuple[RereadRule, ...] = (RereadRule(timedelta(0), timedelta(hours=3)),)
     shape: int = 1
     split_by: str = ""
 
@@ -130,11 +130,11 @@ class Row:
     project: str = ""
     reason: str = ""
     detail: tuple[tuple[str, str], ...] = ()
-    list_share: Decimal | None = Decimal(1)
+    list_price_factor: Decimal | None = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CounterReading:
     """Reading of a counter at `at`: all dollars so far. `key` "" is the whole account's counter."""
 
     key: str
@@ -158,7 +158,7 @@ class Page:
 
     window: Window
     rows: Sequence[Row] = ()
-    readings: Sequence[Reading] = ()
+    readings: Sequence[CounterReading] = ()
     cursor: str | None = None
     complete: bool = True
     notes: tuple[str, ...] = ()
@@ -167,7 +167,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckResult:
     """Result of `check`: whose account it is, and what the credential may read.
 
     `choices` are for a second step: field → what can be chosen, as (value, label). `asks` names the fields that have to
@@ -182,7 +182,7 @@ class Checked:
     asks: tuple[str, ...] = ()
 
 
-class Kept(Protocol):
+class TokenStore(Protocol):
     """Store of short-lived tokens issued by the other side, encrypted and shared by all replicas."""
 
     async def get(self, name: str) -> str | None:
@@ -205,7 +205,7 @@ class Context:
     clock: Clock
     log: logging.Logger
     known_keys: tuple[Key, ...] = ()
-    kept: Kept | None = None
+    kept: TokenStore | None = None
 
 
 class Config(BaseModel):
@@ -224,10 +224,10 @@ C = TypeVar("C", bound=Config)
 class Plugin(Generic[C]):
     """Base of all plugins. Built with a checked config and a context; both live as long as one task."""
 
-    meta: ClassVar[Meta]
+    meta: ClassVar[PluginInfo]
     Config: ClassVar[type[Any]]
     reading_posts: ClassVar[tuple[str, ...]] = ()  # POST paths that only read, exactly; everything else is GET
-    paces: ClassVar[tuple[Pace, ...]] = ()  # the vendor's published limits
+    paces: ClassVar[tuple[RateLimit, ...]] = ()  # the vendor's published limits
     schemes: ClassVar[tuple[str, ...]] = WEB  # what its base URL may begin with; MAIL for a sink that mails
 
     def __init__(self, config: C, context: Context) -> None:
@@ -244,7 +244,7 @@ class Plugin(Generic[C]):
         """Return the headers that authenticate a request. Only the client sees them."""
         return {}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         """Check the credential and return whose it is, before saving. Raises BadConfig or NeedsReauth if wrong."""
         raise NotImplementedError
 
@@ -283,7 +283,7 @@ class Sink(Plugin[C]):
         """Return the mail client, for a sink whose `schemes` are MAIL: it hands messages to a mail server."""
         return cast(MailingClient, self.context.http)
 
-    def wants(self, event: Event) -> bool:
+    def should_file(self, event: Event) -> bool:
         """Report whether to file it by itself. Asked again with each update; not asked if a person wants it filed."""
         return True
 
@@ -299,7 +299,7 @@ class Sink(Plugin[C]):
         """Report that the incident is over."""
         raise NotImplementedError
 
-    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[Stands]:
+    async def standings(self, receipts: Sequence[Receipt]) -> Sequence[TicketState]:
         """Return how the things it made stand on the other side now, for a sweep. Optional."""
         raise NotImplementedError
 

@@ -15,8 +15,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 Severity = Literal["info", "warning", "critical"]
-What = Literal["opened", "updated", "resolved"]
-Standing = Literal["open", "started", "done", "canceled", "gone"]
+EventKind = Literal["opened", "updated", "resolved"]
+TicketStanding = Literal["open", "started", "done", "canceled", "gone"]
 
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")  # from least to most
 
@@ -119,7 +119,7 @@ class Event:
     """
 
     key: str
-    what: What
+    what: EventKind
     incident: str
     at: datetime
     finding: Finding
@@ -136,11 +136,11 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Stands:
+class TicketState:
     """State on the other side of a thing that a sink made. `by` is who changed it, "" if unknown."""
 
     external_id: str
-    standing: Standing
+    standing: TicketStanding
     by: str = ""
 
 
@@ -149,4 +149,4 @@ class Inbound:
     """Content of a webhook with a valid signature. `delivery` is the same when it is repeated; the host takes one."""
 
     delivery: str
-    stands: tuple[Stands, ...] = ()
+    stands: tuple[TicketState, ...] = ()

@@ -185,7 +185,7 @@ def _problem(field: FormField, text: str | None, schemes: tuple[str, ...]) -> st
         return f"{text[:40]!r} is not one of: {', '.join(value for value, _ in field.choices)}."
     if field.name == "base_url":
         try:
-            request_guards.base(text, None, schemes)
+            request_guards.parse_base_url(text, None, schemes)
         except BadConfig as error:
             return str(error)
     return None

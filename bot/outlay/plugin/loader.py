@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from outlay.plugin import contract
-from outlay.plugin.contract import Ledger, Meta, Plugin, Report, Sink
+from outlay.plugin.contract import Ledger, Plugin, PluginInfo, Report, Sink
 from outlay.plugin.forms import fields_of
 
 BUILT_IN = "outlay_plugins"
@@ -39,7 +39,7 @@ Kind = Literal["ledger", "sink"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPlugin:
     """Plugin that was found, loaded or not. `kind` None: it failed before that was known. `source` is no path."""
 
     slug: str
@@ -51,11 +51,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedPlugins:
     """Plugins that run, by slug, and everything that was found, in the order of the search."""
 
     plugins: dict[str, type[Plugin[Any]]] = field(default_factory=dict)
-    found: list[Found] = field(default_factory=list)
+    found: list[FoundPlugin] = field(default_factory=list)
 
     def ledgers(self) -> dict[str, type[Ledger[Any]]]:
         """Return the plugins that are sources of spend."""
@@ -75,9 +75,9 @@ class _Candidate:
     load: Callable[[], Any]
 
 
-def load(*, folder: Path | None = None, packages: bool = False) -> Loaded:
+def load(*, folder: Path | None = None, packages: bool = False) -> LoadedPlugins:
     """Load all plugins: the built-in ones, those of `folder`, and those of installed packages if asked for."""
-    loaded = Loaded()
+    loaded = LoadedPlugins()
     candidates = [*_built_in(), *(_in_folder(folder) if folder else ()), *(_in_packages() if packages else ())]
     for candidate in candidates:
         try:
@@ -86,20 +86,20 @@ def load(*, folder: Path | None = None, packages: bool = False) -> Loaded:
             raise
         except BaseException as error:  # noqa: BLE001 - a stranger's module may even call sys.exit
             _log.debug("Plugin %s (%s) does not load.", candidate.name, candidate.source, exc_info=True)
-            loaded.found.append(Found(candidate.name, None, "", candidate.source, False, _words(error, folder)))
+            loaded.found.append(FoundPlugin(candidate.name, None, "", candidate.source, False, _words(error, folder)))
             continue
         if not classes:
             problem = "It holds no plugin: no class that derives from Ledger or Sink and has a `meta`."
-            loaded.found.append(Found(candidate.name, None, "", candidate.source, False, problem))
+            loaded.found.append(FoundPlugin(candidate.name, None, "", candidate.source, False, problem))
         for plugin in classes:
             loaded.found.append(_admit(loaded, candidate, plugin))
     return loaded
 
 
-def problem_with(plugin: type[Plugin[Any]]) -> str | None:
+def plugin_problem(plugin: type[Plugin[Any]]) -> str | None:
     """Return why this class cannot be a plugin, in words its author understands, or None."""
     meta = plugin.meta
-    if not isinstance(meta, Meta):
+    if not isinstance(meta, PluginInfo):
         return f"Its `meta` is a {type(meta).__name__}, not a Meta."
     if meta.api != contract.API:
         return f"It was written for contract {meta.api}; this Outlay speaks contract {contract.API}."
@@ -148,17 +148,17 @@ def _ledger_problem(plugin: type[Ledger[Any]]) -> str | None:
     return None
 
 
-def _admit(loaded: Loaded, candidate: _Candidate, plugin: type[Plugin[Any]]) -> Found:
+def _admit(loaded: LoadedPlugins, candidate: _Candidate, plugin: type[Plugin[Any]]) -> FoundPlugin:
     kind: Kind = "ledger" if issubclass(plugin, Ledger) else "sink"
-    problem = problem_with(plugin)
-    meta = plugin.meta if isinstance(plugin.meta, Meta) else None
+    problem = plugin_problem(plugin)
+    meta = plugin.meta if isinstance(plugin.meta, PluginInfo) else None
     slug, version = (str(meta.slug), str(meta.version)) if meta else (candidate.name, "")
     if not problem and slug in loaded.plugins:
         first = next(found.source for found in loaded.found if found.ok and found.slug == slug)
         problem = f"The slug {slug!r} is taken by another plugin ({first})."
     if not problem:
         loaded.plugins[slug] = plugin
-    return Found(slug, kind, version, candidate.source, not problem, problem)
+    return FoundPlugin(slug, kind, version, candidate.source, not problem, problem)
 
 
 def _classes(loaded: Any) -> list[type[Plugin[Any]]]:

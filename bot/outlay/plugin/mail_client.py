@@ -20,7 +20,7 @@ from ipaddress import ip_address
 from typing import ClassVar, Final
 
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, Transient
-from outlay.plugin.read_client import trust
+from outlay.plugin.read_client import tls_context
 from outlay.plugin.write_client import MAX_SENT_BYTES, SendingClient
 
 MAIL: Final = ("smtps", "smtp")
@@ -134,14 +134,14 @@ class MailingClient(SendingClient):
     def _open(self, name: str) -> _Line:
         """Open a line on which a password may be sent. Raises BadConfig where the server offers no TLS."""
         scheme, host = self._base.scheme, self._base.host
-        tls = trust() if scheme == "smtps" else None
+        tls = tls_context() if scheme == "smtps" else None
         line = _Line(host, self._base.port or PORTS[scheme], name, tls, self._check_address)
         try:
             line.ehlo()
             if tls is None and not line.plain_text:
                 if not line.has_extn("starttls"):
                     raise BadConfig("base_url", f"{host} offers no TLS (STARTTLS), and nothing is sent without it.")
-                line.starttls(context=trust())
+                line.starttls(context=tls_context())
                 line.ehlo()
         except BaseException:
             _hang_up(line)

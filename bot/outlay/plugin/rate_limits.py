@@ -1,7 +1,7 @@
 """Rate limiting: a vendor publishes a limit, and we keep to it before the vendor has to refuse.
 
-A `Pace` is that limit, as data in the plugin. A `Pacer` remembers when requests went out (a sliding window for each
-limit) and makes the next one wait for its turn. It is shared by all clients of one connection, told apart by
+A `RateLimit` is that limit, as data in the plugin. A `RequestPacer` keeps when requests went out (a window for
+each limit) and makes the next one wait for its turn. It is shared by all clients of one connection, told apart by
 `identity`, so that two tasks of one account do not each take the whole allowance.
 """
 
@@ -19,7 +19,7 @@ _SHORTEST_SLEEP_SECONDS = 0.001  # what is left of a window may be less than a c
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """Limit: at most `calls` of these requests in any `per_seconds`. `path` is exact, or a prefix that ends in `*`."""
 
     method: str
@@ -34,14 +34,14 @@ class Pace:
         return path.startswith(self.path[:-1]) if self.path.endswith("*") else path == self.path
 
 
-class Pacer:
+class RequestPacer:
     """Sliding-window rate limiter. One for the process; without one, a client limits itself alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._sent: dict[tuple[str, Pace], deque[float]] = {}
+        self._sent: dict[tuple[str, RateLimit], deque[float]] = {}
 
-    async def turn(self, identity: str, paces: Sequence[Pace]) -> None:
+    async def acquire(self, identity: str, paces: Sequence[RateLimit]) -> None:
         """Wait until one more request keeps all these limits, and count it. Raises RateLimited if that is far off."""
         began = self._clock.monotonic()
         while (wait_seconds := self._wait_seconds(identity, paces)) > 0:
@@ -53,7 +53,7 @@ class Pacer:
         for pace in paces:
             self._sent[identity, pace].append(now)
 
-    def _wait_seconds(self, identity: str, paces: Sequence[Pace]) -> float:
+    def _wait_seconds(self, identity: str, paces: Sequence[RateLimit]) -> float:
         now = self._clock.monotonic()
         wait_seconds = 0.0
         for pace in paces:
@@ -64,7 +64,7 @@ class Pacer:
                 wait_seconds = max(wait_seconds, sent[-pace.calls] + pace.per_seconds - now)
         return wait_seconds
 
-    def _track(self, identity: str, pace: Pace) -> deque[float]:
+    def _track(self, identity: str, pace: RateLimit) -> deque[float]:
         if (identity, pace) not in self._sent and len(self._sent) >= MAX_TRACKS:
             now = self._clock.monotonic()
             for known, sent in list(self._sent.items()):

@@ -22,15 +22,15 @@ from typing import Any, ClassVar, Self, cast
 import httpx
 
 from outlay.core.clock import Clock
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.plugin import request_guards
 from outlay.plugin import responses as plugin_responses
 from outlay.plugin.checked_transport import CheckedTransport
 from outlay.plugin.errors import NeedsReauth, Permanent, RateLimited, Transient
-from outlay.plugin.rate_limits import Pace, Pacer
+from outlay.plugin.rate_limits import RateLimit, RequestPacer
 from outlay.plugin.reach import Reach
 
-__all__ = ["GuardedClient", "Pace", "Pacer", "Params"]
+__all__ = ["GuardedClient", "Params", "RateLimit", "RequestPacer"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
 TOO_LARGE = f"more than {MAX_BODY_BYTES // 1024**2} MiB"  # in the words of the error for such a body
@@ -80,24 +80,24 @@ class GuardedClient:
         base_url: str,
         headers: Mapping[str, str],
         reading_posts: Sequence[str] = (),
-        paces: Sequence[Pace] = (),
+        paces: Sequence[RateLimit] = (),
         clock: Clock,
         transport: httpx.AsyncBaseTransport | None = None,
         private_ok: bool | None = None,
-        pacer: Pacer | None = None,
+        pacer: RequestPacer | None = None,
         title: str = "",
         request_seconds: float = REQUEST_SECONDS,
         reach: Reach | None = None,
     ) -> None:
         self._reach = reach or Reach()
-        self._base, named = request_guards.base(base_url, private_ok, self.schemes)
+        self._base, named = request_guards.parse_base_url(base_url, private_ok, self.schemes)
         self._named = self._reach.check(self._base.host, named)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise NeedsReauth("The credential holds characters that no credential has. Was it pasted whole, and alone?")
         self._reading_posts = frozenset("/" + path.removeprefix("/") for path in reading_posts)
         self._paces = tuple(paces)
         self._clock = clock
-        self._pacer = pacer or Pacer(clock)
+        self._pacer = pacer or RequestPacer(clock)
         self._who = title or self._base.host
         self._secrets = plugin_responses.secrets_in(headers)
         self._identity = _identity(str(self._base), headers)
@@ -105,7 +105,7 @@ class GuardedClient:
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
         self._http = httpx.AsyncClient(
             transport=transport
-            or CheckedTransport(httpx.AsyncHTTPTransport(verify=trust(), limits=limits), self._check_address),
+            or CheckedTransport(httpx.AsyncHTTPTransport(verify=tls_context(), limits=limits), self._check_address),
             headers={"User-Agent": _user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
             | dict(headers),
             timeout=httpx.Timeout(request_seconds, connect=min(CONNECT_SECONDS, request_seconds)),
@@ -147,7 +147,7 @@ class GuardedClient:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        tidy, url = request_guards.target(self._base, path)
+        tidy, url = request_guards.resolve_path(self._base, path)
         if method == "POST" and tidy not in self._reading_posts:
             raise Permanent(f"POST {tidy} is not on the plugin's list of requests that only read.")
         request = self._http.build_request(
@@ -196,7 +196,7 @@ class GuardedClient:
             return self.lost(reply)
         try:
             if 200 <= reply.status < 300:
-                return await aside(
+                return await offload(
                     lambda: plugin_responses.parse(reply.body, self._who), len(reply.body) // BYTES_A_ROW
                 )
             raise plugin_responses.error_for(reply.status, reply.body, self._who, self._secrets)
@@ -220,7 +220,7 @@ class GuardedClient:
 
     async def _send(self, request: httpx.Request, path: str) -> _Reply | _Lost:
         """Try once. Exceptions of httpx end here."""
-        await self._pacer.turn(self._identity, [pace for pace in self._paces if pace.covers(request.method, path)])
+        await self._pacer.acquire(self._identity, [pace for pace in self._paces if pace.covers(request.method, path)])
         self.requests += 1
         self.journal.append((request.method, path))
         try:
@@ -286,7 +286,7 @@ def _identity(base_url: str, headers: Mapping[str, str]) -> str:
 
 
 @cache
-def trust() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """Return the TLS context: always verifying; SSL_CERT_FILE may name a company's own roots."""
     return httpx.create_ssl_context()
 

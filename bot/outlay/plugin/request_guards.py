@@ -41,7 +41,7 @@ _PROMPT_PATHS = tuple(
 WEB = ("https", "http")
 
 
-def base(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
+def parse_base_url(base_url: str, private_ok: bool | None, schemes: Sequence[str] = WEB) -> tuple[httpx.URL, Named]:
     """Parse the base URL that all paths are relative to, and classify its host. Raises BadConfig on `base_url`."""
     first = schemes[0]
     wanted = "https://" if tuple(schemes) == WEB else " or ".join(f"{scheme}://" for scheme in schemes)
@@ -92,7 +92,7 @@ def address_problem(host: str, address: str, named: Named, reach: Reach | None =
     )
 
 
-def target(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
+def resolve_path(base_url: httpx.URL, path: str) -> tuple[str, httpx.URL]:
     """Return the path, tidied, and its URL. Raises Permanent if it leaves the base or may return prompts."""
     tidy = "/" + path.removeprefix("/")
     plain = _plain(tidy)

@@ -29,7 +29,7 @@ _HALF = re.compile(rb"(?i)\\u(?:d[89a-f]|0000)|\xed[\xa0-\xbf]")  # JSON can spe
 _WORTH_A_RETRY = frozenset({408, *range(500, 600)})
 
 
-class NotFinite(OutlayError, ValueError):
+class NotFiniteError(OutlayError, ValueError):
     """NaN or Infinity where JSON has numbers."""
 
 
@@ -50,7 +50,7 @@ def parse(body: bytes, who: str) -> Any:
     try:
         found = json.loads(body, parse_float=_exact, parse_constant=_refuse)
         return _whole(found) if _HALF.search(body) else found
-    except NotFinite as error:
+    except NotFiniteError as error:
         raise Permanent(f"{who} answered with {error}, which is no number.") from None
     except RecursionError:
         raise Permanent(f"{who} answered with JSON nested too deep to read.") from None
@@ -72,12 +72,12 @@ def _whole(found: Any) -> Any:
 def _exact(text: str) -> Decimal:
     number = Decimal(text)
     if not number.is_finite():
-        raise NotFinite("a number beyond all bounds")
+        raise NotFiniteError("a number beyond all bounds")
     return number
 
 
 def _refuse(text: str) -> NoReturn:
-    raise NotFinite(text)
+    raise NotFiniteError(text)
 
 
 def error_for(status: int, body: bytes, who: str, secrets: Iterable[str]) -> PluginError:
@@ -103,10 +103,10 @@ def vendor_words(body: bytes, secrets: Iterable[str]) -> str:
         found = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    return words(_message(found), secrets)
+    return redacted_line(_message(found), secrets)
 
 
-def words(text: str, secrets: Iterable[str]) -> str:
+def redacted_line(text: str, secrets: Iterable[str]) -> str:
     """Shorten what the other side said to one line without secrets, for people."""
     if len(text) > _READ_CHARACTERS:  # at a space: half of a secret would not be recognized
         text = text[:_READ_CHARACTERS].rpartition(" ")[0]

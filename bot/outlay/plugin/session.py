@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import httpx
 
 from outlay.core.clock import Clock
-from outlay.plugin.contract import Config, Context, Kept, Key, Plugin, Sink
+from outlay.plugin.contract import Config, Context, Key, Plugin, Sink, TokenStore
 from outlay.plugin.mail_client import MAIL, MailingClient
-from outlay.plugin.rate_limits import Pacer
+from outlay.plugin.rate_limits import RequestPacer
 from outlay.plugin.reach import Reach
 from outlay.plugin.read_client import REQUEST_SECONDS, GuardedClient
 from outlay.plugin.write_client import SENDING_SECONDS, SendingClient
@@ -19,21 +19,21 @@ P = TypeVar("P", bound=Plugin[Any])
 
 
 @asynccontextmanager
-async def session(
+async def plugin_session(
     plugin: type[P],
     config: Config,
     *,
     clock: Clock,
-    pacer: Pacer | None = None,
+    pacer: RequestPacer | None = None,
     known_keys: Sequence[Key] = (),
-    kept: Kept | None = None,
+    kept: TokenStore | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     reach: Reach | None = None,
 ) -> AsyncIterator[P]:
     """Open a plugin for use; its client closes with the block. Raises BadConfig for a base URL that may not be."""
     client = client_for(plugin, config, clock=clock, pacer=pacer, transport=transport, reach=reach)
     async with client:
-        yield at_work(plugin, config, client, clock=clock, known_keys=known_keys, kept=kept)
+        yield build_plugin(plugin, config, client, clock=clock, known_keys=known_keys, kept=kept)
 
 
 def client_for(
@@ -41,7 +41,7 @@ def client_for(
     config: Config,
     *,
     clock: Clock,
-    pacer: Pacer | None = None,
+    pacer: RequestPacer | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
     reach: Reach | None = None,
 ) -> GuardedClient:
@@ -62,14 +62,14 @@ def client_for(
     )
 
 
-def at_work(
+def build_plugin(
     plugin: type[P],
     config: Config,
     client: GuardedClient,
     *,
     clock: Clock,
     known_keys: Sequence[Key] = (),
-    kept: Kept | None = None,
+    kept: TokenStore | None = None,
 ) -> P:
     """Build the plugin with a client that the caller opens and closes."""
     log = logging.getLogger(f"outlay.plugin.{plugin.meta.slug}")

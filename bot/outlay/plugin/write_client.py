@@ -55,7 +55,7 @@ class SendingClient(GuardedClient):
         if method not in METHODS:
             raise Permanent(f"The plugin asked to send {method[:20]!r}, which is none of {', '.join(sorted(METHODS))}.")
         self.keep_secret(*secrets)
-        tidy, url = request_guards.target(self._base, path)
+        tidy, url = request_guards.resolve_path(self._base, path)
         request = self._http.build_request(
             method, url, params=query_params(params), json=json, content=content, headers=headers
         )
@@ -100,4 +100,4 @@ class SendingClient(GuardedClient):
 
     def tidy_words(self, text: str) -> str:
         """Shorten what the other side said to one line without secrets, for people."""
-        return plugin_responses.words(text, self._secrets)
+        return plugin_responses.redacted_line(text, self._secrets)

@@ -18,7 +18,7 @@ from outlay.core.clock import Clock
 from outlay.database.engine import Database, execute
 from outlay.database.tables import Connection, Person, Workspace
 from outlay.polling.poller import Poller
-from outlay.scheduler import claim
+from outlay.scheduler import claim_slot
 
 POLLS_AT_ONCE = 4
 PEOPLE_AT_ONCE = 20
@@ -29,7 +29,7 @@ log = logging.getLogger("outlay.clock")
 LookUp = Callable[[str, str], Awaitable[tuple[str, str] | None]]  # workspace, e-mail → Slack id and name
 
 
-class Polls:
+class DuePolls:
     """Starter of polls: one for each connection when it is due."""
 
     def __init__(self, database: Database, poller: Poller, clock: Clock) -> None:
@@ -93,7 +93,7 @@ class Polls:
                 log.info("polled", extra={"connection": result.name, "new": result.new, "changed": result.changed})
 
 
-class People:
+class SlackUserLookup:
     """Look-up of the Slack user that an e-mail on a key belongs to."""
 
     def __init__(self, database: Database, clock: Clock, look_up: LookUp) -> None:
@@ -107,7 +107,7 @@ class People:
         async with self._database.read() as session:
             wanted = await self._wanted(session, now)
         async with self._database.write() as session:
-            if not wanted or not await claim(session, "people", now, PEOPLE_PERIOD_SECONDS):
+            if not wanted or not await claim_slot(session, "people", now, PEOPLE_PERIOD_SECONDS):
                 return
         for workspace_id, email in wanted:
             found = await self._look_up(workspace_id, email)

@@ -17,22 +17,22 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.closing import close_month
 from outlay.books.ingest import ledger_keys as book_keys
-from outlay.books.ingest.ingest_page import Accepted, BadPageError, accept, move_cursor
+from outlay.books.ingest.ingest_page import Accepted, BadPageError, ingest_page, move_cursor
 from outlay.books.pricing.price_list import PriceList
 from outlay.books.rollups import period_sums
-from outlay.connections.lease import lease
-from outlay.connections.reauth import tell_admins
-from outlay.connections.service import Connections
+from outlay.connections.lease import connection_lease
+from outlay.connections.reauth import enqueue_reauth_notice
+from outlay.connections.service import ConnectionService
 from outlay.connections.views import PollResult
 from outlay.core.clock import Clock
-from outlay.database.engine import Database, trouble
+from outlay.database.engine import Database, describe_database_error
 from outlay.database.tables import Connection, Cursor
 from outlay.logs import error_id
 from outlay.plugin.contract import Key, Ledger, Page, Report, Window
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, PluginError, RateLimited, Transient
-from outlay.polling.schedule import Due, Terms, due
-from outlay.polling.unpriced_models import tell_unpriced
-from outlay.vault.errors import VaultError, VaultUnavailable
+from outlay.polling.schedule import DueRead, ReadSchedule, next_read
+from outlay.polling.unpriced_models import enqueue_unpriced_notice
+from outlay.vault.errors import VaultError, VaultUnavailableError
 
 MAX_PAGES = 10_000  # of one report in one poll
 MAX_BACKOFF_SECONDS = 900
@@ -55,7 +55,7 @@ class Poller:
     def __init__(
         self,
         database: Database,
-        connections: Connections,
+        connections: ConnectionService,
         clock: Clock,
         *,
         poll_seconds: int = 60,
@@ -82,7 +82,7 @@ class Poller:
 
         `since`: read from then on. Raises BusyError if another process polls it for longer than `wait_seconds`.
         """
-        async with lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
+        async with connection_lease(self._database, self._clock, connection_id, wait_seconds=wait_seconds):
             async with self._database.read() as session:
                 row = await session.get(Connection, connection_id)
                 noted = await _noted(session, connection_id)
@@ -103,7 +103,7 @@ class Poller:
         if self._prices:
             await asyncio.to_thread(self._prices.load)
         try:
-            async with self._connections.opened(row.id or 0) as ledger:
+            async with self._connections.open_ledger(row.id or 0) as ledger:
                 try:
                     await self._read(row, ledger, since, result, progress)
                 finally:
@@ -111,8 +111,8 @@ class Poller:
         except (PluginError, VaultError, BadPageError) as error:
             return error
         except DBAPIError as error:  # a full disk, a lost connection: our own fault, and it may pass
-            log.error("poll failed", extra={"connection": row.name, "error": trouble(error)})
-            return Transient(trouble(error))
+            log.error("poll failed", extra={"connection": row.name, "error": describe_database_error(error)})
+            return Transient(describe_database_error(error))
         except OverflowError as error:  # of sums; the figures of a single page are checked before
             return Permanent(str(error))
         except Exception as error:
@@ -126,7 +126,7 @@ class Poller:
     ) -> None:
         keys = await ledger.keys()
         async with self._database.write() as session:
-            await book_keys.remember(session, row.id or 0, keys, self._clock.now())
+            await book_keys.store_key_list(session, row.id or 0, keys, self._clock.now())
         refused: list[str] = []
         failures: list[Exception] = []
         waiting = 0
@@ -189,13 +189,13 @@ class Poller:
             last, whole = page.cursor is None, whole and (page.complete or bool(page.disagrees))
             async with self._database.write() as session:
                 await _lock(session, row.id or 0)
-                accepted = await accept(
+                accepted = await ingest_page(
                     session, row.id or 0, row.ledger, ledger.reports, report, page,
                     observed_at=asked_at, projects=projects, prices=self._prices,
                 )  # fmt: skip
                 total.add(accepted)
                 if accepted.unpriced and not report.split_by:
-                    await tell_unpriced(session, row, accepted.unpriced, asked_at, self._admins)
+                    await enqueue_unpriced_notice(session, row, accepted.unpriced, asked_at, self._admins)
                 done = {place: int(now.timestamp()) for place in stretch.rereads} if last and whole else {}
                 await move_cursor(
                     session,
@@ -210,13 +210,13 @@ class Poller:
             cursor = page.cursor
         raise Permanent(f"more than {MAX_PAGES:,} pages in one poll")
 
-    async def _due(self, row: Connection, report: Report, now: datetime, since: datetime | None) -> Due | None:
+    async def _due(self, row: Connection, report: Report, now: datetime, since: datetime | None) -> DueRead | None:
         async with self._database.read() as session:
             cursor = await session.get(Cursor, (row.id, report.name))
         rereads = tuple((reread.every, reread.back) for reread in report.rereads)
         done = {int(place): _time(at) for place, at in json.loads(cursor.rereads).items()} if cursor else {}
-        return due(
-            Terms(report.grain, report.lag, report.history, rereads),
+        return next_read(
+            ReadSchedule(report.grain, report.lag, report.history, rereads),
             now=now,
             watermark=_time(cursor.watermark) if cursor and cursor.watermark is not None else None,
             done=done,
@@ -248,7 +248,7 @@ class Poller:
         """Record that the account lacks the report: no failure, no coverage, asked for again tomorrow."""
         now = self._clock.now()
         async with self._database.write() as session:
-            await accept(session, row.id or 0, row.ledger, ledger.reports, report, page, observed_at=now)
+            await ingest_page(session, row.id or 0, row.ledger, ledger.reports, report, page, observed_at=now)
             cursor = await _cursor(session, row, report)
             cursor.error, cursor.absent, cursor.note = "", True, "; ".join(page.notes)[:MAX_NOTES_CHARACTERS]
             cursor.ask_again_at = int((now + ABSENT_AGAIN).timestamp())
@@ -274,7 +274,7 @@ class Poller:
             row.next_poll_at = self._next_poll(row, now, failure)
             session.add(row)
             if isinstance(failure, NeedsReauth) and not known:
-                await tell_admins(session, row, now, self._admins)
+                await enqueue_reauth_notice(session, row, now, self._admins)
 
     def _next_poll(self, row: Connection, now: datetime, failure: Exception | None) -> int | None:
         """Return when to poll next; None for a refused credential, until it is replaced. Failures back off."""
@@ -296,7 +296,7 @@ def _state(failure: Exception | None) -> str:
         return "ok"
     if isinstance(failure, NeedsReauth):
         return "needs_reauth"
-    return "paused" if isinstance(failure, VaultUnavailable) else "failing"
+    return "paused" if isinstance(failure, VaultUnavailableError) else "failing"
 
 
 async def _cursor(session: AsyncSession, row: Connection, report: Report) -> Cursor:
@@ -330,7 +330,7 @@ async def _lock(session: AsyncSession, connection_id: int) -> None:
     await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
 
 
-def _watermark(page: Page, report: Report, stretch: Due, last: bool) -> datetime | None:
+def _watermark(page: Page, report: Report, stretch: DueRead, last: bool) -> datetime | None:
     """Return up to when the report has now been read, less its lag; None for a counter."""
     if report.grain is None:
         return None

@@ -15,7 +15,7 @@ FIRST_READ = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ReadSchedule:
     """Schedule of a report: see outlay.plugin.Report, whose fields these are. `rereads`: (every, back)."""
 
     grain: timedelta | None
@@ -25,7 +25,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueRead:
     """A stretch to read now, and the indexes in `rereads` that it covers."""
 
     start: datetime
@@ -33,21 +33,21 @@ class Due:
     rereads: tuple[int, ...]
 
 
-def due(
-    terms: Terms,
+def next_read(
+    terms: ReadSchedule,
     *,
     now: datetime,
     watermark: datetime | None,
     done: Mapping[int, datetime],
     since: datetime | None = None,
-) -> Due | None:
+) -> DueRead | None:
     """Return what to read now, or None.
 
     `done`: when each re-read was last done. `since`: an explicit start, asked for by hand.
     """
     everything = tuple(range(len(terms.rereads)))
     if terms.grain is None:
-        return Due(now, now, everything)
+        return DueRead(now, now, everything)
     whole_days = terms.grain >= timedelta(days=1)
     end = _floor(now - terms.lag, DAY_SECONDS) if whole_days else now
     oldest = oldest_day(terms.history, now)
@@ -65,7 +65,7 @@ def due(
         back = max((terms.rereads[place][1] for place in places), default=timedelta(0))
         start = max(min(end - back, watermark), oldest)
     start = _floor(start, DAY_SECONDS if whole else int(max(terms.grain.total_seconds(), 3600)))
-    return Due(start, end, places) if start < end else None
+    return DueRead(start, end, places) if start < end else None
 
 
 def oldest_day(history: timedelta, now: datetime) -> datetime:

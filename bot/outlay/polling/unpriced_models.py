@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay import outbox
-from outlay.connections.reauth import responsible
+from outlay.connections.reauth import users_to_notify
 from outlay.core.model_names import canonical
 from outlay.database.engine import execute
 from outlay.database.tables import Connection
@@ -15,7 +15,7 @@ from outlay.database.tables import Connection
 MAX_TOLD_AT_ONCE = 10  # models of one page; the others follow with a later page
 
 
-async def tell_unpriced(
+async def enqueue_unpriced_notice(
     session: AsyncSession, row: Connection, models: Collection[str], now: datetime, admins: Iterable[str]
 ) -> None:
     """Notify the responsible users of the models that were never reported before."""
@@ -25,8 +25,8 @@ async def tell_unpriced(
         if told == MAX_TOLD_AT_ONCE or not await _first(session, key):
             continue
         told += 1
-        for person in responsible(row, admins):
-            await outbox.say(
+        for person in users_to_notify(row, admins):
+            await outbox.enqueue(
                 session,
                 workspace_id=row.workspace_id,
                 key=f"{key}:{person}",

@@ -17,7 +17,7 @@ from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartH
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from outlay.core.actor import Actor, act_as
+from outlay.core.actor import Actor, set_actor
 from outlay.slack import errors
 from outlay.slack.access import listeners as settings
 from outlay.slack.budgets import listeners as budget
@@ -40,7 +40,7 @@ FEATURES = (
 )  # fmt: skip  # spend matches any `/spend`, so the features with a subcommand are bound before it
 
 
-def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
+def build_app(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, api_url: str = API_URL) -> AsyncApp:
     """Build the Bolt app with every listener on it; without a signing secret only Socket Mode can reach it."""
     log = quiet_logger()
     with without_slack_environment():
@@ -52,8 +52,8 @@ def build(deps: Deps, token_of: TokenOf, *, signing_secret: str | None = None, a
             signing_secret=signing_secret or secrets.token_hex(32),
             user_facing_authorize_error_message="Outlay is not set up for this workspace.",
         )
-    app.middleware(_once(OrderedDict()))
-    app.middleware(_as_whoever_asks)
+    app.middleware(_drop_redelivered_events(OrderedDict()))
+    app.middleware(_set_actor)
     app.listener_runner.listener_start_handler = _HoldTask(deps.tasks)
     app.listener_runner.listener_completion_handler = _KeepAck()
     errors.register(app, deps.log)
@@ -83,7 +83,7 @@ def _authorize(token_of: TokenOf) -> Callable[..., Awaitable[Any]]:
     return authorize
 
 
-def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]]:
+def _drop_redelivered_events(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]]:
     """Build middleware that acknowledges and drops an event that Slack delivers again.
 
     Slack resends an event when it is not sure that it arrived. The last EVENTS_REMEMBERED_MAX ids are remembered.
@@ -102,9 +102,9 @@ def _once(seen: OrderedDict[str, None]) -> Callable[..., Awaitable[BoltResponse]
     return once
 
 
-async def _as_whoever_asks(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
+async def _set_actor(context: AsyncBoltContext, next_: Callable[[], Awaitable[BoltResponse]]) -> BoltResponse:
     """Set the acting user and workspace from the request, so that everything after it is done in their name."""
-    act_as(Actor(context.user_id or "", "slack", context.team_id or ""))
+    set_actor(Actor(context.user_id or "", "slack", context.team_id or ""))
     return await next_()
 
 
@@ -121,7 +121,7 @@ class _HoldTask(AsyncListenerStartHandler):
     async def handle(self, request: AsyncBoltRequest, response: BoltResponse | None) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._tasks.hold(task)
+            self._tasks.track(task)
 
 
 class _KeepAck(AsyncListenerCompletionHandler):

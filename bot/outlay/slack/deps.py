@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from outlay.core.clock import Clock
 from outlay.slack.message_poster import Poster
 from outlay.slack.protocols import (
-    Admitting,
-    Asking,
-    Budgets,
-    Connecting,
-    Desking,
-    Digests,
-    Homes,
-    Owning,
-    Ruling,
-    Undeliverables,
+    AccessPolicyProtocol,
+    BudgetsProtocol,
+    ConnectionsProtocol,
+    DigestsProtocol,
+    HomeTabProtocol,
+    IncidentsProtocol,
+    MembershipProtocol,
+    OwnershipProtocol,
+    SpendProtocol,
+    UndeliveredProtocol,
 )
 from outlay.slack.tasks import Tasks
 
@@ -24,7 +24,7 @@ Removed = Callable[[str, bool], Awaitable[None]]  # workspace id, uninstalled or
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class FormTimeouts:
     """Timeouts while a submitted form waits for the ledger.
 
     Slack wants its response within three seconds, including the lookup of who the user is. `settle_seconds` lets the
@@ -45,21 +45,21 @@ class Deps:
     person has just caused, instead of at its next turn.
     """
 
-    asking: Asking
-    connecting: Connecting
-    owning: Owning
-    admitting: Admitting
-    desk: Desking
-    digests: Digests
-    budgets: Budgets
-    homes: Homes
-    ruling: Ruling
-    undelivered: Undeliverables
+    asking: SpendProtocol
+    connecting: ConnectionsProtocol
+    owning: OwnershipProtocol
+    admitting: MembershipProtocol
+    desk: IncidentsProtocol
+    digests: DigestsProtocol
+    budgets: BudgetsProtocol
+    homes: HomeTabProtocol
+    ruling: AccessPolicyProtocol
+    undelivered: UndeliveredProtocol
     poster: Poster
     tasks: Tasks
     clock: Clock
     log: logging.Logger
     admins: tuple[str, ...] = ()
-    patience: Patience = Patience()
+    patience: FormTimeouts = FormTimeouts()
     removed: Removed | None = None
     deliver_soon: Callable[[], None] = lambda: None

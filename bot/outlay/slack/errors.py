@@ -16,12 +16,12 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay import wording
-from outlay.access.policy import NotAllowed
+from outlay.access.policy import NotAllowedError
 from outlay.core.errors import OutlayError
 from outlay.logs import error_id
 from outlay.plugin.errors import PluginError
 from outlay.slack import block_kit
-from outlay.slack.message_poster import BlocksRefused, NotDelivered, privately, whispering
+from outlay.slack.message_poster import BlocksRefusedError, NotDeliveredError, ephemeral_post, ephemeral_response
 from outlay.spend.parser import QueryError
 from outlay.vault.errors import VaultError
 
@@ -32,24 +32,24 @@ SECRET_CHARACTERS_MIN = 6  # shorter ones are no secret, and hiding "key" everyw
 TYPED_CHARACTERS_MIN = 16  # in any other field, what is as long as this may be a credential in the wrong place
 
 
-class Told(OutlayError):
+class UserFacingError(OutlayError):
     """Error whose text is shown to the person: mrkdwn, whole sentences, names in it already escaped."""
 
 
-class Refused(Told):
+class PermissionRefusedError(UserFacingError):
     """Error for an action that the person is not allowed to do; the text says who is."""
 
 
-def explain(error: BaseException, log: logging.Logger, hide: Collection[str] = ()) -> str:
+def message_for_user(error: BaseException, log: logging.Logger, hide: Collection[str] = ()) -> str:
     """Return the message for the person, as mrkdwn; an unexpected error is logged and shown as an id.
 
     `hide`: secrets in play, removed from both the message and the log.
     """
-    if isinstance(error, Told):
+    if isinstance(error, UserFacingError):
         return str(error)
     if isinstance(error, QueryError):
-        return wording.misunderstood(error)
-    if isinstance(error, (PluginError, VaultError, NotAllowed)):
+        return wording.query_error_text(error)
+    if isinstance(error, (PluginError, VaultError, NotAllowedError)):
         return wording.escape(_without(str(error), hide))
     found_id = error_id()
     trace = _without("".join(traceback.format_exception(error)), hide)
@@ -65,12 +65,12 @@ def register(app: AsyncApp, log: logging.Logger) -> None:
         error: Exception, body: Mapping[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> BoltResponse | None:
         context[GIVEN_ACK] = context.ack.response
-        text = explain(error, log, _typed(body))
+        text = message_for_user(error, log, _typed(body))
         if context.ack.response is None and body.get("type") == "view_submission":
             return _instead_of_the_form(text)
         try:
             await _tell(text, body, context, client)
-        except (SlackClientError, aiohttp.ClientError, OSError, BlocksRefused, NotDelivered) as failure:
+        except (SlackClientError, aiohttp.ClientError, OSError, BlocksRefusedError, NotDeliveredError) as failure:
             log.warning("could not tell the person about an error: %s", type(failure).__name__)
         return BoltResponse(status=200, body="") if context.ack.response is None else None
 
@@ -79,9 +79,9 @@ async def _tell(text: str, body: Mapping[str, Any], context: AsyncBoltContext, c
     """Show the text where the person is: the message's channel, the open modal, or a modal over the Home tab."""
     view, event = _object(body.get("view")), _object(body.get("event"))
     if context.respond is not None and context.response_url:
-        await privately(context.respond)(text, [block_kit.section(text)])
+        await ephemeral_response(context.respond)(text, [block_kit.section(text)])
     elif event.get("type") == "app_mention" and event.get("user"):
-        await whispering(client, str(event.get("channel")), event["user"], event.get("thread_ts") or "")(
+        await ephemeral_post(client, str(event.get("channel")), event["user"], event.get("thread_ts") or "")(
             text, [block_kit.section(text)]
         )
     elif view and view.get("type") == "modal":

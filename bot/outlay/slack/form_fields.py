@@ -1,4 +1,4 @@
-"""Form fields, and the values submitted in them. Invalid input raises `Wrong`, which names the field. Pure."""
+"""Form fields and the values submitted in them; `InvalidInputError` names the field of bad input. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -14,7 +14,7 @@ DAY_USD_MAX = 1_000_000
 DAYS_AHEAD_MAX = 366
 
 
-class Wrong(OutlayError, ValueError):
+class InvalidInputError(OutlayError, ValueError):
     """Invalid input in a form. `field` is the field's id; the text says what would be valid."""
 
     def __init__(self, field: str, text: str) -> None:
@@ -22,19 +22,19 @@ class Wrong(OutlayError, ValueError):
         self.field = field
 
 
-def one_of(kind: str, options: Sequence[block_kit.Block], chosen: str = "") -> block_kit.Block:
+def choice_element(kind: str, options: Sequence[block_kit.Block], chosen: str = "") -> block_kit.Block:
     """Build a select or radio buttons, with the current value chosen."""
     now = next((option for option in options if option["value"] == chosen), None)
     return {"type": kind, "options": list(options)} | ({"initial_option": now} if now else {})
 
 
-def text(initial: str = "") -> block_kit.Block:
+def text_element(initial: str = "") -> block_kit.Block:
     """Build a text input of one line."""
     element: block_kit.Block = {"type": "plain_text_input", "max_length": REASON_CHARACTERS_MAX}
     return element | ({"initial_value": initial} if initial else {})
 
 
-def dollars(initial_nano_usd: int | None = None) -> block_kit.Block:
+def dollars_element(initial_nano_usd: int | None = None) -> block_kit.Block:
     """Build a number input for an amount in dollars."""
     element: block_kit.Block = {"type": "number_input", "is_decimal_allowed": True, "min_value": "0"}
     if initial_nano_usd is None:
@@ -42,12 +42,12 @@ def dollars(initial_nano_usd: int | None = None) -> block_kit.Block:
     return element | {"initial_value": f"{Decimal(initial_nano_usd) / NANO_PER_USD:f}"}
 
 
-def day(initial: date | None = None) -> block_kit.Block:
+def date_element(initial: date | None = None) -> block_kit.Block:
     """Build a date picker."""
     return {"type": "datepicker"} | ({"initial_date": initial.isoformat()} if initial else {})
 
 
-class Filled:
+class FormValues:
     """Values of a submitted form."""
 
     def __init__(self, values: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -87,10 +87,10 @@ class Filled:
             return None
         today = now.astimezone(zone).date()
         if chosen < today:
-            raise Wrong(name, "That day is over. Choose today or a later one.")
+            raise InvalidInputError(name, "That day is over. Choose today or a later one.")
         if chosen > today + timedelta(days=DAYS_AHEAD_MAX):
-            raise Wrong(name, "At most a year ahead; whoever is there then can say it again.")
-        return start_of(chosen + timedelta(days=1), zone)
+            raise InvalidInputError(name, "At most a year ahead; whoever is there then can say it again.")
+        return start_of_day(chosen + timedelta(days=1), zone)
 
     def nano_usd(self, name: str) -> int | None:
         """Return the typed dollars as nano-dollars; None for an empty field. Raises Wrong."""
@@ -100,12 +100,12 @@ class Filled:
         try:
             found = Decimal(typed)
         except InvalidOperation:
-            raise Wrong(name, "Type a number of dollars, such as 250.") from None
+            raise InvalidInputError(name, "Type a number of dollars, such as 250.") from None
         if not found.is_finite() or not 0 < found <= DAY_USD_MAX:
-            raise Wrong(name, f"More than 0 and at most {DAY_USD_MAX:,} dollars.")
+            raise InvalidInputError(name, f"More than 0 and at most {DAY_USD_MAX:,} dollars.")
         return int(found * NANO_PER_USD)
 
 
-def start_of(value: date, zone: tzinfo) -> datetime:
+def start_of_day(value: date, zone: tzinfo) -> datetime:
     """Return when a day begins in the workspace's zone, as UTC."""
     return datetime.combine(value, time(), zone).astimezone(UTC)

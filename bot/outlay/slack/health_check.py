@@ -5,7 +5,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from outlay.database.engine import Database
-from outlay.health.checks import Check
+from outlay.health.checks import HealthCheck
 from outlay.slack.app import quiet_logger
 from outlay.slack.client import web_client
 from outlay.vault.errors import VaultError
@@ -24,7 +24,7 @@ OPTIONAL_SCOPES = (
 )
 
 
-async def installed_checks(database: Database, vault: Vault, api_url: str) -> list[Check]:
+async def installed_checks(database: Database, vault: Vault, api_url: str) -> list[HealthCheck]:
     """Return one check for each workspace that installed the app from a browser."""
     async with database.read() as session:
         rows = await installations.every(session)
@@ -34,34 +34,36 @@ async def installed_checks(database: Database, vault: Vault, api_url: str) -> li
         try:
             token = await vault.open(workspace.id, installations.OWNER, installations.FIELD, row.blob)
         except VaultError as error:
-            checks.append(Check(name, False, f"its token cannot be opened: {error}", again))
+            checks.append(HealthCheck(name, False, f"its token cannot be opened: {error}", again))
             continue
         found = await slack_check(token, api_url)
-        checks.append(Check(name, found.ok, found.detail, found.mend.replace(COPY_AGAIN, again)))
+        checks.append(HealthCheck(name, found.ok, found.detail, found.mend.replace(COPY_AGAIN, again)))
     return checks
 
 
-async def slack_check(token: SecretStr | None, api_url: str, *, by_browser: bool = False) -> Check:
+async def slack_check(token: SecretStr | None, api_url: str, *, by_browser: bool = False) -> HealthCheck:
     """Check the token and its granted scopes against Slack.
 
     Without a token there is nothing to check, and the result is ok: the command line works without Slack.
     """
     if token is None and by_browser:
-        return Check("slack", True, "installed from the browser, at /slack/install of the bot's own address")
+        return HealthCheck("slack", True, "installed from the browser, at /slack/install of the bot's own address")
     if token is None:
-        return Check("slack", True, "not set up here (SLACK_BOT_TOKEN); `outlay run` needs it")
+        return HealthCheck("slack", True, "not set up here (SLACK_BOT_TOKEN); `outlay run` needs it")
     try:
         reply = await web_client(token.get_secret_value(), api_url, quiet_logger()).auth_test()
     except SlackApiError as error:
         code = error.response.get("error")
-        return Check("slack", False, f"Slack refuses the token: {code}", COPY_AGAIN)
+        return HealthCheck("slack", False, f"Slack refuses the token: {code}", COPY_AGAIN)
     except (SlackClientError, aiohttp.ClientError, OSError, TimeoutError) as error:
-        return Check("slack", False, f"Slack cannot be reached: {type(error).__name__}", "check the network")
+        return HealthCheck("slack", False, f"Slack cannot be reached: {type(error).__name__}", "check the network")
     header = {name.lower(): value for name, value in reply.headers.items()}.get("x-oauth-scopes", "")
     granted = {scope.strip() for scope in str(header).split(",") if scope.strip()}
     missing = [scope for scope in REQUIRED_SCOPES if granted and scope not in granted]
     where = f"workspace {reply.get('team')} ({reply.get('team_id')})"
     if missing:
-        return Check("slack", False, f"{where} lacks {', '.join(missing)}", "install the app again from manifest.yml")
+        return HealthCheck(
+            "slack", False, f"{where} lacks {', '.join(missing)}", "install the app again from manifest.yml"
+        )
     absent = [scope for scope in OPTIONAL_SCOPES if granted and scope not in granted]
-    return Check("slack", True, where + (f"; without the optional {', '.join(absent)}" if absent else ""))
+    return HealthCheck("slack", True, where + (f"; without the optional {', '.join(absent)}" if absent else ""))

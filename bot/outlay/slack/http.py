@@ -12,8 +12,8 @@ from slack_bolt.async_app import AsyncApp
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from outlay.core.rate_limiter import Quota
-from outlay.slack.signature import Signatures
+from outlay.core.rate_limiter import RateLimiter
+from outlay.slack.signature import SignatureVerifier
 
 PATH = "/slack/events"
 BODY_BYTES_MAX = 1_000_000  # Slack's own are below 300 KB
@@ -33,7 +33,7 @@ def endpoint(
     app: AsyncApp,
     signing_secret: str | None,
     *,
-    quota: Quota | None = None,
+    quota: RateLimiter | None = None,
     time_of_day: Callable[[], float] = time.time,
 ) -> Callable[[Request], Awaitable[Response]]:
     """Build the handler to mount at PATH, for POST.
@@ -41,7 +41,7 @@ def endpoint(
     413: no length or too long; 429: too many bad signatures from this address; 408: too slow; 401: bad signature; 400:
     not shaped like Slack's.
     """
-    signatures, strangers = Signatures(signing_secret), quota or Quota()
+    signatures, strangers = SignatureVerifier(signing_secret), quota or RateLimiter()
 
     async def receive(request: Request) -> Response:
         length = request.headers.get("content-length", "")
@@ -49,7 +49,7 @@ def endpoint(
             return Response(status_code=413, headers={"Connection": "close"})
         address = request.client.host if request.client else ""
         wait_seconds = strangers.wait_seconds(address, time.monotonic())
-        if wait_seconds and not signatures.plausible(request.headers, time_of_day()):
+        if wait_seconds and not signatures.headers_plausible(request.headers, time_of_day()):
             return Response(status_code=429, headers={"Retry-After": str(wait_seconds), "Connection": "close"})
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -58,8 +58,8 @@ def endpoint(
             return Response(status_code=408, headers={"Connection": "close"})
         except ClientDisconnect:
             return Response(status_code=400)
-        if not signatures.good(request.headers, body, time_of_day()):
-            strangers.take(address, time.monotonic())
+        if not signatures.verify(request.headers, body, time_of_day()):
+            strangers.take_token(address, time.monotonic())
             return Response(status_code=401)  # no explanation: no legitimate caller needs one
         try:
             asked = to_async_bolt_request(request, body)

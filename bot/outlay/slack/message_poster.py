@@ -30,16 +30,16 @@ T = TypeVar("T")
 Respond = Callable[..., Awaitable[Any]]
 
 
-class BlocksRefused(OutlayError):
+class BlocksRefusedError(OutlayError):
     """Error: Slack does not accept these blocks; the text is its code."""
 
 
-class NotDelivered(OutlayError):
+class NotDeliveredError(OutlayError):
     """Error: Slack did not accept the message at all; the text is its code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class RenderedMessage:
     """Message in several forms, from rich to plain.
 
     `text` is what notifications and screen readers get, so it holds the finding itself.
@@ -49,9 +49,9 @@ class Message:
     forms: tuple[tuple[str, list[block_kit.Block]], ...]
 
 
-def simple(text: str, blocks: list[block_kit.Block]) -> Message:
+def plain_message(text: str, blocks: list[block_kit.Block]) -> RenderedMessage:
     """Build a message of blocks that every workspace knows."""
-    return Message(text, (("plain", blocks),))
+    return RenderedMessage(text, (("plain", blocks),))
 
 
 Send = Callable[[str, list[block_kit.Block]], Awaitable[T]]
@@ -65,11 +65,13 @@ class Poster:
         self._log = log
         self._refused: OrderedDict[tuple[str, str], float] = OrderedDict()
 
-    async def post(self, workspace_id: str, message: Message, send: Send[T]) -> T:
+    async def post(self, workspace_id: str, message: RenderedMessage, send: Send[T]) -> T:
         """Send the first form that the workspace accepts, in the end the text alone; return what `send` returned."""
-        return (await self.taken(workspace_id, message, send))[1]
+        return (await self.post_returning_blocks(workspace_id, message, send))[1]
 
-    async def taken(self, workspace_id: str, message: Message, send: Send[T]) -> tuple[list[block_kit.Block], T]:
+    async def post_returning_blocks(
+        self, workspace_id: str, message: RenderedMessage, send: Send[T]
+    ) -> tuple[list[block_kit.Block], T]:
         """Send like `post`; return the accepted blocks too ([] for the text alone)."""
         refused: list[str] = []
         for form, blocks in message.forms:
@@ -77,7 +79,7 @@ class Poster:
                 continue
             try:
                 sent = await send(message.text, blocks)
-            except BlocksRefused as error:
+            except BlocksRefusedError as error:
                 self._log.info("workspace %s does not take the form %s: %s", workspace_id, form, error)
                 refused.append(form)
             else:
@@ -101,7 +103,7 @@ def fits(blocks: list[block_kit.Block]) -> bool:
     return len(blocks) <= block_kit.MESSAGE_BLOCKS_MAX and block_kit.size(blocks) <= block_kit.MESSAGE_CHARACTERS_MAX
 
 
-def privately(respond: Respond) -> Send[None]:
+def ephemeral_response(respond: Respond) -> Send[None]:
     """Build a sender whose response only the user of the command or click sees.
 
     Slack accepts five responses within half an hour.
@@ -109,13 +111,13 @@ def privately(respond: Respond) -> Send[None]:
     return _answering(respond, response_type="ephemeral", replace_original=False)
 
 
-def publicly(respond: Respond, thread_ts: str = "") -> Send[None]:
+def in_channel_response(respond: Respond, thread_ts: str = "") -> Send[None]:
     """Build a sender whose response to a click the whole channel sees, in the thread of the clicked message."""
     thread = {"thread_ts": thread_ts} if thread_ts else {}
     return _answering(respond, response_type="in_channel", replace_original=False, **thread)
 
 
-def in_place(respond: Respond) -> Send[None]:
+def replace_original(respond: Respond) -> Send[None]:
     """Build a sender that replaces the message in which a button was pressed."""
     return _answering(respond, response_type="ephemeral", replace_original=True)
 
@@ -125,14 +127,14 @@ def _answering(respond: Respond, **how: Any) -> Send[None]:
         reply = await respond(text=text, blocks=blocks or None, **how)
         code = _refusal(reply.status_code, reply.body)
         if code in REFUSALS:
-            raise BlocksRefused(code)
+            raise BlocksRefusedError(code)
         if code:
-            raise NotDelivered(code)
+            raise NotDeliveredError(code)
 
     return send
 
 
-def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: str = "") -> Send[None]:
+def ephemeral_post(client: AsyncWebClient, channel: str, user_id: str, thread_ts: str = "") -> Send[None]:
     """Build a sender of ephemeral messages to one user in a channel.
 
     `thread_ts` has to be an existing thread: in a new one Slack shows nothing.
@@ -146,13 +148,13 @@ def whispering(client: AsyncWebClient, channel: str, user_id: str, thread_ts: st
         except SlackApiError as error:
             code = str(error.response.get("error"))
             if code in REFUSALS:
-                raise BlocksRefused(code) from None
-            raise NotDelivered(code) from None
+                raise BlocksRefusedError(code) from None
+            raise NotDeliveredError(code) from None
 
     return send
 
 
-def asked_to_wait(error: SlackApiError) -> float | None:
+def retry_after_seconds(error: SlackApiError) -> float | None:
     """Return how many seconds Slack wants us to wait if this is a rate limit, else None."""
     if error.response.get("error") not in ("ratelimited", "rate_limited"):
         return None
@@ -162,12 +164,12 @@ def asked_to_wait(error: SlackApiError) -> float | None:
     return float(text) if text.isdigit() else WAIT_SECONDS
 
 
-def to_channel(
+def channel_post(
     client: AsyncWebClient, channel: str, metadata: Mapping[str, Any] | None = None
 ) -> Send[tuple[str, str]]:
     """Build a sender that posts to a channel and returns (channel, ts).
 
-    Blocks that are refused raise BlocksRefused; every other failure is raised unchanged.
+    Blocks that are refused raise BlocksRefusedError; every other failure is raised unchanged.
     """
 
     async def send(text: str, blocks: list[block_kit.Block]) -> tuple[str, str]:
@@ -178,14 +180,14 @@ def to_channel(
         except SlackApiError as error:
             code = str(error.response.get("error"))
             if code in REFUSALS:
-                raise BlocksRefused(code) from None
+                raise BlocksRefusedError(code) from None
             raise
         return str(reply["channel"]), str(reply["ts"])
 
     return send
 
 
-async def direct_channel(client: AsyncWebClient, user_id: str) -> str:
+async def open_direct_channel(client: AsyncWebClient, user_id: str) -> str:
     """Open the direct-message channel with a user and return its id."""
     reply = await client.conversations_open(users=[user_id])
     return str(reply["channel"]["id"])

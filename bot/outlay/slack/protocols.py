@@ -7,23 +7,23 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from outlay.access.policy import Rights, Team
-from outlay.budgets.budget import Budget, Standing
-from outlay.budgets.service import Subjects
-from outlay.connections.views import Connected, Existing, LedgerForm, OwnedKey
+from outlay.access.policy import AccessSettings, TeamAccess
+from outlay.budgets.budget import Budget, BudgetStatus
+from outlay.budgets.service import BudgetSubjects
+from outlay.connections.views import ConnectionSummary, LedgerForm, OwnedKey, SavedConnection
 from outlay.core.calendar_periods import Period
-from outlay.delivery.dead_letters import GivenUp
+from outlay.delivery.dead_letters import DeadLetter
 from outlay.digests.digest import Digest
-from outlay.digests.subscriptions import Plan
-from outlay.home import Care, Mine
-from outlay.incidents.alert_settings import Alerting
+from outlay.digests.subscriptions import DigestSubscriptions
+from outlay.home import AdminSummary, PersonalSummary
+from outlay.incidents.alert_settings import AlertSettings
 from outlay.incidents.service import IncidentView
-from outlay.incidents.state_machine import Deed
+from outlay.incidents.state_machine import IncidentAction
 from outlay.incidents.tables import Expectation
 from outlay.spend.answer import Answer
 
 
-class Asking(Protocol):
+class SpendProtocol(Protocol):
     """Questions to the books."""
 
     async def spend(self, workspace_id: str, text: str, *, me: str) -> Answer:
@@ -31,20 +31,20 @@ class Asking(Protocol):
         ...
 
 
-class Connecting(Protocol):
+class ConnectionsProtocol(Protocol):
     """Connections to ledgers."""
 
     def forms(self) -> tuple[LedgerForm, ...]:
         """Return the form of each ledger that can be connected, by title."""
         ...
 
-    async def connections(self, workspace_id: str) -> tuple[Existing, ...]:
+    async def connections(self, workspace_id: str) -> tuple[ConnectionSummary, ...]:
         """Return what is connected in this workspace, by name."""
         ...
 
     async def connect(
         self, workspace_id: str, slug: str, name: str, values: Mapping[str, str], *, replace: bool = False, by: str = ""
-    ) -> Connected:
+    ) -> SavedConnection:
         """Check with the ledger, encrypt the credential and save the connection.
 
         Raises BadConfig (its `field` is "name" for a name in use), any other PluginError; nothing is saved then.
@@ -52,7 +52,7 @@ class Connecting(Protocol):
         ...
 
 
-class Owning(Protocol):
+class OwnershipProtocol(Protocol):
     """Owners of keys."""
 
     async def keys(self, workspace_id: str) -> Sequence[OwnedKey]:
@@ -64,7 +64,7 @@ class Owning(Protocol):
         ...
 
 
-class Admitting(Protocol):
+class MembershipProtocol(Protocol):
     """Membership and admin checks, made when a view opens and again when it is submitted."""
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
@@ -83,8 +83,11 @@ class Admitting(Protocol):
         ...
 
 
-class Desking(Protocol):
-    """Incidents, people's responses to them, and the alert preferences. Raises NoSuchIncident, NotNow."""
+class IncidentsProtocol(Protocol):
+    """Incidents, people's responses to them, and the alert preferences.
+
+    Raises IncidentNotFoundError, InvalidTransitionError.
+    """
 
     async def incident(self, workspace_id: str, number: int) -> IncidentView:
         """Return an incident with all its details."""
@@ -95,7 +98,14 @@ class Desking(Protocol):
         ...
 
     async def do(
-        self, workspace_id: str, number: int, deed: Deed, *, who: str, until: datetime | None = None, reason: str = ""
+        self,
+        workspace_id: str,
+        number: int,
+        deed: IncidentAction,
+        *,
+        who: str,
+        until: datetime | None = None,
+        reason: str = "",
     ) -> IncidentView:
         """Apply an action (acknowledge, snooze, dismiss, undo) and return the incident after it."""
         ...
@@ -134,11 +144,11 @@ class Desking(Protocol):
         """File a ticket for the incident at every sink, or at those of `connections`; return how many."""
         ...
 
-    async def alerting(self, workspace_id: str) -> Alerting:
+    async def alerting(self, workspace_id: str) -> AlertSettings:
         """Return the workspace's alert preferences."""
         ...
 
-    async def choose(self, workspace_id: str, chosen: Alerting) -> None:
+    async def choose(self, workspace_id: str, chosen: AlertSettings) -> None:
         """Save the workspace's alert preferences."""
         ...
 
@@ -147,10 +157,10 @@ class Desking(Protocol):
         ...
 
 
-class Undeliverables(Protocol):
+class UndeliveredProtocol(Protocol):
     """Messages whose delivery was given up."""
 
-    async def given_up(self, workspace_id: str) -> Sequence[GivenUp]:
+    async def given_up(self, workspace_id: str) -> Sequence[DeadLetter]:
         """Return what could not be delivered, newest first."""
         ...
 
@@ -159,14 +169,14 @@ class Undeliverables(Protocol):
         ...
 
 
-class Digests(Protocol):
+class DigestsProtocol(Protocol):
     """Digests: composing, preferences, and posting on demand."""
 
-    async def plan(self, workspace_id: str) -> Plan:
+    async def plan(self, workspace_id: str) -> DigestSubscriptions:
         """Return where digests go, how often and when."""
         ...
 
-    async def choose(self, workspace_id: str, plan: Plan, *, by: str) -> None:
+    async def choose(self, workspace_id: str, plan: DigestSubscriptions, *, by: str) -> None:
         """Save the channels, periods and time of a plan."""
         ...
 
@@ -189,14 +199,14 @@ class Digests(Protocol):
         ...
 
 
-class Budgets(Protocol):
+class BudgetsProtocol(Protocol):
     """Budgets and their state."""
 
-    async def standings(self, workspace_id: str) -> Sequence[Standing]:
+    async def standings(self, workspace_id: str) -> Sequence[BudgetStatus]:
         """Return how each budget stands now."""
         ...
 
-    async def subjects(self, workspace_id: str) -> Subjects:
+    async def subjects(self, workspace_id: str) -> BudgetSubjects:
         """Return for whom or what a budget can be set."""
         ...
 
@@ -209,48 +219,48 @@ class Budgets(Protocol):
         ...
 
 
-class Homes(Protocol):
+class HomeTabProtocol(Protocol):
     """Contents of the Home tab."""
 
-    async def mine(self, workspace_id: str, user_id: str) -> Mine:
+    async def mine(self, workspace_id: str, user_id: str) -> PersonalSummary:
         """Return one user's own month and budgets."""
         ...
 
-    async def care(self, workspace_id: str) -> Care:
+    async def admin_summary(self, workspace_id: str) -> AdminSummary:
         """Return the operational state that an admin sees."""
         ...
 
 
-class Ruling(Protocol):
+class AccessPolicyProtocol(Protocol):
     """Access policy: who sees what, and who may do what."""
 
-    async def rights(self, workspace_id: str) -> Rights:
+    async def rights(self, workspace_id: str) -> AccessSettings:
         """Return the workspace's access policy."""
         ...
 
     async def choose(
         self, workspace_id: str, *, open_: bool | None = None, admins: Collection[str] | None = None
-    ) -> Rights:
+    ) -> AccessSettings:
         """Set who sees whose figures and who else is an admin; None leaves it unchanged. Raises BadConfig."""
         ...
 
-    async def set_team(self, workspace_id: str, name: str, team: Team) -> Rights:
+    async def set_team(self, workspace_id: str, name: str, team: TeamAccess) -> AccessSettings:
         """Set the people of a team; an empty team is forgotten. Raises BadConfig."""
         ...
 
 
 __all__ = [
-    "Admitting",
-    "Asking",
-    "Budgets",
-    "Connected",
-    "Connecting",
-    "Desking",
-    "Digests",
-    "Existing",
+    "AccessPolicyProtocol",
+    "BudgetsProtocol",
+    "ConnectionSummary",
+    "ConnectionsProtocol",
+    "DigestsProtocol",
+    "IncidentsProtocol",
     "LedgerForm",
+    "MembershipProtocol",
     "OwnedKey",
-    "Owning",
-    "Ruling",
-    "Undeliverables",
+    "OwnershipProtocol",
+    "SavedConnection",
+    "SpendProtocol",
+    "UndeliveredProtocol",
 ]

@@ -6,13 +6,13 @@ Three renderings of the same rows, from Slack's newest block type to its oldest.
 from outlay import wording
 from outlay.core.money import to_usd
 from outlay.slack import block_kit
-from outlay.slack.spend.rows import TITLES, Label, Row
+from outlay.slack.spend.rows import TITLES, Label, TableRow
 from outlay.spend.answer import Answer
 
 _NONE = "–"
 
 
-def data_table(answer: Answer, shown: list[Row], caption: str) -> block_kit.Block:
+def data_table(answer: Answer, shown: list[TableRow], caption: str) -> block_kit.Block:
     """Build the newest block type, which sorts by number."""
     return {
         "type": "data_table",
@@ -23,7 +23,7 @@ def data_table(answer: Answer, shown: list[Row], caption: str) -> block_kit.Bloc
     }
 
 
-def table(answer: Answer, shown: list[Row]) -> block_kit.Block:
+def table(answer: Answer, shown: list[TableRow]) -> block_kit.Block:
     """Build the older table block, which has no number cells."""
     cells = [
         [_text(one["text"]) if one["type"] == "raw_number" else one for one in _cells(answer, row)] for row in shown
@@ -35,18 +35,18 @@ def table(answer: Answer, shown: list[Row]) -> block_kit.Block:
     }
 
 
-def fields(shown: list[Row]) -> block_kit.Block:
+def fields(shown: list[TableRow]) -> block_kit.Block:
     """Build the oldest form: a section of fields."""
     return block_kit.fields([f"*{title(row)}*\n{amount(row)}" for row in shown])
 
 
-def title(row: Row) -> str:
+def title(row: TableRow) -> str:
     """Return the name of a row, as mrkdwn."""
     label = row.labels[0]
     return f"<@{label.user}>" if label.user else wording.safe(label.text)
 
 
-def amount(row: Row) -> str:
+def amount(row: TableRow) -> str:
     """Return the dollars of a row, and its note."""
     return wording.money(row.nano_usd) + (f" ({wording.escape(row.note)})" if row.note else "")
 
@@ -55,7 +55,7 @@ def _columns(answer: Answer) -> list[str]:
     return [TITLES[answer.query.by[0]], "Spend (USD)", "Share"]
 
 
-def _cells(answer: Answer, row: Row) -> list[block_kit.Block]:
+def _cells(answer: Answer, row: TableRow) -> list[block_kit.Block]:
     said = wording.money(row.nano_usd)
     share = wording.percent(row.nano_usd, answer.total_nano_usd) if row.nano_usd is not None else ""
     number: block_kit.Block = _text(said)

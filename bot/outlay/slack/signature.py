@@ -15,7 +15,7 @@ _TIME = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}", re.ASCII)
 
 
-class Signatures:
+class SignatureVerifier:
     """Verifier for one signing secret; without a secret, no request is accepted."""
 
     def __init__(self, signing_secret: str | None) -> None:
@@ -26,16 +26,16 @@ class Signatures:
         """Return how many signatures are remembered."""
         return len(self._seen)
 
-    def plausible(self, headers: Mapping[str, str], now: float) -> bool:
+    def headers_plausible(self, headers: Mapping[str, str], now: float) -> bool:
         """Check only the headers: well-formed and recent. Needs no body."""
         at, signature = headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", "")
         if not self._secret or not _TIME.fullmatch(at) or not _SIGNATURE.fullmatch(signature):
             return False
         return abs(now - int(at)) <= WINDOW_SECONDS
 
-    def good(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
+    def verify(self, headers: Mapping[str, str], body: bytes, now: float) -> bool:
         """Verify the signature over the body; a request that was accepted once is refused the second time."""
-        if not self.plausible(headers, now):
+        if not self.headers_plausible(headers, now):
             return False
         at, signature = headers["x-slack-request-timestamp"], headers["x-slack-signature"]
         expected = "v0=" + hmac.digest(self._secret, b"v0:" + at.encode() + b":" + body, hashlib.sha256).hex()

@@ -36,11 +36,11 @@ _HOPELESS = {
 }
 
 
-class SocketRefused(OutlayError):
+class SocketRefusedError(OutlayError):
     """Error: Slack will never open a socket for this token; the text says why."""
 
 
-class Socket:
+class SocketModeConnection:
     """Socket Mode connection of one app."""
 
     def __init__(self, app: AsyncApp, app_token: str, api_url: str, clock: Clock, log: logging.Logger) -> None:
@@ -56,13 +56,13 @@ class Socket:
         self.last_seen: datetime | None = None
 
     async def start(self) -> None:
-        """Connect. Raises SocketRefused for a token that can never work; any other failure is retried forever."""
+        """Connect. Raises SocketRefusedError for a token that can never work; any other failure is retried forever."""
         url: str | None = None
         try:
             url = (await self._web.apps_connections_open(app_token=self._app_token))["url"]
         except SlackApiError as error:
             if (why := _HOPELESS.get(str(error.response.get("error")))) is not None:
-                raise SocketRefused(f"SLACK_APP_TOKEN {why}.") from None
+                raise SocketRefusedError(f"SLACK_APP_TOKEN {why}.") from None
             self._log.warning("Slack opens no socket yet: %s", error.response.get("error"))
         except (SlackClientError, aiohttp.ClientError, OSError) as error:
             self._log.warning("Slack cannot be reached yet: %s", type(error).__name__)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from outlay.slack.errors import Told, explain
+from outlay.slack.errors import UserFacingError, message_for_user
 
 TASKS_MAX = 200
 CANCEL_SECONDS = 2.0  # for a canceled task to clean up
@@ -17,7 +17,7 @@ CANCEL_SECONDS = 2.0  # for a canceled task to clean up
 T = TypeVar("T")
 
 
-class Busy(Told):
+class TooManyTasksError(UserFacingError):
     """Error: too many tasks are running."""
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class Tasks:
         """
         if self._draining or len(self._running) >= self._limit:
             work.close()
-            raise Busy
+            raise TooManyTasksError
         task = asyncio.create_task(work, name=name)
-        self.hold(task)
+        self.track(task)
         if not awaited:
             task.add_done_callback(self._report)
         return task
 
-    def hold(self, task: asyncio.Task[Any]) -> None:
+    def track(self, task: asyncio.Task[Any]) -> None:
         """Count a task that was started elsewhere (Bolt keeps no reference to its own)."""
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -80,4 +80,4 @@ class Tasks:
 
     def _report(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            explain(error, self._log)
+            message_for_user(error, self._log)

@@ -25,14 +25,14 @@ ASK_SECONDS = 1.0  # a form that is being submitted waits for this, within Slack
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SlackUserStatus:
     """Status of a Slack user."""
 
     is_admin: bool
     is_guest: bool
 
 
-class SlackPeople:
+class SlackUserDirectory:
     """Membership and admin checks over `users.info`."""
 
     def __init__(
@@ -48,7 +48,7 @@ class SlackPeople:
         self._clock = clock
         self._log = log
         self._admins = frozenset(admins)
-        self._known: OrderedDict[tuple[str, str], tuple[float, Person]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], tuple[float, SlackUserStatus]] = OrderedDict()
 
     async def is_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> bool:
         person = await self._person(workspace_id, user_id, FRESH_SECONDS if fresh else REMEMBERED_SECONDS)
@@ -63,7 +63,7 @@ class SlackPeople:
         for key in [key for key in self._known if key[0] == workspace_id]:
             del self._known[key]
 
-    async def _person(self, workspace_id: str, user_id: str, age_seconds: float) -> Person | None:
+    async def _person(self, workspace_id: str, user_id: str, age_seconds: float) -> SlackUserStatus | None:
         key = (workspace_id, user_id)
         known = self._known.get(key)
         if known and self._clock.monotonic() - known[0] <= age_seconds:
@@ -79,7 +79,7 @@ class SlackPeople:
             self._known.popitem(last=False)
         return person
 
-    async def _ask(self, workspace_id: str, user_id: str) -> Person | None:
+    async def _ask(self, workspace_id: str, user_id: str) -> SlackUserStatus | None:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 client = await self._client(workspace_id)
@@ -95,12 +95,12 @@ class SlackPeople:
         return self._client_for(token) if token else None
 
 
-def _person(user: dict[str, Any], workspace_id: str) -> Person:
+def _person(user: dict[str, Any], workspace_id: str) -> SlackUserStatus:
     guest = any(user.get(flag) for flag in ("is_restricted", "is_ultra_restricted", "is_stranger", "deleted", "is_bot"))
     home = user.get("team_id", workspace_id)
     elsewhere = home != workspace_id and workspace_id not in (user.get("enterprise_user") or {}).get("teams", ())
     admin = any(user.get(flag) for flag in ("is_admin", "is_owner", "is_primary_owner"))
-    return Person(is_admin=admin, is_guest=guest or elsewhere)
+    return SlackUserStatus(is_admin=admin, is_guest=guest or elsewhere)
 
 
 def _why(error: Exception) -> str:

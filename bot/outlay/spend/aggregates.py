@@ -30,7 +30,7 @@ class Extent(NamedTuple):
     adjusts: int = 0
 
 
-class Row(NamedTuple):
+class RollupRow(NamedTuple):
     """Roll-up row: its ids, and its sums in the order of FIGURES, followed by its unpriced tokens."""
 
     connection_id: int
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 @dataclass(slots=True)
-class Sums:
+class LineSums:
     """Sums of one line. `cost` is None while no row with dollars was added."""
 
     parts: list[Sequence[Any]] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Sums:
         self.extents.add(extent)
         self._figures = None
 
-    def include(self, other: "Sums") -> None:
+    def include(self, other: "LineSums") -> None:
         """Add everything in another."""
         self.parts.append(other.figures)
         self.extents |= other.extents

@@ -10,7 +10,7 @@ from typing import Literal
 from outlay.core.owner import KeyRef, Owner
 from outlay.core.tokens import NO_TOKENS, Tokens
 from outlay.spend.forecast import Forecast
-from outlay.spend.query import Query, Stretch
+from outlay.spend.query import DateRange, Query
 
 Status = Literal["provisional", "settled", "closed", "adjustment", "mixed"]
 AnswerBasis = Literal["billed", "computed", "unpriced", "mixed"]
@@ -25,7 +25,7 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AnswerLine:
     """One row of an answer. Only the dimensions in `query.by` are set.
 
     `adjusts` names the closed month that this money corrects; it counts on the day when it was observed.
@@ -54,17 +54,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class ComparisonTotals:
     """Totals of the comparison period. `rest_nano_usd`: of the lines that `top` left out."""
 
-    days: Stretch
+    days: DateRange
     total_nano_usd: int
     basis: AnswerBasis
     rest_nano_usd: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class UnmatchedFilter:
     """A filter that matches no name in the books, and the nearest name that exists, or ""."""
 
     dimension: str
@@ -90,7 +90,7 @@ class Answer:
     query: Query
     time_zone: str
     as_of: datetime
-    lines: tuple[Line, ...]
+    lines: tuple[AnswerLine, ...]
     total_nano_usd: int
     status: Status
     basis: AnswerBasis
@@ -107,6 +107,6 @@ class Answer:
     fresh_until: dict[str, datetime | None] = field(default_factory=dict)
     provisional_until: datetime | None = None
     calibrated_by: date | None = None
-    before: Before | None = None
+    before: ComparisonTotals | None = None
     forecast: Forecast | None = None
-    unknown: tuple[Unknown, ...] = ()
+    unknown: tuple[UnmatchedFilter, ...] = ()

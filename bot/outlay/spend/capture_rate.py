@@ -13,8 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.database.engine import execute
 from outlay.database.tables import Connection
-from outlay.spend.gateway_allocation import Capture, Captures
-from outlay.spend.gateway_rows import fronts, places
+from outlay.spend.gateway_allocation import GatewayCapture, GatewayCaptureReport
+from outlay.spend.gateway_rows import gateway_targets, gateways_in_front
 
 _Days = dict[int, int | None]  # nano-dollars by UTC day; None: traffic without dollars
 _COUNTED = (
@@ -31,13 +31,13 @@ _SPENT = text(
 ).bindparams(bindparam("connections", expanding=True))
 
 
-async def captures(session: AsyncSession, workspace_id: str, first: date, last: date) -> list[Captures]:
+async def captures(session: AsyncSession, workspace_id: str, first: date, last: date) -> list[GatewayCaptureReport]:
     """Return what each connected gateway captured on the UTC days `first` to `last`, sorted by name."""
     rows = (await session.exec(select(Connection).where(Connection.workspace_id == workspace_id))).all()
     gateways = [row for row in rows if row.role == "attribution" and row.disconnected_at is None]
     if not gateways:
         return []
-    standing, named = fronts(rows), await places(session, gateways)
+    standing, named = gateways_in_front(rows), await gateway_targets(session, gateways)
     ids = {row.id or 0 for row in gateways} | set(standing)
     seen: dict[int, _Days] = defaultdict(dict)  # by gateway
     billed: dict[tuple[int, int | None], _Days] = defaultdict(dict)  # by connection, and the key claimed by name
@@ -45,21 +45,21 @@ async def captures(session: AsyncSession, workspace_id: str, first: date, last: 
         if connection not in standing:
             _lay(seen[connection], day, nano_usd)
         elif ledger_id:
-            _lay(billed[connection, standing[connection].place(key_id)], day, nano_usd)
+            _lay(billed[connection, standing[connection].claimed_key(key_id)], day, nano_usd)
     return [
         _captures(row.name, named[row.id or 0], seen[row.id or 0], billed[row.in_front_of, row.in_front_of_key])
         if row.in_front_of is not None
-        else Captures(row.name, "", Capture(_sum(seen[row.id or 0]), None))
+        else GatewayCaptureReport(row.name, "", GatewayCapture(_sum(seen[row.id or 0]), None))
         for row in sorted(gateways, key=lambda row: row.name)
     ]
 
 
-def _captures(name: str, behind: str, seen: _Days, billed: _Days) -> Captures:
+def _captures(name: str, behind: str, seen: _Days, billed: _Days) -> GatewayCaptureReport:
     days = tuple(
-        (datetime.fromtimestamp(day, UTC).date().isoformat(), Capture(seen.get(day, 0), billed.get(day, 0)))
+        (datetime.fromtimestamp(day, UTC).date().isoformat(), GatewayCapture(seen.get(day, 0), billed.get(day, 0)))
         for day in sorted(seen.keys() | billed.keys())
     )
-    return Captures(name, behind, Capture(_sum(seen), _sum(billed)), days)
+    return GatewayCaptureReport(name, behind, GatewayCapture(_sum(seen), _sum(billed)), days)
 
 
 def _lay(days: _Days, day: int, nano_usd: int | None) -> None:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from outlay.core.tokens import NO_TOKENS
-from outlay.spend.answer import Answer, Before, Line
-from outlay.spend.query import Stretch
+from outlay.spend.answer import Answer, AnswerLine, ComparisonTotals
+from outlay.spend.query import DateRange
 
-Place = tuple[object, ...]
+LineKey = tuple[object, ...]
 
 
-def beside(now: Answer, before: Answer, days: Stretch, top: int | None) -> Answer:
+def with_comparison(now: Answer, before: Answer, days: DateRange, top: int | None) -> Answer:
     """Return `now` with the figures of `before` (of the days `days`).
 
     Both hold all their lines; `top` is applied here.
@@ -34,7 +34,7 @@ def beside(now: Answer, before: Answer, days: Stretch, top: int | None) -> Answe
         lines=tuple(shown),
         rest_count=len(rest),
         rest_nano_usd=_sum(line.cost_nano_usd for line in rest),
-        before=Before(days, before.total_nano_usd, before.basis, _sum(line.before_nano_usd for line in rest)),
+        before=ComparisonTotals(days, before.total_nano_usd, before.basis, _sum(line.before_nano_usd for line in rest)),
     )
 
 
@@ -43,14 +43,14 @@ def change(now_nano_usd: int | None, before_nano_usd: int | None) -> int | None:
     return None if now_nano_usd is None or before_nano_usd is None else now_nano_usd - before_nano_usd
 
 
-def biggest_change(lines: Iterable[Line]) -> Line | None:
+def biggest_change(lines: Iterable[AnswerLine]) -> AnswerLine | None:
     """Return the line that changed most, in either direction; None if none did."""
     moved = [(abs(change(line.cost_nano_usd, line.before_nano_usd) or 0), line) for line in lines]
     most = max(moved, key=lambda one: one[0], default=None)
     return most[1] if most and most[0] else None
 
 
-def _place(line: Line, first: date) -> Place:
+def _place(line: AnswerLine, first: date) -> LineKey:
     return (
         line.owner and line.owner.id,
         line.key and (line.key.connection, line.key.id),
@@ -65,17 +65,17 @@ def _place(line: Line, first: date) -> Place:
     )
 
 
-def _days_in(line: Line, first: date) -> int:
+def _days_in(line: AnswerLine, first: date) -> int:
     """Return how many days the line is after the first; 0 where it has no day."""
     day = line.day or (line.hour or "")[:10]
     return (date.fromisoformat(day) - first).days if day else 0
 
 
-def _with(line: Line, before: Line | None) -> Line:
+def _with(line: AnswerLine, before: AnswerLine | None) -> AnswerLine:
     return replace(line, before_nano_usd=before.cost_nano_usd if before else 0)
 
 
-def _gone(line: Line, shift: timedelta) -> Line:
+def _gone(line: AnswerLine, shift: timedelta) -> AnswerLine:
     """Build the zero-dollar line, in the current days, of a line that was only there before."""
     day = line.day and (date.fromisoformat(line.day) + shift).isoformat()
     hour = line.hour and (datetime.fromisoformat(line.hour) + shift).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -91,7 +91,7 @@ def _gone(line: Line, shift: timedelta) -> Line:
     )
 
 
-def _order(line: Line) -> tuple[str, str, int, int, str]:
+def _order(line: AnswerLine) -> tuple[str, str, int, int, str]:
     """Return the sort key: time, then the biggest now, then the biggest before; ties by name, for a stable order."""
     who = f"{line.owner} {line.key} {line.model} {line.ledger} {line.connection} {line.project} {line.reason}"
     return line.day or "", line.hour or "", -(line.cost_nano_usd or 0), -(line.before_nano_usd or 0), who

@@ -9,29 +9,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
-from outlay.core.money import share
+from outlay.core.money import split_by_weights
 
 Figures = tuple[int | None, ...]
 _RATE_STEP = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class SliceAmount:
     """Dollars and tokens of a slice. `nano_usd` None: some of it has no price."""
 
     nano_usd: int | None
     tokens: int
 
-    def plus(self, other: "Amount") -> "Amount":
+    def plus(self, other: "SliceAmount") -> "SliceAmount":
         known = self.nano_usd is not None and other.nano_usd is not None
-        return Amount((self.nano_usd or 0) + (other.nano_usd or 0) if known else None, self.tokens + other.tokens)
+        return SliceAmount((self.nano_usd or 0) + (other.nano_usd or 0) if known else None, self.tokens + other.tokens)
 
 
-NOTHING = Amount(0, 0)
+NOTHING = SliceAmount(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AllocationStep:
     """How one gateway splits a slice: to each of its keys by weight. `stays`: the weight of the rest."""
 
     keys: tuple[int, ...]
@@ -39,7 +39,9 @@ class Step:
     stays: int
 
 
-def steps(counted: Amount, gateways: Sequence[Mapping[int | None, Amount]]) -> list[Step]:
+def allocation_steps(
+    counted: SliceAmount, gateways: Sequence[Mapping[int | None, SliceAmount]]
+) -> list[AllocationStep]:
     """Build the splits of a slice, one per gateway in order: the second splits what the first has left.
 
     Each gateway is a mapping of its keys to their use; None stands for use without a key, which is not split.
@@ -51,17 +53,17 @@ def steps(counted: Amount, gateways: Sequence[Mapping[int | None, Amount]]) -> l
             continue
         whole, amounts = measured
         stays = max(0, whole - sum(amounts.values())) + amounts.pop(None, 0)
-        step = Step(tuple(key for key in amounts if key is not None), tuple(amounts.values()), stays)
+        step = AllocationStep(tuple(key for key in amounts if key is not None), tuple(amounts.values()), stays)
         if not any(step.weights):
             continue
         found.append(step)
         weights = [*step.weights, stays]
-        usd = None if counted.nano_usd is None else share(counted.nano_usd, weights)[-1]
-        counted = Amount(usd, share(counted.tokens, weights)[-1])
+        usd = None if counted.nano_usd is None else split_by_weights(counted.nano_usd, weights)[-1]
+        counted = SliceAmount(usd, split_by_weights(counted.tokens, weights)[-1])
     return found
 
 
-def split(figures: Figures, along: Sequence[Step]) -> list[tuple[int | None, Figures]]:
+def allocate(figures: Figures, along: Sequence[AllocationStep]) -> list[tuple[int | None, Figures]]:
     """Split figures by the steps: (gateway's key, its part), and under None the rest. Parts add up exactly.
 
     A figure that is unknown stays unknown in each part. Empty parts are left out.
@@ -75,7 +77,7 @@ def split(figures: Figures, along: Sequence[Step]) -> list[tuple[int | None, Fig
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
+class GatewayCapture:
     """A gateway's dollars beside the bill of the ledger behind it; None where there are no dollars to compare."""
 
     gateway_nano_usd: int | None
@@ -101,7 +103,7 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
-class Captures:
+class GatewayCaptureReport:
     """Captures of one gateway: the total, and each UTC day on which either side has anything.
 
     `in_front_of` is CONNECTION or CONNECTION:KEY_ID; '' for a gateway that is not in front of a connection yet.
@@ -109,11 +111,11 @@ class Captures:
 
     connection: str
     in_front_of: str
-    whole: Capture
-    days: tuple[tuple[str, Capture], ...] = ()
+    whole: GatewayCapture
+    days: tuple[tuple[str, GatewayCapture], ...] = ()
 
 
-def _measured(counted: Amount, used: Mapping[int | None, Amount]) -> tuple[int, dict[int | None, int]] | None:
+def _measured(counted: SliceAmount, used: Mapping[int | None, SliceAmount]) -> tuple[int, dict[int | None, int]] | None:
     """Return the slice and its use in one unit: dollars where all have them, else tokens. None: not comparable."""
     dollars = {key: amount.nano_usd for key, amount in used.items() if amount.nano_usd is not None}
     if counted.nano_usd and len(dollars) == len(used) and any(dollars.values()):
@@ -124,4 +126,4 @@ def _measured(counted: Amount, used: Mapping[int | None, Amount]) -> tuple[int, 
 
 def _shared(figures: Figures, weights: list[int]) -> list[Figures]:
     nothing: dict[int | None, Sequence[int | None]] = {None: [None] * len(weights), 0: [0] * len(weights)}
-    return list(zip(*(nothing.get(one) or share(one or 0, weights) for one in figures), strict=True))
+    return list(zip(*(nothing.get(one) or split_by_weights(one or 0, weights) for one in figures), strict=True))

@@ -20,8 +20,8 @@ from outlay.core.model_names import canonical
 from outlay.core.tokens import CLASSES
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, UNPRICED, Connection, LedgerKey
-from outlay.spend.aggregates import Row
-from outlay.spend.gateway_allocation import NOTHING, Amount, Step, split, steps
+from outlay.spend.aggregates import RollupRow
+from outlay.spend.gateway_allocation import NOTHING, AllocationStep, SliceAmount, allocate, allocation_steps
 
 _OUTPUT, _REASONING = FIGURES.index("output"), FIGURES.index("reasoning")
 _CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
@@ -35,12 +35,12 @@ _USED = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class GatewaysInFront:
     """Gateways in front of one connection, each in front of one key or (None) of all other keys."""
 
     gateways: tuple[tuple[int, int | None], ...]  # (connection, key), in the order in which they split
 
-    def place(self, key_id: int) -> int | None:
+    def claimed_key(self, key_id: int) -> int | None:
         """Return the key itself if a gateway claims it by name, else None: it is split with all other keys."""
         return key_id if any(key_id == claimed for _, claimed in self.gateways) else None
 
@@ -49,16 +49,16 @@ class Front:
         return [gateway for gateway, claimed in self.gateways if claimed == place]
 
 
-def fronts(connections: Collection[Connection]) -> dict[int, Front]:
+def gateways_in_front(connections: Collection[Connection]) -> dict[int, GatewaysInFront]:
     """Return the gateways in front of each connection; connections without any are left out."""
     found: dict[int, list[tuple[int, int | None]]] = defaultdict(list)
     for row in sorted(connections, key=lambda row: row.name):
         if row.role == "attribution" and row.in_front_of is not None:
             found[row.in_front_of].append((row.id or 0, row.in_front_of_key))
-    return {behind: Front(tuple(gateways)) for behind, gateways in found.items()}
+    return {behind: GatewaysInFront(tuple(gateways)) for behind, gateways in found.items()}
 
 
-async def places(session: AsyncSession, rows: Collection[Connection]) -> dict[int, str]:
+async def gateway_targets(session: AsyncSession, rows: Collection[Connection]) -> dict[int, str]:
     """Return, for each connection in front of another, what it is in front of: CONNECTION or CONNECTION:KEY_ID."""
     standing = [row for row in rows if row.role == "attribution" and row.in_front_of is not None]
     if not standing:
@@ -75,13 +75,13 @@ async def places(session: AsyncSession, rows: Collection[Connection]) -> dict[in
     }
 
 
-async def attributed(
+async def split_by_gateways(
     session: AsyncSession,
-    rows: Sequence[Row],
-    standing: Mapping[int, Front],
+    rows: Sequence[RollupRow],
+    standing: Mapping[int, GatewaysInFront],
     keys: Mapping[int, KeyRow],
     models: Mapping[int, str],
-) -> list[Row]:
+) -> list[RollupRow]:
     """Split rows (by time, key, model and basis) among the gateways in front of them."""
     if not rows:
         return []
@@ -90,54 +90,54 @@ async def attributed(
 
 
 def _slice(
-    row: Row, standing: Mapping[int, Front], keys: Mapping[int, KeyRow], models: Mapping[int, str]
+    row: RollupRow, standing: Mapping[int, GatewaysInFront], keys: Mapping[int, KeyRow], models: Mapping[int, str]
 ) -> _Slice | None:
     """Return the slice that a row belongs to; None for money without a key and for adjustments."""
     key = keys.get(row.key_id) if row.key_id is not None else None
     if key is None or not key.ledger_id or row.extent.adjusts:
         return None
     day, model = row.time // DAY_SECONDS * DAY_SECONDS, canonical(models[row.model_id or 0])
-    return row.connection_id, standing[row.connection_id].place(key.id), day, model
+    return row.connection_id, standing[row.connection_id].claimed_key(key.id), day, model
 
 
 async def _plans(
     session: AsyncSession,
     days: Iterable[int],
-    standing: Mapping[int, Front],
+    standing: Mapping[int, GatewaysInFront],
     keys: Mapping[int, KeyRow],
     models: Mapping[int, str],
-) -> dict[_Slice | None, list[Step]]:
+) -> dict[_Slice | None, list[AllocationStep]]:
     """Compute how each slice is split, from both sides' figures for it."""
     asked = sorted(days)
     ids = set(standing) | {gateway for front in standing.values() for gateway, _ in front.gateways}
     span = {"connections": sorted(ids), "start": asked[0], "end": asked[-1] + DAY_SECONDS}
-    counted: dict[_Slice, Amount] = defaultdict(lambda: NOTHING)
-    used: dict[tuple[int, int, str], dict[int | None, Amount]] = defaultdict(dict)
+    counted: dict[_Slice, SliceAmount] = defaultdict(lambda: NOTHING)
+    used: dict[tuple[int, int, str], dict[int | None, SliceAmount]] = defaultdict(dict)
     for connection, day, key_id, model_id, cost, byok, tokens, unpriced in await execute(session, _USED, span):
         key, model = keys.get(key_id), canonical(models[model_id])
-        amount = Amount(None if unpriced else int(cost or 0) + int(byok), int(tokens))
+        amount = SliceAmount(None if unpriced else int(cost or 0) + int(byok), int(tokens))
         named = key is not None and bool(key.ledger_id)
         if connection not in standing:
             mine, whose = used[connection, day, model], key_id if named else None
             mine[whose] = mine.get(whose, NOTHING).plus(amount)
         elif named:
-            place = connection, standing[connection].place(key_id), day, model
+            place = connection, standing[connection].claimed_key(key_id), day, model
             counted[place] = counted[place].plus(amount)
     return {
-        place: steps(amount, [used.get((gateway, place[2], place[3]), {}) for gateway in gateways])
+        place: allocation_steps(amount, [used.get((gateway, place[2], place[3]), {}) for gateway in gateways])
         for place, amount in counted.items()
         if (gateways := standing[place[0]].before(place[1]))
     }
 
 
-def _split(row: Row, along: Sequence[Step]) -> Iterator[Row]:
+def _split(row: RollupRow, along: Sequence[AllocationStep]) -> Iterator[RollupRow]:
     """Yield the row's parts, one for each key it is split among; the row itself if there are no steps."""
     if not along:
         yield row
         return
     whole = [None if one is None else int(one) for one in row.figures[:-1]]
     whole[_OUTPUT] = (whole[_OUTPUT] or 0) - (whole[_REASONING] or 0)  # split separately, so that no part shows
-    for key_id, figures in split(tuple(whole), along):  # more reasoning than output
+    for key_id, figures in allocate(tuple(whole), along):  # more reasoning than output
         parts = [*figures]
         parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
         unpriced = sum(parts[place] or 0 for place in _CLASS_PLACES) if row.extent.bases[0] == UNPRICED else 0

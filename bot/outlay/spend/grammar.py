@@ -1,7 +1,7 @@
 """Grammar of a query: words of known kinds, combined by an LALR grammar (`grammar.lark`). No meaning yet.
 
-Each word is of one kind, whatever stands around it, so that a mistake is always one word that can be named. `read`
-returns the parts of a query, or raises `Unexpected` at the first word that cannot stand where it does.
+Each word is of one kind, whatever stands around it, so that a mistake is always one word that can be named.
+`parse_parts` returns the parts of a query, or raises `UnexpectedWordError` at the first word that is out of place.
 """
 
 import re
@@ -70,7 +70,7 @@ _CHUNK = re.compile(rf"<[@#!][^<>]*>|[A-Za-z]+:(?:{_QUOTED}|<[@#!][^<>]*>)|\S+")
 _PIECE = re.compile(r"[^,|]+")
 
 
-class Unexpected(OutlayError):
+class UnexpectedWordError(OutlayError):
     """A word that cannot stand where it does. `token` None: one is missing at the end. `before`: the word before it."""
 
     def __init__(self, token: Token | None, before: Token | None) -> None:
@@ -79,16 +79,16 @@ class Unexpected(OutlayError):
         self.before = before
 
 
-def read(text: str) -> list[Tree[Token]]:
+def parse_parts(text: str) -> list[Tree[Token]]:
     """Parse a query into its parts, in the order of its words. Raises Unexpected."""
     try:
         return [part for part in _parser().parse(text).children if isinstance(part, Tree)]
     except UnexpectedToken as error:
         words = list(tokens(text))
         if error.token.type == "$END":
-            raise Unexpected(None, words[-1] if words else None) from None
+            raise UnexpectedWordError(None, words[-1] if words else None) from None
         place = next(place for place, word in enumerate(words) if word.start_pos == error.token.start_pos)
-        raise Unexpected(words[place], words[place - 1] if place else None) from None
+        raise UnexpectedWordError(words[place], words[place - 1] if place else None) from None
     except UnexpectedInput as error:  # cannot happen: the lexer accepts every text
         raise AssertionError("a lexer of words lets every text through") from error
 

@@ -12,7 +12,7 @@ from lark import Token, Tree
 
 from outlay.core.calendar_periods import month_of
 from outlay.spend.grammar import MONTHS, WEEKDAYS
-from outlay.spend.query import QueryError, Stretch
+from outlay.spend.query import DateRange, QueryError
 
 MAX_DAYS = 400
 LONGEST_DAYS = MAX_DAYS * 5
@@ -24,65 +24,65 @@ _RANGE = re.compile(r"([0-9-]+?)(?:\.{2,3}|…)([0-9-]+)")
 DAY_EXAMPLE = "2026-10-01"
 
 
-def stretch_of(period: Tree[Token], today: date) -> Stretch:
+def resolve_period(period: Tree[Token], today: date) -> DateRange:
     """Resolve a period to its days. Raises QueryError for days outside of the calendar or the books."""
     (part,) = [child for child in period.children if isinstance(child, Tree)]
     return _READERS[part.data]([child for child in part.children if isinstance(child, Token)], today)
 
 
-def compared(asked: Stretch, other: Stretch, today: date) -> Stretch:
+def comparison_range(asked: DateRange, other: DateRange, today: date) -> DateRange:
     """Return the days to compare with; of a whole week, month or year beside a current one, only as many days."""
     unit = _under_way(asked, today)
     if not unit or other.period != f"last {unit}":
         return other
     end = min(other.end, other.start + (asked.end - asked.start))
-    return Stretch(other.start, end, other.period if end == other.end else f"from {other.start} to {end}")
+    return DateRange(other.start, end, other.period if end == other.end else f"from {other.start} to {end}")
 
 
-def just_before(asked: Stretch, today: date) -> Stretch:
+def preceding_range(asked: DateRange, today: date) -> DateRange:
     """Return as many days right before; for a current week, month or year, as many of the one before."""
     if unit := _under_way(asked, today):
-        return compared(asked, _last(unit, today), today)
+        return comparison_range(asked, _last(unit, today), today)
     end = asked.start - timedelta(days=1)
     start = end - (asked.end - asked.start)
     if start < FIRST_DAY:
         raise QueryError("vs", f"There are no books from before {FIRST_DAY}.", "vs last month")
-    return Stretch(start, end, f"from {start} to {end}")
+    return DateRange(start, end, f"from {start} to {end}")
 
 
-def _under_way(asked: Stretch, today: date) -> str:
+def _under_way(asked: DateRange, today: date) -> str:
     unit = _TO_DATE.get(asked.period, asked.period.removeprefix("this "))
     return unit if unit in ("week", "month", "year") and asked.end == today else ""
 
 
-def beside(other: Stretch, today: date) -> Stretch | None:
+def implied_period(other: DateRange, today: date) -> DateRange | None:
     """Return the period that a comparison alone implies: `vs last week` asks about this week. None: no such period."""
     if other.period == "yesterday":
-        return Stretch(today, today, "today")
+        return DateRange(today, today, "today")
     unit = other.period.removeprefix("last ")
     return _so_far(unit, today, f"this {unit}") if unit in ("week", "month", "year") else None
 
 
-def _span(words: Sequence[Token], today: date) -> Stretch:
+def _span(words: Sequence[Token], today: date) -> DateRange:
     low = words[0].lower()
     if low in _TO_DATE:
         return _so_far(_TO_DATE[low], today, low)
     day = today if low == "today" else today - timedelta(days=1)
-    return Stretch(day, day, low)
+    return DateRange(day, day, low)
 
 
-def _counted(words: Sequence[Token], today: date) -> Stretch:
+def _counted(words: Sequence[Token], today: date) -> DateRange:
     word = words[0].lower()
     return _latest(int(word[:-1]) * _DAYS_OF[word[-1]], today, words[0], word)
 
 
-def _latest(days: int, today: date, word: Token, name: str = "") -> Stretch:
+def _latest(days: int, today: date, word: Token, name: str = "") -> DateRange:
     if not 1 <= days <= MAX_DAYS:
         raise QueryError(word, f"`{word}` is out of reach: 1d to {MAX_DAYS}d work.", "7d")
-    return Stretch(today - timedelta(days=days - 1), today, name if name.endswith("d") else f"{days}d")
+    return DateRange(today - timedelta(days=days - 1), today, name if name.endswith("d") else f"{days}d")
 
 
-def _relative(words: Sequence[Token], today: date) -> Stretch:
+def _relative(words: Sequence[Token], today: date) -> DateRange:
     which, last = words[0].lower(), words[-1].lower().removesuffix("s")
     if len(words) == 3:
         if which == "this" or last not in _DAYS_OF:
@@ -94,27 +94,27 @@ def _relative(words: Sequence[Token], today: date) -> Stretch:
     return _last(last, today)
 
 
-def _last(unit: str, today: date) -> Stretch:
+def _last(unit: str, today: date) -> DateRange:
     end = _so_far(unit, today, "").start - timedelta(days=1)
-    return Stretch(_so_far(unit, end, "").start, end, f"last {unit}")
+    return DateRange(_so_far(unit, end, "").start, end, f"last {unit}")
 
 
-def _so_far(unit: str, today: date, name: str) -> Stretch:
+def _so_far(unit: str, today: date, name: str) -> DateRange:
     """Return the days from the first of the week (a Monday), month or year to today."""
     if unit == "week":
-        return Stretch(today - timedelta(days=today.weekday()), today, name)
-    return Stretch(today.replace(day=1) if unit == "month" else today.replace(month=1, day=1), today, name)
+        return DateRange(today - timedelta(days=today.weekday()), today, name)
+    return DateRange(today.replace(day=1) if unit == "month" else today.replace(month=1, day=1), today, name)
 
 
-def _calendar(words: Sequence[Token], today: date) -> Stretch:
+def _calendar(words: Sequence[Token], today: date) -> DateRange:
     word = words[0]
     if word.type == "RANGE":
         return _range(word)
     if word.type == "DATE":
         day = day_of(word, word)
-        return Stretch(day, day, str(word))
+        return DateRange(day, day, str(word))
     first = _named(words, today) if word.type == "NAMED" else day_of(f"{word}-01", word)
-    return Stretch(first, month_of(first)[1], f"{first:%Y-%m}")
+    return DateRange(first, month_of(first)[1], f"{first:%Y-%m}")
 
 
 def _named(words: Sequence[Token], today: date) -> date:
@@ -125,7 +125,7 @@ def _named(words: Sequence[Token], today: date) -> date:
     return date(today.year if number <= today.month else today.year - 1, number, 1)
 
 
-def _range(word: Token) -> Stretch:
+def _range(word: Token) -> DateRange:
     """Parse `2026-10-01..15`, `2026-10-28..11-03` or `2026-09..2026-10`.
 
     What the end leaves out is taken from the start.
@@ -140,24 +140,24 @@ def _range(word: Token) -> Stretch:
     return _between(first, last, word, word)
 
 
-def _stretch(words: Sequence[Token], today: date) -> Stretch:
+def _stretch(words: Sequence[Token], today: date) -> DateRange:
     points = [word for word in words if word.type not in ("FROM", "TO")]
     start = _point(points[0], today)
     end = _point(points[1], today, last=True) if len(points) == 2 else today
     return _between(start, end, points[0], points[-1])
 
 
-def _since(words: Sequence[Token], today: date) -> Stretch:
+def _since(words: Sequence[Token], today: date) -> DateRange:
     return _between(_point(words[1], today), today, words[1], words[1])
 
 
-def _between(start: date, end: date, first: Token, last: Token) -> Stretch:
+def _between(start: date, end: date, first: Token, last: Token) -> DateRange:
     if end < start:
         raise QueryError(last, f"{end} is before {start}.", f"from {end} to {start}")
     if (end - start).days >= LONGEST_DAYS:
         near = end - timedelta(days=MAX_DAYS)
         raise QueryError(first, f"That is more than {LONGEST_DAYS} days.", f"from {near} to {end}")
-    return Stretch(start, end, f"from {start} to {end}")
+    return DateRange(start, end, f"from {start} to {end}")
 
 
 def _point(word: Token, today: date, *, last: bool = False) -> date:

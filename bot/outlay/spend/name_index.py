@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.byok import Upstream
+from outlay.books.byok import ByokPolicy
 from outlay.books.ownership import KeyRow, Owners, key_rows, owners_of
 from outlay.core.model_names import canonical
 from outlay.core.owner import UNATTRIBUTED, Owner
@@ -30,7 +30,7 @@ class Names:
     keys: Mapping[int, KeyRow]
     owners: Owners
     models: Mapping[int, str]  # id → the ledger's name for it; '' for money not split by model
-    upstream: Upstream
+    upstream: ByokPolicy
     folded_until: int
 
 
@@ -53,7 +53,7 @@ async def names_of(session: AsyncSession, workspace_id: str, *, with_keys: bool)
         keys={key.id: key for key in keys},
         owners=await owners_of(session, workspace_id, keys) if with_keys else Owners(),
         models={row[0]: row[1] for row in models},
-        upstream=Upstream.of(connections, closed),
+        upstream=ByokPolicy.of(connections, closed),
         folded_until=workspace.folded_until if workspace else 0,
     )
 

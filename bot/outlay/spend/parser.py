@@ -10,10 +10,10 @@ from datetime import date
 from lark import Token, Tree
 
 from outlay.spend import grammar_periods
-from outlay.spend.grammar import DIMENSION_WORDS, Unexpected, read
+from outlay.spend.grammar import DIMENSION_WORDS, UnexpectedWordError, parse_parts
 from outlay.spend.grammar_periods import MAX_DAYS as MAX_DAYS
-from outlay.spend.query import REQUESTED, Query, QueryError, Stretch
-from outlay.spend.suggestions import DIMENSIONS, MAX_TOP, unread
+from outlay.spend.query import REQUESTED, DateRange, Query, QueryError
+from outlay.spend.suggestions import DIMENSIONS, MAX_TOP, unexpected_word_error
 
 __all__ = [
     "AUTO",
@@ -21,9 +21,9 @@ __all__ = [
     "FILTERS",
     "MAX_DAYS",
     "MAX_TOP",
+    "DateRange",
     "Query",
     "QueryError",
-    "Stretch",
     "parse",
 ]
 
@@ -46,9 +46,9 @@ def parse(text: str, *, today: date, me: str = "") -> Query:
             text[:20] + "…", f"That is {len(text):,} characters; a question has at most {MAX_QUERY_CHARACTERS:,}."
         )
     try:
-        parts = read(text)
-    except Unexpected as error:
-        raise unread(error, text) from None
+        parts = parse_parts(text)
+    except UnexpectedWordError as error:
+        raise unexpected_word_error(error, text) from None
     meaning = _Meaning(today, me)
     for part in parts:
         meaning.take(part)
@@ -61,8 +61,8 @@ class _Meaning:
     def __init__(self, today: date, me: str) -> None:
         self.today = today
         self.me = me
-        self.period: Stretch | None = None
-        self.versus: Stretch | None = None
+        self.period: DateRange | None = None
+        self.versus: DateRange | None = None
         self.before = False
         self.by: list[str] = []
         self.filters: list[tuple[str, str]] = []
@@ -74,7 +74,7 @@ class _Meaning:
         """Add one part. Raises QueryError where it contradicts an earlier one or is not valid."""
         words = [child for child in part.children if isinstance(child, Token)]
         if part.data == "period":
-            self.period = _one_of(self.period, grammar_periods.stretch_of(part, self.today), _first_word(part))
+            self.period = _one_of(self.period, grammar_periods.resolve_period(part, self.today), _first_word(part))
         elif part.data == "grouping":
             self._group(words[-1])
         elif part.data == "count":
@@ -90,11 +90,11 @@ class _Meaning:
 
     def query(self, text: str) -> Query:
         """Build the query from all parts. Raises QueryError."""
-        so_far = Stretch(self.today.replace(day=1), self.today, "mtd")
-        asked = self.period or (self.versus and grammar_periods.beside(self.versus, self.today)) or so_far
-        versus = self.versus and grammar_periods.compared(asked, self.versus, self.today)
+        so_far = DateRange(self.today.replace(day=1), self.today, "mtd")
+        asked = self.period or (self.versus and grammar_periods.implied_period(self.versus, self.today)) or so_far
+        versus = self.versus and grammar_periods.comparison_range(asked, self.versus, self.today)
         if self.before:
-            versus = grammar_periods.just_before(asked, self.today)
+            versus = grammar_periods.preceding_range(asked, self.today)
         if versus and (versus.start, versus.end) == (asked.start, asked.end):
             raise QueryError("vs", f"`{asked.period}` and `{versus.period}` are the same days.", "vs last month")
         by = tuple(self.by) or (() if self.trend else ("owner",))
@@ -126,7 +126,7 @@ class _Meaning:
                 raise QueryError(words[-1], "Two comparisons: ask for one of them.", f"vs {self.versus.period}")
             self.before = True
             return
-        found = grammar_periods.stretch_of(period, self.today)
+        found = grammar_periods.resolve_period(period, self.today)
         if self.before or (self.versus and self.versus != found):
             raise QueryError(
                 _first_word(period), "Two comparisons: ask for one of them.",
@@ -135,7 +135,7 @@ class _Meaning:
         self.versus = found
 
 
-def _one_of(before: Stretch | None, found: Stretch, word: Token) -> Stretch:
+def _one_of(before: DateRange | None, found: DateRange, word: Token) -> DateRange:
     if before and before != found:
         raise QueryError(
             word, f"Two periods, `{before.period}` and `{found.period}`: ask for one of them.", before.period

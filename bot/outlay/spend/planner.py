@@ -19,11 +19,11 @@ from outlay.books.rollups import period_sums
 from outlay.books.rollups.report_precedence import DAY_SECONDS
 from outlay.core import months
 from outlay.core.calendar_periods import midnight
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, RESIDUAL, UNBILLED, Connection
-from outlay.spend.aggregates import Extent, Row
-from outlay.spend.gateway_rows import attributed, fronts
+from outlay.spend.aggregates import Extent, RollupRow
+from outlay.spend.gateway_rows import gateways_in_front, split_by_gateways
 from outlay.spend.name_index import Names, possible
 from outlay.spend.query import REQUESTED, Query
 from outlay.spend.router_requests import routed
@@ -47,7 +47,7 @@ _EXTENT = "MIN(basis), MAX(basis), MIN(settles_at), MAX(settles_at), adjusts"
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ReadSpan:
     """Time range of one grain. `at`: the start of the range, between two cuts, that it is a part of."""
 
     at: int
@@ -57,13 +57,15 @@ class Span:
     periods: tuple[int, ...] = ()  # the ids of those that make it up
 
 
-def asked(query: Query) -> set[str]:
+def question_dimensions(query: Query) -> set[str]:
     """Return the dimensions a question is about; also the owner if the asker may not see everyone's spend."""
     found = set(query.by) | {name for name, _ in query.filters}
     return found | {"owner"} if query.sees is not None and found & KEYED else found
 
 
-async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: list[Connection], now: int) -> list[Row]:
+async def rows_of(
+    session: AsyncSession, names: Names, query: Query, wanted: list[Connection], now: int
+) -> list[RollupRow]:
     """Read a question's rows. If it is about keys, gateways split what they are in front of.
 
     `now`: in seconds; what a bill should have named by then, and did not, was never billed.
@@ -71,24 +73,24 @@ async def rows_of(session: AsyncSession, names: Names, query: Query, wanted: lis
     if routers := [pattern for name, pattern in query.filters if name == REQUESTED]:
         start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
         return await routed(session, [row.id or 0 for row in wanted], routers, start, end)
-    standing = fronts(names.connections.values()) if asked(query) & KEYED else {}
+    standing = gateways_in_front(names.connections.values()) if question_dimensions(query) & KEYED else {}
     behind = [row for row in wanted if row.id in standing]
     if not behind:
         return await _read(session, names, query, wanted, now)
     finest = await _read(session, names, query, behind, now, finest=True)
     rest = await _read(session, names, query, [row for row in wanted if row not in behind], now)
-    return rest + await attributed(session, finest, standing, names.keys, names.models)
+    return rest + await split_by_gateways(session, finest, standing, names.keys, names.models)
 
 
 async def _read(
     session: AsyncSession, names: Names, query: Query, wanted: list[Connection], now: int, *, finest: bool = False
-) -> list[Row]:
+) -> list[RollupRow]:
     """Sum by the question's dimensions over its spans; `finest`: by time, key, model and basis in any case."""
     if not wanted:
         return []
     start, end = midnight(query.start, names.zone), midnight(query.end + timedelta(days=1), names.zone)
     ids = [row.id or 0 for row in wanted]
-    about = asked(query) | ({"key", "model"} if finest else set())
+    about = question_dimensions(query) | ({"key", "model"} if finest else set())
     keyed = bool(about & KEYED)
     by_model = "model" in about or await _byok_counts(session, names, ids, start, end)
     dimensions = frozenset(({"key"} if keyed else set()) | ({"model"} if by_model else set()))
@@ -101,7 +103,7 @@ async def _read(
         changes = {day for days in moved.values() for day in days}
         stretches.append((cuts | changes, f"{where} AND key_id IN ({_listed(moved)})"))
     summed = await period_sums.held(session, ids, start, end) if keyed and not by_time else {id_: {} for id_ in ids}
-    alike: dict[frozenset[period_sums.Stretch], list[int]] = defaultdict(list)  # connections with the same periods
+    alike: dict[frozenset[period_sums.TimeRange], list[int]] = defaultdict(list)  # connections with the same periods
     for id_ in ids:
         alike[frozenset(summed[id_])].append(id_)
     parts = [
@@ -111,7 +113,7 @@ async def _read(
         for span in _spans(names, query, edges)
         for part in _by_period(span, held, [summed[id_] for id_ in some])
     ]
-    rows: list[Row] = []
+    rows: list[RollupRow] = []
     for first in range(0, len(parts), PARTS_A_STATEMENT):
         some = parts[first : first + PARTS_A_STATEMENT]
         rows += await _summed(session, some, sorted(dimensions), now, finest=finest)
@@ -119,16 +121,16 @@ async def _read(
 
 
 def _by_period(
-    span: Span, held: Collection[period_sums.Stretch], numbers: Sequence[Mapping[period_sums.Stretch, int]]
-) -> list[Span]:
+    span: ReadSpan, held: Collection[period_sums.TimeRange], numbers: Sequence[Mapping[period_sums.TimeRange, int]]
+) -> list[ReadSpan]:
     """Replace a span's days by their periods, where summed up. `numbers`: the period ids of each connection."""
     if span.grain != "day" or not held:
         return [span]
     found, left = period_sums.cover(span.start, span.end, held)
-    parts = [Span(span.at, "day", start, end) for start, end in left]
+    parts = [ReadSpan(span.at, "day", start, end) for start, end in left]
     if found:
         ids = tuple(of_one[stretch] for of_one in numbers for stretch in found)
-        parts.append(Span(span.at, "period", span.start, span.end, ids))
+        parts.append(ReadSpan(span.at, "period", span.start, span.end, ids))
     return parts
 
 
@@ -169,7 +171,7 @@ def _closed_edges(names: Names, start: int, end: int) -> set[int]:
     return {edge for edge in first | last if start < edge < end}
 
 
-def _part(span: Span, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
+def _part(span: ReadSpan, dimensions: Collection[str], ids: Collection[int], where: str, *, by_time: bool) -> str:
     """Build the SELECT of one time range. Numbers are written into it: none comes from outside."""
     table = "spend_hour" if span.grain == "hour" else _TABLES[frozenset(dimensions)]
     when = f"{span.grain} >= {span.start} AND {span.grain} < {span.end}"
@@ -189,7 +191,7 @@ def _ids(dimensions: Iterable[str]) -> list[str]:
 
 async def _summed(
     session: AsyncSession, parts: list[str], dimensions: list[str], now: int, *, finest: bool
-) -> list[Row]:
+) -> list[RollupRow]:
     """Sum up what some SELECTs return together."""
     columns = ["at", "connection_id", *_ids(dimensions)]
     names = ", ".join(columns)
@@ -206,9 +208,9 @@ async def _summed(
     width = len(columns)
     read = found.all()
 
-    def as_rows() -> list[Row]:
+    def as_rows() -> list[RollupRow]:
         return [
-            Row(
+            RollupRow(
                 one[1],
                 one[0],
                 one[key] if key is not None else None,
@@ -221,10 +223,10 @@ async def _summed(
             for one in map(tuple, read)
         ]
 
-    return await aside(as_rows, len(read))
+    return await offload(as_rows, len(read))
 
 
-def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:
+def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[ReadSpan]:
     """Yield the ranges between the cuts, each by the coarsest grain that it can be read by."""
     edges = sorted(cuts)
     aligned = not edges[0] % DAY_SECONDS and not edges[-1] % DAY_SECONDS
@@ -233,16 +235,16 @@ def _spans(names: Names, query: Query, cuts: Iterable[int]) -> Iterator[Span]:
         low = at
         if low < names.folded_until:  # these days have no hours any more: a day belongs where it starts
             edge = min(high, names.folded_until)
-            yield Span(at, "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS)
+            yield ReadSpan(at, "day", -(-low // DAY_SECONDS) * DAY_SECONDS, -(-edge // DAY_SECONDS) * DAY_SECONDS)
             if edge == high:
                 continue
             low = edge
         first, last = -(-low // DAY_SECONDS) * DAY_SECONDS, high // DAY_SECONDS * DAY_SECONDS
         if by_hours or first >= last:
-            yield Span(at, "hour", low, high)
+            yield ReadSpan(at, "hour", low, high)
             continue
         if low < first:
-            yield Span(at, "hour", low, first)
-        yield Span(at, "day", first, last)
+            yield ReadSpan(at, "hour", low, first)
+        yield ReadSpan(at, "day", first, last)
         if last < high:
-            yield Span(at, "hour", last, high)
+            yield ReadSpan(at, "hour", last, high)

@@ -22,7 +22,7 @@ class QueryError(OutlayError, ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DateRange:
     """Days from `start` to `end`, inclusive, and the words for them (`7d`, `last month`, `from … to …`)."""
 
     start: date
@@ -46,7 +46,7 @@ class Query:
     filters: tuple[tuple[str, str], ...] = ()
     top: int | None = None
     words: str = field(default="", compare=False)
-    versus: Stretch | None = None
+    versus: DateRange | None = None
     trend: bool = False
     teams: tuple[str, ...] = ()
     sees: frozenset[str] | None = None

@@ -20,15 +20,15 @@ from outlay.books.rollups.hour_and_day import NEVER
 from outlay.core import months
 from outlay.core.calendar_periods import midnight
 from outlay.core.model_names import canonical
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.core.owner import OTHERS, UNATTRIBUTED, KeyRef, Owner
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, Connection, Cursor
-from outlay.spend.aggregates import Extent, Row, Sums
-from outlay.spend.answer import Answer, Line, ModelRef
+from outlay.spend.aggregates import Extent, LineSums, RollupRow
+from outlay.spend.answer import Answer, AnswerLine, ModelRef
 from outlay.spend.name_index import Names, matches, names_of, passes, possible
 from outlay.spend.name_index import zone_of as zone_of  # re-exported for callers
-from outlay.spend.planner import KEYED, asked, rows_of
+from outlay.spend.planner import KEYED, question_dimensions, rows_of
 from outlay.spend.query import REQUESTED, Query
 
 _SUMS = ", ".join(f"SUM({name})" for name in (*FIGURES, "unpriced_tokens"))
@@ -36,7 +36,7 @@ _COMPUTED = ("computed", "mixed")
 _COST = FIGURES.index("cost_nano_usd")
 
 
-class Place(NamedTuple):
+class GroupKey(NamedTuple):
     """Group key of a line: for each dimension asked for, the name that people know it by."""
 
     owner: str | None
@@ -57,14 +57,14 @@ class _Group:
 
     owner: Owner | None
     key: KeyRow | None
-    sums: Sums
+    sums: LineSums
 
 
 class _Figured(NamedTuple):
     """Lines and totals that the rows of a question add up to."""
 
-    total: Sums
-    lines: tuple[Line, ...]
+    total: LineSums
+    lines: tuple[AnswerLine, ...]
     rest_count: int
     rest_nano_usd: int
     residual_nano_usd: int
@@ -74,11 +74,11 @@ class _Figured(NamedTuple):
 
 async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now: datetime) -> Answer:
     """Answer a question, from one consistent view of the books."""
-    names = await names_of(session, workspace_id, with_keys=bool(asked(query) & KEYED))
+    names = await names_of(session, workspace_id, with_keys=bool(question_dimensions(query) & KEYED))
     wanted = _connections(names, query)
     seconds = int(now.timestamp())
     rows = await rows_of(session, names, query, wanted, seconds)
-    found = await aside(lambda: _figured(names, query, rows, seconds), len(rows))
+    found = await offload(lambda: _figured(names, query, rows, seconds), len(rows))
     total, counted = found.total, found.total.tokens.total
     return Answer(
         query=query,
@@ -104,11 +104,11 @@ async def answer(session: AsyncSession, workspace_id: str, query: Query, *, now:
     )
 
 
-def _figured(names: Names, query: Query, rows: Sequence[Row], now: int) -> _Figured:
+def _figured(names: Names, query: Query, rows: Sequence[RollupRow], now: int) -> _Figured:
     """Group rows, and build the lines that are shown."""
     sorter = _Sorter(names, query)
     byok_counted = sum(map(sorter.sort, rows))
-    total = Sums()
+    total = LineSums()
     for group in sorter.groups.values():
         total.include(group.sums)
     ordered = _ordered(query, sorter.groups)
@@ -134,7 +134,7 @@ async def _calibrated_by(
     return None if found is None else datetime.fromtimestamp(found, UTC).date()
 
 
-def _provisional_until(total: Sums, now: int) -> datetime | None:
+def _provisional_until(total: LineSums, now: int) -> datetime | None:
     """Return when the last figure settles; None if all have, or if only another report can settle it."""
     latest = total.settles_at
     return datetime.fromtimestamp(latest, UTC) if now < latest < NEVER else None
@@ -160,18 +160,18 @@ class _Sorter:
     """Grouping of rows by the dimensions asked for."""
 
     def __init__(self, names: Names, query: Query) -> None:
-        self.groups: dict[Place, _Group] = {}
+        self.groups: dict[GroupKey, _Group] = {}
         self._names = names
         self._filters = query.filters
         self._by = set(query.by)
-        self._sees = query.sees if asked(query) & KEYED else None
+        self._sees = query.sees if question_dimensions(query) & KEYED else None
         self._narrowed = any(name in KEYED for name, _ in query.filters)
         self._spellings: dict[str, set[str]] = defaultdict(set)  # each model's names at the ledgers, in this answer
         self.residual_nano_usd = 0
         self.never_billed_nano_usd = 0
-        self._known: dict[tuple[object, ...], tuple[Place, Owner | None, KeyRow | None] | None] = {}
+        self._known: dict[tuple[object, ...], tuple[GroupKey, Owner | None, KeyRow | None] | None] = {}
 
-    def sort(self, row: Row) -> int:
+    def sort(self, row: RollupRow) -> int:
         """Add a row to its group, unless a filter excludes it; return how much upstream money of it counts."""
         found = self.place(row)
         if found is None:
@@ -184,19 +184,19 @@ class _Sorter:
             self._spellings[place.model].add(name)
         group = self.groups.get(place)
         if group is None:
-            group = self.groups[place] = _Group(owner, key, Sums())
+            group = self.groups[place] = _Group(owner, key, LineSums())
         figures, byok = self._names.upstream.with_byok(row.figures, name, row.time)
         group.sums.add(figures, row.extent)
         return byok
 
-    def place(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
+    def place(self, row: RollupRow) -> tuple[GroupKey, Owner | None, KeyRow | None] | None:
         """Return the group key, owner and key of a row, cached; None if a filter excludes it."""
         who = (row.connection_id, row.time, row.key_id, row.model_id, row.extent.adjusts)
         if who not in self._known:
             self._known[who] = self._placed(row)
         return self._known[who]
 
-    def _placed(self, row: Row) -> tuple[Place, Owner | None, KeyRow | None] | None:
+    def _placed(self, row: RollupRow) -> tuple[GroupKey, Owner | None, KeyRow | None] | None:
         """Determine the group key, owner and key of a row; None if a filter excludes it."""
         names, by = self._names, self._by
         key = names.keys.get(row.key_id) if row.key_id is not None else None
@@ -212,7 +212,7 @@ class _Sorter:
         connection = names.connections[row.connection_id]
         reason = key.reason if key and by & KEYED else "" if not others or "owner" in by else "everybody else's"
         said = owner if "owner" in by or others else UNATTRIBUTED if reason else None
-        place = Place(
+        place = GroupKey(
             owner=said.id if said else None,
             key=(names.connections[key.connection_id].name, key.ledger_id)
             if key and key.ledger_id and "key" in by
@@ -234,15 +234,15 @@ class _Sorter:
             return not self._narrowed and not self._by & (KEYED - {"owner"})
         return self._sees is None or owner.id in self._sees
 
-    def _model_name(self, row: Row) -> str:
+    def _model_name(self, row: RollupRow) -> str:
         return self._names.models[row.model_id] if row.model_id is not None else ""
 
-    def line(self, place: Place, now: int) -> Line:
+    def line(self, place: GroupKey, now: int) -> AnswerLine:
         """Build the line of a group, with its sums and names."""
         group = self.groups[place]
         sums, key = group.sums, group.key
         home = self._names.connections[key.connection_id] if key else None  # for a gateway's key, the gateway's own
-        return Line(
+        return AnswerLine(
             cost_nano_usd=sums.cost,
             status=sums.status(now, self._names.upstream.closed),
             basis=sums.basis(),
@@ -264,7 +264,7 @@ class _Sorter:
         )
 
 
-def _ordered(query: Query, groups: Mapping[Place, _Group]) -> list[Place]:
+def _ordered(query: Query, groups: Mapping[GroupKey, _Group]) -> list[GroupKey]:
     """Sort groups by time if asked for, else largest first; ties by name, so that an answer is stable."""
     by_time = "day" in query.by or "hour" in query.by
     return sorted(
@@ -296,7 +296,7 @@ async def _adjusted(session: AsyncSession, names: Names, query: Query, wanted: l
     )
     sorter, total = _Sorter(names, query), 0
     for connection_id, key_id, model_id, *figures, day, month in rows:
-        row = Row(connection_id, day, key_id, model_id, tuple(figures), Extent((0, 0), (0, 0), day, month))
+        row = RollupRow(connection_id, day, key_id, model_id, tuple(figures), Extent((0, 0), (0, 0), day, month))
         if sorter.place(row):
             total += int(names.upstream.with_byok(row.figures, names.models[model_id], month)[0][_COST] or 0)
     return total

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay.books.rollups.report_precedence import DAY_SECONDS
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES
-from outlay.spend.aggregates import Extent, Row
+from outlay.spend.aggregates import Extent, RollupRow
 from outlay.spend.name_index import matches
 
 SERIES_A_STATEMENT = 400
@@ -29,10 +29,10 @@ _ENTRIES = (
     f"{', '.join(f'e.{name}' for name in FIGURES)} FROM entry e JOIN series s ON s.id = e.series_id "
     "WHERE e.connection_id IN ({connections}) AND e.start IN ({starts}) AND e.series_id IN ({series})"
 )
-Entry = tuple[Any, ...]
+RoutedEntry = tuple[Any, ...]
 
 
-class Series(NamedTuple):
+class RoutedSeries(NamedTuple):
     """Series of entries for which the ledger gives the requested model."""
 
     id: int
@@ -46,10 +46,10 @@ class Series(NamedTuple):
 
 async def routed(
     session: AsyncSession, connections: Collection[int], patterns: Sequence[str], start: int, end: int
-) -> list[Row]:
+) -> list[RollupRow]:
     """Return spend in [start, end) whose requested model matches all `patterns`, as rows by time, key and model."""
     series = await _series(session, connections, patterns)
-    reports: dict[tuple[int, int, str], list[tuple[int, Row]]] = defaultdict(list)  # by connection, day, report
+    reports: dict[tuple[int, int, str], list[tuple[int, RollupRow]]] = defaultdict(list)  # by connection, day, report
     for width in {one.width_seconds for one in series.values()}:
         ids = [id_ for id_, one in series.items() if one.width_seconds == width]
         for entry in await _entries(session, connections, ids, width, start, end):
@@ -57,12 +57,14 @@ async def routed(
             one = series[series_id]
             unpriced = 0 if figures[_COST] is not None else sum(figures[place] for place in _TOKENS)
             extent = Extent((basis, basis), (settles_at or 0, settles_at or 0), at)
-            row = Row(connection_id, at, one.key_id, one.model_id, (*figures, unpriced), extent)
+            row = RollupRow(connection_id, at, one.key_id, one.model_id, (*figures, unpriced), extent)
             reports[connection_id, at // DAY_SECONDS, one.report].append((one.shape, row))
-    return _believed(reports)
+    return _highest_cost_rows(reports)
 
 
-async def _series(session: AsyncSession, connections: Collection[int], patterns: Sequence[str]) -> dict[int, Series]:
+async def _series(
+    session: AsyncSession, connections: Collection[int], patterns: Sequence[str]
+) -> dict[int, RoutedSeries]:
     found = await execute(
         session,
         text(
@@ -70,16 +72,16 @@ async def _series(session: AsyncSession, connections: Collection[int], patterns:
             f"WHERE connection_id IN ({_listed(connections)}) AND requested <> ''"
         ),
     )
-    rows = [Series(*row) for row in found]
+    rows = [RoutedSeries(*row) for row in found]
     return {one.id: one for one in rows if all(matches(one.requested, pattern) for pattern in patterns)}
 
 
 async def _entries(
     session: AsyncSession, connections: Collection[int], ids: Sequence[int], width: int, start: int, end: int
-) -> list[Entry]:
+) -> list[RoutedEntry]:
     """Read the entries of these series. Starts are listed one by one: each is looked up, and no day is scanned."""
     starts = range(-(-start // width) * width, end, width)
-    found: list[Entry] = []
+    found: list[RoutedEntry] = []
     for first in range(0, len(starts), STARTS_A_STATEMENT):
         for place in range(0, len(ids), SERIES_A_STATEMENT):
             sql = _ENTRIES.format(
@@ -91,16 +93,16 @@ async def _entries(
     return found
 
 
-def _believed(reports: dict[tuple[int, int, str], list[tuple[int, Row]]]) -> list[Row]:
+def _highest_cost_rows(reports: dict[tuple[int, int, str], list[tuple[int, RollupRow]]]) -> list[RollupRow]:
     """Return, for each connection and day, the rows of the report with the highest cost, of its newest shape."""
-    days: dict[tuple[int, int], list[list[Row]]] = defaultdict(list)
+    days: dict[tuple[int, int], list[list[RollupRow]]] = defaultdict(list)
     for (connection_id, day, _), entries in reports.items():
         newest = max(shape for shape, _ in entries)  # of a report's shapes, only the newest counts
         days[connection_id, day].append([row for shape, row in entries if shape == newest])
     return [row for told in days.values() for row in max(told, key=_dollars)]
 
 
-def _dollars(rows: Sequence[Row]) -> tuple[int, int]:
+def _dollars(rows: Sequence[RollupRow]) -> tuple[int, int]:
     return sum(row.figures[_COST] or 0 for row in rows), len(rows)
 
 

@@ -9,16 +9,16 @@ from typing import Any
 
 from outlay.core.money import exact
 from outlay.core.tokens import CLASSES
-from outlay.spend.answer import Answer, Before, Line
+from outlay.spend.answer import Answer, AnswerLine, ComparisonTotals
 from outlay.spend.comparison import change
 from outlay.spend.forecast import Forecast
-from outlay.spend.query import Stretch
+from outlay.spend.query import DateRange
 
 _BY_TEXT = ("ledger", "connection", "project", "day", "hour")
 _PARTS = {"owner": ("id", "name", "kind"), "key": ("id", "name", "ledger", "connection"), "model": ("id", "names")}
 
 
-def as_plain(answer: Answer) -> dict[str, Any]:
+def answer_as_json(answer: Answer) -> dict[str, Any]:
     """Convert the answer to JSON-compatible data."""
     query = answer.query
     return {
@@ -33,7 +33,7 @@ def as_plain(answer: Answer) -> dict[str, Any]:
             "trend": query.trend,
         },
         "time_zone": answer.time_zone,
-        "as_of": stamp(answer.as_of),
+        "as_of": format_utc(answer.as_of),
         "rows": [as_row(line, answer.query.by) | _change(answer, line) for line in answer.lines],
         "total_usd": exact(answer.total_nano_usd),
         "residual_usd": exact(answer.residual_nano_usd),
@@ -43,7 +43,7 @@ def as_plain(answer: Answer) -> dict[str, Any]:
         "unpriced_tokens": answer.unpriced_tokens,
         "coverage": round(answer.coverage, 6) if answer.coverage < 1 else 1.0,
         "saved_by_cache_usd": None if answer.saved_by_cache_nano_usd is None else exact(answer.saved_by_cache_nano_usd),
-        "fresh_until": {name: stamp(at) for name, at in answer.fresh_until.items()},
+        "fresh_until": {name: format_utc(at) for name, at in answer.fresh_until.items()},
         "status": answer.status,
         "basis": answer.basis,
         "calibrated_by": answer.calibrated_by and answer.calibrated_by.isoformat(),
@@ -56,11 +56,11 @@ def as_plain(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _days(stretch: Stretch) -> dict[str, str]:
+def _days(stretch: DateRange) -> dict[str, str]:
     return {"from": stretch.start.isoformat(), "to": stretch.end.isoformat(), "period": stretch.period}
 
 
-def _compared(answer: Answer, before: Before) -> dict[str, Any]:
+def _compared(answer: Answer, before: ComparisonTotals) -> dict[str, Any]:
     change_nano_usd = answer.total_nano_usd - before.total_nano_usd
     return _days(before.days) | {
         "total_usd": exact(before.total_nano_usd),
@@ -70,7 +70,7 @@ def _compared(answer: Answer, before: Before) -> dict[str, Any]:
     }
 
 
-def _change(answer: Answer, line: Line) -> dict[str, Any]:
+def _change(answer: Answer, line: AnswerLine) -> dict[str, Any]:
     """Return a row's comparison columns; none where the answer has no comparison."""
     if answer.before is None:
         return {}
@@ -91,12 +91,12 @@ def _exact(nano_usd: int | None) -> str | None:
     return None if nano_usd is None else exact(nano_usd)
 
 
-def stamp(at: datetime | None) -> str | None:
+def format_utc(at: datetime | None) -> str | None:
     """Format a time as 2026-11-21T14:05:00Z."""
     return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_row(line: Line, by: Sequence[str]) -> dict[str, Any]:
+def as_row(line: AnswerLine, by: Sequence[str]) -> dict[str, Any]:
     """Convert a line to a row with a field for each dimension of `by`."""
     row: dict[str, Any] = {}
     if line.owner and ("owner" in by or line.reason):
@@ -123,7 +123,7 @@ def as_row(line: Line, by: Sequence[str]) -> dict[str, Any]:
 
 def as_flat(answer: Answer) -> Iterator[dict[str, Any]]:
     """Yield the rows with one level: `owner_id`, `key_name`, `tokens_input` …; unknown values are empty texts."""
-    return map(flattened, as_plain(answer)["rows"])
+    return map(flattened, answer_as_json(answer)["rows"])
 
 
 def flattened(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 
 from lark import Token
 
-from outlay.spend.grammar import DIMENSION_WORDS, FILTER_WORDS, VOCABULARY, Unexpected
+from outlay.spend.grammar import DIMENSION_WORDS, FILTER_WORDS, VOCABULARY, UnexpectedWordError
 from outlay.spend.query import QueryError
 
 DIMENSIONS = ("owner", "key", "model", "ledger", "connection", "project", "day", "hour")
@@ -34,7 +34,7 @@ _MEANT = {  # common words that are not part of the grammar, and what they mean
 _ALONE = {"UNIT": "this {0}", "WEEKDAY": "since {0}", "BEFORE": "vs before", "TO": "from 2026-10-01 to 2026-10-15"}
 
 
-def unread(error: Unexpected, text: str) -> QueryError:
+def unexpected_word_error(error: UnexpectedWordError, text: str) -> QueryError:
     """Build the error for the word at which the grammar stopped, or for what is missing at the end."""
     token, before = error.token, error.before
     after = before.type if before is not None else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from outlay.spend.answer import Answer, Line
+from outlay.spend.answer import Answer, AnswerLine
 
 OTHERS = ""  # name of the series of all others; each face has its own word for it
 HOUR = timedelta(hours=1)
@@ -18,23 +18,23 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class SpendSeries:
     """One line of a chart: nano-dollars per slot.
 
     `line`: the answer's line that names it; None for the series of all others, or of all together.
     """
 
-    line: Line | None
+    line: AnswerLine | None
     nano_usd: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SpendOverTime:
     """Spend over time. `slots`: first and last day (or hour) of each. `before`: the comparison period by slot."""
 
     by_hour: bool
     slots: tuple[tuple[datetime, datetime], ...]
-    series: tuple[Series, ...]
+    series: tuple[SpendSeries, ...]
     before: tuple[int, ...] | None
     together: int  # how many days or hours each slot adds up
 
@@ -44,7 +44,7 @@ class Course:
         return tuple(map(sum, zip(*(one.nano_usd for one in self.series), strict=True)))
 
 
-def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> Course | None:
+def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> SpendOverTime | None:
     """Build the series over the days of the query that have begun; None where it was not asked by day or hour."""
     by_hour = "hour" in answer.query.by
     times = _hours(answer) if by_hour else _days(answer)
@@ -54,7 +54,7 @@ def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> Course 
     place = {_name(at, by_hour): number // together for number, at in enumerate(times)}
     groups = [times[first : first + together] for first in range(0, len(times), together)]
     sums: dict[tuple[object, ...], list[int]] = defaultdict(lambda: [0] * len(groups))
-    named: dict[tuple[object, ...], Line] = {}
+    named: dict[tuple[object, ...], AnswerLine] = {}
     before = [0] * len(groups)
     for line in answer.lines:
         slot = place.get((line.hour if by_hour else line.day) or "")
@@ -63,7 +63,7 @@ def course_of(answer: Answer, *, slots_max: int, series_max: int = 1) -> Course 
             named.setdefault(who, line)
             sums[who][slot] += line.cost_nano_usd or 0
             before[slot] += line.before_nano_usd or 0
-    return Course(
+    return SpendOverTime(
         by_hour,
         tuple((group[0], group[-1]) for group in groups),
         _series(sums, named, series_max, len(groups), split=len(answer.query.by) > 1),
@@ -93,23 +93,23 @@ def spark(values: Sequence[int]) -> str:
 
 def _series(
     sums: dict[tuple[object, ...], list[int]],
-    named: dict[tuple[object, ...], Line],
+    named: dict[tuple[object, ...], AnswerLine],
     series_max: int,
     slots: int,
     *,
     split: bool,
-) -> tuple[Series, ...]:
+) -> tuple[SpendSeries, ...]:
     if not split or series_max == 1:
-        return (Series(None, tuple(map(sum, zip(*sums.values(), strict=True))) or (0,) * slots),)
+        return (SpendSeries(None, tuple(map(sum, zip(*sums.values(), strict=True))) or (0,) * slots),)
     ordered = sorted(sums, key=lambda who: (-sum(sums[who]), str(who)))
     own = ordered if len(ordered) <= series_max else ordered[: series_max - 1]
-    found = [Series(named[who], tuple(sums[who])) for who in own]
+    found = [SpendSeries(named[who], tuple(sums[who])) for who in own]
     if left := ordered[len(own) :]:
-        found.append(Series(None, tuple(map(sum, zip(*(sums[who] for who in left), strict=True)))))
+        found.append(SpendSeries(None, tuple(map(sum, zip(*(sums[who] for who in left), strict=True)))))
     return tuple(found)
 
 
-def _who(line: Line, by: Sequence[str]) -> tuple[object, ...]:
+def _who(line: AnswerLine, by: Sequence[str]) -> tuple[object, ...]:
     return tuple(getattr(line, name) for name in by if name not in ("day", "hour"))
 
 

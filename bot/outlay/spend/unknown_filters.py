@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from outlay.core.model_names import canonical
 from outlay.core.owner import UNATTRIBUTED
 from outlay.database.engine import execute
-from outlay.spend.answer import Unknown
+from outlay.spend.answer import UnmatchedFilter
 from outlay.spend.name_index import Names, matches, names_of, passes
 from outlay.spend.planner import KEYED
 from outlay.spend.query import REQUESTED
@@ -21,7 +21,9 @@ NEAR = 0.6
 NAMES_MAX = 20_000  # at most so many are compared with a misspelled one
 
 
-async def unknown(session: AsyncSession, workspace_id: str, filters: Sequence[tuple[str, str]]) -> tuple[Unknown, ...]:
+async def unknown_filters(
+    session: AsyncSession, workspace_id: str, filters: Sequence[tuple[str, str]]
+) -> tuple[UnmatchedFilter, ...]:
     """Return the filters that nothing in the books can pass, each with the nearest existing name, or ""."""
     if not filters:
         return ()
@@ -30,7 +32,7 @@ async def unknown(session: AsyncSession, workspace_id: str, filters: Sequence[tu
     for dimension, pattern in filters:
         there = await _there(session, names, dimension, pattern)
         if there is not None:
-            found.append(Unknown(dimension, pattern, _nearest(pattern, there)))
+            found.append(UnmatchedFilter(dimension, pattern, _nearest(pattern, there)))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from outlay.core.csv_cells import csv_of, csv_writer, inert
+from outlay.core.csv_cells import csv_of, csv_writer, escape_formula
 
 CLEAR_LINE = "\r\x1b[2K"
 
@@ -33,7 +33,7 @@ async def stream_table(columns: Sequence[str], rows: AsyncIterable[Mapping[str, 
     writer = csv_writer(sys.stdout)
     writer.writerow(columns)
     async for row in rows:
-        writer.writerow([cell and inert(cell) for cell in map(row.get, columns)])
+        writer.writerow([cell and escape_formula(cell) for cell in map(row.get, columns)])
 
 
 async def stream_array(items: AsyncIterable[Any]) -> None:

@@ -14,12 +14,12 @@ from outlay.books.closing import closed_totals as closing_closed_totals
 from outlay.books.closing.tables import ClosedTotal
 from outlay.connections.views import ConnectionView, PollResult
 from outlay.core.owner import KeyRef, Owner
-from outlay.health.checks import Check
-from outlay.plugin.loader import Found
-from outlay.slack.spend.wording import course, headline, nothing_spent, remarks
-from outlay.spend.answer import Answer, Line
-from outlay.spend.gateway_allocation import Captures
-from outlay.spend.serialization import stamp
+from outlay.health.checks import HealthCheck
+from outlay.plugin.loader import FoundPlugin
+from outlay.slack.spend.wording import headline, nothing_spent, remarks, sparkline_text
+from outlay.spend.answer import Answer, AnswerLine
+from outlay.spend.gateway_allocation import GatewayCaptureReport
+from outlay.spend.serialization import format_utc
 from outlay.spend.timeseries import course_of
 from outlay.terminal import output as terminal_output
 
@@ -41,7 +41,7 @@ def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def spend(answer: Answer) -> None:
+def print_answer(answer: Answer) -> None:
     """Print the answer to a question."""
     if not answer.fresh_until:
         terminal_output.line(
@@ -56,7 +56,7 @@ def spend(answer: Answer) -> None:
     console.print(Text(readable(said_first), style="bold"), soft_wrap=True)
     drawn = course_of(answer, slots_max=CHART_COLUMNS)
     if drawn and len(drawn.slots) > 1 and any(drawn.nano_usd):
-        console.print(Text(course(drawn)), soft_wrap=True)
+        console.print(Text(sparkline_text(drawn)), soft_wrap=True)
     if answer.lines:
         console.print(_answer_table(answer))
     if answer.rest_count:
@@ -90,7 +90,7 @@ def _answer_table(answer: Answer) -> Table:
     return table
 
 
-def _cell(line: Line, name: str) -> str:
+def _cell(line: AnswerLine, name: str) -> str:
     if name == "owner":
         owner = line.owner.name if line.owner else ""
         return f"{owner} ({line.reason})" if line.reason else owner
@@ -109,11 +109,11 @@ def _footing(answer: Answer) -> list[str]:
         readable(words.status(answer.status, answer.provisional_until, answer.as_of)),
         words.coverage(answer.coverage, answer.unpriced_tokens),
     ]
-    fresh = [f"{name} read up to {stamp(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
+    fresh = [f"{name} read up to {format_utc(at) or 'never yet'}" for name, at in sorted(answer.fresh_until.items())]
     return [part for part in (*parts, *fresh, f"days in {answer.time_zone}") if part]
 
 
-def closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
+def print_closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
     """Print the totals of a closed month as of its close: the biggest of each kind."""
     if not rows:
         return
@@ -124,11 +124,11 @@ def closed_totals(rows: Sequence[ClosedTotal], closed_at: datetime) -> None:
             table.add_row(kind, Text(row.name or row.id or "none"), words.money(row.nano_usd))
         if rest := of_kind[CLOSED_ROWS_MAX:]:
             table.add_row(kind, f"and {len(rest):,} more", words.money(sum(row.nano_usd for row in rest)))
-    terminal_output.line(f"as of {stamp(closed_at)}:")
+    terminal_output.line(f"as of {format_utc(closed_at)}:")
     terminal_output.console().print(table)
 
 
-def connections(views: Sequence[ConnectionView]) -> None:
+def print_connections(views: Sequence[ConnectionView]) -> None:
     """Print the connections."""
     if not views:
         terminal_output.line("Nothing is connected yet: outlay connect openrouter --name main --secret-stdin")
@@ -137,7 +137,7 @@ def connections(views: Sequence[ConnectionView]) -> None:
     for view in views:
         table.add_row(
             view.name, view.ledger, view.role, Text(view.account_title or view.account_id),
-            view.fingerprint, view.state, stamp(view.fresh_until) or "never", stamp(view.next_poll) or "",
+            view.fingerprint, view.state, format_utc(view.fresh_until) or "never", format_utc(view.next_poll) or "",
             Text(view.error),
         )  # fmt: skip
     terminal_output.console().print(table)
@@ -146,7 +146,7 @@ def connections(views: Sequence[ConnectionView]) -> None:
             terminal_output.line(f"{view.name} is in front of {view.in_front_of}")
 
 
-def captures(found: Sequence[Captures]) -> None:
+def print_capture_rates(found: Sequence[GatewayCaptureReport]) -> None:
     """Print which share of the bill behind each gateway the gateway saw."""
     if not found:
         terminal_output.line("No connection attributes: outlay connect LEDGER --name NAME --set role=attribution")
@@ -167,7 +167,7 @@ def captures(found: Sequence[Captures]) -> None:
             terminal_output.line(f"{one.connection}: {one.whole.word}")
 
 
-def polls(results: Sequence[PollResult]) -> None:
+def print_poll_results(results: Sequence[PollResult]) -> None:
     """Print the results of a poll."""
     terminal_output.progress_done()
     if not results:
@@ -176,11 +176,11 @@ def polls(results: Sequence[PollResult]) -> None:
         said = "ok" if one.ok else "failed"
         terminal_output.line(
             f"{one.name}: {said}, {one.new:,} new, {one.changed:,} changed, {one.same:,} the same, "
-            f"{words.counted(one.requests, 'request')}"
+            f"{words.count_with_noun(one.requests, 'request')}"
         )
 
 
-def owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
+def print_owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
     """Print the owners and their keys."""
     table = _table("Who", "Kind", "Keys")
     for owner, keys in found:
@@ -190,7 +190,7 @@ def owners(found: Sequence[tuple[Owner, Sequence[KeyRef]]]) -> None:
     terminal_output.console().print(table)
 
 
-def checks(found: Sequence[Check]) -> None:
+def print_checks(found: Sequence[HealthCheck]) -> None:
     """Print the doctor's checks, one line each, and how to fix those that failed."""
     for check in found:
         terminal_output.line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
@@ -198,7 +198,7 @@ def checks(found: Sequence[Check]) -> None:
             terminal_output.line(f"     mend: {check.mend}")
 
 
-def plugins(found: Sequence[Found]) -> None:
+def print_plugins(found: Sequence[FoundPlugin]) -> None:
     """Print which plugins are loaded, and which failed."""
     table = _table("Plugin", "Kind", "Version", "From", "State")
     for one in found:

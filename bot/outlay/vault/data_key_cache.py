@@ -16,19 +16,19 @@ from outlay.vault.key_wrapper import KeyWrapper
 
 HELD_SECONDS = 300.0
 MAX_HELD = 1_000
-_Place = tuple[bytes, str]
+_CacheKey = tuple[bytes, str]
 
 
-class HeldKeys:
+class DataKeyCache:
     """KeyWrapper that caches the data keys of another one."""
 
     def __init__(self, inner: KeyWrapper, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
-        self._held: OrderedDict[_Place, tuple[float, bytes]] = OrderedDict()  # (expiry, key), least recent first
+        self._held: OrderedDict[_CacheKey, tuple[float, bytes]] = OrderedDict()  # (expiry, key), least recent first
 
     def __repr__(self) -> str:
-        return f"HeldKeys({self._inner!r}, {len(self._held)} held)"
+        return f"DataKeyCache({self._inner!r}, {len(self._held)} held)"
 
     @property
     def id(self) -> str:
@@ -53,7 +53,7 @@ class HeldKeys:
         self._hold(place, data_key)
         return data_key
 
-    def _hold(self, place: _Place, data_key: bytes) -> None:
+    def _hold(self, place: _CacheKey, data_key: bytes) -> None:
         self._held[place] = (self._clock.monotonic() + HELD_SECONDS, data_key)
         self._held.move_to_end(place)
         while len(self._held) > MAX_HELD:
@@ -65,5 +65,5 @@ class HeldKeys:
             del self._held[place]
 
 
-def _place(wrapped: bytes, context: Mapping[str, str]) -> _Place:
+def _place(wrapped: bytes, context: Mapping[str, str]) -> _CacheKey:
     return wrapped, json.dumps(sorted(context.items()))

@@ -20,7 +20,7 @@ _BLOB = re.compile(rf"outlay\$([0-9]{{1,4}})\$({_KEY_ID})\$({_B64})\$({_B64})\$(
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class Envelope:
     """Parts of a stored secret."""
 
     key_id: str
@@ -29,7 +29,7 @@ class Sealed:
     ciphertext: bytes
 
 
-def spell(sealed: Sealed) -> bytes:
+def encode_envelope(sealed: Envelope) -> bytes:
     """Encode to the stored line. Raises VaultError for a key id that the line cannot hold."""
     if not re.fullmatch(_KEY_ID, sealed.key_id, re.ASCII):
         raise VaultError("a key-encryption key has an id that cannot be stored")
@@ -37,8 +37,8 @@ def spell(sealed: Sealed) -> bytes:
     return "$".join(["outlay", str(VERSION), sealed.key_id, *map(_encode, values)]).encode()
 
 
-def parse(blob: bytes) -> Sealed:
-    """Decode a stored line. Raises VaultError for anything that `spell` would not have written."""
+def decode_envelope(blob: bytes) -> Envelope:
+    """Decode a stored line. Raises VaultError for anything that `encode_envelope` would not have written."""
     if len(blob) > MAX_BLOB_BYTES:
         raise VaultError(DAMAGED)
     match = _BLOB.fullmatch(blob.decode("latin-1"))
@@ -48,7 +48,7 @@ def parse(blob: bytes) -> Sealed:
     if version != str(VERSION):
         raise VaultError(f"this secret was stored in form {version}, this Outlay reads form {VERSION}: a newer one can")
     wrapped_key, nonce, ciphertext = map(_decode, values)
-    return Sealed(key_id, wrapped_key, nonce, ciphertext)
+    return Envelope(key_id, wrapped_key, nonce, ciphertext)
 
 
 def _encode(value: bytes) -> str:

@@ -9,5 +9,5 @@ class VaultError(OutlayError):
     """A secret could not be sealed or opened, or the master key is not usable. The text is for people."""
 
 
-class VaultUnavailable(VaultError):
+class VaultUnavailableError(VaultError):
     """The key service does not answer now. It is temporary, so the caller waits and tries again."""

@@ -19,8 +19,8 @@ from pydantic import SecretStr
 
 from outlay.core.clock import Clock
 from outlay.vault.errors import VaultError
-from outlay.vault.keyring import FileRing, FixedRing, JoinedRing, Ring
-from outlay.vault.kms import KmsAddress, kms_key, parse
+from outlay.vault.keyring import FileKeyring, FixedKeyring, JoinedKeyring, Keyring
+from outlay.vault.kms import KmsKeyUri, kms_key, parse_kms_uri
 from outlay.vault.local_key import KEY_WANTED, LocalKey, decode_key, derive, new_key
 from outlay.vault.vault import OnSecret, Vault
 
@@ -28,7 +28,7 @@ KEY_FILE_NAME = "master.key"
 MAX_KEY_FILE_BYTES = 2048
 MAX_KEYS = 8
 LOCAL = "local"  # in OUTLAY_KMS_KEY: the master key's position among the others
-FIXED = b"outlay"  # without a master key, fingerprints are keyed with this public value
+PUBLIC_FINGERPRINT_KEY = b"outlay"  # without a master key, fingerprints are keyed with this public value
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -36,7 +36,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 class _Local:
     """Master key and its predecessors. `file`: the file that they are in, if any."""
 
-    ring: Ring
+    ring: Keyring
     first: bytes
     source: str
     file: Path | None = None
@@ -61,21 +61,23 @@ def open_vault(
     local: _Local | None = None
     if None in services or master_key or master_key_file or os.path.lexists(made):
         local = _open_local(made, master_key, master_key_file, on_secret)
-    rings: list[Ring] = []
+    rings: list[Keyring] = []
     for address in services if None in services else (*services, None):
         if address is not None:
-            rings.append(FixedRing([kms_key(address, clock=clock, on_secret=on_secret)]))
+            rings.append(FixedKeyring([kms_key(address, clock=clock, on_secret=on_secret)]))
         elif local is not None:
             rings.append(local.ring)
-    fingerprint_key = derive(local.first if local else FIXED, "fingerprints")
+    fingerprint_key = derive(local.first if local else PUBLIC_FINGERPRINT_KEY, "fingerprints")
     if services[0] is None and local is not None:
-        return Vault(JoinedRing(rings), fingerprint_key, source=local.source, on_secret=on_secret, key_file=local.file)
-    return Vault(JoinedRing(rings), fingerprint_key, source="OUTLAY_KMS_KEY", on_secret=on_secret)
+        return Vault(
+            JoinedKeyring(rings), fingerprint_key, source=local.source, on_secret=on_secret, key_file=local.file
+        )
+    return Vault(JoinedKeyring(rings), fingerprint_key, source="OUTLAY_KMS_KEY", on_secret=on_secret)
 
 
-def key_services(text: str) -> tuple[KmsAddress | None, ...]:
+def key_services(text: str) -> tuple[KmsKeyUri | None, ...]:
     """Parse OUTLAY_KMS_KEY to key addresses in order; None stands for `local`. Raises VaultError."""
-    found = tuple(None if part.strip() == LOCAL else parse(part) for part in text.split(","))
+    found = tuple(None if part.strip() == LOCAL else parse_kms_uri(part) for part in text.split(","))
     if len(found) > MAX_KEYS:
         raise VaultError(f"names more than {MAX_KEYS} keys; take those away that nothing is under any more")
     if len({address.id if address else LOCAL for address in found}) < len(found):
@@ -91,7 +93,7 @@ def _open_local(
             keys = decode_keys(master_key.get_secret_value().split(","), on_secret)
         except VaultError as error:
             raise VaultError(f"OUTLAY_MASTER_KEY: {error}") from None
-        return _Local(FixedRing([LocalKey(key) for key in keys]), keys[0], "OUTLAY_MASTER_KEY")
+        return _Local(FixedKeyring([LocalKey(key) for key in keys]), keys[0], "OUTLAY_MASTER_KEY")
     path = master_key_file or made
     if master_key_file is None:
         _first_start(path)
@@ -104,7 +106,7 @@ def _open_local(
             raise VaultError(f"{named}{error}" if str(path) in str(error) else f"{named}{path}: {error}") from None
 
     first = read()[0]
-    return _Local(FileRing(path, lambda: [LocalKey(key) for key in read()]), first, str(path), path)
+    return _Local(FileKeyring(path, lambda: [LocalKey(key) for key in read()]), first, str(path), path)
 
 
 def decode_keys(lines: Sequence[str], on_secret: OnSecret | None = None) -> list[bytes]:

@@ -12,25 +12,25 @@ from typing import Protocol
 from outlay.vault.key_wrapper import KeyWrapper
 
 
-class Ring(Protocol):
+class Keyring(Protocol):
     """Available keys; the first one seals."""
 
-    def at_hand(self) -> Sequence[KeyWrapper]:
+    def available_keys(self) -> Sequence[KeyWrapper]:
         """Return all available keys, at least one. Raises VaultError if they cannot be read."""
         ...
 
 
-class FixedRing:
+class FixedKeyring:
     """Keyring that never changes."""
 
     def __init__(self, keys: Sequence[KeyWrapper]) -> None:
         self._keys = tuple(keys)
 
-    def at_hand(self) -> Sequence[KeyWrapper]:
+    def available_keys(self) -> Sequence[KeyWrapper]:
         return self._keys
 
 
-class FileRing:
+class FileKeyring:
     """Keyring of a file, read again when its inode, size or modification time changes."""
 
     def __init__(self, path: Path, read: Callable[[], Sequence[KeyWrapper]]) -> None:
@@ -39,7 +39,7 @@ class FileRing:
         self._stamp = self._look()
         self._keys = tuple(read())
 
-    def at_hand(self) -> Sequence[KeyWrapper]:
+    def available_keys(self) -> Sequence[KeyWrapper]:
         stamp = self._look()
         if stamp is not None and stamp != self._stamp:
             self._keys, self._stamp = tuple(self._read()), stamp
@@ -53,16 +53,16 @@ class FileRing:
         return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-class JoinedRing:
+class JoinedKeyring:
     """Several keyrings as one: the first key of the first seals."""
 
-    def __init__(self, rings: Sequence[Ring]) -> None:
+    def __init__(self, rings: Sequence[Keyring]) -> None:
         self._rings = tuple(rings)
 
-    def at_hand(self) -> Sequence[KeyWrapper]:
-        return [key for ring in self._rings for key in ring.at_hand()]
+    def available_keys(self) -> Sequence[KeyWrapper]:
+        return [key for ring in self._rings for key in ring.available_keys()]
 
 
-def find(ring: Ring, key_id: str) -> KeyWrapper | None:
+def find_key(ring: Keyring, key_id: str) -> KeyWrapper | None:
     """Return the key with this id, or None."""
-    return next((key for key in ring.at_hand() if key.id == key_id), None)
+    return next((key for key in ring.available_keys() if key.id == key_id), None)

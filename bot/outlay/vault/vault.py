@@ -16,10 +16,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
-from outlay.vault.envelope import VERSION, Sealed, parse, spell
+from outlay.vault.envelope import VERSION, Envelope, decode_envelope, encode_envelope
 from outlay.vault.errors import DAMAGED, VaultError
 from outlay.vault.key_wrapper import KeyWrapper
-from outlay.vault.keyring import FixedRing, Ring, find
+from outlay.vault.keyring import FixedKeyring, Keyring, find_key
 
 DATA_KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -39,14 +39,14 @@ class Vault:
 
     def __init__(
         self,
-        keys: KeyWrapper | Ring,
+        keys: KeyWrapper | Keyring,
         fingerprint_key: bytes,
         *,
         source: str = "",
         on_secret: OnSecret | None = None,
         key_file: Path | None = None,
     ) -> None:
-        self._ring: Ring = FixedRing([keys]) if isinstance(keys, KeyWrapper) else keys
+        self._ring: Keyring = FixedKeyring([keys]) if isinstance(keys, KeyWrapper) else keys
         self._fingerprint_key = fingerprint_key
         self._on_secret = on_secret
         self.source = source
@@ -58,12 +58,12 @@ class Vault:
     @property
     def key_id(self) -> str:
         """Return the id of the key that seals."""
-        return self._ring.at_hand()[0].id
+        return self._ring.available_keys()[0].id
 
     @property
     def key_ids(self) -> tuple[str, ...]:
         """Return the ids of all available keys, the one that seals first."""
-        return tuple(key.id for key in self._ring.at_hand())
+        return tuple(key.id for key in self._ring.available_keys())
 
     async def seal(self, workspace_id: str, owner_id: str, field: str, secret: SecretStr | str) -> bytes:
         """Encrypt the secret for this location. Sealing twice gives two different blobs."""
@@ -73,15 +73,15 @@ class Vault:
         context = _context(workspace_id, owner_id, field)
         data_key, nonce = os.urandom(DATA_KEY_BYTES), os.urandom(NONCE_BYTES)
         ciphertext = AESGCM(data_key).encrypt(nonce, plain, _associated(context))
-        wrapper = self._ring.at_hand()[0]
-        return spell(Sealed(wrapper.id, await wrapper.wrap(data_key, context), nonce, ciphertext))
+        wrapper = self._ring.available_keys()[0]
+        return encode_envelope(Envelope(wrapper.id, await wrapper.wrap(data_key, context), nonce, ciphertext))
 
     async def open(self, workspace_id: str, owner_id: str, field: str, blob: bytes) -> SecretStr:
         """Decrypt the secret.
 
         Raises VaultError, with what to do in its text, for another location, an unknown key or a changed byte.
         """
-        sealed = parse(blob)
+        sealed = decode_envelope(blob)
         context = _context(workspace_id, owner_id, field)
         data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
         try:
@@ -96,22 +96,22 @@ class Vault:
 
         The secret itself is not decrypted. Raises VaultError as `open` does.
         """
-        sealed, wrapper = parse(blob), self._ring.at_hand()[0]
+        sealed, wrapper = decode_envelope(blob), self._ring.available_keys()[0]
         if sealed.key_id == wrapper.id:
             return None
         context = _context(workspace_id, owner_id, field)
         data_key = await self._wrapper_of(sealed.key_id).unwrap(sealed.wrapped_key, context)
-        return spell(replace(sealed, key_id=wrapper.id, wrapped_key=await wrapper.wrap(data_key, context)))
+        return encode_envelope(replace(sealed, key_id=wrapper.id, wrapped_key=await wrapper.wrap(data_key, context)))
 
-    async def prove(self) -> None:
+    async def self_test(self) -> None:
         """Check that the sealing key wraps and unwraps a random data key. Raises VaultError."""
         context, data_key = _context("outlay", "doctor", os.urandom(8).hex()), os.urandom(DATA_KEY_BYTES)
-        wrapper = self._ring.at_hand()[0]
+        wrapper = self._ring.available_keys()[0]
         if await wrapper.unwrap(await wrapper.wrap(data_key, context), context) != data_key:
             raise VaultError(f"the key {wrapper.id} does not give back what it wrapped")
 
     def _wrapper_of(self, key_id: str) -> KeyWrapper:
-        found = find(self._ring, key_id)
+        found = find_key(self._ring, key_id)
         if found is None:
             raise VaultError(
                 f"this secret was sealed under another master key (id {key_id}; this one is {self.key_id}): bring that "
@@ -146,7 +146,7 @@ class Vault:
 
 def key_id_of(blob: bytes) -> str:
     """Return the id of the key-encryption key of a blob. Needs no key."""
-    return parse(blob).key_id
+    return decode_envelope(blob).key_id
 
 
 def _context(workspace_id: str, owner_id: str, field: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "outlay_"
 
 
-def written(gauges: Iterable[Gauge]) -> str:
+def prometheus_text(gauges: Iterable[Gauge]) -> str:
     """Format the gauges as the page that Prometheus reads."""
     lines: list[str] = []
     for gauge in gauges:

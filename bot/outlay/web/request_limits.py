@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from outlay.core.rate_limiter import Quota
+from outlay.core.rate_limiter import RateLimiter
 
 BODY_BYTES_MAX = 1024 * 1024  # no route takes more; routes that accept a body without a length count its bytes
 HEADERS = {
@@ -23,7 +23,7 @@ HEADERS = {
 }
 
 
-class Gate:
+class RequestLimitsMiddleware:
     """Middleware around the whole app. `monotonic` returns seconds."""
 
     def __init__(
@@ -31,12 +31,12 @@ class Gate:
         app: ASGIApp,
         *,
         signed: Iterable[str] = (),
-        quota: Quota | None = None,
+        quota: RateLimiter | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._signed = tuple(signed)
-        self._quota = quota or Quota()
+        self._quota = quota or RateLimiter()
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +61,7 @@ class Gate:
         if not (length.isascii() and length.isdigit()) or len(length) > 12 or int(length) > BODY_BYTES_MAX:
             return PlainTextResponse("too long\n", 413, headers=closing)
         if not scope["path"].startswith(self._signed):
-            wait_seconds = self._quota.take((scope.get("client") or ("",))[0], self._monotonic())
+            wait_seconds = self._quota.take_token((scope.get("client") or ("",))[0], self._monotonic())
             if wait_seconds:
                 return PlainTextResponse("too often\n", 429, headers=closing | {"Retry-After": str(wait_seconds)})
         return None

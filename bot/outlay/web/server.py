@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 
 from outlay.core.gauges import Gauge
 from outlay.web import webhooks
-from outlay.web.prometheus import CONTENT_TYPE, written
-from outlay.web.request_limits import Gate
+from outlay.web.prometheus import CONTENT_TYPE, prometheus_text
+from outlay.web.request_limits import RequestLimitsMiddleware
 
 GOODBYE_SECONDS = 5
 MAX_CONNECTIONS = 500  # at once; more get status 503
@@ -29,10 +29,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 def web_app(
     health: Health,
     slack: tuple[str, Endpoint] | None = None,
-    hear: webhooks.Hear | None = None,
+    hear: webhooks.WebhookHandler | None = None,
     metrics: Metrics | None = None,
     pages: Iterable[tuple[str, Endpoint]] = (),
-) -> Gate:
+) -> RequestLimitsMiddleware:
     """Build the app: health, metrics, webhooks for `hear`, Slack's route in HTTP mode, and `pages`.
 
     All of it is behind the gate. `/healthz` answers 503 if something is wrong that a person should look at.
@@ -43,14 +43,14 @@ def web_app(
         return JSONResponse(found, status_code=200 if found["ok"] else 503)
 
     async def exposed(_: Request) -> Response:
-        return PlainTextResponse(written(await metrics() if metrics else []), media_type=CONTENT_TYPE)
+        return PlainTextResponse(prometheus_text(await metrics() if metrics else []), media_type=CONTENT_TYPE)
 
     routes = [Route("/healthz", healthz), Route("/metrics", exposed), *([webhooks.route(hear)] if hear else [])]
     routes += [Route(path, endpoint, methods=["GET"]) for path, endpoint in pages]
     if slack:
         path, endpoint = slack
         routes.append(Route(path, endpoint, methods=["POST"]))
-    return Gate(Starlette(routes=routes), signed=(webhooks.ROOT, *([slack[0]] if slack else [])))
+    return RequestLimitsMiddleware(Starlette(routes=routes), signed=(webhooks.ROOT, *([slack[0]] if slack else [])))
 
 
 class _Server(uvicorn.Server):

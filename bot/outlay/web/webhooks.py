@@ -23,10 +23,10 @@ _CONNECTION = re.compile(r"(?:con_)?([0-9]{1,9})")
 _TOLD = frozenset({400, 401, 413})
 log = logging.getLogger("outlay.web")
 
-Hear = Callable[[int, Mapping[str, str], bytes], Awaitable[object]]
+WebhookHandler = Callable[[int, Mapping[str, str], bytes], Awaitable[object]]
 
 
-def route(hear: Hear) -> Route:
+def route(hear: WebhookHandler) -> Route:
     """Build the webhook route.
 
     `hear` takes the connection's number, the headers and the raw body. It raises a PluginError for a body that is

@@ -30,7 +30,7 @@ async def keep(session: AsyncSession, installation: Installation) -> None:
     session.add(installation)
 
 
-async def found(session: AsyncSession, workspace_id: str) -> Installation | None:
+async def get_installation(session: AsyncSession, workspace_id: str) -> Installation | None:
     """Return the installation of a workspace; None if it has not installed the app, or has removed it."""
     return await session.get(Installation, workspace_id)
 
@@ -41,7 +41,9 @@ async def every(session: AsyncSession) -> list[tuple[Workspace, Installation]]:
     return [(workspace, installation) for workspace, installation in await session.exec(statement)]
 
 
-async def leave(session: AsyncSession, workspace_id: str, now: datetime, *, credentials_too: bool) -> bool:
+async def uninstall_workspace(
+    session: AsyncSession, workspace_id: str, now: datetime, *, credentials_too: bool
+) -> bool:
     """Stop polling and messaging a workspace, and delete its token. The books stay.
 
     `credentials_too`: its ledgers and sinks are disconnected as well. Return False for an unknown workspace.

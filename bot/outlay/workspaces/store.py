@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.core.errors import OutlayError
 from outlay.database.engine import execute
 from outlay.database.tables import Connection, Secret, Workspace
@@ -87,4 +87,6 @@ async def adopt(
         if "workspace_id" in table.c and table.name != Connection.__tablename__:
             await execute(session, update(table).where(table.c.workspace_id == LOCAL).values(workspace_id=workspace_id))
     await execute(session, text("DELETE FROM workspace WHERE id = :local"), {"local": LOCAL})
-    await audit_log.note(session, workspace_id, TrailDeed.ADOPT, f"workspace:{workspace_id}", now=now, before=LOCAL)
+    await audit_log.append(
+        session, workspace_id, AuditedAction.ADOPT, f"workspace:{workspace_id}", now=now, before=LOCAL
+    )

@@ -5,26 +5,26 @@ person's own id stands where a key's would. An e-mail address comes from the lis
 """
 
 from outlay.plugin import Key
-from outlay_plugins._anthropic.client import Asking
+from outlay_plugins._anthropic.client import AnthropicClient
 from outlay_plugins._anthropic.rows import DEFAULT_WORKSPACE
-from outlay_plugins._anthropic.schemas import ApiKey, Listing, Person, Workspace, utc
+from outlay_plugins._anthropic.schemas import AnthropicApiKey, AnthropicMember, AnthropicWorkspace, Listing, utc
 
 DEFAULT_WORKSPACE_NAME = "Default workspace"
 SEAT = "seat: use without a key"
 NO_LONGER_USED = ("inactive", "archived", "expired")
 
 
-class Account:
+class AnthropicDirectory:
     """Directory of an Anthropic organization: its keys, workspaces and members."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: AnthropicClient) -> None:
         self._asking = asking
 
     async def keys(self) -> list[Key]:
         """Return all keys, in any status, and a seat for each member."""
-        people = await self._asking.listing("/users", Listing[Person])
-        places = await self._asking.listing("/workspaces", Listing[Workspace], [("include_archived", "true")])
-        found = await self._asking.listing("/api_keys", Listing[ApiKey])
+        people = await self._asking.listing("/users", Listing[AnthropicMember])
+        places = await self._asking.listing("/workspaces", Listing[AnthropicWorkspace], [("include_archived", "true")])
+        found = await self._asking.listing("/api_keys", Listing[AnthropicApiKey])
         emails = {person.id: person.email for person in people}
         names = {DEFAULT_WORKSPACE: DEFAULT_WORKSPACE_NAME} | {place.id: place.name for place in places}
         keys = {key.id: _key(key, emails, names) for key in found}  # a key that moved between two pages comes twice
@@ -32,7 +32,7 @@ class Account:
         return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
 
 
-def _key(key: ApiKey, emails: dict[str, str], names: dict[str, str]) -> Key:
+def _key(key: AnthropicApiKey, emails: dict[str, str], names: dict[str, str]) -> Key:
     project = _workspace(key)
     return Key(
         id=key.id,
@@ -46,14 +46,14 @@ def _key(key: ApiKey, emails: dict[str, str], names: dict[str, str]) -> Key:
     )
 
 
-def _workspace(key: ApiKey) -> str:
+def _workspace(key: AnthropicApiKey) -> str:
     """Return the id of the workspace that a key belongs to, "" for a key of the whole organization."""
     if key.scope is None or key.scope.type == "":
         return key.workspace_id or DEFAULT_WORKSPACE
     return (key.scope.workspace_id or DEFAULT_WORKSPACE) if key.scope.type == "workspace" else ""
 
 
-def _person(key: ApiKey) -> str:
+def _person(key: AnthropicApiKey) -> str:
     """Return the id of the user that a key acts for, else of its creator; "" for a service account's key."""
     principal, maker = key.principal, key.created_by
     if principal and "service" in principal.type:

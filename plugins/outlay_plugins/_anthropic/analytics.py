@@ -11,10 +11,29 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay.plugin import Clock, Page, Permanent, Window
-from outlay_plugins._anthropic.client import LIST_ROWS, Absent, Asking, Pair, by_halves, grouped, is_about_grouping
-from outlay_plugins._anthropic.rows import HOUR, Figures, Place, Stretch, Table, floor, rfc3339, rows, stretch, tally
+from outlay_plugins._anthropic.client import (
+    LIST_ROWS,
+    AbsentReportError,
+    AnthropicClient,
+    Pair,
+    group_by_params,
+    is_about_grouping,
+    page_by_halving,
+)
+from outlay_plugins._anthropic.rows import (
+    HOUR,
+    AnthropicBucketKey,
+    AnthropicFigures,
+    PageRange,
+    Table,
+    floor,
+    next_page_range,
+    rfc3339,
+    rows,
+    sum_by_bucket,
+)
 from outlay_plugins._anthropic.schemas import AnalyticsCostRow, AnalyticsUsageRow, usd, utc
-from outlay_plugins._anthropic.schemas import Page as Answer
+from outlay_plugins._anthropic.schemas import AnthropicPage as Answer
 
 COST, USAGE = "/analytics/cost", "/analytics/usage"
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # there are no figures from before
@@ -30,15 +49,15 @@ Usages = Answer[AnalyticsUsageRow]
 ABSENT = "This organization does not have Anthropic's analytics; the older reports count. {}"
 
 
-class Analytics:
+class AnthropicAnalyticsReport:
     """Reader of the `analytics` report, which finds out whether the organization has it."""
 
-    def __init__(self, clock: Clock, asking: Asking) -> None:
+    def __init__(self, clock: Clock, asking: AnthropicClient) -> None:
         self._clock, self._asking = clock, asking
         self._grouping = 0
         self._is_there: bool | None = None
 
-    async def is_there(self) -> bool:
+    async def is_available(self) -> bool:
         """Return whether the organization has this report; asked once a task, with the smallest possible query."""
         if self._is_there is None:
             hour = floor(self._clock.now(), HOUR)
@@ -51,7 +70,7 @@ class Analytics:
             try:
                 await self._asking.report(COST, Costs, query, lambda _: (), beta=True)
                 await self._asking.report(USAGE, Usages, query, lambda _: (), beta=True)
-            except Absent:
+            except AbsentReportError:
                 self._is_there = False
             else:
                 self._is_there = True
@@ -60,16 +79,16 @@ class Analytics:
     async def page(self, window: Window, cursor: str | None) -> Page:
         """Return one page: as many hours as stay below the row limit, up to the watermark."""
         window = Window(min(max(window.start, FIRST_DAY), window.end), window.end)
-        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
-        return await by_halves(lambda part: self._page(window, part), part)
+        part = next_page_range(window, cursor, FIRST_HOURS, MOST_HOURS)
+        return await page_by_halving(lambda part: self._page(window, part), part)
 
-    async def _page(self, window: Window, part: Stretch) -> Page:
+    async def _page(self, window: Window, part: PageRange) -> Page:
         said = Window(part.start, max(floor(part.end, HOUR), part.start))
         if said.start == said.end:
             return Page(said)
         try:
             table, told_until = await self._ask(said)
-        except Absent as error:
+        except AbsentReportError as error:
             self._is_there = False
             return Page(window, absent=True, notes=(ABSENT.format(error),))
         self._is_there = True
@@ -94,7 +113,7 @@ class Analytics:
             ("starting_at", rfc3339(said.start)),
             ("ending_at", rfc3339(said.end)),
             ("time_bucket_width", "1h"),
-            *grouped(GROUPINGS[self._grouping]),
+            *group_by_params(GROUPINGS[self._grouping]),
             ("order_by", "time"),
             ("order", "asc"),
             ("limit", LIST_ROWS),
@@ -105,33 +124,33 @@ class Analytics:
             known_until = self._clock.now() - SURE_LAG if refreshed_at is None else refreshed_at
             told_until.append(floor(utc(known_until), HOUR))
 
-        def costs(answer: Costs) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+        def costs(answer: Costs) -> Iterator[tuple[Hashable, tuple[AnthropicBucketKey, AnthropicFigures]]]:
             note(answer.data_refreshed_at)
             for row in answer.data:
                 start, who, cost = utc(row.starting_at), row.group.who, row.cost
                 if said.start <= start < said.end:
-                    figures = Figures(usd(cost.amount, cost.currency, COST), requests=cost.requests)
+                    figures = AnthropicFigures(usd(cost.amount, cost.currency, COST), requests=cost.requests)
                     yield (start, row.group.model_dump_json()), ((start, who), figures)
 
-        def usages(answer: Usages) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+        def usages(answer: Usages) -> Iterator[tuple[Hashable, tuple[AnthropicBucketKey, AnthropicFigures]]]:
             note(answer.data_refreshed_at)
             for row in answer.data:
                 start, who = utc(row.starting_at), row.group.who
                 if said.start <= start < said.end:
                     tokens, requests = row.usage.tokens, row.usage.requests
                     if tokens.total or requests:
-                        figures = Figures(Decimal(0), tokens, requests)
+                        figures = AnthropicFigures(Decimal(0), tokens, requests)
                         yield (start, row.group.model_dump_json()), ((start, who), figures)
 
         billed = await self._asking.report(COST, Costs, query, costs, beta=True)
         if min(told_until) <= said.start:
             return {}, said.start
         used = await self._asking.report(USAGE, Usages, query, usages, beta=True)
-        bill, use = tally(billed), tally(used)
+        bill, use = sum_by_bucket(billed), sum_by_bucket(used)
         for place in bill.keys() & use.keys():
             if bill[place].requests is not None:  # both count the same requests
                 use[place] = replace(use[place], requests=None)
-        return tally([*bill.items(), *use.items()]), min(told_until)
+        return sum_by_bucket([*bill.items(), *use.items()]), min(told_until)
 
 
 NOTE = "Anthropic did not group its analytics by person; they are told by {} only."

@@ -2,7 +2,7 @@
 
 A cursor that has expired (410: the figures were refreshed between two pages) starts the report over. A grouping that
 the account does not have is recognized, so that the caller can ask again with fewer dimensions. A report that the
-organization does not have (Absent) is told apart from one that fails.
+organization does not have (AbsentReportError) is told apart from one that fails.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
@@ -14,8 +14,8 @@ from outlay.core.errors import OutlayError
 from outlay.plugin import Context, Permanent
 from outlay.plugin import Page as Reported
 from outlay.plugin.read_client import TOO_LARGE, Params
-from outlay_plugins._anthropic.rows import Stretch
-from outlay_plugins._anthropic.schemas import Listing, Page, read
+from outlay_plugins._anthropic.rows import PageRange
+from outlay_plugins._anthropic.schemas import AnthropicPage, Listing, read
 from outlay_plugins._common.repeats import CountedLines
 
 ROOT = "/v1/organizations"
@@ -32,7 +32,7 @@ Query = Sequence[Pair]
 Line = tuple[Hashable, V]  # its identity, as Anthropic tells it, and its content
 
 
-class Absent(OutlayError):
+class AbsentReportError(OutlayError):
     """Raised when the organization does not have this report; the message is Anthropic's."""
 
 
@@ -40,7 +40,7 @@ class TooMuch(Permanent):
     """Raised when a query returns more than one query should; half of the time range may do."""
 
 
-async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretch) -> Reported:
+async def page_by_halving(page: Callable[[PageRange], Awaitable[Reported]], part: PageRange) -> Reported:
     """Return the page of a time range, halving the range until it fits. Raises TooMuch if one hour does not."""
     while True:
         try:
@@ -51,7 +51,7 @@ async def by_halves(page: Callable[[Stretch], Awaitable[Reported]], part: Stretc
             part = half
 
 
-class Asking:
+class AnthropicClient:
     """API client on top of one task's guarded HTTP client."""
 
     def __init__(self, context: Context) -> None:
@@ -60,16 +60,17 @@ class Asking:
     async def report(
         self,
         path: str,
-        shape: type[Page[T]],
+        shape: type[AnthropicPage[T]],
         query: Query,
-        lines: Callable[[Page[T]], Iterable[Line[V]]],
+        lines: Callable[[AnthropicPage[T]], Iterable[Line[V]]],
         *,
         beta: bool = False,
         headers: dict[str, str] | None = None,
     ) -> list[V]:
         """Return all lines of a report's pages; a line that a later page repeats counts once.
 
-        Raises the five errors (TooMuch is a Permanent), and Absent if this organization does not have a beta report.
+        Raises the five errors (TooMuch is a Permanent), and AbsentReportError if this organization
+        does not have a beta report.
         """
         restarts = 0
         while True:
@@ -83,9 +84,9 @@ class Asking:
     async def _pages(
         self,
         path: str,
-        shape: type[Page[T]],
+        shape: type[AnthropicPage[T]],
         query: Query,
-        lines: Callable[[Page[T]], Iterable[Line[V]]],
+        lines: Callable[[AnthropicPage[T]], Iterable[Line[V]]],
         headers: dict[str, str] | None,
         beta: bool,
     ) -> list[V]:
@@ -97,7 +98,7 @@ class Asking:
                 answer = await self._http.get(ROOT + path, params, headers=headers)
             except Permanent as error:
                 if beta and is_absent(error):
-                    raise Absent(str(error)) from None
+                    raise AbsentReportError(str(error)) from None
                 if TOO_LARGE in str(error):
                     raise TooMuch(str(error)) from None
                 raise
@@ -138,6 +139,6 @@ def is_about_grouping(error: Permanent) -> bool:
     return error.status == 400 and "group_by" in str(error)
 
 
-def grouped(dimensions: Sequence[str]) -> list[Pair]:
+def group_by_params(dimensions: Sequence[str]) -> list[Pair]:
     """Build the `group_by[]` parameters; Anthropic accepts at most five dimensions."""
     return [("group_by[]", name) for name in dimensions]

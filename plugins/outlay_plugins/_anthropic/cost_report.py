@@ -10,11 +10,20 @@ from collections.abc import Hashable, Iterator
 from datetime import datetime
 
 from outlay.plugin import Page, Window
-from outlay_plugins._anthropic.analytics import Analytics
-from outlay_plugins._anthropic.client import Asking, Pair, grouped
-from outlay_plugins._anthropic.rows import DAY, Figures, Place, ceiling, floor, rfc3339, rows, tally
-from outlay_plugins._anthropic.schemas import Bucket, CostRow, Who, usd, utc
-from outlay_plugins._anthropic.schemas import Page as Answer
+from outlay_plugins._anthropic.analytics import AnthropicAnalyticsReport
+from outlay_plugins._anthropic.client import AnthropicClient, Pair, group_by_params
+from outlay_plugins._anthropic.rows import (
+    DAY,
+    AnthropicBucketKey,
+    AnthropicFigures,
+    ceiling,
+    floor,
+    rfc3339,
+    rows,
+    sum_by_bucket,
+)
+from outlay_plugins._anthropic.schemas import AnthropicBucket, CostRow, RowDimensions, usd, utc
+from outlay_plugins._anthropic.schemas import AnthropicPage as Answer
 
 PATH = "/cost_report"
 DAYS_A_PAGE = 31
@@ -26,18 +35,18 @@ REASONS = {
 }
 OTHER = "other costs on the bill"
 _TITLE = re.compile(r"claude [a-z0-9. ]*?(?= usage\b| - |$)")
-Answers = Answer[Bucket[CostRow]]
+Answers = Answer[AnthropicBucket[CostRow]]
 
 
-class Bills:
+class AnthropicCostReport:
     """Reader of the `cost_report` report."""
 
-    def __init__(self, asking: Asking, analytics: Analytics) -> None:
+    def __init__(self, asking: AnthropicClient, analytics: AnthropicAnalyticsReport) -> None:
         self._asking, self._analytics = asking, analytics
 
     async def page(self, window: Window, cursor: str | None) -> Page:
         """Return a page of up to 31 days, or an absent page where the organization has analytics."""
-        if await self._analytics.is_there():
+        if await self._analytics.is_available():
             return Page(window, absent=True)
         start = window.start if cursor is None else datetime.fromisoformat(cursor)
         said = Window(floor(start, DAY), min(floor(start, DAY) + DAYS_A_PAGE * DAY, ceiling(window.end, DAY)))
@@ -46,21 +55,21 @@ class Bills:
             ("ending_at", rfc3339(said.end)),
             ("bucket_width", "1d"),
             ("limit", DAYS_A_PAGE),
-            *grouped(("workspace_id", "description")),
+            *group_by_params(("workspace_id", "description")),
         ]
 
-        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[str, Place, Figures]]]:
+        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[str, AnthropicBucketKey, AnthropicFigures]]]:
             for bucket in answer.data:
                 day = utc(bucket.starting_at)
                 if said.start <= day < said.end:
                     for row in bucket.results:
-                        figures = Figures(usd(row.amount, row.currency, PATH))
+                        figures = AnthropicFigures(usd(row.amount, row.currency, PATH))
                         yield (day, row.place), (reason_for(row), (day, who_of(row)), figures)
 
         told = await self._asking.report(PATH, Answers, query, lines)
         found = []
         for reason in sorted({reason for reason, *_ in told}):
-            table = tally((place, figures) for why, place, figures in told if why == reason)
+            table = sum_by_bucket((place, figures) for why, place, figures in told if why == reason)
             found += rows(table, reason, every_tier=True)
         more = said.end.isoformat() if said.end < window.end else None
         return Page(said, found, cursor=more)
@@ -72,9 +81,9 @@ def reason_for(row: CostRow) -> str:
     return REASONS.get(kind, OTHER)
 
 
-def who_of(row: CostRow) -> Who:
+def who_of(row: CostRow) -> RowDimensions:
     """Return the dimensions of a bill line: workspace, model and service tier."""
-    return Who(workspace_id=row.workspace_id, model=model_of(row), tier=row.service_tier)
+    return RowDimensions(workspace_id=row.workspace_id, model=model_of(row), tier=row.service_tier)
 
 
 def model_of(row: CostRow) -> str:

@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from outlay.plugin import NO_TOKENS, Permanent, Row, Tokens, Window
-from outlay_plugins._anthropic.schemas import Who
+from outlay_plugins._anthropic.schemas import RowDimensions
 
 DEFAULT_WORKSPACE = "default"  # which Anthropic reports as null
-LIST_SHARES = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers unknown
+LIST_PRICE_FACTORS = {"": Decimal(1), "standard": Decimal(1), "batch": Decimal("0.5")}  # of other tiers unknown
 # Fast mode as times the list price: Anthropic's published prices; of a model that is not here it is unknown.
 FAST = {
     model: Decimal(times) for model, times in (("claude-opus-5", 2), ("claude-opus-4-8", 2), ("claude-opus-4-7", 6))
@@ -31,29 +31,29 @@ MANY_ROWS, FEW_ROWS = 20_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class AnthropicFigures:
     """Cost, tokens and requests of a line; None is unknown."""
 
     cost_usd: Decimal | None = None
     tokens: Tokens = NO_TOKENS
     requests: int | None = None
 
-    def plus(self, other: "Figures") -> "Figures":
+    def plus(self, other: "AnthropicFigures") -> "AnthropicFigures":
         """Return the sum; a figure that only one side knows is taken from that side."""
         cost = [one for one in (self.cost_usd, other.cost_usd) if one is not None]
         requests = [one for one in (self.requests, other.requests) if one is not None]
-        return Figures(
+        return AnthropicFigures(
             sum(cost, Decimal(0)) if cost else None,
             self.tokens.plus(other.tokens),
             sum(requests) if requests else None,
         )
 
 
-Place = tuple[datetime, Who]
-Table = dict[Place, Figures]
+AnthropicBucketKey = tuple[datetime, RowDimensions]
+Table = dict[AnthropicBucketKey, AnthropicFigures]
 
 
-def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
+def sum_by_bucket(lines: Iterable[tuple[AnthropicBucketKey, AnthropicFigures]]) -> Table:
     """Sum lines to a table by bucket; a line with a key is not split by the person who used it."""
     table: Table = {}
     for (start, who), figures in lines:
@@ -63,7 +63,9 @@ def tally(lines: Iterable[tuple[Place, Figures]]) -> Table:
     return table
 
 
-def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS, *, every_tier: bool = False) -> list[Row]:
+def rows(
+    table: Mapping[AnthropicBucketKey, AnthropicFigures], nobodys: str = NOBODYS, *, every_tier: bool = False
+) -> list[Row]:
     """Convert a table to rows; what is standard is left out, any other tier, speed, context or place is a dimension.
 
     `every_tier`: that one too, so that a bill that tells it is not taken for one that tells none.
@@ -82,22 +84,22 @@ def rows(table: Mapping[Place, Figures], nobodys: str = NOBODYS, *, every_tier: 
                 tokens=figures.tokens,
                 requests=figures.requests,
                 detail=_detail(who, every_tier),
-                list_share=list_share(who, start),
+                list_price_factor=list_share(who, start),
             )
         )
     return found
 
 
-def _detail(who: Who, every_tier: bool) -> tuple[tuple[str, str], ...]:
+def _detail(who: RowDimensions, every_tier: bool) -> tuple[tuple[str, str], ...]:
     told = {"service_tier": "" if who.tier == "standard" and not every_tier else who.tier, "speed": who.speed}
     told |= {"context_window": who.context, "inference_geo": who.geo}
     return tuple((name, value) for name, value in told.items() if value)
 
 
-def list_share(who: Who, start: datetime) -> Decimal | None:
+def list_share(who: RowDimensions, start: datetime) -> Decimal | None:
     """Return which part of the list price a token costs; None if that is not known, as for a mix of two prices."""
     model = _DATED.sub("", who.model)
-    share = LIST_SHARES.get(who.tier)
+    share = LIST_PRICE_FACTORS.get(who.tier)
     if share is None or MIXED in (who.speed, who.context, who.geo):
         return None
     if who.context and not (model.startswith(ANY_LENGTH) or (model.endswith("-4-6") and start >= ANY_LENGTH_SINCE)):
@@ -111,7 +113,7 @@ def list_share(who: Who, start: datetime) -> Decimal | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class PageRange:
     """Time range of one page: up to `hours` of a window, either a part of one UTC day or whole days."""
 
     start: datetime
@@ -119,7 +121,7 @@ class Stretch:
     hours: int
     most_hours: int
 
-    def half(self) -> "Stretch | None":
+    def half(self) -> "PageRange | None":
         """Return its first half as a range of its own, or None if only one hour is left, which is not divided."""
         hours = self.hours // 2
         if not hours:
@@ -141,7 +143,7 @@ class Stretch:
         return f"{self.end.isoformat()} {hours}"
 
 
-def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: int) -> Stretch:
+def next_page_range(window: Window, cursor: str | None, first_hours: int, most_hours: int) -> PageRange:
     """Return the time range of the next page. Raises Permanent for a cursor that this plugin did not make."""
     start, hours = window.start, first_hours
     if cursor is not None:
@@ -151,7 +153,7 @@ def stretch(window: Window, cursor: str | None, first_hours: int, most_hours: in
         except ValueError:
             raise Permanent("This cursor is not one of the Anthropic plugin's.") from None
     whole_days = floor(start, DAY) + max(hours * HOUR, DAY)
-    return Stretch(start, min(start + hours * HOUR, whole_days, window.end), hours, most_hours)
+    return PageRange(start, min(start + hours * HOUR, whole_days, window.end), hours, most_hours)
 
 
 def ceiling(moment: datetime, step: timedelta) -> datetime:

@@ -57,7 +57,7 @@ class Counts(BaseModel):
         )
 
 
-class Who(NamedTuple):
+class RowDimensions(NamedTuple):
     """Dimensions that a row is attributed by. "" is null: no key used, the default workspace, no single value."""
 
     key_id: str = ""
@@ -84,9 +84,9 @@ class UsageRow(Counts):
     speed: Text = ""
 
     @property
-    def who(self) -> Who:
+    def who(self) -> RowDimensions:
         actor_id = self.account_id or self.service_account_id
-        return Who(self.api_key_id, actor_id, self.workspace_id, self.model, self.service_tier, *self.unusual)
+        return RowDimensions(self.api_key_id, actor_id, self.workspace_id, self.model, self.service_tier, *self.unusual)
 
     @property
     def unusual(self) -> tuple[str, str, str]:
@@ -119,7 +119,7 @@ class CostRow(BaseModel):
         return (*told, self.inference_geo, self.description, self.workspace_id)
 
 
-class Actor(BaseModel):
+class AnthropicActor(BaseModel):
     """User of a row: a person, a service account, a federated identity, or a key without a named person."""
 
     model_config = ConfigDict(extra="allow")
@@ -136,30 +136,32 @@ class Actor(BaseModel):
         return self.user_id or self.service_account_id or (f"federated:{self.subject}" if self.subject else "")
 
 
-class Group(BaseModel):
+class AnalyticsDimensions(BaseModel):
     """Dimensions of an analytics row; those that are not known here tell rows apart, too."""
 
     model_config = ConfigDict(extra="allow")
 
     api_key_id: Text = ""
-    actor: Actor | None = None
+    actor: AnthropicActor | None = None
     workspace_id: Text = ""
     model: Text = ""
     service_tier: Text = ""
 
     @property
-    def who(self) -> Who:
-        actor = self.actor or Actor()
-        return Who(self.api_key_id or actor.api_key_id, actor.id, self.workspace_id, self.model, self.service_tier)
+    def who(self) -> RowDimensions:
+        actor = self.actor or AnthropicActor()
+        return RowDimensions(
+            self.api_key_id or actor.api_key_id, actor.id, self.workspace_id, self.model, self.service_tier
+        )
 
 
-class Used(Counts):
+class AnalyticsUsageFigures(Counts):
     """Figures of a row of /analytics/usage."""
 
     requests: int | None = Field(None, ge=0)
 
 
-class Cost(BaseModel):
+class AnalyticsCostFigures(BaseModel):
     """Figures of a row of /analytics/cost: the billed amount, after discounts and before credits."""
 
     amount: Cents
@@ -171,29 +173,29 @@ class AnalyticsUsageRow(BaseModel):
     """Row of /analytics/usage."""
 
     starting_at: AwareDatetime
-    group: Group
-    usage: Used
+    group: AnalyticsDimensions
+    usage: AnalyticsUsageFigures
 
 
 class AnalyticsCostRow(BaseModel):
     """Row of /analytics/cost."""
 
     starting_at: AwareDatetime
-    group: Group
-    cost: Cost
+    group: AnalyticsDimensions
+    cost: AnalyticsCostFigures
 
 
 T = TypeVar("T", bound=BaseModel)
 
 
-class Bucket(BaseModel, Generic[T]):
+class AnthropicBucket(BaseModel, Generic[T]):
     """Bucket of one of the older reports; it is present even if it is empty."""
 
     starting_at: AwareDatetime
     results: list[T]
 
 
-class Page(BaseModel, Generic[T]):
+class AnthropicPage(BaseModel, Generic[T]):
     """Page of any report. `has_more` says whether there is another; `next_page` is its cursor."""
 
     data: list[T]
@@ -202,7 +204,7 @@ class Page(BaseModel, Generic[T]):
     data_refreshed_at: AwareDatetime | None = None
 
 
-class Person(BaseModel):
+class AnthropicMember(BaseModel):
     """Member of the organization."""
 
     id: str = Field(min_length=1)
@@ -210,7 +212,7 @@ class Person(BaseModel):
     name: Text = ""
 
 
-class Workspace(BaseModel):
+class AnthropicWorkspace(BaseModel):
     """Workspace of the organization; the default one is not listed."""
 
     id: str = Field(min_length=1)
@@ -232,7 +234,7 @@ class Scope(BaseModel):
     workspace_id: Text = ""
 
 
-class ApiKey(BaseModel):
+class AnthropicApiKey(BaseModel):
     """API key. Older answers have `workspace_id`, newer ones `scope` and `principal`."""
 
     id: str = Field(min_length=1)

@@ -8,10 +8,27 @@ from collections.abc import Hashable, Iterator
 from datetime import datetime, timedelta
 
 from outlay.plugin import Page, Permanent, Row, Window
-from outlay_plugins._anthropic.client import FAST_MODE, Asking, Pair, by_halves, grouped, is_about_grouping
-from outlay_plugins._anthropic.rows import MIXED, Figures, Place, Stretch, ceiling, rfc3339, rows, stretch, tally
-from outlay_plugins._anthropic.schemas import Bucket, UsageRow, utc
-from outlay_plugins._anthropic.schemas import Page as Answer
+from outlay_plugins._anthropic.client import (
+    FAST_MODE,
+    AnthropicClient,
+    Pair,
+    group_by_params,
+    is_about_grouping,
+    page_by_halving,
+)
+from outlay_plugins._anthropic.rows import (
+    MIXED,
+    AnthropicBucketKey,
+    AnthropicFigures,
+    PageRange,
+    ceiling,
+    next_page_range,
+    rfc3339,
+    rows,
+    sum_by_bucket,
+)
+from outlay_plugins._anthropic.schemas import AnthropicBucket, UsageRow, utc
+from outlay_plugins._anthropic.schemas import AnthropicPage as Answer
 
 PATH = "/usage_report/messages"
 MINUTE = timedelta(minutes=1)
@@ -23,24 +40,24 @@ GROUPINGS = (
     ("api_key_id", "workspace_id", "model", "service_tier"),
     ("api_key_id", "workspace_id", "model"),
 )
-Answers = Answer[Bucket[UsageRow]]
-Line = tuple[Place, Figures]
+Answers = Answer[AnthropicBucket[UsageRow]]
+Line = tuple[AnthropicBucketKey, AnthropicFigures]
 
 
-class Usage:
+class AnthropicUsageReport:
     """Reader of the `usage` report."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: AnthropicClient) -> None:
         self._asking = asking
         self._grouping = 0
         self._tells_prices = True
 
     async def page(self, window: Window, cursor: str | None) -> Page:
         """Return one page: as many hours as stay below the row limit, a day at most."""
-        part = stretch(window, cursor, FIRST_HOURS, MOST_HOURS)
-        return await by_halves(lambda part: self._page(window, part), part)
+        part = next_page_range(window, cursor, FIRST_HOURS, MOST_HOURS)
+        return await page_by_halving(lambda part: self._page(window, part), part)
 
-    async def _page(self, window: Window, part: Stretch) -> Page:
+    async def _page(self, window: Window, part: PageRange) -> Page:
         said = Window(part.start, part.end)
         while True:
             try:
@@ -60,20 +77,20 @@ class Usage:
             ("ending_at", rfc3339(end)),
             ("bucket_width", "1m"),
             ("limit", (end - said.start) // MINUTE),
-            *grouped(GROUPINGS[self._grouping]),
+            *group_by_params(GROUPINGS[self._grouping]),
         ]
 
-        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[Place, Figures]]]:
+        def lines(answer: Answers) -> Iterator[tuple[Hashable, tuple[AnthropicBucketKey, AnthropicFigures]]]:
             for bucket in answer.data:
                 start = utc(bucket.starting_at)
                 if said.start <= start < said.end:
                     for row in bucket.results:
                         tokens = row.tokens
                         if tokens.total:
-                            yield (start, row.place), ((start, row.who), Figures(tokens=tokens))
+                            yield (start, row.place), ((start, row.who), AnthropicFigures(tokens=tokens))
 
         found = await self._asking.report(PATH, Answers, query, lines)
-        return rows(tally(await self._priced(query, found) if found else ()))
+        return rows(sum_by_bucket(await self._priced(query, found) if found else ()))
 
     async def _priced(self, query: list[Pair], found: list[Line]) -> list[Line]:
         """Add speed, context and place to lines that were grouped by keys; several of a minute are of unknown price."""
@@ -89,7 +106,7 @@ class Usage:
             return []
 
         try:
-            asked = [*plain, *grouped(PRICING)]
+            asked = [*plain, *group_by_params(PRICING)]
             await self._asking.report(PATH, Answers, asked, prices, headers=FAST_MODE)
         except Permanent as error:
             if not is_about_grouping(error):
@@ -102,7 +119,7 @@ class Usage:
         ]
 
 
-def _with_price(place: Place, kinds: set[tuple[str, str, str]]) -> Place:
+def _with_price(place: AnthropicBucketKey, kinds: set[tuple[str, str, str]]) -> AnthropicBucketKey:
     """Return the place with what its price depends on, if the line itself does not say so."""
     start, who = place
     if not kinds or any((who.speed, who.context, who.geo)):

@@ -16,18 +16,18 @@ class CountedLines(Generic[V]):
     """Lines of all pages of one query, each once."""
 
     def __init__(self) -> None:
-        self._found: dict[Place, V] = {}
+        self._find_own_message: dict[Place, V] = {}
 
     def add_page(self, lines: Iterable[tuple[Hashable, V]]) -> None:
         """Add a page; of a line that an earlier page had, the newer figures count."""
         alike: Counter[Hashable] = Counter()
         for identity, value in lines:
-            self._found[identity, alike[identity]] = value
+            self._find_own_message[identity, alike[identity]] = value
             alike[identity] += 1
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._find_own_message)
 
     def all(self) -> list[V]:
         """Return the lines in the order in which they first came."""
-        return list(self._found.values())
+        return list(self._find_own_message.values())

@@ -20,7 +20,7 @@ MAX_COUNT = 2**53
 MAX_USD = 9_000_000_000  # the most that the books can hold
 NO_MORE = Decimal(0)
 
-S = TypeVar("S", bound="Shape")
+S = TypeVar("S", bound="ResponseSchema")
 
 
 def _text(value: object) -> object:
@@ -51,7 +51,7 @@ Money = Annotated[Decimal, Field(ge=0, le=MAX_USD)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_utc), AfterValidator(lambda found: found.astimezone(UTC))]
 
 
-class Shape(BaseModel):
+class ResponseSchema(BaseModel):
     """Base of all schemas: one object of an answer."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
@@ -67,7 +67,7 @@ def read(who: str, shape: type[S], answer: Any) -> S:
         raise Permanent(f"{who}'s answer is not what it documents ({where or 'all of it'}: {first['msg']}).") from None
 
 
-async def tried(asking: Awaitable[Any], refused: dict[int, PluginError]) -> Any:
+async def explain_refusal(asking: Awaitable[Any], refused: dict[int, PluginError]) -> Any:
     """Await an answer; turn a refusal with one of these statuses into an error that a person can act on."""
     try:
         return await asking
@@ -88,7 +88,7 @@ def hour_of(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def piece(window: Window, cursor: str | None) -> Window:
+def next_day(window: Window, cursor: str | None) -> Window:
     """Return the part of the window that the next page covers: to the end of its UTC day."""
     start = window.start if cursor is None else datetime.fromisoformat(cursor)
     return Window(start, min(midnight(start) + DAY, window.end))

@@ -13,7 +13,18 @@ from typing import Any, Final
 from outlay.plugin import SEVERITIES, Event, Finding, Link, Permanent, Receipt, Severity
 from outlay_plugins._linear.wording import MAX_LINE_CHARACTERS, address, doublings, escape, money
 
-__all__ = ["ADVANCED", "address", "again_soon", "ahead", "links", "markdown", "money", "over", "plain", "tidy"]
+__all__ = [
+    "ADVANCED",
+    "address",
+    "links",
+    "markdown",
+    "money",
+    "new_doublings",
+    "plain",
+    "receipt_to_reopen",
+    "recovery_sentence",
+    "tidy",
+]
 
 ADVANCED: Final[dict[str, Any]] = {"advanced": True}
 REOPENED_WITHIN = timedelta(hours=72)
@@ -45,52 +56,52 @@ def links(found: Finding) -> list[tuple[str, str]]:
     return [(link.title, address(link)) for link in wanted if link and address(link)][:MAX_LINKS]
 
 
-def wants(event: Event, from_usd: Decimal, from_severity: Severity) -> bool:
+def should_file(event: Event, from_usd: Decimal, from_severity: Severity) -> bool:
     """Return whether excess cost and severity reach their thresholds; unknown cost is left to severity."""
     excess = event.finding.excess_usd
     severe = SEVERITIES.index(event.finding.severity) >= SEVERITIES.index(from_severity)
     return severe and (excess is None or excess >= from_usd)
 
 
-def beginning(event: Event) -> dict[str, Any]:
+def initial_doubling_state(event: Event) -> dict[str, Any]:
     """Build the first state of a receipt, for counting doublings; the same incident goes on counting."""
     if event.receipt is not None and "base_usd" in event.receipt.state:
         return {name: event.receipt.state[name] for name in ("base_usd", "doublings") if name in event.receipt.state}
     return {"base_usd": str(event.finding.spent_usd or 0), "doublings": 0}
 
 
-def ahead(event: Event, state: Mapping[str, Any]) -> int:
+def new_doublings(event: Event, state: Mapping[str, Any]) -> int:
     """Return how often the cost has doubled since filing, if more often than reported before; else 0."""
     times = doublings(event.finding.spent_usd, _decimal(state.get("base_usd")))
     told = state.get("doublings")
     return times if times > (told if isinstance(told, int) else 0) else 0
 
 
-def over(event: Event) -> str:
+def recovery_sentence(event: Event) -> str:
     """Return one sentence: the incident is over, with its total."""
     found = event.finding
     usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
     return f"It is over: {money(found.spent_usd)} in all{usual}."
 
 
-def doubled(event: Event) -> str:
+def doubling_sentence(event: Event) -> str:
     """Return one sentence: the cost has doubled."""
     return f"{money(event.finding.spent_usd)} by now, and it goes on."
 
 
-def made(event: Event) -> Receipt:
+def filed_receipt(event: Event) -> Receipt:
     """Return the receipt of what was filed for this incident. Raises Permanent if nothing was."""
     if event.receipt is None or not event.receipt.external_id:
         raise Permanent("Nothing was filed of this incident, so nothing of it can be told.")
     return event.receipt
 
 
-def kept(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ()) -> Receipt:
+def with_state(receipt: Receipt, state: Mapping[str, Any], notes: Sequence[str] = ()) -> Receipt:
     """Return the receipt with another state."""
     return Receipt(receipt.url, receipt.external_id, state, tuple(notes))
 
 
-def again_soon(event: Event) -> Receipt | None:
+def receipt_to_reopen(event: Event) -> Receipt | None:
     """Return what to reopen: this incident's own receipt if it recurs, else the subject's last one.
 
     The last one only if it was over less than three days ago and nobody asks for a new one by hand. None: file anew.

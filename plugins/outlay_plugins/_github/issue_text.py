@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from outlay.plugin import Config, Event, Severity
-from outlay_plugins._common.tickets import ADVANCED, links, markdown, money, over
+from outlay_plugins._common.tickets import ADVANCED, links, markdown, money, recovery_sentence
 
 MAX_BODY_CHARACTERS = 60_000  # GitHub allows 65,536
 MAX_ASSIGNEES = 200
@@ -65,7 +65,7 @@ def body(event: Event) -> str:
         blocks.append(f"<details><summary>Why this was noticed</summary>\n\n{why}\n\n</details>")
     blocks.append(" · ".join(f"[{markdown(title, 200)}](<{url}>)" for title, url in links(found)))
     asked = f" for {markdown(event.asked_by, 100)}" if event.asked_by else ""
-    end = f"{now(event)}\n\n_Filed by Outlay{asked}._\n\n{mark(event.uid('issue'))}"
+    end = f"{status_line(event)}\n\n_Filed by Outlay{asked}._\n\n{hidden_marker(event.uid('issue'))}"
     told: list[str] = []
     left = MAX_BODY_CHARACTERS - len(end)
     for block in blocks:
@@ -75,23 +75,23 @@ def body(event: Event) -> str:
     return "\n\n".join([*told, end])
 
 
-def now(event: Event) -> str:
+def status_line(event: Event) -> str:
     """Render the line with the incident's current state, between its hidden markers."""
     found = event.finding
     usual = f", usual {money(found.usual_usd)}" if found.usual_usd is not None else ""
     line = f"**{money(found.spent_usd)}** since {found.since:%Y-%m-%d %H:%M} UTC{usual}"
-    line = over(event) if event.what == "resolved" else line
+    line = recovery_sentence(event) if event.what == "resolved" else line
     return f"<!-- outlay:now -->\n{line}\n<!-- /outlay:now -->"
 
 
-def restated(issue: Mapping[str, Any], event: Event) -> str:
+def with_status_line(issue: Mapping[str, Any], event: Event) -> str:
     """Return the body with its current-state line updated, "" if nothing changes or a person removed the line."""
     text = str(issue.get("body") or "").replace("\r\n", "\n")
-    new = _NOW.sub(lambda _: now(event), text, count=1)
+    new = _NOW.sub(lambda _: status_line(event), text, count=1)
     return new if new != text else ""
 
 
-def mark(uid: str) -> str:
+def hidden_marker(uid: str) -> str:
     """Render a hidden marker: an HTML comment, which GitHub stores and never shows."""
     return f"<!-- outlay:{uid} -->"
 

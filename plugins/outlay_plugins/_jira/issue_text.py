@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, SecretStr, field_validator
 
 from outlay.plugin import SEVERITIES, Config, Event, Severity
-from outlay_plugins._common.tickets import ADVANCED, links, money, over, plain
+from outlay_plugins._common.tickets import ADVANCED, links, money, plain, recovery_sentence
 
 MAX_TEXT_CHARACTERS = 20_000  # of a whole description; Jira allows 32,767
 MAX_TITLE_CHARACTERS = 250  # Jira allows 255
@@ -105,12 +105,12 @@ def document(content: Sequence[Node]) -> Node:
     return {"type": "doc", "version": 1, "content": list(content)}
 
 
-def standing_line(event: Event) -> str:
+def status_line(event: Event) -> str:
     """Return one line with the incident's current state."""
     found = event.finding
     usual = f", usual {money(found.usual_usd)}" if found.usual_usd is not None else ""
     return (
-        over(event)
+        recovery_sentence(event)
         if event.what == "resolved"
         else f"{money(found.spent_usd)} since {found.since:%Y-%m-%d %H:%M} UTC{usual}"
     )

@@ -9,34 +9,34 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from outlay.plugin import Kept, NeedsReauth, Permanent, SendingClient
+from outlay.plugin import NeedsReauth, Permanent, SendingClient, TokenStore
 from outlay_plugins._linear.config import LinearConfig
-from outlay_plugins._linear.graphql import ask
+from outlay_plugins._linear.graphql import execute_graphql
 
 SCOPES = "read,write,issues:create,comments:create"
 TOKEN = "access_token"  # noqa: S105  the name it is stored under
 TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 
-class Door:
+class LinearSession:
     """Authenticated GraphQL requests of one connection."""
 
-    def __init__(self, config: LinearConfig, http: SendingClient, kept: Kept | None) -> None:
+    def __init__(self, config: LinearConfig, http: SendingClient, kept: TokenStore | None) -> None:
         self._config, self._http, self._kept = config, http, kept
 
     async def ask(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request; if an app's token is refused, renew it and repeat, since nothing was done then."""
         kept, path = self._kept, self._config.endpoint or "/"
         if self._config.api_key is not None or kept is None:
-            return await ask(self._http, path, document, variables, None)
+            return await execute_graphql(self._http, path, document, variables, None)
         token = await kept.get(TOKEN) or await kept.renew(TOKEN, None, self._new_token)
         try:
-            return await ask(self._http, path, document, variables, token)
+            return await execute_graphql(self._http, path, document, variables, token)
         except NeedsReauth as error:
             if error.status == 403:
                 raise  # the token is valid, but lacks the permission
             token = await kept.renew(TOKEN, token, self._new_token)
-            return await ask(self._http, path, document, variables, token)
+            return await execute_graphql(self._http, path, document, variables, token)
 
     async def _new_token(self) -> str:
         secret = self._config.client_secret.get_secret_value() if self._config.client_secret else ""

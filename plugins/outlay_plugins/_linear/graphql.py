@@ -21,7 +21,7 @@ _CONFLICT = "conflict on insert of "
 _NOT_FOUND = "entity not found: "
 
 
-class Refused(Permanent):
+class LinearRefused(Permanent):
     """Raised when Linear refuses a request.
 
     conflict  the type of entity of which this id exists already, or "".
@@ -32,7 +32,7 @@ class Refused(Permanent):
     missing = ""
 
 
-async def ask(
+async def execute_graphql(
     http: SendingClient, path: str, document: str, variables: Mapping[str, Any], token: str | None
 ) -> dict[str, Any]:
     """Send a GraphQL document and return its data. Raises one of the five errors, among them Refused."""
@@ -109,7 +109,7 @@ def error_of(errors: Sequence[Any], sent: Sent, http: SendingClient) -> PluginEr
         return http.limited(sent, wait_seconds(sent.headers, http.now().timestamp()))
     if code in ("AUTHENTICATION_ERROR", "FORBIDDEN") or kind in _AUTHENTICATION or sent.status in (401, 403):
         return NeedsReauth(f'Linear does not accept the credential for this: "{told}"', status=sent.status)
-    refused = Refused(f'Linear refused: "{told}"', status=sent.status)
+    refused = LinearRefused(f'Linear refused: "{told}"', status=sent.status)
     lowered = message.lower()
     if lowered.startswith(_CONFLICT):
         refused.conflict = lowered.removeprefix(_CONFLICT).strip()

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from outlay.plugin import Inbound, Permanent, Standing, Stands
+from outlay.plugin import Inbound, Permanent, TicketStanding, TicketState
 
 MAX_SKEW_SECONDS = 60
 MAX_BODY_BYTES = 1024 * 1024
-STANDINGS: dict[str, Standing] = {
+STANDINGS: dict[str, TicketStanding] = {
     "triage": "open",
     "backlog": "open",
     "unstarted": "open",
@@ -26,7 +26,7 @@ STANDINGS: dict[str, Standing] = {
 }
 
 
-def read(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
+def verify_and_parse(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) -> Inbound:
     """Verify a webhook and parse it. Raises Permanent unless Linear signed it within the last minute."""
     given = headers.get("linear-signature", "").strip().lower()
     wanted = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -42,7 +42,7 @@ def read(secret: str, headers: Mapping[str, str], body: bytes, now: datetime) ->
     return Inbound(wanted, _stands(said))
 
 
-def standing(issue: Mapping[str, Any]) -> Standing:
+def issue_standing(issue: Mapping[str, Any]) -> TicketStanding:
     """Return an issue's state in the host's terms."""
     if issue.get("trashed"):
         return "gone"
@@ -50,11 +50,11 @@ def standing(issue: Mapping[str, Any]) -> Standing:
     return STANDINGS.get(str(state.get("type")) if isinstance(state, Mapping) else "", "open")
 
 
-def _stands(said: Mapping[str, Any]) -> tuple[Stands, ...]:
+def _stands(said: Mapping[str, Any]) -> tuple[TicketState, ...]:
     issue = said.get("data")
     if said.get("type") != "Issue" or not isinstance(issue, Mapping) or not isinstance(issue.get("id"), str):
         return ()
     actor = said.get("actor")
     by = str(actor.get("name") or "") if isinstance(actor, Mapping) else ""
     gone = said.get("action") == "remove"
-    return (Stands(str(issue["id"]), "gone" if gone else standing(issue), by),)
+    return (TicketState(str(issue["id"]), "gone" if gone else issue_standing(issue), by),)

@@ -55,14 +55,14 @@ def body(event: Event, earlier: str = "") -> str:
     return _fitting([*blocks, [f"_{asked}_"]], MAX_BODY_CHARACTERS)
 
 
-def doubled(event: Event) -> str:
+def doubling_comment(event: Event) -> str:
     """Render the comment for a doubling of the cost."""
     found = event.finding
     lines = [f"**{money(found.spent_usd)} by now**, and it goes on.", *(escape(line) for line in found.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)
 
 
-def over(event: Event) -> str:
+def recovery_comment(event: Event) -> str:
     """Render the comment for a recovery."""
     found = event.finding
     usual = f", where {money(found.usual_usd)} would have been usual" if found.usual_usd is not None else ""
@@ -70,7 +70,7 @@ def over(event: Event) -> str:
     return _fitting([[line] for line in (*lines, *map(escape, found.sentences[:1]))], MAX_COMMENT_CHARACTERS)
 
 
-def again(event: Event) -> str:
+def recurrence_comment(event: Event) -> str:
     """Render the comment for an incident that was over and recurs."""
     lines = ["**It is back.**", *(escape(line) for line in event.finding.sentences[:1])]
     return _fitting([[line] for line in lines], MAX_COMMENT_CHARACTERS)

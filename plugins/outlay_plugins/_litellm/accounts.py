@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from outlay.plugin import Context, Key, Permanent
-from outlay_plugins._litellm.client import ask
-from outlay_plugins._litellm.schemas import KeyLine, KeyPage, Team, TeamPage, User, UserPage, read
+from outlay_plugins._litellm.client import get_json
+from outlay_plugins._litellm.schemas import KeyLine, KeyPage, LiteLLMTeam, TeamPage, User, UserPage, read
 
 PAGE_ROWS = 100  # the most that each list allows
 MAX_PAGES = 500
@@ -15,7 +15,7 @@ _NOT_THERE = (400, 403, 404, 405, 422)  # statuses of an older version that lack
 P = TypeVar("P", KeyPage, UserPage, TeamPage)
 
 
-class People:
+class LiteLLMDirectory:
     """Directory of a LiteLLM proxy: its users, teams and keys."""
 
     def __init__(self, context: Context) -> None:
@@ -50,7 +50,7 @@ class People:
             for item in page.keys:
                 yield KeyLine(token=item) if isinstance(item, str) else item
 
-    async def _teams(self) -> list[Team]:
+    async def _teams(self) -> list[LiteLLMTeam]:
         """Return all teams, none where the version has no such list."""
         try:
             return [team async for page in self._pages(TeamPage, "/v2/team/list", "page_size") for team in page.teams]
@@ -65,14 +65,14 @@ class People:
         """Yield all pages of a list, as many as it says it has."""
         for number in range(1, MAX_PAGES + 1):
             asked = {**(params or {}), "page": number, size: PAGE_ROWS}
-            page = read(shape, await ask(self._context, path, asked))
+            page = read(shape, await get_json(self._context, path, asked))
             yield page
             if number >= page.total_pages:
                 return
         raise Permanent(f"LiteLLM's {path} goes on beyond {MAX_PAGES} pages; that is more than Outlay reads.")
 
 
-def first_made(users: list[User]) -> datetime | None:
+def oldest_user_created_at(users: list[User]) -> datetime | None:
     """Return when the oldest user was created, which dates the proxy's database; None if unknown."""
     return min((user.created_at for user in users if user.created_at), default=None)
 

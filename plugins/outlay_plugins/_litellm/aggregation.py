@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from outlay.plugin import Row, Tokens
-from outlay_plugins._litellm.schemas import Line, Metrics
+from outlay_plugins._litellm.schemas import LiteLLMMetrics, SpendLogLine
 
 ZERO = Decimal(0)
 NOISE_USD = Decimal("0.000001")  # sums of floats differ by less than this
@@ -36,7 +36,7 @@ SELF_HOSTED = frozenset(
 KEYLESS = "went through LiteLLM without a key that it could name"
 
 
-class Slot(NamedTuple):
+class LiteLLMBucketKey(NamedTuple):
     """Bucket of a figure: all that a row is told apart by."""
 
     start: datetime
@@ -50,16 +50,18 @@ class Slot(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class LiteLLMFigures:
     """Cost, tokens and requests; `cost_usd` counts only in buckets that are priced."""
 
     cost_usd: Decimal = ZERO
     tokens: Tokens = Tokens()  # noqa: RUF009  a tuple of zeros
     requests: int = 0
 
-    def plus(self, other: "Figures") -> "Figures":
+    def plus(self, other: "LiteLLMFigures") -> "LiteLLMFigures":
         """Return the sum."""
-        return Figures(self.cost_usd + other.cost_usd, self.tokens.plus(other.tokens), self.requests + other.requests)
+        return LiteLLMFigures(
+            self.cost_usd + other.cost_usd, self.tokens.plus(other.tokens), self.requests + other.requests
+        )
 
     @property
     def is_nothing(self) -> bool:
@@ -67,16 +69,16 @@ class Figures:
         return not self.requests and not self.tokens.total and self.cost_usd < NOISE_USD
 
 
-Table = dict[Slot, Figures]
+Table = dict[LiteLLMBucketKey, LiteLLMFigures]
 
 
-def add(table: Table, slot: Slot, figures: Figures) -> None:
+def add(table: Table, slot: LiteLLMBucketKey, figures: LiteLLMFigures) -> None:
     """Add figures to what a bucket of the table has."""
     before = table.get(slot)
     table[slot] = figures if before is None else before.plus(figures)
 
 
-def of_line(line: Line) -> tuple[Slot, Figures]:
+def of_line(line: SpendLogLine) -> tuple[LiteLLMBucketKey, LiteLLMFigures]:
     """Return the bucket (by hour) and the figures of one request.
 
     Its prompt cannot be split: the cached part stands in `metadata` alone, which is never read.
@@ -85,7 +87,7 @@ def of_line(line: Line) -> tuple[Slot, Figures]:
     explained = line.cache_hit.lower() == "true" or line.status == "failure" or line.custom_llm_provider in SELF_HOSTED
     priced = bool(line.spend) or (line.spend is not None and (explained or not tokens.total))
     asked = line.model_group
-    slot = Slot(
+    slot = LiteLLMBucketKey(
         start=line.started_at.replace(minute=0, second=0, microsecond=0),
         key=line.api_key,
         model=line.model or asked,
@@ -95,10 +97,10 @@ def of_line(line: Line) -> tuple[Slot, Figures]:
         reason="" if line.api_key else KEYLESS,
         priced=priced,
     )
-    return slot, Figures(line.spend or ZERO, tokens, 1)
+    return slot, LiteLLMFigures(line.spend or ZERO, tokens, 1)
 
 
-def tokens_of(metrics: Metrics) -> Tokens:
+def tokens_of(metrics: LiteLLMMetrics) -> Tokens:
     """Return disjoint token counts.
 
     LiteLLM counts cached tokens as prompt too; where there are more of them than prompt tokens, it did not.
@@ -113,18 +115,18 @@ def tokens_of(metrics: Metrics) -> Tokens:
     )
 
 
-def of_metrics(metrics: Metrics) -> Figures:
+def of_metrics(metrics: LiteLLMMetrics) -> LiteLLMFigures:
     """Return the figures of a daily sum."""
-    return Figures(metrics.spend, tokens_of(metrics), metrics.api_requests)
+    return LiteLLMFigures(metrics.spend, tokens_of(metrics), metrics.api_requests)
 
 
-def needs_a_price(metrics: Metrics) -> bool:
+def is_unexplained_zero(metrics: LiteLLMMetrics) -> bool:
     """Return whether a zero cost is unexplained so far: tokens without dollars, and not all requests failed."""
     failed = metrics.api_requests > 0 and metrics.failed_requests >= metrics.api_requests
     return not metrics.spend and tokens_of(metrics).total > 0 and not failed
 
 
-def less(whole: Figures, parts: Figures) -> Figures:
+def less(whole: LiteLLMFigures, parts: LiteLLMFigures) -> LiteLLMFigures:
     """Subtract the parts from a sum, never below zero."""
     left = (max(mine - theirs, 0) for mine, theirs in zip(whole.tokens, parts.tokens, strict=True))
     return replace(
@@ -135,7 +137,7 @@ def less(whole: Figures, parts: Figures) -> Figures:
     )
 
 
-def rows(table: Mapping[Slot, Figures]) -> list[Row]:
+def rows(table: Mapping[LiteLLMBucketKey, LiteLLMFigures]) -> list[Row]:
     """Convert a table to rows; an unknown price is a part of the row's identity too."""
     found = []
     for slot, figures in table.items():

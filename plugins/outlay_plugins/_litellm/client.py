@@ -10,7 +10,7 @@ from outlay.plugin import Context, NeedsReauth, Transient
 _DATABASE_WORDS = ("prisma", "database", "no connected db", "connection attempts")
 
 
-async def ask(context: Context, path: str, params: dict[str, str | int] | None = None) -> Any:
+async def get_json(context: Context, path: str, params: dict[str, str | int] | None = None) -> Any:
     """Fetch the JSON at a path. Raises one of the five errors."""
     try:
         return await context.http.get(path, params)

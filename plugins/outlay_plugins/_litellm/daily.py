@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta
 
 from outlay.plugin import Context, Page, Permanent, Window
 from outlay_plugins._litellm import aggregation
-from outlay_plugins._litellm.aggregation import KEYLESS, SELF_HOSTED, Figures, Slot, Table
-from outlay_plugins._litellm.client import ask
-from outlay_plugins._litellm.schemas import Day, Days, Part, read
+from outlay_plugins._litellm.aggregation import KEYLESS, SELF_HOSTED, LiteLLMBucketKey, LiteLLMFigures, Table
+from outlay_plugins._litellm.client import get_json
+from outlay_plugins._litellm.schemas import Days, LiteLLMDay, Part, read
 
 PATH = "/user/daily/activity/aggregated"
 DAY = timedelta(days=1)
@@ -24,7 +24,7 @@ MODELLESS = "is in LiteLLM's sum of the day, but in that of no model"
 _TOO_OLD = f"This LiteLLM is too old to sum up days ({PATH}); its figures come from its request lines."
 
 
-class Daily:
+class LiteLLMDailyReport:
     """Reader of the `daily` report."""
 
     def __init__(self, context: Context) -> None:
@@ -68,7 +68,7 @@ class Daily:
 
     async def _day(self, day: datetime) -> Table:
         asked = day.date().isoformat()
-        body = await ask(self._context, PATH, {"start_date": asked, "end_date": asked, "api_key_limit": MAX_KEYS})
+        body = await get_json(self._context, PATH, {"start_date": asked, "end_date": asked, "api_key_limit": MAX_KEYS})
         answer = await asyncio.to_thread(read, Days, body)  # a thousand keys take a while
         table: Table = {}
         for found in answer.results:
@@ -78,29 +78,33 @@ class Daily:
         return table
 
 
-def _table(found: Day, day: datetime) -> Table:
+def _table(found: LiteLLMDay, day: datetime) -> Table:
     """Sum a day by key and model, with the remainders of each model and of the day."""
     table: Table = {}
-    free = _free(found)
-    named = Figures()
+    free = _self_hosted_pairs(found)
+    named = LiteLLMFigures()
     for model, part in found.breakdown.models.items():
-        keys = Figures()
+        keys = LiteLLMFigures()
         for key, item in part.api_key_breakdown.items():
             sums = aggregation.of_metrics(item.metrics)
             keys = keys.plus(sums)
-            priced = not aggregation.needs_a_price(item.metrics) or (key, model) in free
+            priced = not aggregation.is_unexplained_zero(item.metrics) or (key, model) in free
             reason = "" if key else KEYLESS
             aggregation.add(
-                table, Slot(day, key, model, team=item.metadata.team_id, reason=reason, priced=priced), sums
+                table, LiteLLMBucketKey(day, key, model, team=item.metadata.team_id, reason=reason, priced=priced), sums
             )
         whole = aggregation.of_metrics(part.metrics)
         named = named.plus(whole)
-        _leave(table, Slot(day, "", model, reason=BEYOND), aggregation.less(whole, keys))
-    _leave(table, Slot(day, "", "", reason=MODELLESS), aggregation.less(aggregation.of_metrics(found.metrics), named))
+        _leave(table, LiteLLMBucketKey(day, "", model, reason=BEYOND), aggregation.less(whole, keys))
+    _leave(
+        table,
+        LiteLLMBucketKey(day, "", "", reason=MODELLESS),
+        aggregation.less(aggregation.of_metrics(found.metrics), named),
+    )
     return {slot: sums for slot, sums in table.items() if not sums.is_nothing}
 
 
-def _leave(table: Table, slot: Slot, left: Figures) -> None:
+def _leave(table: Table, slot: LiteLLMBucketKey, left: LiteLLMFigures) -> None:
     """Add a remainder to the table, unless it is empty.
 
     A remainder that has tokens but no dollars has no price.
@@ -111,7 +115,7 @@ def _leave(table: Table, slot: Slot, left: Figures) -> None:
         )
 
 
-def _free(found: Day) -> set[tuple[str, str]]:
+def _self_hosted_pairs(found: LiteLLMDay) -> set[tuple[str, str]]:
     """Return the (key, model) pairs whose zero cost is right.
 
     It is where all tokens that a key has without dollars ran on self-hosted models.
@@ -134,7 +138,7 @@ def _zeros(parts: Iterable[tuple[str, Part]]) -> Iterable[tuple[str, str, int]]:
     """Yield (name, key, tokens) of everything that has tokens and no dollars."""
     for name, part in parts:
         for key, item in part.api_key_breakdown.items():
-            if aggregation.needs_a_price(item.metrics):
+            if aggregation.is_unexplained_zero(item.metrics):
                 yield name, key, aggregation.tokens_of(item.metrics).total
 
 

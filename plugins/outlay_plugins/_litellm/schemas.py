@@ -49,13 +49,13 @@ Moment = Annotated[datetime, BeforeValidator(_utc)]
 MomentIfKnown = Annotated[datetime | None, BeforeValidator(_moment_or_none)]
 
 
-class Shape(BaseModel):
+class LiteLLMSchema(BaseModel):
     """Base of all schemas; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
 
-class Line(Shape):
+class SpendLogLine(LiteLLMSchema):
     """Request of /spend/logs/v2. `model` is what ran (resolved), `model_group` the requested name."""
 
     request_id: str = Field(min_length=1)
@@ -72,15 +72,15 @@ class Line(Shape):
     completion_tokens: Count = 0
 
 
-class LogPage(Shape):
+class LogPage(LiteLLMSchema):
     """Page of /spend/logs/v2. `total` counts no further than 10,000 where `total_is_capped`."""
 
-    data: list[Line]
+    data: list[SpendLogLine]
     total: Count
     total_is_capped: bool = False
 
 
-class Metrics(Shape):
+class LiteLLMMetrics(LiteLLMSchema):
     """Sum of a day. `prompt_tokens` include cache reads and cache writes, as LiteLLM counts."""
 
     spend: Usd
@@ -92,48 +92,48 @@ class Metrics(Shape):
     failed_requests: Count = 0
 
 
-class Owner(Shape):
+class LiteLLMKeyOwner(LiteLLMSchema):
     """Team of a key in a daily sum."""
 
     team_id: Text = ""
 
 
-class KeyMetrics(Shape):
+class KeyMetrics(LiteLLMSchema):
     """Part of a sum that belongs to one key."""
 
-    metrics: Metrics
-    metadata: Annotated[Owner, BeforeValidator(lambda value: value or {})] = Owner()
+    metrics: LiteLLMMetrics
+    metadata: Annotated[LiteLLMKeyOwner, BeforeValidator(lambda value: value or {})] = LiteLLMKeyOwner()
 
 
-class Part(Shape):
+class Part(LiteLLMSchema):
     """Part of a day that belongs to a model or a provider, with each key's part of that."""
 
-    metrics: Metrics
+    metrics: LiteLLMMetrics
     api_key_breakdown: dict[str, KeyMetrics] = {}
 
 
-class Breakdown(Shape):
+class Breakdown(LiteLLMSchema):
     """Breakdown of a day, by model and by provider."""
 
     models: dict[str, Part] = {}
     providers: dict[str, Part] = {}
 
 
-class Day(Shape):
+class LiteLLMDay(LiteLLMSchema):
     """UTC day of /user/daily/activity/aggregated."""
 
     date: str = Field(min_length=10, max_length=10)
-    metrics: Metrics
+    metrics: LiteLLMMetrics
     breakdown: Breakdown = Breakdown()
 
 
-class Days(Shape):
+class Days(LiteLLMSchema):
     """Response of /user/daily/activity/aggregated."""
 
-    results: list[Day]
+    results: list[LiteLLMDay]
 
 
-class KeyLine(Shape):
+class KeyLine(LiteLLMSchema):
     """Key of /key/list. `token` is the hash by which it is known everywhere."""
 
     token: str = Field(min_length=1)
@@ -146,14 +146,14 @@ class KeyLine(Shape):
     last_active: MomentIfKnown = None
 
 
-class KeyPage(Shape):
+class KeyPage(LiteLLMSchema):
     """Page of /key/list; some versions name a key by its hash alone."""
 
     keys: list[KeyLine | str]
     total_pages: Count = 0
 
 
-class User(Shape):
+class User(LiteLLMSchema):
     """User of /user/list."""
 
     user_id: str = Field(min_length=1)
@@ -162,47 +162,47 @@ class User(Shape):
     created_at: MomentIfKnown = None
 
 
-class UserPage(Shape):
+class UserPage(LiteLLMSchema):
     """Page of /user/list."""
 
     users: list[User]
     total_pages: Count = 0
 
 
-class Team(Shape):
+class LiteLLMTeam(LiteLLMSchema):
     """Team: its id and its display name."""
 
     team_id: str = Field(min_length=1)
     team_alias: Text = ""
 
 
-class TeamPage(Shape):
+class TeamPage(LiteLLMSchema):
     """Page of /v2/team/list."""
 
-    teams: list[Team]
+    teams: list[LiteLLMTeam]
     total_pages: Count = 0
 
 
-class OwnKey(Shape):
+class OwnKey(LiteLLMSchema):
     """The credential itself, as /key/info describes it."""
 
     user_id: Text = ""
 
 
-class KeyInfo(Shape):
+class KeyInfo(LiteLLMSchema):
     """Response of GET /key/info."""
 
     info: OwnKey
 
 
-class Readiness(Shape):
+class Readiness(LiteLLMSchema):
     """Response of GET /health/readiness. `db` is the database's state; old and bare answers leave it out."""
 
     status: str
     db: Text = ""
 
 
-S = TypeVar("S", bound=Shape)
+S = TypeVar("S", bound=LiteLLMSchema)
 
 
 def read(shape: type[S], answer: Any) -> S:
@@ -227,4 +227,4 @@ def lines(answer: Any) -> Any:
     return {"data": kept} | {name: answer[name] for name in ("total", "total_is_capped") if name in answer}
 
 
-COLUMNS = tuple(field.alias or name for name, field in Line.model_fields.items())
+COLUMNS = tuple(field.alias or name for name, field in SpendLogLine.model_fields.items())

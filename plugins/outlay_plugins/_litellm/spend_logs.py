@@ -13,8 +13,8 @@ from outlay.plugin import Context, Page, Permanent, Window
 from outlay_plugins._litellm import aggregation
 from outlay_plugins._litellm import schemas as litellm_schemas
 from outlay_plugins._litellm.aggregation import Table
-from outlay_plugins._litellm.client import ask
-from outlay_plugins._litellm.schemas import Line, LogPage, read
+from outlay_plugins._litellm.client import get_json
+from outlay_plugins._litellm.schemas import LogPage, SpendLogLine, read
 
 PATH = "/spend/logs/v2"
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -40,7 +40,7 @@ class _Stretch(NamedTuple):
         return _Stretch(self.start, middle), _Stretch(middle, self.end)
 
 
-class Logs:
+class LiteLLMLogsReport:
     """Reader of the `logs` report; `provider` limits it to the lines of one provider, "" is all."""
 
     def __init__(self, context: Context, provider: str = "") -> None:
@@ -102,9 +102,9 @@ class Logs:
                 notes.append(_CUT.format(stretch.start))
         return (_CUT.format(waiting[-1].start),)
 
-    async def _lines(self, stretch: _Stretch) -> list[Line] | None:
+    async def _lines(self, stretch: _Stretch) -> list[SpendLogLine] | None:
         """Return every line of a time range, each once; None if that cannot be told for certain."""
-        found: dict[str, Line] = {}
+        found: dict[str, SpendLogLine] = {}
         page, total = 1, 0
         while page == 1 or (page - 1) * self._page_rows < total:  # ends: total is below COUNTED_TO
             rows = self._page_rows
@@ -134,15 +134,15 @@ class Logs:
             "sort_order": "asc",
         }
         try:
-            body = await ask(self._context, PATH, params)
+            body = await get_json(self._context, PATH, params)
         except Permanent as error:
             if error.status not in _TOO_MUCH or self._page_rows == PAGE_ROWS[-1]:
                 raise
             self._page_rows = PAGE_ROWS[-1]
-            body = await ask(self._context, PATH, params | {"page_size": self._page_rows})
+            body = await get_json(self._context, PATH, params | {"page_size": self._page_rows})
         return await asyncio.to_thread(_read, body)  # a thousand lines take a while
 
-    def _add(self, lines: list[Line], table: Table) -> None:
+    def _add(self, lines: list[SpendLogLine], table: Table) -> None:
         for line in lines:
             if self._provider in ("", line.custom_llm_provider):
                 aggregation.add(table, *aggregation.of_line(line))

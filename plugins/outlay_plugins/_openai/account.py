@@ -10,24 +10,24 @@ import asyncio
 from datetime import UTC, datetime
 
 from outlay.plugin import Context, Key, Permanent
-from outlay_plugins._openai.paging import listed
-from outlay_plugins._openai.schemas import ApiKey, Listed, Member, Project
+from outlay_plugins._openai.paging import fetch_list
+from outlay_plugins._openai.schemas import Listed, OpenAIApiKey, OpenAIMember, OpenAIProject
 
 AT_ONCE = 4  # projects whose keys are queried concurrently
 SEAT = "seat: use without a key"
 _GONE = (400, 403, 404)  # statuses of a project that no longer exists
 
 
-class Account:
+class OpenAIDirectory:
     """Directory of an OpenAI organization: its projects, keys and users."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def projects(self) -> list[Project]:
+    async def projects(self) -> list[OpenAIProject]:
         """Return all projects there ever were, oldest first."""
-        found = await listed(
-            self._context.http, "/organization/projects", [("include_archived", "true")], Listed[Project]
+        found = await fetch_list(
+            self._context.http, "/organization/projects", [("include_archived", "true")], Listed[OpenAIProject]
         )
         return sorted(found, key=lambda project: (project.created_at, project.id))
 
@@ -39,7 +39,7 @@ class Account:
         projects = await self.projects()
         resting = [project for project in projects if project.archived and known]
         asked = [project for project in projects if project not in resting]
-        found: list[tuple[Project, ApiKey]] = []
+        found: list[tuple[OpenAIProject, OpenAIApiKey]] = []
         for place in range(0, len(asked), AT_ONCE):
             part = asked[place : place + AT_ONCE]
             answers = await asyncio.gather(*(self._of_project(project) for project in part), return_exceptions=True)
@@ -54,25 +54,25 @@ class Account:
         seats = {one.id: Key(one.id, one.name or one.email, SEAT, email=one.email) for one in people}
         return [*keys.values(), *(seat for seat_id, seat in seats.items() if seat_id not in keys)]
 
-    async def _of_project(self, project: Project) -> list[ApiKey]:
+    async def _of_project(self, project: OpenAIProject) -> list[OpenAIApiKey]:
         path = f"/organization/projects/{project.id}/api_keys"
         try:
-            return await listed(self._context.http, path, [("owner_project_access", "any")], Listed[ApiKey])
+            return await fetch_list(self._context.http, path, [("owner_project_access", "any")], Listed[OpenAIApiKey])
         except Permanent as error:
             if project.archived and error.status in _GONE:
                 return []
             raise
 
-    async def _people(self) -> list[Member]:
+    async def _people(self) -> list[OpenAIMember]:
         """Return the members, none if this key may not list them."""
         try:
-            return await listed(self._context.http, "/organization/users", [], Listed[Member])
+            return await fetch_list(self._context.http, "/organization/users", [], Listed[OpenAIMember])
         except Permanent as error:
             if error.status in _GONE:
                 return []
             raise
 
-    def _key(self, project: Project, key: ApiKey, emails: dict[str, str]) -> Key:
+    def _key(self, project: OpenAIProject, key: OpenAIApiKey, emails: dict[str, str]) -> Key:
         """Convert a key; a service account's key is named after the account, which is what spends."""
         owner = key.owner
         user, account = (owner.user, owner.service_account) if owner else (None, None)

@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from outlay.plugin import Context, Page, Permanent, Row, Window
 from outlay_plugins._openai.line_items import model_of, tier_of
-from outlay_plugins._openai.paging import buckets
-from outlay_plugins._openai.schemas import Bucket, Buckets, Cost
+from outlay_plugins._openai.paging import fetch_buckets
+from outlay_plugins._openai.schemas import Buckets, OpenAIBucket, OpenAICostLine
 from outlay_plugins._openai.windows import midnight, place
 
 DAY = timedelta(days=1)
@@ -25,7 +25,7 @@ _EPOCH = re.compile(r"(?<!\d)1\d{9}(?!\d)")
 _Identity = tuple[datetime, str, str, str]
 
 
-class Costs:
+class OpenAICostsReport:
     """Reader of the `costs` report."""
 
     def __init__(self, context: Context) -> None:
@@ -51,7 +51,7 @@ class Costs:
             return await self.page(window, cursor)
         return Page(Window(start, end), _rows(found, keyed), cursor=_next(end, last), notes=self._notes)
 
-    async def _ask(self, start: datetime, end: datetime, keyed: bool) -> list[Bucket[Cost]]:
+    async def _ask(self, start: datetime, end: datetime, keyed: bool) -> list[OpenAIBucket[OpenAICostLine]]:
         now = self._context.clock.now()
         try:
             return await self._buckets(start, end, min(end, now), keyed)
@@ -60,7 +60,9 @@ class Costs:
                 return await self._buckets(start, end, None, keyed)
             raise
 
-    async def _buckets(self, start: datetime, end: datetime, until: datetime | None, keyed: bool) -> list[Bucket[Cost]]:
+    async def _buckets(
+        self, start: datetime, end: datetime, until: datetime | None, keyed: bool
+    ) -> list[OpenAIBucket[OpenAICostLine]]:
         groups = ("project_id", "line_item", "api_key_id") if keyed else ("project_id", "line_item")
         params: list[tuple[str, str | int]] = [
             ("start_time", int(start.timestamp())),
@@ -69,7 +71,7 @@ class Costs:
             ("limit", (end - start) // DAY),
             *(("group_by", group) for group in groups),
         ]
-        return await buckets(self._context.http, PATH, params, Buckets[Cost], start, end)
+        return await fetch_buckets(self._context.http, PATH, params, Buckets[OpenAICostLine], start, end)
 
     def _since(self, error: Permanent, start: datetime, end: datetime) -> datetime | None:
         """Return from when on OpenAI names keys, as a refusal says; None if it is about something else.
@@ -88,7 +90,7 @@ class Costs:
         return max(end, midnight(self._context.clock.now()) + DAY)
 
 
-def _rows(found: Sequence[Bucket[Cost]], keyed: bool) -> list[Row]:
+def _rows(found: Sequence[OpenAIBucket[OpenAICostLine]], keyed: bool) -> list[Row]:
     """Build one row for each day, project, line item and key; lines that OpenAI reports in parts are summed."""
     sums: dict[_Identity, Decimal | None] = {}
     for bucket in found:
@@ -118,7 +120,7 @@ def _row(identity: _Identity, usd: Decimal | None, keyed: bool) -> Row:
     )
 
 
-def _usd(line: Cost) -> Decimal | None:
+def _usd(line: OpenAICostLine) -> Decimal | None:
     """Return the line's dollars, None if unknown. Raises Permanent for another currency."""
     if line.amount is None or line.amount.value is None:
         return None

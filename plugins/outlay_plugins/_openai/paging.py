@@ -5,20 +5,29 @@ from datetime import datetime
 from typing import TypeVar
 
 from outlay.plugin import GuardedClient, Permanent
-from outlay_plugins._openai.schemas import ApiKey, Bucket, Buckets, Listed, Member, Project, Shape, read
+from outlay_plugins._openai.schemas import (
+    Buckets,
+    Listed,
+    OpenAIApiKey,
+    OpenAIBucket,
+    OpenAIMember,
+    OpenAIProject,
+    OpenAISchema,
+    read,
+)
 
 MAX_PAGES = 500  # of one query
 LIST_ROWS = 100  # the most that a page of a list may have
 Params = Sequence[tuple[str, str | int]]
-Line = TypeVar("Line", bound=Shape)
-Item = TypeVar("Item", Project, ApiKey, Member)
+Line = TypeVar("Line", bound=OpenAISchema)
+Item = TypeVar("Item", OpenAIProject, OpenAIApiKey, OpenAIMember)
 
 
-async def buckets(
+async def fetch_buckets(
     http: GuardedClient, path: str, params: Params, shape: type[Buckets[Line]], start: datetime, end: datetime
-) -> list[Bucket[Line]]:
+) -> list[OpenAIBucket[Line]]:
     """Return all buckets of a query about [start, end), in order of time. Raises one of the five errors."""
-    found: dict[datetime, Bucket[Line]] = {}
+    found: dict[datetime, OpenAIBucket[Line]] = {}
     page, seen = "", set[str]()
     for _ in range(MAX_PAGES):
         body = await http.get(path, [*params, ("page", page)] if page else list(params))
@@ -38,7 +47,7 @@ async def buckets(
     raise Permanent(f"OpenAI's {path} goes on beyond {MAX_PAGES} pages for one question.")
 
 
-async def listed(http: GuardedClient, path: str, params: Params, shape: type[Listed[Item]]) -> list[Item]:
+async def fetch_list(http: GuardedClient, path: str, params: Params, shape: type[Listed[Item]]) -> list[Item]:
     """Return everything in a list, each id once."""
     found: dict[str, Item] = {}
     after: str = ""

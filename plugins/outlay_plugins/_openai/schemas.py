@@ -33,13 +33,13 @@ Count = Annotated[int, _unless_null(0), BeforeValidator(_no_flag), Field(ge=0, l
 Seconds = Annotated[int, BeforeValidator(_no_flag), Field(ge=0, le=_LATEST_SECONDS)]
 
 
-class Shape(BaseModel):
+class OpenAISchema(BaseModel):
     """Base of all schemas; unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True)
 
 
-class Usage(Shape):
+class OpenAIUsageLine(OpenAISchema):
     """Line of any usage report. `input_tokens` include cache reads and cache writes, as OpenAI counts."""
 
     api_key_id: Text = ""
@@ -60,26 +60,26 @@ class Usage(Shape):
     num_model_requests: Count = 0
 
 
-class Amount(Shape):
+class OpenAIAmount(OpenAISchema):
     """Money: a number, or as often a string."""
 
     value: Annotated[Decimal, BeforeValidator(_no_flag), Field(ge=0, le=MAX_USD)] | None = None
     currency: Text = ""
 
 
-class Cost(Shape):
+class OpenAICostLine(OpenAISchema):
     """Line of the bill."""
 
-    amount: Amount | None = None
+    amount: OpenAIAmount | None = None
     line_item: Text = ""
     project_id: Text = ""
     api_key_id: Text = ""
 
 
-Line = TypeVar("Line", bound=Shape)
+Line = TypeVar("Line", bound=OpenAISchema)
 
 
-class Bucket(Shape, Generic[Line]):
+class OpenAIBucket(OpenAISchema, Generic[Line]):
     """Time slice. Without lines its list is empty, null or missing."""
 
     start_time: Seconds
@@ -90,15 +90,15 @@ class Bucket(Shape, Generic[Line]):
         return datetime.fromtimestamp(self.start_time, UTC)
 
 
-class Buckets(Shape, Generic[Line]):
+class Buckets(OpenAISchema, Generic[Line]):
     """Page of time slices."""
 
-    data: tuple[Bucket[Line], ...]
+    data: tuple[OpenAIBucket[Line], ...]
     has_more: bool | None = None
     next_page: Text = ""
 
 
-class Project(Shape):
+class OpenAIProject(OpenAISchema):
     """Project of the organization; an archived one is never deleted."""
 
     id: Annotated[str, Field(min_length=1)]
@@ -112,7 +112,7 @@ class Project(Shape):
         return self.status == "archived" or self.archived_at is not None
 
 
-class Person(Shape):
+class OpenAIPrincipal(OpenAISchema):
     """Owner of a key: a user, or a service account, which has no e-mail."""
 
     id: Text = ""
@@ -120,20 +120,20 @@ class Person(Shape):
     email: Text = ""
 
 
-class Member(Person):
+class OpenAIMember(OpenAIPrincipal):
     """Member in the list of the organization's users."""
 
     id: Annotated[str, Field(min_length=1)]
 
 
-class Owner(Shape):
+class OpenAIKeyOwner(OpenAISchema):
     """Owner of a key: either a user or a service account."""
 
-    user: Person | None = None
-    service_account: Person | None = None
+    user: OpenAIPrincipal | None = None
+    service_account: OpenAIPrincipal | None = None
 
 
-class ApiKey(Shape):
+class OpenAIApiKey(OpenAISchema):
     """Key of a project; never the secret itself."""
 
     id: Annotated[str, Field(min_length=1)]
@@ -142,10 +142,10 @@ class ApiKey(Shape):
     created_at: Seconds | None = None
     last_used_at: Seconds | None = None
     expires_at: Seconds | None = None
-    owner: Owner | None = None
+    owner: OpenAIKeyOwner | None = None
 
 
-class Listed(Shape, Generic[Line]):
+class Listed(OpenAISchema, Generic[Line]):
     """Page of a list."""
 
     data: tuple[Line, ...]
@@ -153,7 +153,7 @@ class Listed(Shape, Generic[Line]):
     last_id: Text = ""
 
 
-Answer = TypeVar("Answer", bound=Shape)
+Answer = TypeVar("Answer", bound=OpenAISchema)
 
 
 def read(shape: type[Answer], body: Any, about: str) -> Answer:

@@ -12,9 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from outlay.plugin import Context, Page, Permanent, Row, Tokens, Window
-from outlay_plugins._openai.paging import buckets
-from outlay_plugins._openai.schemas import Bucket, Buckets, Usage
-from outlay_plugins._openai.windows import Stretch, place, stretch
+from outlay_plugins._openai.paging import fetch_buckets
+from outlay_plugins._openai.schemas import Buckets, OpenAIBucket, OpenAIUsageLine
+from outlay_plugins._openai.windows import UsageRange, next_usage_range, place
 
 PATH = "/organization/usage/"
 PERSON = "user_id"
@@ -27,7 +27,7 @@ _NOT_FOR_US = (400, 403, 404)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class UsageEndpoint:
     """One of OpenAI's usage reports. `name` is the end of its path; `optional`: an account may lack it."""
 
     name: str
@@ -35,11 +35,17 @@ class Kind:
     optional: bool = True
 
 
-COMPLETIONS = Kind(
+COMPLETIONS = UsageEndpoint(
     "completions", ("project_id", "api_key_id", "user_id", "model", "batch", "service_tier"), optional=False
 )
-EMBEDDINGS = Kind("embeddings")
-KINDS = (COMPLETIONS, EMBEDDINGS, Kind("images"), Kind("audio_speeches"), Kind("audio_transcriptions"))
+EMBEDDINGS = UsageEndpoint("embeddings")
+KINDS = (
+    COMPLETIONS,
+    EMBEDDINGS,
+    UsageEndpoint("images"),
+    UsageEndpoint("audio_speeches"),
+    UsageEndpoint("audio_transcriptions"),
+)
 _PRICED = (COMPLETIONS, EMBEDDINGS)
 
 
@@ -52,10 +58,10 @@ class _Slot:
     model: str
     project: str
     detail: tuple[tuple[str, str], ...]
-    list_share: Decimal | None
+    list_price_factor: Decimal | None
 
 
-class UsageReport:
+class OpenAIUsageReport:
     """Reader of OpenAI's usage reports as one report."""
 
     def __init__(self, context: Context) -> None:
@@ -67,7 +73,7 @@ class UsageReport:
         start = place(cursor, window.start)
         if start >= window.end:
             return Page(Window(window.end, window.end))
-        part = stretch(start, window.end, self._context.clock.now())
+        part = next_usage_range(start, window.end, self._context.clock.now())
         slots: dict[_Slot, tuple[Tokens, int]] = {}
         notes: list[str] = []
         for kind in KINDS:
@@ -78,7 +84,9 @@ class UsageReport:
         cursor = part.end.isoformat() if part.end < window.end else None
         return Page(Window(part.start, part.end), _rows(slots), cursor=cursor, notes=tuple(notes))
 
-    async def _ask(self, kind: Kind, part: Stretch, notes: list[str]) -> list[Bucket[Usage]]:
+    async def _ask(
+        self, kind: UsageEndpoint, part: UsageRange, notes: list[str]
+    ) -> list[OpenAIBucket[OpenAIUsageLine]]:
         try:
             return await self._buckets(kind, part, min(part.end, self._context.clock.now()))
         except Permanent as error:
@@ -92,24 +100,33 @@ class UsageReport:
             notes.append(f"OpenAI does not tell its {kind.name.replace('_', ' ')} usage ({error.status}).")
             return []
 
-    async def _buckets(self, kind: Kind, part: Stretch, until: datetime | None) -> list[Bucket[Usage]]:
+    async def _buckets(
+        self, kind: UsageEndpoint, part: UsageRange, until: datetime | None
+    ) -> list[OpenAIBucket[OpenAIUsageLine]]:
         params: list[tuple[str, str | int]] = [
             ("start_time", int(part.start.timestamp())),
             *([("end_time", int(until.timestamp()))] if until else []),
             ("bucket_width", part.width),
-            ("limit", min(part.buckets, BUCKETS_AN_ANSWER[part.width]) if kind is COMPLETIONS else part.buckets),
+            (
+                "limit",
+                min(part.bucket_count, BUCKETS_AN_ANSWER[part.width]) if kind is COMPLETIONS else part.bucket_count,
+            ),
             *(("group_by", group) for group in kind.groups if group != PERSON or self._by_person),
         ]
-        return await buckets(self._context.http, PATH + kind.name, params, Buckets[Usage], part.start, part.end)
+        return await fetch_buckets(
+            self._context.http, PATH + kind.name, params, Buckets[OpenAIUsageLine], part.start, part.end
+        )
 
 
-def _tally(slots: dict[_Slot, tuple[Tokens, int]], kind: Kind, found: Iterable[Bucket[Usage]]) -> None:
+def _tally(
+    slots: dict[_Slot, tuple[Tokens, int]], kind: UsageEndpoint, found: Iterable[OpenAIBucket[OpenAIUsageLine]]
+) -> None:
     """Add lines to their buckets: two lines may differ only in what is not a dimension here."""
     for bucket in found:
         start = bucket.start
         for line in bucket.results:
             key = line.api_key_id or line.user_id
-            slot = _Slot(start, key, line.model, line.project_id, _detail(kind, line), _share(kind, line))
+            slot = _Slot(start, key, line.model, line.project_id, _detail(kind, line), _list_price_factor(kind, line))
             tokens, requests = slots.get(slot, (Tokens(), 0))
             slots[slot] = (tokens.plus(tokens_of(line)), requests + line.num_model_requests)
 
@@ -125,14 +142,14 @@ def _rows(slots: dict[_Slot, tuple[Tokens, int]]) -> list[Row]:
             project=slot.project,
             reason="" if slot.key else KEYLESS,
             detail=slot.detail,
-            list_share=slot.list_share,
+            list_price_factor=slot.list_price_factor,
         )
         for slot, (tokens, requests) in slots.items()
         if requests or tokens.total
     ]
 
 
-def tokens_of(line: Usage) -> Tokens:
+def tokens_of(line: OpenAIUsageLine) -> Tokens:
     """Return disjoint token counts; parts that are reported as more than the whole are cut down to it."""
     cached = min(line.input_cached_tokens, line.input_tokens)
     written = min(max(line.input_cache_write_tokens, line.input_cache_write_12h_tokens), line.input_tokens - cached)
@@ -146,7 +163,7 @@ def tokens_of(line: Usage) -> Tokens:
     )
 
 
-def _share(kind: Kind, line: Usage) -> Decimal | None:
+def _list_price_factor(kind: UsageEndpoint, line: OpenAIUsageLine) -> Decimal | None:
     """Return which part of the list price of text the tokens cost; None if that is unknown."""
     if kind not in _PRICED or _beyond_text(line):
         return None
@@ -155,7 +172,7 @@ def _share(kind: Kind, line: Usage) -> Decimal | None:
     return AT_LIST if line.service_tier in _LIST_TIERS else HALF if line.service_tier == "flex" else None
 
 
-def _detail(kind: Kind, line: Usage) -> tuple[tuple[str, str], ...]:
+def _detail(kind: UsageEndpoint, line: OpenAIUsageLine) -> tuple[tuple[str, str], ...]:
     """Return the dimensions that tell two rows of one key and model apart."""
     return (
         *([("kind", kind.name)] if kind is not COMPLETIONS else []),
@@ -165,7 +182,7 @@ def _detail(kind: Kind, line: Usage) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _beyond_text(line: Usage) -> bool:
+def _beyond_text(line: OpenAIUsageLine) -> bool:
     """Return whether some tokens are audio or generated images, at prices of their own."""
     audio = line.input_audio_tokens or line.input_cached_audio_tokens or line.output_audio_tokens
     return bool(audio or line.output_image_tokens)

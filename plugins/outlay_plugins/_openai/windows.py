@@ -15,7 +15,7 @@ MINUTES_A_PAGE = 6 * HOUR  # at most 360 buckets; OpenAI's bound is 1,440
 HOURS_A_PAGE = 2 * DAY  # at most 48; OpenAI's bound is 168
 
 
-class Stretch(NamedTuple):
+class UsageRange(NamedTuple):
     """Time range [start, end) in buckets of one width, as OpenAI names it (`1m`, `1h`)."""
 
     start: datetime
@@ -23,21 +23,21 @@ class Stretch(NamedTuple):
     width: str
 
     @property
-    def buckets(self) -> int:
+    def bucket_count(self) -> int:
         """Return the number of buckets; the last one may be partial."""
         return -((self.start - self.end) // (HOUR if self.width == "1h" else MINUTE))
 
 
-def stretch(start: datetime, end: datetime, now: datetime) -> Stretch:
+def next_usage_range(start: datetime, end: datetime, now: datetime) -> UsageRange:
     """Return the next time range to read."""
     recent = midnight(now) - RECENT
     if start >= recent:
-        return Stretch(start, min(end, start + MINUTES_A_PAGE), "1m")
+        return UsageRange(start, min(end, start + MINUTES_A_PAGE), "1m")
     hour = start.replace(minute=0, second=0, microsecond=0)
     until = min(end.replace(minute=0, second=0, microsecond=0), recent, start + HOURS_A_PAGE)
     if start == hour and until > start:
-        return Stretch(start, until, "1h")
-    return Stretch(start, min(end, hour + HOUR), "1m")
+        return UsageRange(start, until, "1h")
+    return UsageRange(start, min(end, hour + HOUR), "1m")
 
 
 def midnight(moment: datetime) -> datetime:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from outlay.plugin import Context, Key, Permanent, PluginError
 from outlay_plugins._openrouter import schemas as openrouter_schemas
 from outlay_plugins._openrouter.json_fields import many
-from outlay_plugins._openrouter.schemas import AccountKey, Workspace
+from outlay_plugins._openrouter.schemas import AccountKey, OpenRouterWorkspace
 
 PAGE_ROWS = 100
 MAX_PAGES = 200  # of keys in one workspace, of workspaces, of members
@@ -26,7 +26,7 @@ Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
 
-class Account:
+class OpenRouterDirectory:
     """Directory of an OpenRouter account: workspaces and keys, cached for some minutes."""
 
     def __init__(self, context: Context) -> None:
@@ -35,7 +35,7 @@ class Account:
         self._read_at: datetime | None = None
         self._read_seconds = 0.0
 
-    async def workspaces(self) -> list[Workspace]:
+    async def workspaces(self) -> list[OpenRouterWorkspace]:
         """Return all workspaces, none where the account has no such feature."""
         bodies = await self._pages("/workspaces", {"limit": PAGE_ROWS}, optional=True)
         return list({found.id: found for body in bodies for found in openrouter_schemas.workspaces(body)}.values())

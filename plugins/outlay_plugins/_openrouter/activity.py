@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from outlay.plugin import Context, Key, Page, Permanent, Row, Window
 from outlay_plugins._openrouter import aggregation
 from outlay_plugins._openrouter import schemas as openrouter_schemas
-from outlay_plugins._openrouter.account import Account, answer_all, used_since
+from outlay_plugins._openrouter.account import OpenRouterDirectory, answer_all, used_since
 from outlay_plugins._openrouter.aggregation import Table
 
 DAY = timedelta(days=1)
@@ -32,10 +32,10 @@ class _Snapshot:
     notes: tuple[str, ...]
 
 
-class Activity:
+class OpenRouterActivityReport:
     """Reader of the `activity` report; keeps one snapshot, so that the pages of a poll agree with one another."""
 
-    def __init__(self, context: Context, account: Account) -> None:
+    def __init__(self, context: Context, account: OpenRouterDirectory) -> None:
         self._context = context
         self._account = account
         self._snapshot: _Snapshot | None = None

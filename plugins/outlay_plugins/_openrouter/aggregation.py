@@ -16,7 +16,7 @@ NOISE_USD = Decimal("0.000001")  # a float difference below this, without reques
 ZERO = Decimal(0)
 
 
-class Slot(NamedTuple):
+class OpenRouterBucketKey(NamedTuple):
     """Bucket of a figure, but for the key.
 
     `model` is what ran (resolved), `requested` the router that chose it. `priced` keeps what has dollars from what has
@@ -32,7 +32,7 @@ class Slot(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OpenRouterFigures:
     """Figures as OpenRouter counts: `prompt` includes `cached`, `completion` `reasoning`. None is unknown."""
 
     cost_usd: Decimal | None
@@ -59,9 +59,9 @@ class Figures:
         counted = self.prompt or self.completion or self.requests
         return not counted and (self.cost_usd or ZERO) < NOISE_USD and self.byok_usd < NOISE_USD
 
-    def plus(self, other: "Figures") -> "Figures":
+    def plus(self, other: "OpenRouterFigures") -> "OpenRouterFigures":
         """Return the sum; a figure that only one side knows is taken from that side."""
-        return Figures(
+        return OpenRouterFigures(
             cost_usd=_sum(self.cost_usd, other.cost_usd),
             byok_usd=self.byok_usd + other.byok_usd,
             requests=_sum(self.requests, other.requests),
@@ -71,9 +71,9 @@ class Figures:
             cached=self.cached + other.cached,
         )
 
-    def less(self, part: "Figures") -> "Figures":
+    def less(self, part: "OpenRouterFigures") -> "OpenRouterFigures":
         """Return what is left when a part is subtracted: never below zero, and unknown where this is."""
-        return Figures(
+        return OpenRouterFigures(
             cost_usd=None if self.cost_usd is None else max(self.cost_usd - (part.cost_usd or ZERO), ZERO),
             byok_usd=max(self.byok_usd - part.byok_usd, ZERO),
             requests=None if self.requests is None else max(self.requests - (part.requests or 0), 0),
@@ -93,10 +93,10 @@ def _sum(one: N | None, other: N | None) -> N | None:
     return one + other
 
 
-Table = dict[Slot, Figures]
+Table = dict[OpenRouterBucketKey, OpenRouterFigures]
 
 
-def tally(lines: Iterable[tuple[Slot, Figures]]) -> Table:
+def tally(lines: Iterable[tuple[OpenRouterBucketKey, OpenRouterFigures]]) -> Table:
     """Sum lines to a table by slot."""
     table: Table = {}
     for slot, figures in lines:
@@ -120,12 +120,12 @@ def remainder(whole: Table, parts: Iterable[Table]) -> Remainder:
         rest = figures.less(known[slot]) if slot in known else figures
         if not rest.is_noise:
             left[slot._replace(priced=rest.cost_usd is not None)] = rest
-    nothing = Figures(ZERO)
+    nothing = OpenRouterFigures(ZERO)
     surplus_usd = sum((_surplus(figures, everything.get(slot, nothing)) for slot, figures in known.items()), ZERO)
     return Remainder(left, surplus_usd)
 
 
-def _surplus(part: Figures, whole: Figures) -> Decimal:
+def _surplus(part: OpenRouterFigures, whole: OpenRouterFigures) -> Decimal:
     dollars = part.cost_usd is not None and whole.cost_usd is not None
     cost_usd = (part.cost_usd or ZERO) - (whole.cost_usd or ZERO) if dollars else ZERO
     return max(cost_usd, ZERO) + max(part.byok_usd - whole.byok_usd, ZERO)
@@ -163,7 +163,7 @@ def rows(
     ]
 
 
-def _detail(slot: Slot, table: Table) -> tuple[tuple[str, str], ...]:
+def _detail(slot: OpenRouterBucketKey, table: Table) -> tuple[tuple[str, str], ...]:
     """Return the dimensions that tell two rows of one model apart."""
     told = (("endpoint", slot.endpoint), ("provider", slot.provider))
     twin = not slot.priced and slot._replace(priced=True) in table

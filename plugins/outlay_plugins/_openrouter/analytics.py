@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from outlay.plugin import Context, Key, Page, Permanent, Row, Transient, Window
 from outlay_plugins._openrouter import aggregation
 from outlay_plugins._openrouter import schemas as openrouter_schemas
-from outlay_plugins._openrouter.account import Account, used_since
+from outlay_plugins._openrouter.account import OpenRouterDirectory, used_since
 from outlay_plugins._openrouter.aggregation import Table
-from outlay_plugins._openrouter.schemas import Line
+from outlay_plugins._openrouter.schemas import AnalyticsLine
 
 PATH = "/analytics/query"
 HOUR = timedelta(hours=1)
@@ -51,10 +51,10 @@ class _Part(NamedTuple):
     complete: bool = True
 
 
-class Analytics:
+class OpenRouterAnalyticsReport:
     """Reader of the `analytics` report; looks up the ledger's metrics and model names once."""
 
-    def __init__(self, context: Context, account: Account) -> None:
+    def __init__(self, context: Context, account: OpenRouterDirectory) -> None:
         self._context = context
         self._account = account
         self._metrics: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class Analytics:
         following = None if end >= window.end else f"{end.strftime(_TIME)}/{hours}"
         return Page(Window(start, end), part.rows, (), following, part.complete, self._notes(part, start))
 
-    async def _answer(self, start: datetime, end: datetime) -> list[Line] | None:
+    async def _answer(self, start: datetime, end: datetime) -> list[AnalyticsLine] | None:
         """Return all lines of this time by key name and model; None if that is more than one answer holds."""
         try:
             found = await self._ask(start, end, BY_KEY_AND_MODEL)
@@ -93,8 +93,8 @@ class Analytics:
             raise
         return None if found.truncated else found.lines
 
-    async def _by_name(self, lines: list[Line], start: datetime, end: datetime) -> _Part:
-        sorted_lines = sort_by_key(lines, await self._known_keys())
+    async def _by_name(self, lines: list[AnalyticsLine], start: datetime, end: datetime) -> _Part:
+        sorted_lines = attribute_to_keys(lines, await self._known_keys())
         rows = [row for key, table in sorted_lines.of_keys.values() for row in _rows_of(key, table)]
         complete = True
         told = set(sorted_lines.of_keys)
@@ -106,7 +106,9 @@ class Analytics:
             for key, (found, _) in zip(asked, parts, strict=True):
                 rows += _rows_of(key, found)
             left = aggregation.remainder(table, [found for found, _ in parts]).left
-            rows += aggregation.rows(left, reason=reason(name, namesakes), detail=(("key_name", name),) if name else ())
+            rows += aggregation.rows(
+                left, reason=keyless_reason(name, namesakes), detail=(("key_name", name),) if name else ()
+            )
         return _Part(rows, complete)
 
     async def _in_parts(self, start: datetime, end: datetime) -> _Part:
@@ -131,7 +133,7 @@ class Analytics:
             if found.truncated:
                 waiting.extend((group[: len(group) // 2], group[len(group) // 2 :]))
             else:
-                of_keys |= sort_by_key(found.lines, group).of_keys
+                of_keys |= attribute_to_keys(found.lines, group).of_keys
         rest = aggregation.remainder(_table(whole.lines), [table for _, table in of_keys.values()])
         rows = [row for key, table in of_keys.values() for row in _rows_of(key, table)]
         rows += aggregation.rows(rest.left, reason=NOT_ASKED if waiting else NOBODYS)
@@ -144,9 +146,9 @@ class Analytics:
 
     async def _ask(
         self, start: datetime, end: datetime, dimensions: Sequence[str], filters: list[dict[str, Any]] | None = None
-    ) -> openrouter_schemas.Analytics:
+    ) -> openrouter_schemas.AnalyticsResponse:
         """Run one query; drop rows outside the time asked for, and turn models' display names into slugs."""
-        metrics = await self._menu()
+        metrics = await self._offered_metrics()
         question: dict[str, Any] = {
             "metrics": list(metrics),
             "dimensions": list(dimensions),
@@ -168,7 +170,7 @@ class Analytics:
         self._clamped += aggregation.overcounted([_table(lines)])
         return found._replace(lines=lines)
 
-    async def _menu(self) -> tuple[str, ...]:
+    async def _offered_metrics(self) -> tuple[str, ...]:
         """Return the metrics to query: those that the ledger offers, or all if it does not say."""
         if not self._metrics:
             try:
@@ -207,14 +209,14 @@ class Analytics:
         return tuple(notes)
 
 
-class Sorted(NamedTuple):
+class LinesByKey(NamedTuple):
     """Lines by their owner: certainly one key, or a name that no key or several keys have."""
 
     of_keys: dict[str, tuple[Key, Table]]
     of_names: dict[str, tuple[list[Key], Table]]
 
 
-def sort_by_key(lines: Iterable[Line], keys: Sequence[Key]) -> Sorted:
+def attribute_to_keys(lines: Iterable[AnalyticsLine], keys: Sequence[Key]) -> LinesByKey:
     """Attribute lines to keys where their name is unambiguous.
 
     A nameless key is known by its label too; a line without a name is never attributed.
@@ -223,10 +225,10 @@ def sort_by_key(lines: Iterable[Line], keys: Sequence[Key]) -> Sorted:
     for key in keys:
         for name in {key.name, key.id, key.name or key.label}:
             by_name.setdefault(name, []).append(key)
-    lines_of: dict[str, list[Line]] = {}
+    lines_of: dict[str, list[AnalyticsLine]] = {}
     for line in lines:
         lines_of.setdefault(line.key_name, []).append(line)
-    found = Sorted({}, {})
+    found = LinesByKey({}, {})
     for name, group in lines_of.items():
         namesakes = by_name.get(name, [])
         if name and len(namesakes) == 1:
@@ -238,7 +240,7 @@ def sort_by_key(lines: Iterable[Line], keys: Sequence[Key]) -> Sorted:
     return found
 
 
-def reason(name: str, namesakes: Sequence[Key]) -> str:
+def keyless_reason(name: str, namesakes: Sequence[Key]) -> str:
     """Return why money of this name has no key, in words that people read."""
     if not name:
         return KEYLESS
@@ -269,11 +271,11 @@ def _rows_of(key: Key, table: Table) -> list[Row]:
     return aggregation.rows(table, key=key.id, project=key.project_id)
 
 
-def _table(lines: Iterable[Line]) -> Table:
+def _table(lines: Iterable[AnalyticsLine]) -> Table:
     return aggregation.tally((line.slot, line.figures) for line in lines)
 
 
-def _with_slug(line: Line, slugs: dict[str, str]) -> Line:
+def _with_slug(line: AnalyticsLine, slugs: dict[str, str]) -> AnalyticsLine:
     model = line.slot.model
     return line if "/" in model else line._replace(slot=line.slot._replace(model=slugs.get(model, model)))
 

@@ -10,13 +10,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from outlay.plugin import Key, Tokens
-from outlay_plugins._openrouter.aggregation import Figures, Slot
+from outlay_plugins._openrouter.aggregation import OpenRouterBucketKey, OpenRouterFigures
 from outlay_plugins._openrouter.json_fields import Fields, many, moment, one
 
 ROUNDING_USD = Decimal("1e-9")  # two of the ledger's floats may differ by less than this
 
 
-class Workspace(NamedTuple):
+class OpenRouterWorkspace(NamedTuple):
     """Workspace of an account, to which keys belong; the default one always exists."""
 
     id: str
@@ -25,10 +25,10 @@ class Workspace(NamedTuple):
     created_at: datetime | None
 
 
-def workspaces(body: Any) -> list[Workspace]:
+def workspaces(body: Any) -> list[OpenRouterWorkspace]:
     """Parse GET /workspaces."""
     return [
-        Workspace(
+        OpenRouterWorkspace(
             item.text("id"),
             item.text_or_empty("name"),
             item.text_or_empty("slug"),
@@ -74,12 +74,12 @@ def account_keys(body: Any, names: Mapping[str, str], addresses: Mapping[str, st
     return found
 
 
-def activity(body: Any) -> list[tuple[Slot, Figures]]:
+def activity(body: Any) -> list[tuple[OpenRouterBucketKey, OpenRouterFigures]]:
     """Parse GET /activity: the figures of each endpoint of each model on each day."""
     return [_activity_line(item) for item in many(body, "activity")]
 
 
-def _activity_line(item: Fields) -> tuple[Slot, Figures]:
+def _activity_line(item: Fields) -> tuple[OpenRouterBucketKey, OpenRouterFigures]:
     day = item.moment("date")
     if day != day.replace(hour=0, minute=0, second=0, microsecond=0):
         raise item.problem("date", "is not a day")
@@ -87,7 +87,7 @@ def _activity_line(item: Fields) -> tuple[Slot, Figures]:
     ran = item.text_or_empty("model_permaslug") or item.text("model")
     requested = asked if asked.startswith("openrouter/") and asked != ran else ""
     cost_usd = item.usd("usage")
-    figures = Figures(
+    figures = OpenRouterFigures(
         cost_usd=cost_usd,
         byok_usd=item.usd("byok_usage_inference") or Decimal(0),
         requests=item.count("requests"),
@@ -97,26 +97,26 @@ def _activity_line(item: Fields) -> tuple[Slot, Figures]:
         cached=(item.count("cached_tokens") or 0) if "cached_tokens" in item.values else 0,
     )
     endpoint, provider = item.text_or_empty("endpoint_id"), item.text_or_empty("provider_name")
-    return Slot(day, ran, requested, endpoint, provider, cost_usd is not None), figures
+    return OpenRouterBucketKey(day, ran, requested, endpoint, provider, cost_usd is not None), figures
 
 
-class Line(NamedTuple):
+class AnalyticsLine(NamedTuple):
     """Row of analytics. `key_name`: the display name of a key, "" where the ledger names none."""
 
     key_name: str
-    slot: Slot
-    figures: Figures
+    slot: OpenRouterBucketKey
+    figures: OpenRouterFigures
 
 
-class Analytics(NamedTuple):
+class AnalyticsResponse(NamedTuple):
     """Answer of analytics. `truncated`: there was more than it holds."""
 
-    lines: list[Line]
+    lines: list[AnalyticsLine]
     truncated: bool
     warnings: tuple[str, ...]
 
 
-def analytics(body: Any, asked: Sequence[str], limit: int) -> Analytics:
+def analytics(body: Any, asked: Sequence[str], limit: int) -> AnalyticsResponse:
     """Parse POST /analytics/query by hour, for the metrics in `asked`.
 
     An answer with as many rows as the limit counts as truncated too.
@@ -129,10 +129,10 @@ def analytics(body: Any, asked: Sequence[str], limit: int) -> Analytics:
     said = isinstance(metadata, dict) and Fields("analytics", metadata).flag("truncated")
     warnings = data.values.get("warnings")
     words = tuple(str(word) for word in warnings) if isinstance(warnings, list) else ()
-    return Analytics([_line(item, counts, dollars) for item in items], said or len(items) >= limit, words)
+    return AnalyticsResponse([_line(item, counts, dollars) for item in items], said or len(items) >= limit, words)
 
 
-def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> Line:
+def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> AnalyticsLine:
     column = next((name for name in item.values if name.endswith("__hour")), "date__hour")
     hour = item.moment(column)
     if hour.minute or hour.second or hour.microsecond:
@@ -147,7 +147,7 @@ def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> Line:
         if cost_usd < -ROUNDING_USD:
             raise item.problem("total_usage", "is less than `byok_usage`, which is a part of it")
         cost_usd = max(cost_usd, Decimal(0))
-    figures = Figures(
+    figures = OpenRouterFigures(
         cost_usd=cost_usd,
         byok_usd=byok_usd,
         requests=counts.get("request_count"),
@@ -156,8 +156,8 @@ def _line(item: Fields, counted: Sequence[str], paid: Sequence[str]) -> Line:
         reasoning=counts.get("reasoning_tokens") or 0,
         cached=counts.get("cached_tokens") or 0,
     )
-    slot = Slot(hour, item.text_or_empty("model"), priced=cost_usd is not None)
-    return Line(item.text_or_empty("api_key_id"), slot, figures)
+    slot = OpenRouterBucketKey(hour, item.text_or_empty("model"), priced=cost_usd is not None)
+    return AnalyticsLine(item.text_or_empty("api_key_id"), slot, figures)
 
 
 def offered(body: Any, field: str) -> set[str]:
@@ -196,7 +196,7 @@ def generation(body: Any) -> Generation:
     optional = Fields(item.answer, dict.fromkeys(_NATIVE) | dict(item.values))
     cost_usd = item.usd("total_cost")
     prompt, completion, cached, reasoning = (optional.count(name) for name in _NATIVE[:4])
-    figures = Figures(
+    figures = OpenRouterFigures(
         cost_usd=cost_usd,
         byok_usd=(optional.usd("upstream_inference_cost") or Decimal(0)) if item.flag("is_byok") else Decimal(0),
         requests=1,

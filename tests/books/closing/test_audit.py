@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from outlay.books.closing.audit import MAX_DIFFERENCES, audit, last
-from outlay.books.closing.service import Bookkeeping
+from outlay.books.closing.service import ClosingService
 from outlay.core.clock import FakeClock
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES
-from outlay.plugin.contract import Page, Reading, Window
+from outlay.plugin.contract import CounterReading, Page, Window
 from tests.books.closed_month import LAST, LEDGERS, SETTLED, bill, clerk, closed_october, october, set_workspace
 from tests.books.factories import BILL, COUNTER, DAY, HOUR, MONDAY, NOW, REPORTS, Books, row, tokens
 from tests.books.weeks import a_week, fill
@@ -27,9 +27,9 @@ async def tamper(books: Books, sql: str) -> None:
 async def lived(books: Books) -> None:
     """Two days of hours, a bill over one of them, and a counter."""
     await fill(books, a_week(MONDAY, hours=40))
-    await books.say([row(MONDAY, "24", tokens=tokens(9))], start=MONDAY, end=MONDAY + DAY, report=BILL)
+    await books.accept_rows([row(MONDAY, "24", tokens=tokens(9))], start=MONDAY, end=MONDAY + DAY, report=BILL)
     for at, usd in ((NOW, "2"), (NOW + HOUR, "200")):
-        await books.take(Page(Window(at, at), readings=[Reading("bob", at, Decimal(usd))]), COUNTER, at=at)
+        await books.take(Page(Window(at, at), readings=[CounterReading("bob", at, Decimal(usd))]), COUNTER, at=at)
 
 
 async def test_clean_books_agree_and_the_result_is_noted(books: Books) -> None:
@@ -149,7 +149,7 @@ async def test_a_difference_is_told_to_the_admins_once_a_day(books: Books) -> No
 async def test_whom_the_settings_name_is_told_of_it_each_by_themselves(books: Books) -> None:
     await lived(books)
     await tamper(books, "DELETE FROM spend_day_model")
-    await Bookkeeping(books.database, LEDGERS, FakeClock(NOW + HOUR), admins=("U02BEN", "U01ANN")).audit("T1")
+    await ClosingService(books.database, LEDGERS, FakeClock(NOW + HOUR), admins=("U02BEN", "U01ANN")).audit("T1")
     told = await books.rows("SELECT payload FROM outbox ORDER BY id")
     assert [json.loads(payload)["to"] for (payload,) in told] == ["U01ANN", "U02BEN"]
 
@@ -164,15 +164,15 @@ async def test_a_ruined_table_is_told_of_within_bounds(books: Books) -> None:
 
 
 async def test_another_tenants_trouble_is_not_ours(books: Books) -> None:
-    await books.say([row(MONDAY)], connection_id=2)
-    await books.say([row(MONDAY)])
+    await books.accept_rows([row(MONDAY)], connection_id=2)
+    await books.accept_rows([row(MONDAY)])
     await tamper(books, "DELETE FROM spend_day WHERE connection_id = 2")
     assert (await clerk(books).audit("T1")).ok
     assert not (await clerk(books).audit("T2")).ok
 
 
 async def test_books_whose_plugin_is_gone_cannot_be_audited_and_say_so(books: Books) -> None:
-    await books.say([row(MONDAY)])
+    await books.accept_rows([row(MONDAY)])
     found = await audit(books.database, "T1", {}, now=NOW)
     assert found.differences == ["main: the plugin little is not loaded, so its books cannot be read"]
 

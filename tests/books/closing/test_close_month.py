@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from outlay.books.closing.close_month import NotClosable
+from outlay.books.closing.close_month import NotClosableError
 from outlay.database.tables import Connection
 from tests.books.closed_month import (
     FIRST,
@@ -26,7 +26,7 @@ from tests.books.closed_month import (
     set_workspace,
     unexplained,
 )
-from tests.books.crash_injection import Crash, Crashing
+from tests.books.crash_injection import CrashError, Crashing
 from tests.books.database_pool import Shelf
 from tests.books.factories import DAY, HOUR, HOURS, Books, connection, row, tokens
 from tests.books.weeks import by_owner, say_owner
@@ -38,7 +38,7 @@ LATER = SETTLED + 3 * DAY
 @pytest.mark.parametrize("force", [False, True])
 async def test_a_month_that_is_not_over_is_refused_even_when_forced(books: Books, force: bool) -> None:
     await bill(books, october())
-    with pytest.raises(NotClosable, match="2026-10 is not over: it can be closed from 2026-11-01 on"):
+    with pytest.raises(NotClosableError, match="2026-10 is not over: it can be closed from 2026-11-01 on"):
         await clerk(books, OVER - timedelta(seconds=1)).close("T1", OCTOBER, force=force)
     assert await books.rows("SELECT * FROM closed_month") == []
 
@@ -46,7 +46,7 @@ async def test_a_month_that_is_not_over_is_refused_even_when_forced(books: Books
 async def test_what_may_still_be_restated_keeps_it_open(books: Books) -> None:
     await bill(books, october())
     await read_to(books, OVER)
-    with pytest.raises(NotClosable, match=r"main may still be restated until 2026-11-04 \(--force"):
+    with pytest.raises(NotClosableError, match=r"main may still be restated until 2026-11-04 \(--force"):
         await clerk(books, OVER + 2 * DAY).close("T1", OCTOBER)
     assert (await clerk(books, OVER + 2 * DAY).close("T1", OCTOBER, force=True)).new
 
@@ -54,21 +54,21 @@ async def test_what_may_still_be_restated_keeps_it_open(books: Books) -> None:
 async def test_what_was_not_read_to_its_end_keeps_it_open(books: Books) -> None:
     await bill(books, october())
     await read_to(books, LAST)
-    with pytest.raises(NotClosable, match="main has been read only up to 2026-10-31"):
+    with pytest.raises(NotClosableError, match="main has been read only up to 2026-10-31"):
         await clerk(books).close("T1", OCTOBER)
     await read_to(books, OVER)
     assert (await clerk(books).close("T1", OCTOBER)).new
 
 
 async def test_days_without_a_final_bill_keep_it_open(books: Books) -> None:
-    await books.say([row(LAST, "1"), row(LAST - DAY, "1")], start=LAST - DAY, end=OVER, at=OVER)
+    await books.accept_rows([row(LAST, "1"), row(LAST - DAY, "1")], start=LAST - DAY, end=OVER, at=OVER)
     await read_to(books, OVER)
-    with pytest.raises(NotClosable, match="main has no final bill yet for 2 of its days"):
+    with pytest.raises(NotClosableError, match="main has no final bill yet for 2 of its days"):
         await clerk(books).close("T1", OCTOBER)
 
 
 async def test_a_connection_let_go_keeps_nothing_open(books: Books) -> None:
-    await books.say([row(LAST, "1")], start=LAST, end=OVER, at=OVER)
+    await books.accept_rows([row(LAST, "1")], start=LAST, end=OVER, at=OVER)
     async with books.database.write() as session:
         (await session.get(Connection, 1)).disconnected_at = int(OVER.timestamp())
     assert (await clerk(books).close("T1", OCTOBER)).total_nano_usd == NANO
@@ -131,7 +131,7 @@ async def there_and_back(books: Books) -> int:
 
 
 async def more_of_what_does_not_count(books: Books) -> int:
-    await books.say([row(LAST, "100")], start=LAST, end=OVER, report=HOURS, at=LATER)
+    await books.accept_rows([row(LAST, "100")], start=LAST, end=OVER, report=HOURS, at=LATER)
     return 0
 
 
@@ -214,7 +214,7 @@ async def test_a_remap_moves_closed_money_between_owners_and_not_the_month(books
 
 async def test_a_question_over_the_end_of_a_closed_month_has_both_statuses(books: Books) -> None:
     await closed_october(books)
-    await books.say([row(OVER + DAY, "1")], start=OVER, end=SETTLED, at=SETTLED)
+    await books.accept_rows([row(OVER + DAY, "1")], start=OVER, end=SETTLED, at=SETTLED)
     found = await books.ask("from 2026-10-30 to 2026-11-05 by day", now=SETTLED)
     assert [line.status for line in found.lines] == ["closed", "closed", "provisional"]
     assert found.status == "mixed"
@@ -239,7 +239,7 @@ async def test_what_a_clock_that_jumped_back_observes_counts_in_an_open_month(bo
     async with books.database.write() as session:
         second = await connection(session, "T1", "second")
     rows = [row(FIRST, "2", "k9")]
-    await books.say(rows, start=FIRST, end=FIRST + HOUR, report=HOURS, at=back_to, connection_id=second)
+    await books.accept_rows(rows, start=FIRST, end=FIRST + HOUR, report=HOURS, at=back_to, connection_id=second)
     assert await frozen(books) == before
     counted = await books.rows("SELECT day, cost_nano_usd, adjusts FROM spend_day WHERE connection_id = :id", id=second)
     assert counted == [(NOVEMBER, 2 * NANO, OCTOBER)]
@@ -287,11 +287,11 @@ async def test_what_is_unsettled_on_its_day_is_tried_again(books: Books) -> None
 async def test_what_comes_for_an_open_month_does_not_move_the_closed_one_after_it(books: Books) -> None:
     """The last hour of October touches the first of November: a counter's surplus looks back an hour."""
     december = datetime(2026, 12, 8, tzinfo=UTC)
-    await books.say([row(OVER, "1")], start=OVER, end=OVER + DAY, at=OVER + DAY)
+    await books.accept_rows([row(OVER, "1")], start=OVER, end=OVER + DAY, at=OVER + DAY)
     await clerk(books, december).close("T1", NOVEMBER, force=True)
     before = await books.rows(f"SELECT * FROM spend_day WHERE day >= {NOVEMBER} AND adjusts = 0")
-    await books.say([row(OVER, "3")], start=OVER, end=OVER + DAY, at=december)
-    await books.say([row(OVER - HOUR, "9")], start=LAST, end=OVER, at=december + HOUR)
+    await books.accept_rows([row(OVER, "3")], start=OVER, end=OVER + DAY, at=december)
+    await books.accept_rows([row(OVER - HOUR, "9")], start=LAST, end=OVER, at=december + HOUR)
     assert await books.rows(f"SELECT * FROM spend_day WHERE day >= {NOVEMBER} AND adjusts = 0") == before
     assert await books.total() == (9 + 3) * NANO
     assert (await clerk(books, december + HOUR).audit("T1")).differences == []
@@ -317,7 +317,7 @@ async def test_a_crash_while_closing_leaves_the_month_open(books: Books) -> None
         crashing.left = place
         try:
             await clerk(books).close("T1", OCTOBER, force=True)
-        except Crash:
+        except CrashError:
             assert await books.dump() == before, f"after a crash at statement {place}"
         else:
             break

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from outlay.database.engine import trouble
+from outlay.database.engine import describe_database_error
 from tests.books.closed_month import clerk
 from tests.books.crash_injection import Crashing
 from tests.books.factories import HOUR, MONDAY, NOW, Books, row, tokens
@@ -25,7 +25,7 @@ MANY = [row(MONDAY + HOUR * (n % 50), "1", f"k{n}", tokens=tokens(9)) for n in r
 
 async def converges(books: Books) -> None:
     """Handing in the same once more is all that is needed."""
-    accepted = await books.say(MANY, at=NOW + HOUR)
+    accepted = await books.accept_rows(MANY, at=NOW + HOUR)
     assert (accepted.new, accepted.vanished) == (2_000, 1)
     assert await books.total() == 2_000_000_000_000
     assert (await clerk(books, NOW + HOUR).audit("T1")).differences == []
@@ -34,7 +34,7 @@ async def converges(books: Books) -> None:
 async def test_a_full_disk_is_said_and_leaves_nothing(books: Books) -> None:
     if books.database.dialect != "sqlite":
         pytest.skip("PostgreSQL's disk is its own: the next test says what it says")
-    await books.say([row(MONDAY, "5")])
+    await books.accept_rows([row(MONDAY, "5")])
     before, [(pages,)] = await books.dump(), await books.rows("PRAGMA page_count")
     full = Books(books.url)
 
@@ -44,7 +44,7 @@ async def test_a_full_disk_is_said_and_leaves_nothing(books: Books) -> None:
 
     try:
         with pytest.raises(OperationalError, match="full"):
-            await full.say(MANY, at=NOW + HOUR)
+            await full.accept_rows(MANY, at=NOW + HOUR)
     finally:
         await full.database.close()
     assert await books.dump() == before
@@ -64,15 +64,18 @@ async def test_a_full_disk_of_postgresqls_is_said_and_leaves_nothing(books: Book
     """The error that PostgreSQL raises then, by a trigger that raises the same at a table's turn."""
     if books.database.dialect != "postgresql":
         pytest.skip("about PostgreSQL")
-    await books.say([row(MONDAY, "5")])
+    await books.accept_rows([row(MONDAY, "5")])
     before = await books.dump()
     async with books.database.write() as session:
         for sql in FULL.format(table=table).split(";\n    CREATE TRIGGER"):
             sql = sql if "FUNCTION full_disk() RETURNS" in sql else f"CREATE TRIGGER{sql}"
             await (await session.connection()).exec_driver_sql(sql)
     with pytest.raises(DBAPIError) as failed:
-        await books.say(MANY, at=NOW + HOUR)
-    assert trouble(failed.value) == "the database does not do it: could not extend file: No space left on device"
+        await books.accept_rows(MANY, at=NOW + HOUR)
+    assert (
+        describe_database_error(failed.value)
+        == "the database does not do it: could not extend file: No space left on device"
+    )
     async with books.database.write() as session:
         await (await session.connection()).exec_driver_sql("DROP FUNCTION full_disk CASCADE")
     assert await books.dump() == before
@@ -108,12 +111,12 @@ class Cut(Crashing):
 async def test_a_connection_that_is_lost_in_the_middle_of_a_page_leaves_nothing(books: Books, place: int) -> None:
     if books.database.dialect != "postgresql":
         pytest.skip("there is no connection to lose: SQLite is a file")
-    await books.say([row(MONDAY, "5")])
+    await books.accept_rows([row(MONDAY, "5")])
     before = await books.dump()
     Cut(books).left = place
     with pytest.raises(DBAPIError) as failed:
-        await books.say(MANY, at=NOW + HOUR)
-    assert trouble(failed.value).startswith("the database does not do it: ")
+        await books.accept_rows(MANY, at=NOW + HOUR)
+    assert describe_database_error(failed.value).startswith("the database does not do it: ")
     assert await books.dump() == before
     await converges(books)
 
@@ -132,12 +135,12 @@ async def dies(url: str, place: int) -> None:
     """What the process that is killed does."""
     books = Books(url)
     Killed(books).left = place
-    await books.say(MANY, at=NOW + HOUR)
+    await books.accept_rows(MANY, at=NOW + HOUR)
 
 
 @pytest.mark.parametrize("place", [6, 14])
 async def test_a_process_killed_in_the_middle_of_a_page_leaves_nothing(books: Books, place: int) -> None:
-    await books.say([row(MONDAY, "5")])
+    await books.accept_rows([row(MONDAY, "5")])
     before = await books.dump()
     program = (
         f"import asyncio; from tests.books.ingest.test_bad_days import dies; asyncio.run(dies({books.url!r}, {place}))"
@@ -150,9 +153,9 @@ async def test_a_process_killed_in_the_middle_of_a_page_leaves_nothing(books: Bo
 
 async def test_a_clock_that_jumps_back_undoes_nothing(books: Books) -> None:
     """What was observed later stands; once the clock has caught up, news is news again."""
-    await books.say([row(MONDAY, "5")])
-    accepted = await books.say([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW - HOUR, end=NOW - HOUR)
+    await books.accept_rows([row(MONDAY, "5")])
+    accepted = await books.accept_rows([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW - HOUR, end=NOW - HOUR)
     assert (accepted.new, accepted.changed) == (0, 0)
     assert await books.total() == 5_000_000_000
-    await books.say([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW + HOUR)
+    await books.accept_rows([row(MONDAY, "7"), row(MONDAY + HOUR, "9")], at=NOW + HOUR)
     assert await books.total() == 16_000_000_000

@@ -8,7 +8,7 @@ import pytest
 
 from outlay.books.ingest.ingest_page import BadPageError
 from outlay.core.tokens import Tokens
-from outlay.plugin.contract import Page, Reading, Report, Row, Window
+from outlay.plugin.contract import CounterReading, Page, Report, Row, Window
 from tests.books.factories import BILL, COUNTER, DAY, HOUR, HOURS, MONDAY, NOW, Books, row
 
 GOOD = row(MONDAY + HOUR, "3", key="new", model="new")
@@ -41,7 +41,7 @@ BAD_ROWS: dict[str, Row] = {
 
 
 async def refused(books: Books, page: Page, report: Report, words: str) -> None:
-    await books.say([row(MONDAY, "1"), row(MONDAY + HOUR, "2", key="k2")])
+    await books.accept_rows([row(MONDAY, "1"), row(MONDAY + HOUR, "2", key="k2")])
     before = await books.dump()
     with pytest.raises(BadPageError, match=words.partition(",")[0]):
         await books.take(page, report, at=NOW + HOUR / 2)
@@ -79,23 +79,23 @@ async def test_figures_that_each_fit_and_together_do_not(books: Books, rows: Ite
 @pytest.mark.parametrize(
     ("reading", "words"),
     [
-        (Reading("k1", SOON + HOUR, Decimal(1)), "in the future"),
-        (Reading("k1", NOW.replace(tzinfo=None), Decimal(1)), "no time zone"),
-        (Reading("k1", NOW, Decimal("NaN")), "not an amount"),
-        (Reading("k1", NOW, Decimal("1e99")), "more than the books can hold"),
-        (Reading("k1", NOW, Decimal(-1)), "less than nothing"),
-        (Reading("", NOW, Decimal(-1)), "the account"),
+        (CounterReading("k1", SOON + HOUR, Decimal(1)), "in the future"),
+        (CounterReading("k1", NOW.replace(tzinfo=None), Decimal(1)), "no time zone"),
+        (CounterReading("k1", NOW, Decimal("NaN")), "not an amount"),
+        (CounterReading("k1", NOW, Decimal("1e99")), "more than the books can hold"),
+        (CounterReading("k1", NOW, Decimal(-1)), "less than nothing"),
+        (CounterReading("", NOW, Decimal(-1)), "the account"),
     ],
 )
-async def test_a_reading_that_cannot_be(books: Books, reading: Reading, words: str) -> None:
+async def test_a_reading_that_cannot_be(books: Books, reading: CounterReading, words: str) -> None:
     await books.read("k1", "5", NOW - HOUR)
-    good = Reading("k2", NOW, Decimal(1))
+    good = CounterReading("k2", NOW, Decimal(1))
     await refused(books, Page(Window(NOW, NOW), readings=[good, reading]), COUNTER, words)
 
 
 async def test_a_bucket_that_began_a_moment_from_now_is_only_another_clock(books: Books) -> None:
     almost = NOW - timedelta(minutes=4)
-    assert (await books.say([row(NOW, "1")], end=NOW + HOUR, at=almost)).new == 1
+    assert (await books.accept_rows([row(NOW, "1")], end=NOW + HOUR, at=almost)).new == 1
 
 
 async def test_a_page_of_no_time_speaks_of_no_day(books: Books) -> None:

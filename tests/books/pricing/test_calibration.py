@@ -10,7 +10,7 @@ from outlay.books.closing.audit import audit
 from outlay.books.closing.close_month import close
 from outlay.core.tokens import Tokens
 from outlay.plugin.contract import Page, Report, Window
-from outlay.spend.serialization import as_plain
+from outlay.spend.serialization import answer_as_json
 from tests.books.factories import DAY, HOUR, MONDAY, Books, row
 
 USAGE = Report("usage", HOUR / 60, basis="computed")
@@ -58,13 +58,13 @@ async def test_a_day_that_the_bill_has_not_reached_is_worth_what_the_last_bill_s
     assert await spent(books, TUESDAY) == [(900, 2)]
     found = await books.ask("7d", now=TUESDAY + 23 * HOUR)
     assert (found.total_nano_usd, found.calibrated_by) == (12 * USD, date(2026, 11, 16))
-    assert as_plain(found)["calibrated_by"] == "2026-11-16"
+    assert answer_as_json(found)["calibrated_by"] == "2026-11-16"
     assert wording.basis(found.basis, found.calibrated_by, date(2026, 11, 17)).endswith(
         ", calibrated by the bill of 16 Nov"
     )
     billed = await books.ask("2026-11-16", now=TUESDAY)
     assert wording.basis(billed.basis, billed.calibrated_by) == "billed by the ledger"
-    assert as_plain(billed)["calibrated_by"] is None
+    assert answer_as_json(billed)["calibrated_by"] is None
 
 
 async def test_it_follows_that_bill_and_gives_way_to_a_newer_one(books: Books) -> None:

@@ -20,7 +20,7 @@ SAVED = 100_000 * (1_250_000_000 - 125_000_000) // 1_000_000
 
 def worth(list_share: Decimal | None, model: str = "gpt-5-2025-08-07") -> tuple[int, int | None, int | None, str]:
     """Basis, cost, what the cache saved, and which list said so."""
-    row = Row(datetime(2026, 11, 20, tzinfo=UTC), key="k", model=model, tokens=TOKENS, list_share=list_share)
+    row = Row(datetime(2026, 11, 20, tzinfo=UTC), key="k", model=model, tokens=TOKENS, list_price_factor=list_share)
     version, basis, cost, *_, saved = Valuer(USAGE, "openai", PRICES).worth(row)
     return basis, cost, saved, version.partition(" ")[0]
 

@@ -12,7 +12,7 @@ from outlay.core.tokens import Tokens
 from outlay.database.tables import UNBILLED, Workspace
 from outlay.export.month_rows import focus_rows, plain_rows
 from outlay.plugin.contract import Report, Row
-from outlay.spend.serialization import as_plain
+from outlay.spend.serialization import answer_as_json
 from tests.books.factories import DAY, HOUR, MONDAY, NOW, Books, row
 
 USAGE = Report("usage", HOUR / 60, basis="computed")
@@ -102,7 +102,7 @@ async def test_what_no_usage_explains_is_the_residual_unless_it_has_a_key(split:
     found = await split.ask("7d by owner")
     assert (found.total_nano_usd, found.residual_nano_usd) == (10_500_000_000, 2_500_000_000)
     assert found.basis == "billed"
-    assert as_plain(found)["residual_usd"] == "2.500000000"
+    assert answer_as_json(found)["residual_usd"] == "2.500000000"
     unnamed = [line for line in found.lines if line.reason]
     assert [(line.reason, line.owner and line.owner.id, line.cost_nano_usd) for line in unnamed] == [
         ("web searches", "unattributed", 2_500_000_000)

@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile, weights
+from outlay.books.rollups.bill_reconciliation import BilledUsage, BillRow, reconcile, weights
 from outlay.books.rollups.price_terms import Terms, terms_of
 
 
-def billed(usd: int, model: str = "m", *, key: str = "", project: str = "", why: str = "no key") -> Billed:
-    return Billed((key or why,), bool(key), model, project, (usd,))
+def billed(usd: int, model: str = "m", *, key: str = "", project: str = "", why: str = "no key") -> BillRow:
+    return BillRow((key or why,), bool(key), model, project, (usd,))
 
 
-def used(key: str, weight: int | None = 1, model: str = "m", *, project: str = "", **more: Any) -> Used:
-    return Used((key,), not key.startswith("console"), model, project, model, weight, **more)
+def used(key: str, weight: int | None = 1, model: str = "m", *, project: str = "", **more: Any) -> BilledUsage:
+    return BilledUsage((key,), not key.startswith("console"), model, project, model, weight, **more)
 
 
-def shared(bill: list[Billed], usage: list[Used]) -> tuple[list[int | None], list[bool]]:
+def shared(bill: list[BillRow], usage: list[BilledUsage]) -> tuple[list[int | None], list[bool]]:
     amounts, explained = reconcile(bill, usage)
     return [None if one is None else one[0] for one in amounts], explained
 
@@ -62,7 +62,7 @@ def test_a_key_is_a_key_in_whatever_project_it_was_used() -> None:
 @pytest.mark.parametrize(
     "row", [billed(5, "other"), billed(5, ""), billed(5, "other", key="a"), billed(5, "", key="a"), billed(5, key="b")]
 )
-def test_what_no_use_explains_stays_with_the_bill(row: Billed) -> None:
+def test_what_no_use_explains_stays_with_the_bill(row: BillRow) -> None:
     assert shared([row], [used("a")]) == ([None], [False])
 
 
@@ -89,13 +89,13 @@ PROJECTS, MODELS, KEYS = ("", "p", "q"), ("", "m", "n"), ("a", "b", "c")
 
 
 @st.composite
-def bills(draw: st.DrawFn) -> list[Billed]:
+def bills(draw: st.DrawFn) -> list[BillRow]:
     rows = []
     for _ in range(draw(st.integers(0, 6))):
         key = draw(st.sampled_from(["", *KEYS]))
         amounts = (draw(st.integers(0, 10**12)), draw(st.integers(0, 5)))
         model, project = draw(st.sampled_from(MODELS)), draw(st.sampled_from(PROJECTS))
-        rows.append(Billed((key or "no key",), bool(key), model, project, amounts))
+        rows.append(BillRow((key or "no key",), bool(key), model, project, amounts))
     return rows
 
 
@@ -113,7 +113,7 @@ USES = st.lists(
 
 
 @given(bill=bills(), usage=USES)
-def test_what_is_shared_and_what_is_left_add_up_to_the_bill(bill: list[Billed], usage: list[Used]) -> None:
+def test_what_is_shared_and_what_is_left_add_up_to_the_bill(bill: list[BillRow], usage: list[BilledUsage]) -> None:
     amounts, explained = reconcile(bill, usage, kinds=2)
     for kind in range(2):
         left = sum(row.amounts[kind] for row, known in zip(bill, explained, strict=True) if not known)
@@ -121,8 +121,10 @@ def test_what_is_shared_and_what_is_left_add_up_to_the_bill(bill: list[Billed], 
 
 
 @given(bill=bills(), usage=USES, random=st.randoms(use_true_random=False))
-def test_the_order_in_which_it_was_told_does_not_matter(bill: list[Billed], usage: list[Used], random: Any) -> None:
-    def told(bill: list[Billed], usage: list[Used]) -> Any:
+def test_the_order_in_which_it_was_told_does_not_matter(
+    bill: list[BillRow], usage: list[BilledUsage], random: Any
+) -> None:
+    def told(bill: list[BillRow], usage: list[BilledUsage]) -> Any:
         amounts, explained = reconcile(bill, usage, kinds=2)
         return dict(zip(usage, amounts, strict=True)), Counter(zip(bill, explained, strict=True))
 
@@ -133,11 +135,11 @@ def test_the_order_in_which_it_was_told_does_not_matter(bill: list[Billed], usag
 
 
 @given(bill=bills(), usage=USES)
-def test_a_bill_reconciled_once_more_is_the_same(bill: list[Billed], usage: list[Used]) -> None:
+def test_a_bill_reconciled_once_more_is_the_same(bill: list[BillRow], usage: list[BilledUsage]) -> None:
     """By keys now, it goes to those keys, whole."""
     amounts, _ = reconcile(bill, usage, kinds=2)
     again = [
-        Billed(one.key, True, one.model, one.project, amount)
+        BillRow(one.key, True, one.model, one.project, amount)
         for one, amount in zip(usage, amounts, strict=True)
         if one.keyed and one.model and amount
     ]

@@ -37,7 +37,7 @@ async def use(books: Books, rows: list[Row], *, at: datetime = NOW, end: datetim
 
 async def bill(books: Books, usd: str = "10", at: datetime = NOW) -> None:
     rows = [row(MONDAY, usd, "", reason="tokens")]
-    await books.say(rows, end=MONDAY + DAY, report=COSTS, at=at, reports=REPORTS)
+    await books.accept_rows(rows, end=MONDAY + DAY, report=COSTS, at=at, reports=REPORTS)
 
 
 async def folded(books: Books) -> None:
@@ -150,7 +150,7 @@ async def test_minutes_that_became_nothing_go(books: Books) -> None:
 
 async def test_a_better_hour_still_counts_before_the_added_up_one(books: Books) -> None:
     await use(books, minutes())
-    await books.say([row(MONDAY, "5")], end=MONDAY + HOUR, report=PRECISE, at=NOW, reports=REPORTS)
+    await books.accept_rows([row(MONDAY, "5")], end=MONDAY + HOUR, report=PRECISE, at=NOW, reports=REPORTS)
     before = await days(books)
     await folded(books)
     assert await days(books) == before

@@ -18,8 +18,8 @@ UNKNOWN = (("price", "unknown"),)
 
 
 async def told(books: Books, daily: Row, *logs: Row) -> None:
-    await books.say(logs, end=MONDAY + DAY, report=LOGS, reports=REPORTS, at=LATER)
-    await books.say([daily], end=MONDAY + DAY, report=DAILY, reports=REPORTS, at=LATER)
+    await books.accept_rows(logs, end=MONDAY + DAY, report=LOGS, reports=REPORTS, at=LATER)
+    await books.accept_rows([daily], end=MONDAY + DAY, report=DAILY, reports=REPORTS, at=LATER)
     await books.agree()
 
 

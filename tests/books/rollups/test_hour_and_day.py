@@ -72,7 +72,7 @@ async def test_however_pages_come_each_line_is_what_deriving_it_anew_gives(
 @pytest.mark.parametrize("column", ["cost_nano_usd", "input"])
 async def test_sums_beyond_what_a_number_holds_are_an_error_and_change_nothing(books: Books, column: str) -> None:
     rows = [row(MONDAY, "1", detail=(("tier", tier),), tokens=Tokens(input=1)) for tier in "ab"]
-    await books.say(rows)
+    await books.accept_rows(rows)
     async with books.database.write() as session:
         await execute(session, text(f"UPDATE entry SET {column} = {NEARLY_ALL}"))
     before = await books.dump()

@@ -90,7 +90,7 @@ async def test_a_bill_takes_its_shape_from_whichever_counts(books: Books) -> Non
     at = MONDAY + 2 * HOUR
     await usage(books, at, at=MONDAY + DAY)
     await cost(books, MONDAY + HOUR, at=MONDAY + DAY)
-    await books.say([row(MONDAY, "12")], end=MONDAY + DAY, report=BILL, at=MONDAY + DAY + HOUR, reports=REPORTS)
+    await books.accept_rows([row(MONDAY, "12")], end=MONDAY + DAY, report=BILL, at=MONDAY + DAY + HOUR, reports=REPORTS)
     assert await by_hour(books) == [100, 20]
 
 

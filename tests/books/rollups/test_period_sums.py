@@ -34,7 +34,7 @@ async def autumn(books: Books) -> None:
         for day in range(0, 81, 3)
         for usd, key, model in (("1.5", "k1", "m1"), ("0.25", "k1", "m2"), (None, "k2", "m1"), ("3", "k3", "m1"))
     ]
-    await books.say(rows, start=SEPTEMBER, end=NOW, at=NOW)
+    await books.accept_rows(rows, start=SEPTEMBER, end=NOW, at=NOW)
     await say_owner(books, "k1", "agent:ci")
     await say_owner(books, "k1", "ann@little.example", from_day=OCTOBER + 14 * DAY)
 
@@ -56,7 +56,7 @@ async def test_an_answer_from_periods_is_the_answer_from_days(books: Books) -> N
 async def test_a_quarter_is_summed_up_once_two_weeks_have_passed(books: Books) -> None:
     summer = datetime(2026, 6, 1, tzinfo=UTC)
     rows = [row(summer + day * DAY, "1.5", key, tokens=tokens(day)) for day in range(0, 130, 3) for key in ("k1", "k2")]
-    await books.say(rows, start=summer, end=OCTOBER + 8 * DAY, at=OCTOBER + 8 * DAY)
+    await books.accept_rows(rows, start=summer, end=OCTOBER + 8 * DAY, at=OCTOBER + 8 * DAY)
     quarter = "SELECT COUNT(*) FROM period WHERE until - start > 32 * 86400"
     await sum_up(books.database, 1, now=OCTOBER + 14 * DAY - HOUR)
     assert await books.rows(quarter) == [(0,)]
@@ -93,7 +93,7 @@ async def test_a_day_that_changes_takes_its_periods_along_and_nobody_elses(books
     await sum_up(books.database, 1, now=NOW)
     at = OCTOBER + 3 * DAY
     before = await books.ask("60d by key", now=NOW)
-    await books.say([row(at, "7", "k3", "m1")], start=at, end=at + HOUR, at=NOW + HOUR)
+    await books.accept_rows([row(at, "7", "k3", "m1")], start=at, end=at + HOUR, at=NOW + HOUR)
     left = await books.rows("SELECT start, until FROM period ORDER BY start, until")
     assert len(left) == 23
     assert not [one for one in left if one[0] <= at.timestamp() < one[1]]
@@ -108,7 +108,7 @@ async def test_closed_and_folded_months_are_summed_up_too_and_adjustments_count(
     await autumn(books)
     await clerk(books, NOW).close("T1", int(SEPTEMBER.timestamp()), force=True)
     await sum_up(books.database, 1, now=NOW)
-    await books.say([], start=SEPTEMBER, end=SEPTEMBER + DAY, at=NOW + DAY)  # a closed day vanishes
+    await books.accept_rows([], start=SEPTEMBER, end=SEPTEMBER + DAY, at=NOW + DAY)  # a closed day vanishes
     answers = [await books.ask(words, now=NOW + DAY) for words in QUESTIONS]
     assert answers[0].adjustments_nano_usd < 0
     await sum_up(books.database, 1, now=NOW + 30 * DAY)

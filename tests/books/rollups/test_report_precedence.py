@@ -8,11 +8,11 @@ import pytest
 from outlay.books.rollups.report_precedence import (
     DAY_SECONDS,
     HOUR_SECONDS,
-    Saying,
-    counting,
-    counting_in_hour,
+    ReportCoverage,
     is_final,
-    said,
+    report_coverage,
+    report_for_day,
+    report_for_hour,
 )
 
 DAY = 20_000 * DAY_SECONDS
@@ -47,13 +47,13 @@ REPORTS = (BILL, HOURS, MINUTES, COUNTER)
     ],
 )
 def test_who_counts(spoke: dict[str, bool], counts: Terms | None) -> None:
-    assert counting(REPORTS, spoke) is counts
+    assert report_for_day(REPORTS, spoke) is counts
 
 
 def test_of_two_final_bills_the_one_with_authority_counts() -> None:
     other = Terms("other", timedelta(days=1))
-    assert counting((BILL, other, HOURS), {"bill": True, "other": True, "hours": False}) is BILL
-    assert counting((BILL, other, HOURS), {"bill": False, "other": True, "hours": False}) is other
+    assert report_for_day((BILL, other, HOURS), {"bill": True, "other": True, "hours": False}) is BILL
+    assert report_for_day((BILL, other, HOURS), {"bill": False, "other": True, "hours": False}) is other
 
 
 def test_final_is_after_the_day_and_the_lag() -> None:
@@ -81,7 +81,7 @@ LATE = DAY + 100 * HOUR
     ],
 )
 def test_what_a_report_has_said(stretches: list[tuple[float, float, int]], told: list[int], spoken: list[int]) -> None:
-    found = said(
+    found = report_coverage(
         HOURS,
         [(DAY + int(start * HOUR), DAY + int(end * HOUR), at) for start, end, at in stretches],
         range(DAY, DAY + 4 * HOUR, HOUR),
@@ -93,13 +93,17 @@ def test_what_a_report_has_said(stretches: list[tuple[float, float, int]], told:
 @pytest.mark.parametrize(
     ("hours", "minutes", "counts"),
     [
-        (Saying({0}, {0}), Saying({0}, {0}), HOURS),
-        (Saying({0}, {0}), Saying(), HOURS),
-        (Saying(set(), {0}), Saying({0}, {0}), MINUTES),
-        (Saying(set(), {0}), Saying(set(), {0}), MINUTES),  # until the better has told it all, the lesser stands
-        (Saying(set(), {0}), Saying(), HOURS),
-        (Saying(), Saying(), None),
+        (ReportCoverage({0}, {0}), ReportCoverage({0}, {0}), HOURS),
+        (ReportCoverage({0}, {0}), ReportCoverage(), HOURS),
+        (ReportCoverage(set(), {0}), ReportCoverage({0}, {0}), MINUTES),
+        (
+            ReportCoverage(set(), {0}),
+            ReportCoverage(set(), {0}),
+            MINUTES,
+        ),  # until the better has told it all, the lesser stands
+        (ReportCoverage(set(), {0}), ReportCoverage(), HOURS),
+        (ReportCoverage(), ReportCoverage(), None),
     ],
 )
-def test_who_counts_for_an_hour(hours: Saying, minutes: Saying, counts: Terms | None) -> None:
-    assert counting_in_hour((HOURS, MINUTES), {"hours": hours, "minutes": minutes}, 0) is counts
+def test_who_counts_for_an_hour(hours: ReportCoverage, minutes: ReportCoverage, counts: Terms | None) -> None:
+    assert report_for_hour((HOURS, MINUTES), {"hours": hours, "minutes": minutes}, 0) is counts

@@ -24,7 +24,7 @@ async def lived(books: Books) -> None:
     """A week of hours; a bill of three days of it; a key that changed hands on the third."""
     await fill(books, a_week(START))
     bills = [row(START + day * DAY, "24", key, tokens=tokens(99)) for day in range(3) for key in ("ann", "bob")]
-    await books.say(bills, start=START, end=START + 3 * DAY, report=BILL, at=NOW)
+    await books.accept_rows(bills, start=START, end=START + 3 * DAY, report=BILL, at=NOW)
     await remember(books, Key("ann", "Ann"), Key("bob", "Bob"), Key("ci", "agent-ci"))
     await say_owner(books, "ann", "team:web", START + 2 * DAY)
 
@@ -107,9 +107,11 @@ async def test_a_restatement_of_a_folded_day_counts_like_any_other(books: Books)
     await folded(books)
     bills = [row(START + day * DAY, "24", key, tokens=tokens(99)) for day in range(3) for key in ("ann", "bob")]
     bills[0] = row(START, "25", "ann", tokens=tokens(99))
-    await books.say(bills, start=START, end=START + 3 * DAY, report=BILL, at=LATER)
+    await books.accept_rows(bills, start=START, end=START + 3 * DAY, report=BILL, at=LATER)
     assert await books.total() == total + 1_000_000_000
-    await books.say(a_week(START)[-5:-1], start=START + 7 * DAY - 5 * HOUR, end=START + 7 * DAY, report=HOURS, at=LATER)
+    await books.accept_rows(
+        a_week(START)[-5:-1], start=START + 7 * DAY - 5 * HOUR, end=START + 7 * DAY, report=HOURS, at=LATER
+    )
     gone = sum(line.cost_nano_usd or 0 for line in (await books.ask(WEEK, now=LATER)).lines)
     assert gone == await books.total() != total
     assert (await clerk(books, LATER).audit("T1")).differences == []

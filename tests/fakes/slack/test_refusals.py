@@ -204,5 +204,5 @@ async def test_what_the_bot_said_can_be_searched_for_a_secret(slack: Workspace) 
     modal = (await slack.command("/form")).modal
     assert modal is not None
     await modal.submit({"name": "sk-planted"})
-    assert "saved sk-planted" in slack.journal.said()
-    assert "sk-other" not in slack.journal.said()
+    assert "saved sk-planted" in slack.journal.sent_text()
+    assert "sk-other" not in slack.journal.sent_text()

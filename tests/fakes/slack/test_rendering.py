@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from outlay.fakes.slack.rendering.mrkdwn import Span, date_words, plain, spans
+from outlay.fakes.slack.rendering.mrkdwn import TextSpan, date_words, plain, spans
 from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal, to_html
 
 NAMES = {"U01ALICE": "alice", "C01GENERAL": "general"}
@@ -67,19 +67,22 @@ def table(count: int, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("*bold*", [Span("bold", bold=True)]),
-        ("_it_ and ~gone~", [Span("it", italic=True), Span(" and "), Span("gone", strike=True)]),
-        ("*_both_*", [Span("both", bold=True, italic=True)]),
-        ("`*code*`", [Span("*code*", code=True)]),
-        ("2 * 3 * 4, snake_case_name", [Span("2 * 3 * 4, snake_case_name")]),
-        ("<https://x.example/a_b_c|the *docs*>", [Span("the *docs*", link="https://x.example/a_b_c")]),
-        ("*see <@U01ALICE>*", [Span("see ", bold=True), Span("@alice", bold=True, mention=True)]),
-        ("<@U09|ben> <#C01GENERAL>", [Span("@ben", mention=True), Span(" "), Span("#general", mention=True)]),
-        ("<!here> a &lt; b &amp; c", [Span("@here", mention=True), Span(" a < b & c")]),
-        ("```a *b*```", [Span("a *b*", code=True)]),
+        ("*bold*", [TextSpan("bold", bold=True)]),
+        ("_it_ and ~gone~", [TextSpan("it", italic=True), TextSpan(" and "), TextSpan("gone", strike=True)]),
+        ("*_both_*", [TextSpan("both", bold=True, italic=True)]),
+        ("`*code*`", [TextSpan("*code*", code=True)]),
+        ("2 * 3 * 4, snake_case_name", [TextSpan("2 * 3 * 4, snake_case_name")]),
+        ("<https://x.example/a_b_c|the *docs*>", [TextSpan("the *docs*", link="https://x.example/a_b_c")]),
+        ("*see <@U01ALICE>*", [TextSpan("see ", bold=True), TextSpan("@alice", bold=True, mention=True)]),
+        (
+            "<@U09|ben> <#C01GENERAL>",
+            [TextSpan("@ben", mention=True), TextSpan(" "), TextSpan("#general", mention=True)],
+        ),
+        ("<!here> a &lt; b &amp; c", [TextSpan("@here", mention=True), TextSpan(" a < b & c")]),
+        ("```a *b*```", [TextSpan("a *b*", code=True)]),
     ],
 )
-def test_mrkdwn_is_taken_apart(text: str, expected: list[Span]) -> None:
+def test_mrkdwn_is_taken_apart(text: str, expected: list[TextSpan]) -> None:
     assert [span for span in spans(text, NAMES) if span.text] == expected
 
 

@@ -11,8 +11,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.core.clock import FakeClock
-from outlay.fakes.slack.form_state import CannotFill
-from outlay.fakes.slack.workspace import World
+from outlay.fakes.slack.form_state import ImpossibleUserActionError
+from outlay.fakes.slack.workspace import FakeWorkspace
 from tests.fakes.slack.sample_bolt_app import SECRET, button, form, little_bot, on_command, over_http, section
 from tests.workspace import ALICE, BEN, GENERAL, Workspace, test_workspace
 
@@ -87,7 +87,7 @@ async def test_a_callers_idle_hook_is_awaited() -> None:
 
 async def test_a_response_url_lasts_five_times_and_half_an_hour() -> None:
     clock = FakeClock(datetime(2026, 11, 1, tzinfo=UTC))
-    async with test_workspace(little_bot, world=World(clock=clock)) as slack:
+    async with test_workspace(little_bot, world=FakeWorkspace(clock=clock)) as slack:
         url = (await slack.command("/hello")).payload["response_url"]
         async with httpx.AsyncClient() as client:
             answers = [(await client.post(url, json={"text": f"answer {n}"})).status_code for n in range(5)]
@@ -145,7 +145,7 @@ async def test_a_modal_opens_refuses_updates_and_closes(slack: Workspace) -> Non
     assert outcome.closed
     assert modal.closed
     assert [message.text for message in slack.dms(BEN)] == ["saved fine"]
-    with pytest.raises(CannotFill, match="closed"):
+    with pytest.raises(ImpossibleUserActionError, match="closed"):
         await modal.submit({})
 
 
@@ -155,13 +155,13 @@ async def test_slack_itself_asks_for_a_required_field(slack: Workspace) -> None:
     outcome = await modal.submit({})
     assert outcome.errors == {"name": "Please complete this required field."}
     assert outcome.ack is None
-    with pytest.raises(CannotFill, match="name/typed"):
+    with pytest.raises(ImpossibleUserActionError, match="name/typed"):
         await modal.submit({"nmae": "x"})
 
 
 async def test_a_trigger_is_good_for_three_seconds() -> None:
     clock = FakeClock(datetime(2026, 11, 1, tzinfo=UTC))
-    async with test_workspace(little_bot, world=World(clock=clock)) as slack:
+    async with test_workspace(little_bot, world=FakeWorkspace(clock=clock)) as slack:
 
         async def too_late(client: AsyncWebClient, body: dict[str, Any]) -> None:
             clock.advance(timedelta(seconds=4))
@@ -259,7 +259,7 @@ async def test_a_click_edits_the_message(slack: Workspace) -> None:
     assert message.text == f"taken by <@{BEN}>"
     assert message.edited
     assert "taken by @ben" in reply.words
-    with pytest.raises(CannotFill, match="nothing called 'take'"):
+    with pytest.raises(ImpossibleUserActionError, match="nothing called 'take'"):
         await slack.click(message, "take", user=BEN)
 
 
@@ -288,7 +288,7 @@ async def test_choosing_sends_the_option_and_keeps_the_state(slack: Workspace) -
     assert chosen == ["month"]
     (state,) = reply.payload["state"]["values"].values()
     assert state["period"]["selected_option"]["value"] == "month"
-    with pytest.raises(CannotFill, match="week, month"):
+    with pytest.raises(ImpossibleUserActionError, match="week, month"):
         await slack.choose(message, "period", "Year")
 
 

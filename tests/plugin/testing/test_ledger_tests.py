@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from outlay.plugin import (
-    Checked,
+    CheckResult,
     Config,
     Key,
     NeedsReauth,
-    Pace,
     Page,
     Permanent,
     PluginError,
+    RateLimit,
     Report,
     Row,
     Tokens,
@@ -130,7 +130,7 @@ class Swallowing(LittleLedger):
 class Chatty(LittleLedger):
     """Logs what it was given."""
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         self.context.log.debug("checking %s", self.config.api_key.get_secret_value())
         return await super().check()
 
@@ -138,7 +138,7 @@ class Chatty(LittleLedger):
 class SecretInUrl(LittleLedger):
     """Puts the credential where every proxy logs it."""
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         await self.context.http.get("/me", {"key": self.config.api_key.get_secret_value()})
         return await super().check()
 
@@ -167,11 +167,11 @@ async def plain_trial() -> AsyncIterator[Trial]:
 class Credulous(LittleLedger):
     """Believes every credential."""
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         try:
             return await super().check()
         except PluginError:
-            return Checked("org_1", "Ex", "admin key")
+            return CheckResult("org_1", "Ex", "admin key")
 
 
 class OneForAll(LittleLedger):
@@ -191,8 +191,8 @@ class Keyless(LittleLedger):
 class OwnWay(LittleLedger):
     """Asks with a client of its own, past the guards."""
 
-    async def check(self) -> Checked:
-        return Checked("org_1", "Ex", "admin key")
+    async def check(self) -> CheckResult:
+        return CheckResult("org_1", "Ex", "admin key")
 
 
 class Pedantic(LittleLedger):
@@ -272,9 +272,9 @@ class Entangled(LittleLedger):
 class Hasty(LittleLedger):
     """Goes past the client that keeps its limits."""
 
-    paces = (Pace("GET", "/me", 1, 60.0),)
+    paces = (RateLimit("GET", "/me", 1, 60.0),)
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         headers = self.headers(self.config)
         for _ in range(2):
             await self.context.http._http.get("https://little.example/v1/me", headers=headers)
@@ -284,13 +284,13 @@ class Hasty(LittleLedger):
 class Misspelt(LittleLedger):
     """Declares a limit for a path that it never asks for."""
 
-    paces = (Pace("POST", "/serach", 60, 60.0),)
+    paces = (RateLimit("POST", "/serach", 60, 60.0),)
 
 
 class Impatient(LittleLedger):
     """Asks again at once."""
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         for _ in range(2):
             await self.context.http._http.get("https://little.example/v1/me", headers=self.headers(self.config))
         return await super().check()

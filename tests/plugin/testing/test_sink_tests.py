@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from outlay.plugin import Checked, Config, Event, Inbound, Meta, Receipt, Sink
+from outlay.plugin import CheckResult, Config, Event, Inbound, PluginInfo, Receipt, Sink
 from outlay.plugin.testing.sink_tests import SinkTrial, sink_conformance
 
 SECRET = "horn-0123456789abcdef"
@@ -26,16 +26,16 @@ class HornConfig(Config):
 class Horn(Sink[HornConfig]):
     """Keeps every promise: an alarm by id, and lines that each have an id."""
 
-    meta = Meta("horn", "Horn")
+    meta = PluginInfo("horn", "Horn")
     Config = HornConfig
 
     @classmethod
     def headers(cls, config: HornConfig) -> dict[str, str]:
         return {"Authorization": config.token.get_secret_value()}
 
-    async def check(self) -> Checked:
+    async def check(self) -> CheckResult:
         await self.http.ask("GET", "/me")
-        return Checked("a", "A", "token")
+        return CheckResult("a", "A", "token")
 
     async def opened(self, event: Event) -> Receipt:
         return await self.say(event, self.alarm(event), Receipt())

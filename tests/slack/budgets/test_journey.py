@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from outlay.budgets.budget import FORECAST, Budget
-from outlay.budgets.service import BudgetError, Subjects
+from outlay.budgets.service import BudgetError, BudgetSubjects
 from outlay.core.owner import Owner
 from outlay.slack.budgets import blocks, form, wording
 from tests.slack.fake_digests_budgets import DOLLAR, standing
@@ -104,7 +104,7 @@ async def test_the_form_asks_for_which_one_of_what_was_chosen_alone(
 
 
 async def test_where_there_is_nobody_to_choose_it_says_the_step_before(slack: Workspace) -> None:
-    slack.bot.budgets.known = Subjects((), ())
+    slack.bot.budgets.known = BudgetSubjects((), ())
     modal = await opened(slack)
     for scope, step in (("owner", "/spend owners"), ("ledger", "/spend connect")):
         await modal.choose("budget:scope", scope)
@@ -156,8 +156,8 @@ async def test_one_that_is_gone_meanwhile_is_told(slack: Workspace) -> None:
     ],
 )
 def test_news_of_one_is_a_sentence_with_the_number(spent: int, likely: int, mark: int, said: str) -> None:
-    message = blocks.news(standing(spent, 600, likely), mark)
-    assert wording.news(standing(spent, 600, likely), mark).startswith(said)
+    message = blocks.alert_message(standing(spent, 600, likely), mark)
+    assert wording.alert_sentence(standing(spent, 600, likely), mark).startswith(said)
     assert f"${spent}.00" in message.text
     assert_message(message)
 
@@ -166,10 +166,10 @@ def test_all_views_are_what_slack_takes_and_no_name_does_anything() -> None:
     from tests.slack.fake_digests_budgets import FakeBudgets
 
     evil = standing(id=5, scope="model", subject="<!channel>*x*", likely=None)
-    assert_message(blocks.listed([standing(), evil], is_admin=True))
-    assert_message(blocks.listed([], is_admin=True))
-    assert_message(blocks.listed([standing(id=n) for n in range(200)], is_admin=True))
-    assert_message(blocks.news(evil, 80))
+    assert_message(blocks.list_message([standing(), evil], is_admin=True))
+    assert_message(blocks.list_message([], is_admin=True))
+    assert_message(blocks.list_message([standing(id=n) for n in range(200)], is_admin=True))
+    assert_message(blocks.alert_message(evil, 80))
     for budget in (None, evil.budget, standing(id=4, **OWNED).budget):
         assert_view(form.view(FakeBudgets().known, budget))
     assert_view(form.saved(evil.budget))
@@ -198,12 +198,12 @@ async def test_an_old_button_a_second_press_and_a_second_submission_change_nothi
 
 def test_each_view_is_as_it_was() -> None:
     two = [standing(), standing(590, 600, 700, id=4, **OWNED), standing(20, 600, None, id=5, period="week")]
-    same_message("budget_none_admin", blocks.listed([], is_admin=True))
-    same_message("budget_list_admin", blocks.listed(two, is_admin=True))
-    same_message("budget_list_member", blocks.listed(two, is_admin=False))
-    same_message("budget_news_share", blocks.news(standing(490), 80))
-    same_message("budget_news_forecast", blocks.news(standing(300, 600, 700), FORECAST))
-    known = Subjects((Owner("U02BEN", "Ben", "person"), Owner("team:web", "web", "team")), ("openrouter",))
+    same_message("budget_none_admin", blocks.list_message([], is_admin=True))
+    same_message("budget_list_admin", blocks.list_message(two, is_admin=True))
+    same_message("budget_list_member", blocks.list_message(two, is_admin=False))
+    same_message("budget_news_share", blocks.alert_message(standing(490), 80))
+    same_message("budget_news_forecast", blocks.alert_message(standing(300, 600, 700), FORECAST))
+    known = BudgetSubjects((Owner("U02BEN", "Ben", "person"), Owner("team:web", "web", "team")), ("openrouter",))
     for name, budget in (
         ("budget_form_new", None),
         ("budget_form_team", Budget(3, "owner", "team:web", "month", DOLLAR)),
@@ -213,7 +213,7 @@ def test_each_view_is_as_it_was() -> None:
 
 
 def test_a_team_that_has_no_key_any_more_stays_in_its_budgets_form_and_says_what_it_is() -> None:
-    nobody = Subjects((), ())
+    nobody = BudgetSubjects((), ())
     budget = Budget(3, "owner", "team:web", "month", DOLLAR, name="web")
     view = form.view(nobody, budget)
     assert "web" in str(view["blocks"])

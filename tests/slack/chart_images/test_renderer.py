@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from outlay.slack.chart_images import vega
-from outlay.slack.chart_images.renderer import TRIES_MAX, WAITING_MAX, NoPicture, Painter
+from outlay.slack.chart_images.renderer import TRIES_MAX, WAITING_MAX, ChartRenderer, RenderFailedError
 from outlay.slack.chart_images.upload import readable
 from tests.slack.snapshots import same_text
 
@@ -87,9 +87,9 @@ def test_neighbouring_colours_differ_in_brightness_too() -> None:
         red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
-    first_three = [brightness(one) for one in vega.COLOURS[:3]]
+    first_three = [brightness(one) for one in vega.COLORS[:3]]
     assert all(abs(a - b) > 12 for a, b in combinations(first_three, 2))
-    assert len(set(vega.COLOURS)) == len(vega.COLOURS)
+    assert len(set(vega.COLORS)) == len(vega.COLORS)
 
 
 def test_what_slack_would_fill_in_is_readable_without_it() -> None:
@@ -101,7 +101,7 @@ def test_what_slack_would_fill_in_is_readable_without_it() -> None:
 
 
 async def test_the_real_worker_draws_the_words_too_and_ends_when_it_has_nothing_to_do() -> None:
-    painter = Painter(LOG, idle_seconds=0.01)
+    painter = ChartRenderer(LOG, idle_seconds=0.01)
     one = await painter.chart_png(chart(), FINDING)
     other = await painter.chart_png(chart(title="Spend by night"), FINDING)
 
@@ -116,10 +116,10 @@ async def test_the_real_worker_draws_the_words_too_and_ends_when_it_has_nothing_
 
 
 async def test_what_cannot_be_drawn_is_said_once_and_the_worker_lives_on() -> None:
-    painter = Painter(LOG)
-    with pytest.raises(NoPicture):
+    painter = ChartRenderer(LOG)
+    with pytest.raises(RenderFailedError):
         await painter.png({"mark": "no such mark"})
-    with pytest.raises(NoPicture, match="not allowed"):
+    with pytest.raises(RenderFailedError, match="not allowed"):
         await painter.png({"data": {"url": "http://127.0.0.1:1/x.json"}, "mark": "bar", "encoding": {}})
     process = painter._worker
     assert (await painter.chart_png(PIE)).startswith(PNG)
@@ -136,7 +136,7 @@ async def test_a_crash_is_tried_once_more(tmp_path: Path, caplog: pytest.LogCapt
             os._exit(3)
         say(0, b"drawn")
     """
-    painter = Painter(LOG, command=worker(tmp_path, code))
+    painter = ChartRenderer(LOG, command=worker(tmp_path, code))
     assert await painter.png({}) == b"drawn"
     assert [record.getMessage() for record in caplog.records] == [
         "the picture worker failed: it ended (IncompleteReadError); once more"
@@ -157,8 +157,8 @@ async def test_a_crash_is_tried_once_more(tmp_path: Path, caplog: pytest.LogCapt
 async def test_what_never_works_is_given_up_and_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, code: str, why: str
 ) -> None:
-    painter = Painter(LOG, command=worker(tmp_path, code), seconds=0.3)
-    with pytest.raises(NoPicture, match=f"failed {TRIES_MAX} times"):
+    painter = ChartRenderer(LOG, command=worker(tmp_path, code), seconds=0.3)
+    with pytest.raises(RenderFailedError, match=f"failed {TRIES_MAX} times"):
         await painter.png({})
     assert len(caplog.records) == TRIES_MAX
     assert why in caplog.text
@@ -167,12 +167,14 @@ async def test_what_never_works_is_given_up_and_told(
 
 
 async def test_a_worker_that_cannot_start_is_no_picture() -> None:
-    with pytest.raises(NoPicture, match="does not start"):
-        await Painter(LOG, command=("/nowhere/at/all",)).png({})
+    with pytest.raises(RenderFailedError, match="does not start"):
+        await ChartRenderer(LOG, command=("/nowhere/at/all",)).png({})
 
 
 async def test_the_loop_runs_on_while_it_draws_and_one_is_drawn_after_the_other(tmp_path: Path) -> None:
-    painter = Painter(LOG, command=worker(tmp_path, "while True:\n    asked(); time.sleep(0.2); say(0, b'drawn')"))
+    painter = ChartRenderer(
+        LOG, command=worker(tmp_path, "while True:\n    asked(); time.sleep(0.2); say(0, b'drawn')")
+    )
     turns = 0
 
     async def turn() -> None:
@@ -189,11 +191,13 @@ async def test_the_loop_runs_on_while_it_draws_and_one_is_drawn_after_the_other(
 
 
 async def test_it_takes_no_more_than_it_can_carry(tmp_path: Path) -> None:
-    painter = Painter(LOG, command=worker(tmp_path, "while True:\n    asked(); time.sleep(0.01); say(0, b'drawn')"))
+    painter = ChartRenderer(
+        LOG, command=worker(tmp_path, "while True:\n    asked(); time.sleep(0.01); say(0, b'drawn')")
+    )
     found = await asyncio.gather(*(painter.png({}) for _ in range(WAITING_MAX + 1)), return_exceptions=True)
     assert sum(one == b"drawn" for one in found) == WAITING_MAX
-    assert isinstance(found[-1], NoPicture)
-    with pytest.raises(NoPicture, match="bytes"):
+    assert isinstance(found[-1], RenderFailedError)
+    with pytest.raises(RenderFailedError, match="bytes"):
         await painter.png({"data": "x" * 600_000})
     await painter.aclose()
 
@@ -201,6 +205,6 @@ async def test_it_takes_no_more_than_it_can_carry(tmp_path: Path) -> None:
 async def test_the_worker_is_given_no_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
     monkeypatch.setenv("OUTLAY_MASTER_KEY", "secret")
-    painter = Painter(LOG, command=worker(tmp_path, "asked(); say(0, repr(dict(os.environ)).encode())"))
+    painter = ChartRenderer(LOG, command=worker(tmp_path, "asked(); say(0, repr(dict(os.environ)).encode())"))
     assert b"secret" not in await painter.png({})
     await painter.aclose()

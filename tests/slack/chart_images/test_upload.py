@@ -10,11 +10,11 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.core.clock import FakeClock
-from outlay.outbox import Message
-from outlay.slack.chart_images.renderer import NoPicture, Painter
-from outlay.slack.chart_images.upload import NOT_DRAWN, Pictures
+from outlay.outbox import OutboxMessage
+from outlay.slack.chart_images.renderer import ChartRenderer, RenderFailedError
+from outlay.slack.chart_images.upload import NOT_DRAWN, ChartUploader
 from outlay.slack.client import web_client
-from outlay.slack.digest_and_budget_sender import Letters
+from outlay.slack.digest_and_budget_sender import DigestAndBudgetSender
 from outlay.slack.message_poster import Poster
 from outlay.slack.tasks import Tasks
 from tests.slack.fake_digests_budgets import FakeDigests
@@ -26,7 +26,7 @@ MONDAY, SUNDAY = date(2026, 11, 9), date(2026, 11, 15)
 DAYS = {SUNDAY - timedelta(days=n): (100 + 13 * n) * DOLLAR for n in range(20)}
 
 
-class FakePainter(Painter):
+class FakePainter(ChartRenderer):
     """Draws nothing, or fails."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class FakePainter(Painter):
 
     async def chart_png(self, block: dict[str, Any], finding: str = "") -> bytes:
         if self.fails:
-            raise NoPicture("the worker failed 2 times")
+            raise RenderFailedError("the worker failed 2 times")
         self.drawn.append((block["title"], finding))
         return b"\x89PNG drawn"
 
@@ -54,8 +54,10 @@ class Post:
             days=DAYS,
         )  # fmt: skip
         client: AsyncWebClient = web_client(slack.slack.bot_token, slack.slack.api_url, LOG)
-        pictures = Pictures(self.painter, self.clock, LOG, self.tasks)
-        self.letters = Letters(client, self.digests, Poster(self.clock, LOG), self.clock, self.nowhere, pictures)
+        pictures = ChartUploader(self.painter, self.clock, LOG, self.tasks)
+        self.letters = DigestAndBudgetSender(
+            client, self.digests, Poster(self.clock, LOG), self.clock, self.nowhere, pictures
+        )
 
     async def nowhere(self) -> str:
         raise AssertionError("every place is known")
@@ -63,7 +65,7 @@ class Post:
     async def digest(self, place: str = GENERAL, period: str = "week") -> None:
         """Delivers a digest, and waits for what follows it."""
         payload = {"to": place, "period": period, "start": f"{MONDAY}", "end": f"{SUNDAY}", "late": False}
-        await self.letters.deliver(Message(1, "T1", "digest", payload, attempts=1, fence=1, key="k"))
+        await self.letters.deliver(OutboxMessage(1, "T1", "digest", payload, attempts=1, fence=1, key="k"))
         await self.tasks.idle()
 
     @property

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from outlay.plugin.forms import FormField
 from outlay.slack.connections import blocks, form
-from outlay.slack.connections.form import Draft
+from outlay.slack.connections.form import ConnectFormDraft
 from outlay.slack.connections.notices import needs_reauth
-from outlay.slack.protocols import Connected, Existing, LedgerForm
+from outlay.slack.protocols import ConnectionSummary, LedgerForm, SavedConnection
 from tests.slack.fakes import LITELLM, NOW, OPENROUTER, SAVED
 from tests.slack.validity import assert_message, assert_view, mrkdwn_texts
 
-MAIN = Existing("c7", "main", "openrouter", "OpenRouter")
+MAIN = ConnectionSummary("c7", "main", "openrouter", "OpenRouter")
 
 
 def block_ids(view: dict[str, object]) -> list[str]:
@@ -25,34 +25,36 @@ def block_ids(view: dict[str, object]) -> list[str]:
 @pytest.mark.parametrize("ledger", [OPENROUTER, LITELLM])
 @pytest.mark.parametrize("advanced", [True, False])
 @pytest.mark.parametrize("replace", [None, MAIN])
-def test_every_form_is_valid(ledger: LedgerForm, advanced: bool, replace: Existing | None) -> None:
-    assert_view(blocks.form_view(Draft(ledger, "x", advanced, replace), (OPENROUTER, LITELLM)))
+def test_every_form_is_valid(ledger: LedgerForm, advanced: bool, replace: ConnectionSummary | None) -> None:
+    assert_view(blocks.form_view(ConnectFormDraft(ledger, "x", advanced, replace), (OPENROUTER, LITELLM)))
 
 
 def test_advanced_fields_wait_until_asked_for() -> None:
-    few = blocks.form_view(Draft(LITELLM, "x"), (LITELLM,))
-    all_of_them = blocks.form_view(Draft(LITELLM, "x", advanced=True), (LITELLM,))
+    few = blocks.form_view(ConnectFormDraft(LITELLM, "x"), (LITELLM,))
+    all_of_them = blocks.form_view(ConnectFormDraft(LITELLM, "x", advanced=True), (LITELLM,))
 
     assert "connect:field:litellm:days" not in block_ids(few)
     assert "connect:field:litellm:days" in block_ids(all_of_them)
 
 
 def test_one_ledger_is_preselected_and_calls_nobody() -> None:
-    select = blocks.form_view(Draft(OPENROUTER, "x"), (OPENROUTER,))["blocks"][0]
+    select = blocks.form_view(ConnectFormDraft(OPENROUTER, "x"), (OPENROUTER,))["blocks"][0]
 
     assert select["element"]["initial_option"]["value"] == "openrouter"
     assert select["dispatch_action"] is False
 
 
 def test_a_renewal_keeps_ledger_and_name() -> None:
-    view = blocks.form_view(Draft(OPENROUTER, "main", replace=MAIN), (OPENROUTER, LITELLM))
+    view = blocks.form_view(ConnectFormDraft(OPENROUTER, "main", replace=MAIN), (OPENROUTER, LITELLM))
 
     assert block_ids(view) == ["connect:secret:openrouter:key"]
     assert "*main*" in mrkdwn_texts(view["blocks"])[0]
 
 
 def test_a_secret_has_no_first_value_whatever_was_typed() -> None:
-    draft = Draft(OPENROUTER, "x", typed={"key": "sk-planted", "base_url": "https://x.example"}, advanced=True)
+    draft = ConnectFormDraft(
+        OPENROUTER, "x", typed={"key": "sk-planted", "base_url": "https://x.example"}, advanced=True
+    )
     view = blocks.form_view(draft, (OPENROUTER,))
 
     assert "sk-planted" not in str(view)
@@ -60,7 +62,7 @@ def test_a_secret_has_no_first_value_whatever_was_typed() -> None:
 
 
 def test_the_field_for_a_secret_says_how_it_is_kept_and_what_else_works() -> None:
-    view = blocks.form_view(Draft(OPENROUTER, "x"), (OPENROUTER,))
+    view = blocks.form_view(ConnectFormDraft(OPENROUTER, "x"), (OPENROUTER,))
     hint = next(block["hint"]["text"] for block in view["blocks"] if block.get("block_id", "").endswith(":key"))
 
     for said in ("Management keys", "no password field", "encrypted on arrival", "env:NAME", "file:/path"):
@@ -68,7 +70,7 @@ def test_the_field_for_a_secret_says_how_it_is_kept_and_what_else_works() -> Non
 
 
 def test_what_is_filled_in_comes_back_by_field_and_its_repr_has_no_values() -> None:
-    view = blocks.form_view(Draft(LITELLM, "x", advanced=True), (LITELLM,))
+    view = blocks.form_view(ConnectFormDraft(LITELLM, "x", advanced=True), (LITELLM,))
     values = {
         "connect:name:litellm": {"connect:name": {"type": "plain_text_input", "value": " prod "}},
         "connect:secret:litellm:key": {"connect:value": {"type": "plain_text_input", "value": "sk-planted"}},
@@ -79,7 +81,7 @@ def test_what_is_filled_in_comes_back_by_field_and_its_repr_has_no_values() -> N
         "connect:field:litellm:hourly": {"connect:value": {"type": "checkboxes", "selected_options": []}},
         "connect:field:other:days": {"connect:value": {"type": "number_input", "value": "3"}},
     }
-    filled = form.read({**view, "state": {"values": values}})
+    filled = form.parse_form({**view, "state": {"values": values}})
 
     assert (filled.slug, filled.name, filled.advanced, filled.replace_id) == ("litellm", "prod", True, None)
     assert filled.values == {"key": "sk-planted", "role": "books", "hourly": "false"}
@@ -99,12 +101,12 @@ def test_whatever_things_are_called_every_view_is_valid(name: str, title: str, h
     field = FormField("key", title or "x", hint, "secret", True)
     choice = FormField("kind", title or "x", hint, "choice", False, "a", (("a", title or "x"),))
     ledger = LedgerForm("slug", title or "x", (field, choice))
-    existing = Existing("c1", name, "slug", title, "failing")
+    existing = ConnectionSummary("c1", name, "slug", title, "failing")
 
-    assert_view(blocks.form_view(Draft(ledger, name or "x"), (ledger, OPENROUTER)))
-    assert_view(blocks.form_view(Draft(ledger, name, replace=existing), (ledger,)))
+    assert_view(blocks.form_view(ConnectFormDraft(ledger, name or "x"), (ledger, OPENROUTER)))
+    assert_view(blocks.form_view(ConnectFormDraft(ledger, name, replace=existing), (ledger,)))
     assert_view(blocks.checking_view(title))
-    assert_view(blocks.done_view(Connected("c1", name, title, account, hint, (account, hint))))
+    assert_view(blocks.done_view(SavedConnection("c1", name, title, account, hint, (account, hint))))
     assert_message(needs_reauth(existing, NOW - timedelta(days=2), NOW))
 
 
@@ -119,7 +121,7 @@ def test_a_notice_says_who_refuses_what_since_when_and_its_button_holds_the_id_a
 
 
 def test_a_notice_about_a_sink_says_what_becomes_of_what_it_has_to_be_told() -> None:
-    notice = needs_reauth(Existing("c8", "tickets", "linear", "Linear", is_sink=True), NOW, NOW)
+    notice = needs_reauth(ConnectionSummary("c8", "tickets", "linear", "Linear", is_sink=True), NOW, NOW)
 
     assert "What it has to be told waits in order" in notice.text
     assert "figures" not in notice.text

@@ -10,14 +10,14 @@ import pytest
 from outlay.connections.views import ChoiceNeeded
 from outlay.plugin.errors import BadConfig, NeedsReauth, Permanent, RateLimited, Transient
 from outlay.slack.connections.notices import needs_reauth
-from outlay.slack.deps import Patience
-from outlay.slack.protocols import Existing
+from outlay.slack.deps import FormTimeouts
+from outlay.slack.protocols import ConnectionSummary
 from tests.slack.conftest import Start
 from tests.slack.fakes import LITELLM, OPENROUTER, SAVED, FakeConnecting, eventually
 from tests.workspace import ALICE, BEN, GUEST, Modal, Workspace
 
 SECRET = "sk-or-v1-planted-0123456789abcdef"
-SLOW = Patience(wait_seconds=0.02, settle_seconds=0)
+SLOW = FormTimeouts(wait_seconds=0.02, settle_seconds=0)
 
 
 async def form(slack: Workspace, text: str = "/spend connect", user: str = ALICE) -> Modal:
@@ -81,7 +81,7 @@ async def test_a_name_in_use_is_an_error_on_the_name(slack: Workspace) -> None:
 
 
 async def test_the_suggested_name_is_free(slack: Workspace) -> None:
-    slack.bot.connecting.existing = [Existing("c0", "openrouter", "openrouter", "OpenRouter")]
+    slack.bot.connecting.existing = [ConnectionSummary("c0", "openrouter", "openrouter", "OpenRouter")]
 
     modal = await form(slack)
 
@@ -162,7 +162,7 @@ async def test_whoever_closed_the_view_meanwhile_is_told_directly(start: Start) 
 
 
 async def test_submitted_twice_it_is_asked_once(start: Start) -> None:
-    async with start(patience=Patience(wait_seconds=1, settle_seconds=0)) as slack:
+    async with start(patience=FormTimeouts(wait_seconds=1, settle_seconds=0)) as slack:
         slack.bot.connecting.gate.clear()
         modal = await form(slack)
 
@@ -295,7 +295,7 @@ async def test_a_planted_secret_is_in_no_call_and_in_no_log_at_debug(
                 fill(modal, "connect:secret:openrouter:key", "connect:value", SECRET)
                 await modal.click("connect:advanced")
                 await modal.submit({"Management key": SECRET})
-            said = slack.journal.said()
+            said = slack.journal.sent_text()
             shown = str([modal.view, modal.errors])
 
         assert modal.title == "Connected"
@@ -305,7 +305,7 @@ async def test_a_planted_secret_is_in_no_call_and_in_no_log_at_debug(
 
 
 async def test_a_refused_credential_is_renewed_from_the_notice(slack: Workspace) -> None:
-    existing = Existing("c7", "main", "openrouter", "OpenRouter", "needs_reauth")
+    existing = ConnectionSummary("c7", "main", "openrouter", "OpenRouter", "needs_reauth")
     slack.bot.connecting.existing = [existing]
     at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     notice = needs_reauth(existing, at, at)
@@ -323,7 +323,7 @@ async def test_a_refused_credential_is_renewed_from_the_notice(slack: Workspace)
 
 async def test_a_notice_about_a_connection_that_is_gone_says_so(slack: Workspace) -> None:
     at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-    notice = needs_reauth(Existing("c7", "main", "openrouter", "OpenRouter"), at, at)
+    notice = needs_reauth(ConnectionSummary("c7", "main", "openrouter", "OpenRouter"), at, at)
     message = slack.world.post(slack.world.direct(ALICE).id, notice.text, notice.forms[0][1])
 
     reply = await slack.click(message, "connect:reconnect", user=ALICE)
@@ -338,7 +338,7 @@ def fill(modal: Modal, block_id: str, action_id: str, value: str) -> None:
 
 
 async def test_a_ledger_that_never_answers_is_given_up(start: Start) -> None:
-    async with start(patience=Patience(check_seconds=0.02, settle_seconds=0)) as slack:
+    async with start(patience=FormTimeouts(check_seconds=0.02, settle_seconds=0)) as slack:
         slack.bot.connecting.gate.clear()
 
         reply = await (await form(slack)).submit({"Management key": SECRET})

@@ -8,8 +8,8 @@ import pytest
 
 from outlay.core.calendar_periods import last_span
 from outlay.core.owner import Owner
-from outlay.digests.digest import Digest, Move
-from outlay.digests.subscriptions import Plan
+from outlay.digests.digest import Digest, SpendChange
+from outlay.digests.subscriptions import DigestSubscriptions
 from outlay.slack.digests import blocks, form, wording
 from outlay.slack.digests.chart import chart
 from outlay.spend.forecast import Forecast
@@ -116,7 +116,7 @@ async def test_guests_get_nothing(slack: Workspace) -> None:
 def test_two_sentences_say_what_changed_and_why() -> None:
     said = digest()
     assert wording.what_changed(said) == ("Friday 20 Nov cost *$340.00*, $120.00 more than the Friday before (55 %).")
-    assert wording.why(said) == "Most of that is <@U04DANA> on anthropic/claude-opus-4.1, $98.00 after none."
+    assert wording.main_cause(said) == "Most of that is <@U04DANA> on anthropic/claude-opus-4.1, $98.00 after none."
 
 
 def test_everything_worth_a_line_is_there() -> None:
@@ -170,7 +170,7 @@ def test_a_late_one_says_so_and_the_text_holds_the_number() -> None:
 def test_every_form_is_what_slack_takes_and_no_name_does_anything() -> None:
     evil = Owner("evil@x", "<!channel> *b* <https://evil.example|x>", "person")
     hostile = digest(
-        moves=(Move(evil, 0, 50 * DOLLAR, "<!here>", 0, 50 * DOLLAR), Move(evil, 0, 40 * DOLLAR)),
+        moves=(SpendChange(evil, 0, 50 * DOLLAR, "<!here>", 0, 50 * DOLLAR), SpendChange(evil, 0, 40 * DOLLAR)),
         new_models=(("<!everyone>", DOLLAR),),
     )
     for one in (digest(), digest(late=True, person="U02BEN"), hostile):
@@ -242,7 +242,9 @@ def test_each_form_is_as_it_was(number: int) -> None:
 
 
 def test_the_form_is_as_it_was() -> None:
-    plan = Plan(channels=("C01GENERAL",), periods=("day", "week"), people={"U02BEN": ("week",)}, picture=True)
+    plan = DigestSubscriptions(
+        channels=("C01GENERAL",), periods=("day", "week"), people={"U02BEN": ("week",)}, picture=True
+    )
     for name, is_admin in (("digest_form_admin", True), ("digest_form_member", False)):
         view = form.view(plan, digest(days=DAYS), "U02BEN", is_admin=is_admin)
         assert_view(view)

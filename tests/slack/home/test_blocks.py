@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from outlay.home import Audited, Care, GivenUp, Keys, Mine
-from outlay.plugin.loader import Found
+from outlay.home import AdminSummary, AuditSummary, DeadLetterSummary, PersonalSummary, UnownedKeys
+from outlay.plugin.loader import FoundPlugin
 from outlay.slack.home import blocks
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 from outlay.spend.forecast import Forecast
 from tests.slack.fake_digests_budgets import DOLLAR, care, connection, month, standing
 from tests.slack.fakes import NOW, answer_of, incident, model_line
@@ -27,31 +27,31 @@ TROUBLED = care(
         connection("tickets", id="con_4", role="sink", title="Linear", credential="API key", state="failing",
                    error="the team is gone"),
     ),
-    unmapped=Keys(12, 83 * DOLLAR),
-    plugins=(*care().plugins, Found("acme", None, "", "folder", False, "no module named acme_sdk")),
-    audited=Audited(NOW - timedelta(hours=12), False, 10, "main, 2026-11-03: hour and day differ by $0.02"),
-    given_up=GivenUp(3, False, "tickets", "the team is gone"),
+    unmapped=UnownedKeys(12, 83 * DOLLAR),
+    plugins=(*care().plugins, FoundPlugin("acme", None, "", "folder", False, "no module named acme_sdk")),
+    audited=AuditSummary(NOW - timedelta(hours=12), False, 10, "main, 2026-11-03: hour and day differ by $0.02"),
+    given_up=DeadLetterSummary(3, False, "tickets", "the team is gone"),
     alerts=False,
     digests=False,
     budgets=0,
 )  # fmt: skip
 
 
-def view_of(message: Message, form: int = 0) -> dict[str, Any]:
+def view_of(message: RenderedMessage, form: int = 0) -> dict[str, Any]:
     """The tab in its richest form, checked as Slack would; or in another."""
     for _, one in message.forms:
         assert_view({"type": "home", "blocks": one})
     return {"type": "home", "blocks": message.forms[form][1]}
 
 
-def said(message: Message) -> str:
+def said(message: RenderedMessage) -> str:
     """Every formatted text."""
     return "\n".join(mrkdwn_texts(view_of(message)["blocks"]))
 
 
 def test_a_member_sees_their_own_month_first() -> None:
     budgets = (standing(scope="owner", subject="U02BEN"), standing())
-    found = blocks.home(Mine(month(), budgets), [incident(8, subject="U02BEN", name="Ben")], NOW)
+    found = blocks.home_message(PersonalSummary(month(), budgets), [incident(8, subject="U02BEN", name="Ben")], NOW)
 
     assert found.text.startswith("$412.30 so far; November 2026 is likely to end at $590.30")
     same_view("home_member", view_of(found))
@@ -59,38 +59,38 @@ def test_a_member_sees_their_own_month_first() -> None:
 
 
 def test_an_admin_with_everything_well_has_nothing_to_do_next() -> None:
-    found = blocks.home(Mine(month(), ()), [], NOW, care())
+    found = blocks.home_message(PersonalSummary(month(), ()), [], NOW, care())
 
     assert "What to do next" not in str(view_of(found))
     same_view("home_admin", view_of(found))
 
 
 def test_an_admin_reads_what_is_wrong_and_how_it_is_mended() -> None:
-    same_view("home_troubled", view_of(blocks.home(Mine(month(), ()), [incident()], NOW, TROUBLED)))
+    same_view("home_troubled", view_of(blocks.home_message(PersonalSummary(month(), ()), [incident()], NOW, TROUBLED)))
 
 
 def test_the_first_step_is_the_only_one_before_a_ledger_is_connected() -> None:
-    nothing = Mine(month(fresh_until={}), ())
+    nothing = PersonalSummary(month(fresh_until={}), ())
     empty = care(connections=(), alerts=False, digests=False, budgets=0)
 
-    same_view("home_first_step", view_of(blocks.home(nothing, [], NOW, empty)))
-    assert blocks.NOT_CONNECTED in said(blocks.home(nothing, [], NOW))
+    same_view("home_first_step", view_of(blocks.home_message(nothing, [], NOW, empty)))
+    assert blocks.NOT_CONNECTED in said(blocks.home_message(nothing, [], NOW))
 
 
 def test_a_sink_alone_is_shown_and_a_ledger_still_comes_first() -> None:
-    nothing = Mine(month(fresh_until={}), ())
+    nothing = PersonalSummary(month(fresh_until={}), ())
     only_a_sink = care(connections=(connection("tickets", role="sink", title="Linear"),))
 
-    words = said(blocks.home(nothing, [], NOW, only_a_sink))
+    words = said(blocks.home_message(nothing, [], NOW, only_a_sink))
 
     assert "Connect the first ledger" in words
     assert "*tickets* (Linear, management key) takes what it is told." in words
 
 
 def test_who_has_no_key_is_told_how_to_get_one() -> None:
-    mine = Mine(replace(month(), answer=answer_of(words="mtd by model")), ())
+    mine = PersonalSummary(replace(month(), answer=answer_of(words="mtd by model")), ())
 
-    assert "ask a workspace admin to give it to you with `/spend owners`" in said(blocks.home(mine, [], NOW))
+    assert "ask a workspace admin to give it to you with `/spend owners`" in said(blocks.home_message(mine, [], NOW))
 
 
 @pytest.mark.parametrize(
@@ -103,20 +103,20 @@ def test_who_has_no_key_is_told_how_to_get_one() -> None:
     ],
 )  # fmt: skip
 def test_the_month_in_a_sentence(forecast: Forecast, words: str) -> None:
-    assert blocks.so_far(replace(month(), forecast=forecast)) == words
+    assert blocks.month_so_far(replace(month(), forecast=forecast)) == words
 
 
 def test_what_no_usage_explains_is_said_beside_the_total() -> None:
     found = month(residual_nano_usd=DOLLAR // 2)
 
-    assert blocks.so_far(found).endswith(" $0.50 of it is on the bill, and no usage explains it.")
+    assert blocks.month_so_far(found).endswith(" $0.50 of it is on the bill, and no usage explains it.")
 
 
 def test_tokens_without_a_price_are_not_called_nothing() -> None:
     unpriced = replace(model_line("x/new", 1), cost_nano_usd=None, unpriced_tokens=5_000, basis="unpriced")
     found = month(unpriced, basis="unpriced", unpriced_tokens=5_000, total_nano_usd=0)
 
-    assert blocks.so_far(found).startswith("*5,000 tokens* so far, without a known price")
+    assert blocks.month_so_far(found).startswith("*5,000 tokens* so far, without a known price")
 
 
 @pytest.mark.parametrize(
@@ -126,15 +126,15 @@ def test_tokens_without_a_price_are_not_called_nothing() -> None:
             connections=tuple(connection(f"c{n}", id=f"con_{n}", error="x" * 900, state="failing") for n in range(60))
         ),
         care(connections=tuple(connection(f"c{n}", id=f"con_{n}", state="needs_reauth") for n in range(60))),
-        care(plugins=tuple(Found(f"p{n}", None, "", "folder", False, "y" * 900) for n in range(40))),
+        care(plugins=tuple(FoundPlugin(f"p{n}", None, "", "folder", False, "y" * 900) for n in range(40))),
         care(
             connections=(connection(NASTY, title=NASTY, credential=NASTY, error=NASTY, state="failing"),),
-            plugins=(Found(NASTY, None, "", "folder", False, NASTY),),
-            audited=Audited(NOW, False, 1, NASTY),
-            given_up=GivenUp(100, True, NASTY, NASTY),
+            plugins=(FoundPlugin(NASTY, None, "", "folder", False, NASTY),),
+            audited=AuditSummary(NOW, False, 1, NASTY),
+            given_up=DeadLetterSummary(100, True, NASTY, NASTY),
         ),
     ],
     ids=["many that fail", "many refused", "many plugins", "nasty names"],
 )
-def test_however_much_and_whatever_is_wrong_slack_takes_it(house: Care) -> None:
-    assert said(blocks.home(Mine(month(), ()), [incident(n) for n in range(30)], NOW, house))
+def test_however_much_and_whatever_is_wrong_slack_takes_it(house: AdminSummary) -> None:
+    assert said(blocks.home_message(PersonalSummary(month(), ()), [incident(n) for n in range(30)], NOW, house))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outlay.slack.protocols import Existing
+from outlay.slack.protocols import ConnectionSummary
 from tests.slack.fake_digests_budgets import care, connection, month
 from tests.slack.fakes import incident
 from tests.slack.home.test_blocks import TROUBLED
@@ -13,7 +13,7 @@ from tests.workspace import ALICE, BEN, GUEST, Workspace
 def unconnected(slack: Workspace) -> Workspace:
     """A workspace in which no ledger is connected yet."""
     slack.bot.homes.month = month(fresh_until={})
-    slack.bot.homes.house = care(connections=())
+    slack.bot.homes.services = care(connections=())
     return slack
 
 
@@ -27,7 +27,7 @@ async def test_an_admin_sees_the_first_step_and_takes_it(unconnected: Workspace)
 
 
 async def test_a_member_sees_their_month_and_how_to_ask_and_nothing_of_the_house(slack: Workspace) -> None:
-    slack.bot.homes.house = care(connections=(connection(state="needs_reauth"),))
+    slack.bot.homes.services = care(connections=(connection(state="needs_reauth"),))
 
     home = await slack.home(user=BEN)
 
@@ -44,8 +44,8 @@ async def test_a_member_sees_their_month_and_how_to_ask_and_nothing_of_the_house
      ("digest:open", "Digests"), ("budget:add", "Budget")],
 )  # fmt: skip
 async def test_every_step_opens_what_takes_it(slack: Workspace, button: str, title: str) -> None:
-    slack.bot.connecting.existing = [Existing("con_2", "bills", "openrouter", "OpenRouter", "needs_reauth")]
-    slack.bot.homes.house = TROUBLED
+    slack.bot.connecting.existing = [ConnectionSummary("con_2", "bills", "openrouter", "OpenRouter", "needs_reauth")]
+    slack.bot.homes.services = TROUBLED
 
     reply = await (await slack.home(user=ALICE)).click(button)
 
@@ -75,7 +75,7 @@ async def test_what_was_just_set_up_is_drawn_at_once(slack: Workspace) -> None:
     assert "What to do next" not in home.words
     modal = (await slack.command("/spend digest", user=ALICE)).modal
     assert modal is not None
-    slack.bot.homes.house = TROUBLED
+    slack.bot.homes.services = TROUBLED
     await modal.submit({"digest:own": ["day"]})
     await slack.settle()
 

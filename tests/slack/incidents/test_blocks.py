@@ -161,7 +161,7 @@ def test_no_name_from_outside_mentions_links_or_formats(kind: str) -> None:
 def test_the_question_that_checks_it_is_one_that_outlay_understands(more: dict[str, Any], query: str) -> None:
     from outlay.spend.parser import parse
 
-    assert incident_wording.query(incident(**more), NOW) == query
+    assert incident_wording.spend_query(incident(**more), NOW) == query
     assert parse(query, today=NOW.date()).by == ("hour",)
 
 
@@ -204,7 +204,7 @@ def test_replies_in_the_thread(what: str, nano_usd: int | None, words: str) -> N
 
 
 def test_the_form_of_expected_proposes_a_tenth_more_than_the_day_will_cost_and_knows_the_key() -> None:
-    form = expect_form.form(incident(), NOW, "")
+    form = expect_form.expect_form_view(incident(), NOW, "")
     assert_view(form)
     fields = {block["block_id"]: block["element"] for block in form["blocks"] if block["type"] == "input"}
 
@@ -216,6 +216,6 @@ def test_the_form_of_expected_proposes_a_tenth_more_than_the_day_will_cost_and_k
         "raise",
         "nothing",
     ]
-    keyless = expect_form.form(incident(kind="everybody", subject="*", numbers={}), NOW, "")
+    keyless = expect_form.expect_form_view(incident(kind="everybody", subject="*", numbers={}), NOW, "")
     assert_view(keyless)
     assert "This key" not in str(keyless)

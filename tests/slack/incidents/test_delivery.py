@@ -10,16 +10,16 @@ import pytest
 from slack_sdk.errors import SlackApiError
 
 from outlay.core.clock import FakeClock
-from outlay.delivery.worker import Undeliverable
+from outlay.delivery.worker import UndeliverableError
 from outlay.fakes.http_server import serving
-from outlay.fakes.slack.server import SCOPES, SlackStandIn
-from outlay.fakes.slack.workspace import Message as Posted
-from outlay.incidents.alert_settings import Alerting
+from outlay.fakes.slack.server import SCOPES, FakeSlack
+from outlay.fakes.slack.workspace import FakeMessage as Posted
+from outlay.incidents.alert_settings import AlertSettings
 from outlay.incidents.store import DIRECT, SHOW, THREAD
-from outlay.outbox import Message
+from outlay.outbox import OutboxMessage
 from outlay.plugin.errors import RateLimited
 from outlay.slack.client import web_client
-from outlay.slack.incidents.delivery import Alerts
+from outlay.slack.incidents.delivery import IncidentSender
 from outlay.slack.message_poster import Poster
 from tests.slack.fakes import DOLLAR, NOW, FakeDesk, incident
 from tests.workspace import FINANCE, GENERAL, RANDOM, a_world
@@ -41,24 +41,24 @@ class PlacingDesk(FakeDesk):
 class Office:
     """A Slack, the desk, and the delivery between them."""
 
-    def __init__(self, slack: SlackStandIn) -> None:
+    def __init__(self, slack: FakeSlack) -> None:
         self.slack = slack
         self.clock = FakeClock(NOW)
         self.nobody_else = False
         self.desk = PlacingDesk(incident())
         client = web_client(slack.bot_token, slack.api_url, LOG)
-        self.alerts = Alerts(client, self.desk, Poster(self.clock, LOG), self.clock, self._somewhere)  # type: ignore[arg-type]
+        self.alerts = IncidentSender(client, self.desk, Poster(self.clock, LOG), self.clock, self._somewhere)  # type: ignore[arg-type]
 
     async def _somewhere(self) -> str:
         if self.nobody_else:
-            raise Undeliverable("Slack names no admin")
+            raise UndeliverableError("Slack names no admin")
         return GENERAL
 
-    async def show(self, *, attempts: int = 1) -> None:
-        await self.alerts.deliver(Message(1, "T1", SHOW, {"incident": 7}, attempts, 1))
+    async def open_modal(self, *, attempts: int = 1) -> None:
+        await self.alerts.deliver(OutboxMessage(1, "T1", SHOW, {"incident": 7}, attempts, 1))
 
     async def reply(self, what: str, **more: Any) -> None:
-        await self.alerts.deliver(Message(2, "T1", THREAD, {"incident": 7, "what": what, **more}, 1, 1))
+        await self.alerts.deliver(OutboxMessage(2, "T1", THREAD, {"incident": 7, "what": what, **more}, 1, 1))
 
     def become(self, **more: Any) -> None:
         self.desk.found[7] = replace(self.desk.found[7], **more)
@@ -72,7 +72,7 @@ Open = Callable[..., AbstractAsyncContextManager[Office]]
 
 @asynccontextmanager
 async def opened(*without: str) -> AsyncIterator[Office]:
-    slack = SlackStandIn(a_world(), scopes=[scope for scope in SCOPES if scope not in without])
+    slack = FakeSlack(a_world(), scopes=[scope for scope in SCOPES if scope not in without])
     async with serving(slack.app) as base_url:
         slack.base_url = base_url
         office = Office(slack)
@@ -87,7 +87,7 @@ async def office() -> AsyncIterator[Office]:
 
 
 async def test_it_is_posted_once_with_metadata_that_holds_no_amount(office: Office) -> None:
-    await office.show()
+    await office.open_modal()
 
     (message,) = office.posted()
     assert "$83.00" in message.text
@@ -96,25 +96,25 @@ async def test_it_is_posted_once_with_metadata_that_holds_no_amount(office: Offi
 
 
 async def test_afterwards_the_same_message_is_edited(office: Office) -> None:
-    await office.show()
+    await office.open_modal()
     office.become(spent_nano_usd=166 * DOLLAR)
-    await office.show()
+    await office.open_modal()
 
     (message,) = office.posted()
     assert "$166.00" in message.text
 
 
 async def test_a_message_that_somebody_deleted_is_posted_anew(office: Office) -> None:
-    await office.show()
+    await office.open_modal()
     office.slack.world.delete(office.posted()[0])
-    await office.show()
+    await office.open_modal()
 
     (message,) = office.posted()
     assert office.desk.found[7].ts == message.ts
 
 
 async def test_replies_go_under_the_message_and_what_matters_into_the_channel_too(office: Office) -> None:
-    await office.show()
+    await office.open_modal()
     parent = office.posted()[0].ts
     await office.reply("doubled", nano_usd=166 * DOLLAR, aloud=False)
     await office.reply("raised", aloud=True)
@@ -130,8 +130,8 @@ async def test_a_reply_of_unknown_outcome_is_looked_for_where_the_scope_was_gran
     without: tuple[str, ...], replies: int
 ) -> None:
     async with opened(*without) as office:
-        await office.show()
-        said = Message(2, "T1", THREAD, {"incident": 7, "what": "doubled"}, 1, 1, key="incident:7:7:doubled:1")
+        await office.open_modal()
+        said = OutboxMessage(2, "T1", THREAD, {"incident": 7, "what": "doubled"}, 1, 1, key="incident:7:7:doubled:1")
         await office.alerts.deliver(said)
         await office.alerts.deliver(replace(said, attempts=2))
         await office.alerts.deliver(replace(said, key="incident:7:7:doubled:2"))
@@ -151,10 +151,10 @@ async def test_when_nobody_knows_whether_it_was_posted_it_is_looked_for(office: 
     else:
         office.slack.faults.lose("chat.postMessage", performed=True)
     with pytest.raises((ConnectionAbortedError, OSError, Exception)):
-        await office.show()
+        await office.open_modal()
     office.desk.dies = False
     office.become(spent_nano_usd=100 * DOLLAR)
-    await office.show(attempts=2)
+    await office.open_modal(attempts=2)
 
     (message,) = office.posted()
     assert "$100.00" in message.text
@@ -164,10 +164,10 @@ async def test_when_nobody_knows_whether_it_was_posted_it_is_looked_for(office: 
 async def test_a_newer_wish_to_show_it_looks_too(office: Office) -> None:
     office.desk.dies = True
     with pytest.raises(ConnectionAbortedError):
-        await office.show()
+        await office.open_modal()
     office.desk.dies = False
     await office.desk.do("T1", 7, "acknowledge", who="U02BEN")
-    await office.show(attempts=1)
+    await office.open_modal(attempts=1)
     assert len(office.posted()) == 1
 
 
@@ -175,11 +175,11 @@ async def test_without_the_scope_it_is_rather_said_twice_than_lost_and_the_newes
     async with opened("channels:history", "groups:history", "im:history") as office:
         office.desk.dies = True
         with pytest.raises(ConnectionAbortedError):
-            await office.show()
+            await office.open_modal()
         office.desk.dies = False
-        await office.show(attempts=2)
+        await office.open_modal(attempts=2)
         office.become(spent_nano_usd=100 * DOLLAR)
-        await office.show()
+        await office.open_modal()
 
         old, new = office.posted()
         assert ("$83.00" in old.text, "$100.00" in new.text) == (True, True)
@@ -187,54 +187,54 @@ async def test_without_the_scope_it_is_rather_said_twice_than_lost_and_the_newes
 
 async def test_another_incidents_message_is_not_taken_for_ours(office: Office) -> None:
     office.desk.found[8] = incident(8)
-    await office.alerts.deliver(Message(1, "T1", SHOW, {"incident": 8}, 1, 1))
-    await office.show(attempts=2)
+    await office.alerts.deliver(OutboxMessage(1, "T1", SHOW, {"incident": 8}, 1, 1))
+    await office.open_modal(attempts=2)
     assert len(office.posted()) == 2
 
 
 async def test_where_slack_asks_to_wait_the_outbox_waits(office: Office) -> None:
     office.slack.faults.rate_limit("chat.postMessage", retry_after_seconds=40)
     with pytest.raises(RateLimited) as caught:
-        await office.show()
+        await office.open_modal()
     assert (caught.value.retry_at - NOW).total_seconds() == 40
-    await office.show()
+    await office.open_modal()
     assert len(office.posted()) == 1
 
 
 async def test_a_server_that_is_broken_is_tried_again(office: Office) -> None:
     office.slack.faults.server_error("chat.postMessage")
     with pytest.raises(SlackApiError):
-        await office.show()
-    await office.show(attempts=2)
+        await office.open_modal()
+    await office.open_modal(attempts=2)
     assert len(office.posted()) == 1
 
 
 async def test_the_channel_is_the_teams_then_the_workspaces_then_the_settings(office: Office) -> None:
-    office.desk.chosen = Alerting(channel=RANDOM, team_channels={"agent:ci": FINANCE})
+    office.desk.chosen = AlertSettings(channel=RANDOM, team_channels={"agent:ci": FINANCE})
     office.nobody_else = True
-    await office.show()
+    await office.open_modal()
     assert len(office.posted(FINANCE)) == 1
 
 
 async def test_a_channel_that_does_not_take_it_is_named_where_it_goes_instead(office: Office) -> None:
-    office.desk.chosen = Alerting(channel="G04BOARD")
-    await office.show()
+    office.desk.chosen = AlertSettings(channel="G04BOARD")
+    await office.open_modal()
 
     (message,) = office.posted()
     assert "This belongs in <#G04BOARD>" in str(message.blocks)
-    await office.show()
+    await office.open_modal()
     assert len(office.posted()) == 1
 
 
 async def test_where_nothing_takes_it_it_is_given_up_and_says_why(office: Office) -> None:
     office.slack.faults.refuse("chat.postMessage", "not_in_channel", times=5)
-    with pytest.raises(Undeliverable, match="not_in_channel"):
-        await office.show()
+    with pytest.raises(UndeliverableError, match="not_in_channel"):
+        await office.open_modal()
 
 
 async def test_the_owner_is_told_directly_with_the_way_to_the_message_and_once(office: Office) -> None:
-    await office.show()
-    told = Message(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1)
+    await office.open_modal()
+    told = OutboxMessage(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1)
     await office.alerts.deliver(told)
     await office.alerts.deliver(replace(told, attempts=2))
 
@@ -245,11 +245,11 @@ async def test_the_owner_is_told_directly_with_the_way_to_the_message_and_once(o
 
 async def test_somebody_who_takes_no_direct_messages_is_given_up(office: Office) -> None:
     office.slack.faults.refuse("conversations.open", "user_disabled")
-    with pytest.raises(Undeliverable, match="user_disabled"):
-        await office.alerts.deliver(Message(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1))
+    with pytest.raises(UndeliverableError, match="user_disabled"):
+        await office.alerts.deliver(OutboxMessage(3, "T1", DIRECT, {"incident": 7, "to": "U02BEN"}, 1, 1))
 
 
 async def test_an_incident_that_is_not_there_is_given_up(office: Office) -> None:
     office.desk.found.clear()
-    with pytest.raises(Undeliverable):
-        await office.show()
+    with pytest.raises(UndeliverableError):
+        await office.open_modal()

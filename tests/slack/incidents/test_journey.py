@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from outlay.fakes.slack.workspace import Message
+from outlay.fakes.slack.workspace import FakeMessage
 from outlay.slack.incidents import blocks
 from outlay.slack.incidents.actions import snoozed_until
 from tests.slack.fakes import incident
 from tests.workspace import BEN, GENERAL, GUEST, Modal, Workspace
 
 
-def posted(slack: Workspace, **more: Any) -> Message:
+def posted(slack: Workspace, **more: Any) -> FakeMessage:
     """The message of an incident, as the delivery posts it."""
     view = incident(**more)
     slack.bot.desk.found[view.number] = view
@@ -22,7 +22,7 @@ def posted(slack: Workspace, **more: Any) -> Message:
     return slack.world.post(GENERAL, said.text, said.forms[0][1])
 
 
-async def expected(slack: Workspace, message: Message) -> Modal:
+async def expected(slack: Workspace, message: FakeMessage) -> Modal:
     modal = (await slack.click(message, "alerts:expect", user=BEN)).modal
     assert modal is not None
     assert modal.title == "Was This Expected?"

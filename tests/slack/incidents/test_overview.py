@@ -7,8 +7,8 @@ import pytest
 
 from outlay.connections.views import OwnedKey
 from outlay.core.owner import Owner
-from outlay.delivery.dead_letters import GivenUp
-from outlay.incidents.alert_settings import SENSITIVITIES, Alerting
+from outlay.delivery.dead_letters import DeadLetter
+from outlay.incidents.alert_settings import SENSITIVITIES, AlertSettings
 from outlay.incidents.tables import Expectation
 from outlay.slack.incidents.settings_form import MEASURED
 from tests.slack.fakes import DOLLAR, NOW, incident
@@ -58,9 +58,9 @@ async def test_nothing_open_and_nothing_expected_is_said(slack: Workspace) -> No
     assert "Nothing is expected." in modal.words
 
 
-def lost(number: int, **more: Any) -> GivenUp:
+def lost(number: int, **more: Any) -> DeadLetter:
     found: dict[str, Any] = {"to": "tickets", "what": "that it began", "about": "ci", "why": "team: Was it deleted?"}
-    return GivenUp(number, said_at=NOW, **(found | more))
+    return DeadLetter(number, said_at=NOW, **(found | more))
 
 
 async def test_an_admin_sees_what_was_given_up_and_sends_it_again(slack: Workspace) -> None:
@@ -169,10 +169,10 @@ async def test_an_admin_chooses_how_alerts_go(slack: Workspace) -> None:
         }
     )
 
-    assert slack.bot.desk.chosen == Alerting("calm", 25_500_000_000, FINANCE, (22, 7))
+    assert slack.bot.desk.chosen == AlertSettings("calm", 25_500_000_000, FINANCE, (22, 7))
     again = await form(slack, "alerts:settings")
     await again.submit({"alerts:quiet_from": "none", "alerts:quiet_to": "none", "alerts:place": None})
-    assert slack.bot.desk.chosen == Alerting("calm", 25_500_000_000)
+    assert slack.bot.desk.chosen == AlertSettings("calm", 25_500_000_000)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_settings_that_cannot_be_are_told_on_their_field(
 ) -> None:
     reply = await (await form(slack, "alerts:settings")).submit(filled)
     assert list(reply.errors) == [field]
-    assert slack.bot.desk.chosen == Alerting()
+    assert slack.bot.desk.chosen == AlertSettings()
 
 
 async def test_a_team_gets_a_channel_of_its_own_and_gives_it_back(slack: Workspace) -> None:
@@ -218,7 +218,7 @@ async def test_members_do_not_choose_and_guests_see_nothing(slack: Workspace) ->
     assert "for members" in (await slack.command("/spend alerts", user=GUEST)).text
     pushed = await form(slack, "alerts:settings")
     await slack.submit(pushed, {"alerts:floor_usd": "1"}, user=BEN)
-    assert slack.bot.desk.chosen == Alerting()
+    assert slack.bot.desk.chosen == AlertSettings()
 
 
 def test_what_a_sensitivity_means_is_what_was_measured() -> None:

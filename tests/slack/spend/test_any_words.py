@@ -11,11 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from outlay import wording
-from outlay.cli.errors import explain
+from outlay.cli.errors import error_line
 from outlay.slack import block_kit
 from outlay.slack.spend import blocks
-from outlay.slack.spend.command_text import as_typed, first_word
-from outlay.slack.spend.sharing import buttons, file_name, signed
+from outlay.slack.spend.command_text import first_word, unescape_text
+from outlay.slack.spend.sharing import buttons, file_name, shared_by_line
 from outlay.spend import grammar, suggestions
 from outlay.spend.query import Query, QueryError
 from tests.slack.fakes import TODAY, answer_of, key_line, model_line, owner_line, parse
@@ -51,7 +51,7 @@ ANSWER = answer_of(owner_line("ann", 9), key_line("k", "k1", 3), model_line("mak
 @example("vs " * 300)
 @example("today " * 166)
 def test_any_words_are_answered_or_refused_in_words_that_help_and_mention_nobody(typed: str) -> None:
-    question = as_typed(typed)
+    question = unescape_text(typed)
     first_word(typed)
     query: Query | None = None
     refusal: QueryError | None = None
@@ -60,13 +60,13 @@ def test_any_words_are_answered_or_refused_in_words_that_help_and_mention_nobody
     except QueryError as error:
         refusal = error
     if refusal:
-        said = wording.misunderstood(refusal)
+        said = wording.query_error_text(refusal)
         assert_blocks([block_kit.section(said)], "message")
         assert "/spend help" in said
         assert len(said) < block_kit.SECTION_CHARACTERS_MAX
-        assert "\n" not in explain(refusal)
+        assert "\n" not in error_line(refusal)
     elif query:
-        below = (buttons(question, in_channel=True), signed("U02BEN", question))
+        below = (buttons(question, in_channel=True), shared_by_line("U02BEN", question))
         assert_message(blocks.answer(replace(ANSWER, query=query), *below))
         assert_message(blocks.answer(replace(ANSWER, query=query, lines=(), total_nano_usd=0)))
         assert file_name(replace(ANSWER, query=query)).isascii()
@@ -88,9 +88,9 @@ def test_ten_thousand_characters_are_refused_before_they_are_read(typed: str, mo
     def never(*_: Any) -> Any:
         raise AssertionError("the grammar was asked")
 
-    monkeypatch.setattr("outlay.spend.parser.read", never)
+    monkeypatch.setattr("outlay.spend.parser.parse_parts", never)
     with pytest.raises(QueryError, match="characters"):
-        parse(as_typed(typed), today=TODAY)
+        parse(unescape_text(typed), today=TODAY)
 
 
 @pytest.mark.parametrize("typed", LONG, ids=lambda typed: typed[:6])
@@ -105,7 +105,7 @@ def test_a_thousand_characters_are_a_thousand_words_at_most_and_one_of_them_is_l
         return real(word, *more)
 
     monkeypatch.setattr(suggestions, "get_close_matches", counted)
-    question = as_typed(typed)[:1_000]
+    question = unescape_text(typed)[:1_000]
     assert len(list(grammar.tokens(question))) <= len(question)
     try:
         found = parse(question, today=TODAY)

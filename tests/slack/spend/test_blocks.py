@@ -11,29 +11,29 @@ from hypothesis import strategies as st
 from outlay import wording
 from outlay.core.owner import UNATTRIBUTED, KeyRef, Owner
 from outlay.core.tokens import Tokens
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 from outlay.slack.spend import blocks, chart, help_blocks
 from outlay.slack.spend import rows as spend_rows
-from outlay.slack.spend.sharing import buttons, signed
-from outlay.spend.answer import Answer, Before, Line, ModelRef, Unknown
+from outlay.slack.spend.sharing import buttons, shared_by_line
+from outlay.spend.answer import Answer, AnswerLine, ComparisonTotals, ModelRef, UnmatchedFilter
 from outlay.spend.forecast import Forecast
 from tests.slack.fakes import DOLLAR, NOW, answer_of, key_line, model_line, owner_line
 from tests.slack.snapshots import same_message
 from tests.slack.validity import assert_message, mrkdwn_texts
 
 
-def table(message: Message) -> list[list[str]]:
+def table(message: RenderedMessage) -> list[list[str]]:
     """The data table as people read it."""
     block = next(block for block in dict(message.forms)["data_table"] if block["type"] == "data_table")
     return [[cell.get("text", cell["type"]) for cell in row] for row in block["rows"]]
 
 
-def small_print(message: Message) -> str:
+def small_print(message: RenderedMessage) -> str:
     """The context line."""
     return str(message.forms[0][1][-1]["elements"][0]["text"])
 
 
-def said(message: Message) -> str:
+def said(message: RenderedMessage) -> str:
     """All formatted text of the richest form."""
     return "\n".join(mrkdwn_texts(message.forms[0][1]))
 
@@ -91,7 +91,7 @@ def test_an_answer_without_any_price_says_so_first() -> None:
 
 
 def test_money_of_nobody_says_why() -> None:
-    nobody = Line(3 * DOLLAR, "settled", "billed", owner=UNATTRIBUTED, reason="console use")
+    nobody = AnswerLine(3 * DOLLAR, "settled", "billed", owner=UNATTRIBUTED, reason="console use")
     message = blocks.answer(answer_of(owner_line("a", 5), nobody))
 
     assert table(message)[0][-1] == "Note"
@@ -116,7 +116,7 @@ def test_what_the_books_left_out_is_added_to_what_is_folded_here() -> None:
 
 
 def test_days_are_all_shown_in_order_and_too_many_keep_the_latest() -> None:
-    days = [Line(DOLLAR, "settled", "billed", day=f"2026-{1 + n // 28:02d}-{1 + n % 28:02d}") for n in range(120)]
+    days = [AnswerLine(DOLLAR, "settled", "billed", day=f"2026-{1 + n // 28:02d}-{1 + n % 28:02d}") for n in range(120)]
     found = table(blocks.answer(answer_of(*days, words="from 2026-01-01 by day")))
 
     assert found[1][0] == "23 earlier"
@@ -140,8 +140,8 @@ def test_keys_of_one_name_can_be_told_apart() -> None:
 
 
 def test_money_without_a_key_or_model_has_a_name_too() -> None:
-    by_key = table(blocks.answer(answer_of(Line(1, "settled", "billed"), words="by key")))
-    by_model = table(blocks.answer(answer_of(Line(1, "settled", "billed"), model_line("x", 1), words="by model")))
+    by_key = table(blocks.answer(answer_of(AnswerLine(1, "settled", "billed"), words="by key")))
+    by_model = table(blocks.answer(answer_of(AnswerLine(1, "settled", "billed"), model_line("x", 1), words="by model")))
 
     assert by_key[1][0] == "no key"
     assert by_model[1][0] == "not split by model"
@@ -237,11 +237,11 @@ MONEY = st.one_of(st.none(), st.integers(-(10**18), 10**18))
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> Line:
+def lines(draw: st.DrawFn) -> AnswerLine:
     """A line in which every name is anything."""
     kind = draw(st.sampled_from(["person", "agent", "team", "unattributed"]))
     count = draw(st.integers(0, 10**13))
-    return Line(
+    return AnswerLine(
         draw(MONEY),
         "mixed",
         "mixed",
@@ -271,7 +271,7 @@ def lines(draw: st.DrawFn) -> Line:
     total=st.integers(-(10**18), 10**18),
 )
 def test_whatever_things_are_called_slack_takes_the_message_and_nobody_is_mentioned(
-    found: list[Line], by: str, beside: bool, names: list[str], total: int
+    found: list[AnswerLine], by: str, beside: bool, names: list[str], total: int
 ) -> None:
     answer: Answer = answer_of(
         *found,
@@ -283,7 +283,7 @@ def test_whatever_things_are_called_slack_takes_the_message_and_nobody_is_mentio
         rest_count=2,
     )
     if beside and answer.query.versus:
-        answer = replace(answer, before=Before(answer.query.versus, total // 2, "mixed", 7))
+        answer = replace(answer, before=ComparisonTotals(answer.query.versus, total // 2, "mixed", 7))
 
     message = blocks.answer(answer)
     assert_message(message)
@@ -293,11 +293,13 @@ def test_whatever_things_are_called_slack_takes_the_message_and_nobody_is_mentio
 
 def days_of(*usd: float, words: str = "2026-11-01..10 by day") -> Answer:
     """An answer by day, from the first of November on."""
-    found = [Line(round(one * DOLLAR), "settled", "billed", day=f"2026-11-{n:02d}") for n, one in enumerate(usd, 1)]
+    found = [
+        AnswerLine(round(one * DOLLAR), "settled", "billed", day=f"2026-11-{n:02d}") for n, one in enumerate(usd, 1)
+    ]
     return answer_of(*found, words=words)
 
 
-def forms(message: Message) -> dict[str, list[str]]:
+def forms(message: RenderedMessage) -> dict[str, list[str]]:
     """The kinds of blocks of each form."""
     return {form: [block["type"] for block in found] for form, found in message.forms}
 
@@ -335,7 +337,9 @@ def test_thirty_days_fit_into_what_slack_draws() -> None:
 
 def test_a_trend_by_model_draws_the_biggest_and_the_others_together() -> None:
     lines = [
-        Line(n * DOLLAR, "settled", "billed", day=f"2026-11-{day:02d}", model=ModelRef(f"maker/{'m' * 30}{n}", ()))
+        AnswerLine(
+            n * DOLLAR, "settled", "billed", day=f"2026-11-{day:02d}", model=ModelRef(f"maker/{'m' * 30}{n}", ())
+        )
         for day in range(1, 6)
         for n in (1, 2, 3, 4)
     ]
@@ -357,7 +361,7 @@ def compared(words: str, *pairs: tuple[str, float | None, float | None]) -> Answ
     found = answer_of(*lines, words=words)
     assert found.query.versus
     total = sum(round((before or 0) * DOLLAR) for _, _, before in pairs)
-    return replace(found, before=Before(found.query.versus, total, "billed"))
+    return replace(found, before=ComparisonTotals(found.query.versus, total, "billed"))
 
 
 def test_a_comparison_says_by_how_much_of_what_and_who_moved_most() -> None:
@@ -421,7 +425,7 @@ def test_what_was_asked_of_a_router_is_said_to_come_late() -> None:
 
 
 def test_what_is_not_there_is_not_said_to_have_cost_nothing_and_the_nearest_name_is_offered() -> None:
-    unknown = (Unknown("model", "claud*", "anthropic/claude-sonnet-4.5"), Unknown("owner", "U06GONE7"))
+    unknown = (UnmatchedFilter("model", "claud*", "anthropic/claude-sonnet-4.5"), UnmatchedFilter("owner", "U06GONE7"))
     message = blocks.answer(answer_of(words="7d model:claud* <@U06GONE7|gone>", unknown=unknown))
 
     assert message.text == (
@@ -434,13 +438,15 @@ def test_what_is_not_there_is_not_said_to_have_cost_nothing_and_the_nearest_name
 def test_an_answer_reads_as_it_did_with_a_chart_beside_other_days_and_with_nothing_in_it() -> None:
     likely = Forecast(9 * DOLLAR, 62 * DOLLAR, 58 * DOLLAR, 66 * DOLLAR)
     days = days_of(1, 2, 9, 4, 5, 6, 7, 8, 3, 1, words="mtd by day")
-    below = (buttons("mtd by day", in_channel=True), signed("U02BEN34", "mtd by day"))
+    below = (buttons("mtd by day", in_channel=True), shared_by_line("U02BEN34", "mtd by day"))
     same_message("spend_days", blocks.answer(replace(days, forecast=likely, saved_by_cache_nano_usd=DOLLAR), *below))
     same_message("spend_days_oldest", blocks.answer(days), form=3)
     beside = compared("7d vs before", ("a", 30, 10), ("b", 12, 20), ("c", 0, 5), ("d", 8, 0))
     same_message("spend_beside", blocks.answer(beside))
     same_message("spend_beside_oldest", blocks.answer(beside), form=2)
-    same_message("spend_nothing", blocks.answer(answer_of(words="7d @nobody", unknown=(Unknown("owner", "nobody"),))))
+    same_message(
+        "spend_nothing", blocks.answer(answer_of(words="7d @nobody", unknown=(UnmatchedFilter("owner", "nobody"),)))
+    )
     same_message("spend_help_admin", help_blocks.help_message(is_admin=True))
 
 
@@ -460,7 +466,7 @@ def test_of_a_hundred_thousand_lines_only_those_that_are_shown_become_rows(monke
 @given(st.dates(date(2024, 1, 1), date(2026, 11, 20)), st.integers(4, 900), st.booleans())
 def test_every_point_of_a_chart_has_a_name_of_its_own_that_slack_takes(start: date, days: int, by_hour: bool) -> None:
     end = min(start + timedelta(days=days % 5 if by_hour else days), date(2026, 11, 21))
-    line = Line(DOLLAR, "settled", "billed", day=str(start), hour=f"{start}T05:00:00Z")
+    line = AnswerLine(DOLLAR, "settled", "billed", day=str(start), hour=f"{start}T05:00:00Z")
     found = answer_of(line, words=f"from {start} to {end} by {'hour' if by_hour else 'day'}")
     drawn = chart.course(found)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from outlay.fakes.slack.server import SCOPES
-from outlay.slack.errors import Told
-from outlay.slack.spend.command_text import as_typed, without_the_app
-from outlay.slack.spend.sharing import SHARED_REMEMBERED_MAX, Shares
-from outlay.spend.answer import Line
+from outlay.slack.errors import UserFacingError
+from outlay.slack.spend.command_text import strip_app_mention, unescape_text
+from outlay.slack.spend.sharing import SHARED_REMEMBERED_MAX, SharedAnswers
+from outlay.spend.answer import AnswerLine
 from tests.slack.fakes import DOLLAR, answer_of, key_line, owner_line
 from tests.slack.validity import mrkdwn_texts
 from tests.workspace import ALICE, BEN, FINANCE, GENERAL, GUEST, RANDOM, Workspace
@@ -140,8 +140,8 @@ async def test_a_mention_is_answered_to_whoever_asked_alone(slack: Workspace) ->
 def test_only_the_apps_own_name_is_taken_out_of_a_mention() -> None:
     own = {"authorizations": [{"user_id": "U00OUTLAY", "is_bot": True}]}
 
-    assert without_the_app("<@U02BEN> <@U00OUTLAY|outlay> 7d", own).split() == ["<@U02BEN>", "7d"]
-    assert as_typed(without_the_app("<@U00OUTLAY> <@U02BEN> 7d", {})) == "<@U02BEN> 7d"
+    assert strip_app_mention("<@U02BEN> <@U00OUTLAY|outlay> 7d", own).split() == ["<@U02BEN>", "7d"]
+    assert unescape_text(strip_app_mention("<@U00OUTLAY> <@U02BEN> 7d", {})) == "<@U02BEN> 7d"
 
 
 async def test_a_mention_in_a_thread_is_answered_and_shared_there(slack: Workspace) -> None:
@@ -180,7 +180,7 @@ async def test_another_apps_mention_and_one_told_twice_are_not_answered(slack: W
 
 
 async def test_where_slack_knows_no_charts_the_course_comes_as_bars(slack: Workspace) -> None:
-    days = [Line(n * DOLLAR, "settled", "billed", day=f"2026-11-{n:02d}") for n in range(1, 11)]
+    days = [AnswerLine(n * DOLLAR, "settled", "billed", day=f"2026-11-{n:02d}") for n in range(1, 11)]
     slack.bot.asking.answer = answer_of(*days, words="2026-11-01..10 by day")
     drawn = await slack.command("/spend 2026-11-01..10 by day", user=BEN)
     slack.faults.forget_blocks("data_visualization")
@@ -223,12 +223,12 @@ async def test_names_that_would_format_link_or_mention_do_nothing(slack: Workspa
 
 
 def test_what_is_remembered_of_shares_is_bounded() -> None:
-    shares = Shares()
+    shares = SharedAnswers()
     for number in range(SHARED_REMEMBERED_MAX + 5):
-        shares.take("T", str(number))
-    with pytest.raises(Told):
-        shares.take("T", str(SHARED_REMEMBERED_MAX))
-    shares.take("T", "0")  # the oldest is forgotten
+        shares.mark_shared("T", str(number))
+    with pytest.raises(UserFacingError):
+        shares.mark_shared("T", str(SHARED_REMEMBERED_MAX))
+    shares.mark_shared("T", "0")  # the oldest is forgotten
 
 
 @pytest.mark.parametrize("trouble", ["rate_limit", "server_error", "lose"])

@@ -11,8 +11,8 @@ import pytest
 
 from outlay.core.clock import FakeClock
 from outlay.vault import Vault, VaultError, key_id_of
-from outlay.vault.errors import VaultUnavailable
-from outlay.vault.kms import kms_key, parse
+from outlay.vault.errors import VaultUnavailableError
+from outlay.vault.kms import kms_key, parse_kms_uri
 from outlay.vault.kms.aws import AwsKms
 
 boto3 = pytest.importorskip("boto3", reason="needs boto3: see tests/README.md")
@@ -55,10 +55,10 @@ def uri(moto: str) -> str:
 
 
 async def test_a_secret_is_sealed_opened_and_bound_to_its_place(uri: str) -> None:
-    vault = Vault(kms_key(parse(uri), clock=FakeClock(datetime(2026, 11, 21, tzinfo=UTC))), b"f" * 32)
+    vault = Vault(kms_key(parse_kms_uri(uri), clock=FakeClock(datetime(2026, 11, 21, tzinfo=UTC))), b"f" * 32)
     blob = await vault.seal("T1", "7", "api_key", SECRET)
     assert key_id_of(blob).startswith("aws-kms:arn:aws:kms:eu-west-1:")
-    again = Vault(kms_key(parse(uri)), b"f" * 32)  # another process: nothing is held
+    again = Vault(kms_key(parse_kms_uri(uri)), b"f" * 32)  # another process: nothing is held
     assert (await again.open("T1", "7", "api_key", blob)).get_secret_value() == SECRET
     for place in (("T2", "7", "api_key"), ("T1", "8", "api_key"), ("T1", "7", "other")):
         with pytest.raises(VaultError, match="another place"):
@@ -66,7 +66,7 @@ async def test_a_secret_is_sealed_opened_and_bound_to_its_place(uri: str) -> Non
 
 
 async def test_the_encryption_context_is_amazons_to_check(uri: str, moto: str) -> None:
-    key = AwsKms(parse(uri))
+    key = AwsKms(parse_kms_uri(uri))
     wrapped = await key.wrap(DATA_KEY, PLACE)
     assert await key.unwrap(wrapped, PLACE) == DATA_KEY
     assert client(moto).decrypt(CiphertextBlob=wrapped, EncryptionContext=PLACE)["Plaintext"] == DATA_KEY
@@ -81,23 +81,23 @@ async def test_the_encryption_context_is_amazons_to_check(uri: str, moto: str) -
 async def test_a_key_that_rotates_there_goes_on_opening_and_a_rotation_moves_to_another_key(
     uri: str, moto: str
 ) -> None:
-    key = AwsKms(parse(uri))
+    key = AwsKms(parse_kms_uri(uri))
     wrapped = await key.wrap(DATA_KEY, PLACE)
-    client(moto).rotate_key_on_demand(KeyId=parse(uri).name)
+    client(moto).rotate_key_on_demand(KeyId=parse_kms_uri(uri).name)
     assert await key.unwrap(wrapped, PLACE) == DATA_KEY
-    other = AwsKms(parse(f"aws-kms://{client(moto).create_key()['KeyMetadata']['Arn']}?endpoint={moto}"))
+    other = AwsKms(parse_kms_uri(f"aws-kms://{client(moto).create_key()['KeyMetadata']['Arn']}?endpoint={moto}"))
     assert await other.unwrap(await other.wrap(await key.unwrap(wrapped, PLACE), PLACE), PLACE) == DATA_KEY
 
 
 async def test_a_key_that_is_not_there_is_named(moto: str) -> None:
     arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
     with pytest.raises(VaultError, match="knows no key arn:aws:kms"):
-        await AwsKms(parse(f"aws-kms://{arn}?endpoint={moto}")).wrap(DATA_KEY, PLACE)
+        await AwsKms(parse_kms_uri(f"aws-kms://{arn}?endpoint={moto}")).wrap(DATA_KEY, PLACE)
 
 
 async def test_nobody_there_is_an_outage() -> None:
-    with pytest.raises(VaultUnavailable, match=r"EndpointConnectionError.*nothing is lost"):
-        await AwsKms(parse(f"aws-kms://{ARN}?endpoint=http://127.0.0.1:1")).wrap(DATA_KEY, PLACE)
+    with pytest.raises(VaultUnavailableError, match=r"EndpointConnectionError.*nothing is lost"):
+        await AwsKms(parse_kms_uri(f"aws-kms://{ARN}?endpoint=http://127.0.0.1:1")).wrap(DATA_KEY, PLACE)
 
 
 async def test_without_credentials_it_says_what_to_set(uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,8 +105,8 @@ async def test_without_credentials_it_says_what_to_set(uri: str, monkeypatch: py
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("HOME", "/nonexistent")
     with pytest.raises(VaultError, match="usual variables or profile") as refused:
-        await AwsKms(parse(uri)).wrap(DATA_KEY, PLACE)
-    assert not isinstance(refused.value, VaultUnavailable)
+        await AwsKms(parse_kms_uri(uri)).wrap(DATA_KEY, PLACE)
+    assert not isinstance(refused.value, VaultUnavailableError)
 
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -133,6 +133,6 @@ async def test_what_amazon_refuses_is_said_in_words(code: str, status: int, outa
     with Stubber(real) as stub:
         stub.add_client_error("decrypt", service_error_code=code, http_status_code=status)
         with pytest.raises(VaultError, match=said) as refused:
-            await AwsKms(parse(f"aws-kms://{ARN}"), lambda: real).unwrap(b"wrapped", PLACE)
-    assert isinstance(refused.value, VaultUnavailable) is outage
+            await AwsKms(parse_kms_uri(f"aws-kms://{ARN}"), lambda: real).unwrap(b"wrapped", PLACE)
+    assert isinstance(refused.value, VaultUnavailableError) is outage
     assert "\n" not in str(refused.value)

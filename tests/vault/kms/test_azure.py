@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from outlay.vault import VaultError
-from outlay.vault.errors import VaultUnavailable
-from outlay.vault.kms import parse
+from outlay.vault.errors import VaultUnavailableError
+from outlay.vault.kms import parse_kms_uri
 from outlay.vault.kms.azure import AzureKeyVault
 
 crypto = pytest.importorskip("azure.keyvault.keys.crypto", reason="needs azure-keyvault-keys: see tests/README.md")
@@ -139,7 +139,7 @@ def key(azure: Azure) -> Iterator[AzureKeyVault]:
     def client(key_id: str) -> Any:
         return crypto.CryptographyClient(key_id, Credential(), transport=Redirected(loopback), retry_total=0)
 
-    yield AzureKeyVault(parse(f"azure-kv://{HOST}/keys/outlay"), client)
+    yield AzureKeyVault(parse_kms_uri(f"azure-kv://{HOST}/keys/outlay"), client)
     server.shutdown()
     server.server_close()
 
@@ -183,7 +183,7 @@ async def test_what_azure_refuses_is_said_in_words(
     for refused_call in (key.unwrap(wrapped, PLACE), key.wrap(DATA_KEY, PLACE)):
         with pytest.raises(VaultError, match=said) as refused:
             await refused_call
-        assert isinstance(refused.value, VaultUnavailable) is outage
+        assert isinstance(refused.value, VaultUnavailableError) is outage
     azure.fault = None
     assert await key.unwrap(wrapped, PLACE) == DATA_KEY
 
@@ -202,5 +202,5 @@ async def test_nobody_there_is_an_outage() -> None:
             key_id, Credential(), transport=Redirected("http://127.0.0.1:1"), retry_total=0
         )
 
-    with pytest.raises(VaultUnavailable, match="does not answer"):
-        await AzureKeyVault(parse(f"azure-kv://{HOST}/keys/outlay"), client).wrap(DATA_KEY, PLACE)
+    with pytest.raises(VaultUnavailableError, match="does not answer"):
+        await AzureKeyVault(parse_kms_uri(f"azure-kv://{HOST}/keys/outlay"), client).wrap(DATA_KEY, PLACE)

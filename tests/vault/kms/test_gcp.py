@@ -13,8 +13,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from outlay.vault import VaultError
-from outlay.vault.errors import VaultUnavailable
-from outlay.vault.kms import parse
+from outlay.vault.errors import VaultUnavailableError
+from outlay.vault.kms import parse_kms_uri
 from outlay.vault.kms.gcp import GoogleKms
 
 grpc = pytest.importorskip("grpc", reason="needs google-cloud-kms: see tests/README.md")
@@ -82,7 +82,7 @@ def key(google: Google) -> Iterator[GoogleKms]:
     transport = kms_v1.services.key_management_service.transports.KeyManagementServiceGrpcTransport(
         channel=grpc.insecure_channel(f"127.0.0.1:{port}")
     )
-    yield GoogleKms(parse(f"gcp-kms://{NAME}"), lambda: kms_v1.KeyManagementServiceClient(transport=transport))
+    yield GoogleKms(parse_kms_uri(f"gcp-kms://{NAME}"), lambda: kms_v1.KeyManagementServiceClient(transport=transport))
     transport.close()
     server.stop(None)
 
@@ -118,7 +118,7 @@ async def test_what_google_refuses_is_said_in_words(
     for refused_call in (key.unwrap(wrapped, PLACE), key.wrap(DATA_KEY, PLACE)):
         with pytest.raises(VaultError, match=said) as refused:
             await refused_call
-        assert isinstance(refused.value, VaultUnavailable) is outage
+        assert isinstance(refused.value, VaultUnavailableError) is outage
     google.fault = None
     assert await key.unwrap(wrapped, PLACE) == DATA_KEY
 
@@ -130,4 +130,4 @@ async def test_without_credentials_it_says_what_to_set() -> None:
         raise DefaultCredentialsError("none found")
 
     with pytest.raises(VaultError, match="GOOGLE_APPLICATION_CREDENTIALS"):
-        await GoogleKms(parse(f"gcp-kms://{NAME}"), nobody).wrap(DATA_KEY, PLACE)
+        await GoogleKms(parse_kms_uri(f"gcp-kms://{NAME}"), nobody).wrap(DATA_KEY, PLACE)

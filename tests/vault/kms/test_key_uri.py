@@ -6,9 +6,9 @@ import pytest
 from pydantic import SecretStr
 
 from outlay.vault import VaultError, new_key, open_vault
-from outlay.vault.envelope import Sealed, parse, spell
+from outlay.vault.envelope import Envelope, decode_envelope, encode_envelope
 from outlay.vault.kms import EXTRAS
-from outlay.vault.kms import parse as parse_uri
+from outlay.vault.kms import parse_kms_uri as parse_uri
 
 AWS = "aws-kms://arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 GCP = "gcp-kms://projects/acme/locations/europe-west1/keyRings/outlay/cryptoKeys/main"
@@ -20,7 +20,7 @@ TRANSIT = "vault-transit://vault.example:8200/transit/outlay"
 def test_a_key_has_an_id_that_a_stored_secret_can_hold(uri: str) -> None:
     address = parse_uri(uri)
     assert address.id == uri.replace("://", ":")
-    assert parse(spell(Sealed(address.id, b"w", b"n", b"c"))).key_id == address.id
+    assert decode_envelope(encode_envelope(Envelope(address.id, b"w", b"n", b"c"))).key_id == address.id
 
 
 def test_how_it_is_reached_is_no_part_of_its_name() -> None:

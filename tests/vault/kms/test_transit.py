@@ -10,13 +10,13 @@ import pytest
 from outlay.core.clock import FakeClock
 from outlay.fakes.http_server import serving
 from outlay.vault import Vault, VaultError, key_id_of
-from outlay.vault.errors import VaultUnavailable
-from outlay.vault.kms import kms_key, parse
+from outlay.vault.errors import VaultUnavailableError
+from outlay.vault.kms import kms_key, parse_kms_uri
 from outlay.vault.kms.transit import Transit
 from tests.vault.kms.fake_transit import TOKEN, TransitStandIn
 
 PLACE = {"workspace": "T1", "owner": "7", "field": "api_key"}
-ADDRESS = parse("vault-transit://vault.example:8200/transit/outlay")
+ADDRESS = parse_kms_uri("vault-transit://vault.example:8200/transit/outlay")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 DATA_KEY = b"d" * 32
 
@@ -36,7 +36,7 @@ async def test_a_data_key_comes_back_in_its_place_and_in_no_other() -> None:
         for changed in ({"workspace": "T2"}, {"owner": "8"}, {"field": "other"}):
             with pytest.raises(VaultError, match="damaged or belongs to another place") as refused:
                 await key.unwrap(wrapped, PLACE | changed)
-            assert not isinstance(refused.value, VaultUnavailable)
+            assert not isinstance(refused.value, VaultUnavailableError)
 
 
 async def test_a_changed_or_foreign_byte_is_refused() -> None:
@@ -63,14 +63,16 @@ async def test_a_key_that_rotates_there_goes_on_opening_what_it_sealed() -> None
 @pytest.mark.parametrize("status", [429, 472, 473, 500, 503])
 async def test_what_passes_by_itself_is_an_outage(status: int) -> None:
     async with at(TransitStandIn(down=status)) as key:
-        with pytest.raises(VaultUnavailable, match=f"does not answer .{status}.*polling is paused, nothing is lost"):
+        with pytest.raises(
+            VaultUnavailableError, match=f"does not answer .{status}.*polling is paused, nothing is lost"
+        ):
             await key.wrap(DATA_KEY, PLACE)
 
 
 async def test_nobody_there_is_an_outage() -> None:
     async with serving(TransitStandIn().app) as url:
         pass
-    with pytest.raises(VaultUnavailable, match="ConnectError"):
+    with pytest.raises(VaultUnavailableError, match="ConnectError"):
         await Transit(ADDRESS, {"VAULT_ADDR": url, "VAULT_TOKEN": TOKEN}).wrap(DATA_KEY, PLACE)
 
 
@@ -100,7 +102,7 @@ async def test_the_namespace_and_the_token_of_an_agent_are_used(tmp_path: Path) 
 
 async def test_a_key_that_is_not_there_is_named() -> None:
     async with serving(TransitStandIn().app) as url:
-        elsewhere = parse("vault-transit://vault.example/transit/other")
+        elsewhere = parse_kms_uri("vault-transit://vault.example/transit/other")
         with pytest.raises(VaultError, match=r"knows no key vault\.example/transit/other"):
             await Transit(elsewhere, {"VAULT_ADDR": url, "VAULT_TOKEN": TOKEN}).wrap(DATA_KEY, PLACE)
 
@@ -122,7 +124,7 @@ async def test_the_whole_vault_over_it_asks_once_for_minutes_and_tries_thrice() 
 
 
 def test_without_a_host_vault_addr_says_where() -> None:
-    address = parse("vault-transit:///transit/outlay")
+    address = parse_kms_uri("vault-transit:///transit/outlay")
     assert Transit(address, {"VAULT_ADDR": "https://vault.example:8200/"}).id == "vault-transit:/transit/outlay"
     with pytest.raises(VaultError, match="needs VAULT_ADDR"):
         Transit(address, {})

@@ -11,20 +11,20 @@ from sqlalchemy import insert, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.rollups import hour_and_day
-from outlay.books.rollups.hour_and_day import Books
+from outlay.books.rollups.hour_and_day import DerivationScope
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
 from outlay.database.bulk_write import run_many
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES, Adjustment
 
-Place = tuple[int, int, int]  # (key id, model id, basis)
-Sums = list[int | None]
+AdjustmentKey = tuple[int, int, int]  # (key id, model id, basis)
+MeasureSums = list[int | None]
 _MEASURES = (*FIGURES, "unpriced_tokens")
 _SUMS = ", ".join(f"SUM({name})" for name in _MEASURES)
 _COLUMNS = ("connection_id", "month", "day", "hour", "key_id", "model_id", "basis", *_MEASURES)
 
 
-async def book(session: AsyncSession, books: Books, *, day: int, month: int, now: int) -> bool:
+async def book(session: AsyncSession, books: DerivationScope, *, day: int, month: int, now: int) -> bool:
     """Write adjustments for what changed about a closed day. Return True if any: derive the hour of `now` then."""
     hour = now // HOUR_SECONDS * HOUR_SECONDS
     rows = [
@@ -35,7 +35,7 @@ async def book(session: AsyncSession, books: Books, *, day: int, month: int, now
     return bool(rows)
 
 
-async def difference(session: AsyncSession, books: Books, day: int) -> Mapping[Place, Sums]:
+async def difference(session: AsyncSession, books: DerivationScope, day: int) -> Mapping[AdjustmentKey, MeasureSums]:
     """Return what the entries give for a closed day, less what the books have for it, adjustments included.
 
     Keyed by (key id, model id, basis); a difference of zero is left out.
@@ -43,7 +43,7 @@ async def difference(session: AsyncSession, books: Books, day: int) -> Mapping[P
     await hour_and_day.scratch(session)
     await hour_and_day.compute(session, books, day=day)
     span = {"connection": books.connection_id, "day": day, "end": day + DAY_SECONDS}
-    found: dict[Place, Sums] = {}
+    found: dict[AdjustmentKey, MeasureSums] = {}
     for sign, source in (
         (
             1,
@@ -63,7 +63,7 @@ async def difference(session: AsyncSession, books: Books, day: int) -> Mapping[P
     return {place: sums for place, sums in found.items() if any(sums)}
 
 
-def _add(sums: Sums, figures: Any, sign: int) -> None:
+def _add(sums: MeasureSums, figures: Any, sign: int) -> None:
     for place, figure in enumerate(figures):
         if figure is not None:
             sums[place] = (sums[place] or 0) + sign * int(figure)

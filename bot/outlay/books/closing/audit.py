@@ -18,7 +18,7 @@ from outlay.books.closing import adjustments, closed_totals
 from outlay.books.closing.close_month import month_hash
 from outlay.books.pricing import calibration
 from outlay.books.rollups import hour_and_day, period_sums
-from outlay.books.rollups.hour_and_day import FOLDS, HOURS, SCRATCH, Books
+from outlay.books.rollups.hour_and_day import FOLDS, HOURS, SCRATCH, DerivationScope
 from outlay.books.rollups.report_precedence import DAY_SECONDS
 from outlay.books.rollups.tables import Period
 from outlay.core import months
@@ -36,7 +36,7 @@ _HOUR_ROWS = f"hour, key_id, model_id, basis, adjusts, {_MEASURES}"
 
 
 @dataclass(slots=True)
-class Audit:
+class AuditResult:
     """Result of an audit: how many comparisons were made, and each difference in words."""
 
     checked: int = 0
@@ -61,9 +61,9 @@ class Audit:
 
 async def audit(
     database: Database, workspace_id: str, reports: Mapping[str, Sequence[Report]], *, now: datetime
-) -> Audit:
+) -> AuditResult:
     """Audit a workspace. Each day of a connection is a transaction of its own, so polls continue meanwhile."""
-    found = Audit()
+    found = AuditResult()
     async with database.read() as session:
         connections = list(
             await session.exec(
@@ -101,7 +101,7 @@ async def audit(
     return found
 
 
-async def note(session: AsyncSession, workspace_id: str, found: Audit, *, now: datetime) -> None:
+async def note(session: AsyncSession, workspace_id: str, found: AuditResult, *, now: datetime) -> None:
     """Store an audit's result, for doctor and the Home tab."""
     session.add(
         AuditRun(
@@ -121,7 +121,7 @@ async def last(session: AsyncSession, workspace_id: str) -> AuditRun | None:
 
 
 async def _connection(
-    database: Database, connection: Connection, reports: Sequence[Report], closed: set[int], found: Audit
+    database: Database, connection: Connection, reports: Sequence[Report], closed: set[int], found: AuditResult
 ) -> None:
     """Audit each day of a connection."""
     async with database.read() as session:
@@ -136,7 +136,7 @@ async def _connection(
             )
         ]
         blank = (await session.exec(select(Model.id).where(Model.ledger == "", Model.name == ""))).first()
-    books = Books(connection.id or 0, reports, blank or 0)
+    books = DerivationScope(connection.id or 0, reports, blank or 0)
     for day in days:
         async with database.write() as session:
             await session.exec(select(Connection.id).where(Connection.id == connection.id).with_for_update())
@@ -148,20 +148,20 @@ async def _connection(
 
 
 async def _calibration(
-    session: AsyncSession, connection: Connection, reports: Sequence[Report], day: int, found: Audit
+    session: AsyncSession, connection: Connection, reports: Sequence[Report], day: int, found: AuditResult
 ) -> None:
     """Compare the stored calibration ratios of a day with those its final bill gives."""
     for bill in reports:
         if bill.split_by and await calibration.is_final(session, connection.id or 0, bill, day):
             found.checked += 1
             fresh = await calibration.ratios(session, connection.id or 0, bill, day)
-            if fresh != await calibration.kept(session, connection.id or 0, bill, day):
+            if fresh != await calibration.stored_ratios(session, connection.id or 0, bill, day):
                 found.differ(
                     f"{connection.name}, {_day(day)}: the ratios of {bill.name} to computed dollars have moved"
                 )
 
 
-async def _periods(database: Database, connection: Connection, found: Audit) -> None:
+async def _periods(database: Database, connection: Connection, found: AuditResult) -> None:
     """Compare every period with its days."""
     async with database.read() as session:
         every = await period_sums.every(session, connection.id or 0)
@@ -178,7 +178,12 @@ async def _periods(database: Database, connection: Connection, found: Audit) -> 
 
 
 async def _open_day(
-    session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
+    session: AsyncSession,
+    connection: Connection,
+    books: DerivationScope,
+    day: int,
+    folded_until: int,
+    found: AuditResult,
 ) -> None:
     """Compare an open day's roll-ups with fresh ones."""
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
@@ -191,7 +196,7 @@ async def _open_day(
     await _folds(session, connection, day, SCRATCH, found)
 
 
-async def _folds(session: AsyncSession, connection: Connection, day: int, hours: str, found: Audit) -> None:
+async def _folds(session: AsyncSession, connection: Connection, day: int, hours: str, found: AuditResult) -> None:
     """Compare each day's roll-ups with their source. `hours`: the table of hours; '' once they are deleted."""
     span = {"connection": connection.id or 0, "day": day, "day_end": day + DAY_SECONDS}
     for target, table, dimensions in FOLDS:
@@ -221,7 +226,7 @@ async def _compare(
     fresh: str,
     held: str,
     span: Mapping[str, int],
-    found: Audit,
+    found: AuditResult,
 ) -> None:
     """Record lines that only one of two SELECTs returns, at most five of each."""
     found.checked += 1
@@ -232,7 +237,12 @@ async def _compare(
 
 
 async def _closed_day(
-    session: AsyncSession, connection: Connection, books: Books, day: int, folded_until: int, found: Audit
+    session: AsyncSession,
+    connection: Connection,
+    books: DerivationScope,
+    day: int,
+    folded_until: int,
+    found: AuditResult,
 ) -> None:
     """Compare what was frozen of a closed day, and its adjustments, with the entries."""
     found.checked += 1

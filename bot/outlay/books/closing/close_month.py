@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.byok import keeping_books
-from outlay.books.byok_rules import counts
+from outlay.books.byok_rules import byok_counts
 from outlay.books.closing import closed_totals
 from outlay.books.closing.tables import ClosedTotal
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
@@ -38,7 +38,7 @@ _LINES = """
 _BYTEWISE = {"postgresql": 'COLLATE "C"', "sqlite": "COLLATE BINARY"}  # the hash must not depend on a locale
 
 
-class NotClosable(OutlayError):
+class NotClosableError(OutlayError):
     """Refusal to close a month yet; the message says why and what would help."""
 
 
@@ -100,7 +100,7 @@ async def close(
     reports: Mapping[str, Sequence[Report]],
     force: bool = False,
 ) -> Closed:
-    """Freeze a month. Raise NotClosable if it is not over or, unless forced, not settled.
+    """Freeze a month. Raise NotClosableError if it is not over or, unless forced, not settled.
 
     `reports`: of each ledger. The workspace is locked first, so that two closes run one after the other, and then its
     connections, so that no poll writes into the month meanwhile.
@@ -117,13 +117,13 @@ async def close(
             )
         )
         if now.timestamp() < months.end_of(month):
-            raise NotClosable(
+            raise NotClosableError(
                 f"{months.name(month)} is not over: it can be closed from {_day(months.end_of(month))} on"
             )
         if not force:
             open_ends = [end async for end in _unsettled(session, connections, month, now, reports)]
             if open_ends:
-                raise NotClosable(
+                raise NotClosableError(
                     f"{months.name(month)} is not settled: {'; '.join(open_ends)} (--force closes it anyway)"
                 )
         held = ClosedMonth(
@@ -236,7 +236,7 @@ async def _total(session: AsyncSession, workspace_id: str, month: int, ledgers: 
         ),
         _span(workspace_id, month),
     )
-    return sum(int(cost or 0) + (int(byok or 0) if counts(model, ledgers) else 0) for model, cost, byok in rows)
+    return sum(int(cost or 0) + (int(byok or 0) if byok_counts(model, ledgers) else 0) for model, cost, byok in rows)
 
 
 def _span(workspace_id: str, month: int) -> dict[str, object]:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.byok_rules import counts
+from outlay.books.byok_rules import byok_counts
 from outlay.books.closing.tables import ClosedTotal
 from outlay.books.ownership import key_rows, owners_of
 from outlay.core import months
@@ -31,7 +31,9 @@ _SPENT = text(
 )
 
 
-async def work_out(session: AsyncSession, workspace_id: str, month: int, ledgers: Collection[str]) -> list[ClosedTotal]:
+async def compute_totals(
+    session: AsyncSession, workspace_id: str, month: int, ledgers: Collection[str]
+) -> list[ClosedTotal]:
     """Compute the totals of a month, by kind, then largest first. `ledgers`: those that kept the books then."""
     keys = {key.id: key for key in await key_rows(session, workspace_id)}
     owners = await owners_of(session, workspace_id, keys.values())
@@ -43,7 +45,7 @@ async def work_out(session: AsyncSession, workspace_id: str, month: int, ledgers
     span = {"workspace": workspace_id, "start": month, "end": months.end_of(month)}
     stream = await database.stream(_SPENT, span, execution_options={"yield_per": ROWS_AT_ONCE})
     async for row in stream:
-        usd = int(row.cost or 0) + (int(row.byok or 0) if counts(row.model, ledgers) else 0)
+        usd = int(row.cost or 0) + (int(row.byok or 0) if byok_counts(row.model, ledgers) else 0)
         if not usd:
             continue
         key, connection = keys[row.key_id], connections[row.connection_id]
@@ -68,7 +70,7 @@ async def freeze(session: AsyncSession, workspace_id: str, month: int, ledgers: 
     await session.exec(
         delete(ClosedTotal).where(col(ClosedTotal.workspace_id) == workspace_id, col(ClosedTotal.month) == month)
     )
-    rows = await work_out(session, workspace_id, month, ledgers)
+    rows = await compute_totals(session, workspace_id, month, ledgers)
     session.add_all(rows)
     await session.flush()
     return hash_of(rows)
@@ -93,7 +95,7 @@ async def moved(
 ) -> bool:
     """Report whether a closed month's totals have changed, or do not follow from its figures."""
     held = await frozen(session, workspace_id, month)
-    fresh = await work_out(session, workspace_id, month, ledgers)
+    fresh = await compute_totals(session, workspace_id, month, ledgers)
     alike = all(_of(held, kind) == _of(fresh, kind) for kind in SETTLED_KINDS)
     whole = all(sum(_of(held, kind)) == sum(_of(fresh, kind)) for kind in KINDS)
     return hash_of(held) != totals_hash or not alike or not whole

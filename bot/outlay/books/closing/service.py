@@ -11,10 +11,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay import outbox
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.books.closing import audit as auditing
 from outlay.books.closing import close_month
-from outlay.books.closing.close_month import Closed, NotClosable
+from outlay.books.closing.close_month import Closed, NotClosableError
 from outlay.books.rollups import period_sums, retention
 from outlay.core import months
 from outlay.core.clock import Clock
@@ -22,7 +22,7 @@ from outlay.database.engine import Database
 from outlay.database.tables import ClosedMonth, Connection, Workspace
 from outlay.plugin.contract import Ledger, Report
 from outlay.plugin.errors import BadConfig
-from outlay.scheduler import claim, claimed
+from outlay.scheduler import claim_slot, is_slot_claimed
 from outlay.workspaces.store import ensure
 
 LAST_CLOSE_DAY = 28
@@ -36,7 +36,7 @@ AUDIT_HOUR = timedelta(hours=3)  # UTC: a quiet hour for most, and after the bil
 log = logging.getLogger("outlay.books")
 
 
-class Bookkeeping:
+class ClosingService:
     """Service that closes and audits the books of workspaces."""
 
     def __init__(
@@ -53,19 +53,19 @@ class Bookkeeping:
         self._clock = clock
 
     async def close(self, workspace_id: str, month: int, *, force: bool = False) -> Closed:
-        """Close (freeze) a month. Raises NotClosable with a message for people."""
+        """Close (freeze) a month. Raises NotClosableError with a message for people."""
         async with self._database.write() as session:
             closed = await close_month.close(
                 session, workspace_id, month, now=self._clock.now(), reports=self._reports, force=force
             )
             if closed.new:
-                await audit_log.note(
-                    session, workspace_id, TrailDeed.CLOSE, f"month:{months.name(month)}",
+                await audit_log.append(
+                    session, workspace_id, AuditedAction.CLOSE, f"month:{months.name(month)}",
                     now=self._clock.now(), hash=closed.hash, forced=force,
                 )  # fmt: skip
             return closed
 
-    async def audit(self, workspace_id: str) -> auditing.Audit:
+    async def audit(self, workspace_id: str) -> auditing.AuditResult:
         """Audit everything and store the result; differences are reported to the admins, at most once a day."""
         now = self._clock.now()
         found = await self._audited(workspace_id, now)
@@ -73,7 +73,7 @@ class Bookkeeping:
             await self._note(session, workspace_id, found, now)
         return found
 
-    async def _audited(self, workspace_id: str, now: datetime) -> auditing.Audit:
+    async def _audited(self, workspace_id: str, now: datetime) -> auditing.AuditResult:
         """Audit the figures and verify the hash chain of the audit trail.
 
         The chain's head goes to the log, where nobody can change it afterwards.
@@ -87,13 +87,13 @@ class Bookkeeping:
             log.info("audit trail", extra={"workspace": workspace_id, "head": f"{chain.seq}:{chain.hash}"})
         return found
 
-    async def _note(self, session: AsyncSession, workspace_id: str, found: auditing.Audit, now: datetime) -> None:
+    async def _note(self, session: AsyncSession, workspace_id: str, found: auditing.AuditResult, now: datetime) -> None:
         await auditing.note(session, workspace_id, found, now=now)
         if found.ok:
             return
         log.error("the audit found differences", extra={"workspace": workspace_id, "count": len(found.differences)})
         for person in self._admins or [""]:  # '' stands for those who are admins in Slack
-            await outbox.say(
+            await outbox.enqueue(
                 session,
                 workspace_id=workspace_id,
                 key=f"audit:{workspace_id}:{now:%Y-%m-%d}:{person}",
@@ -129,8 +129,8 @@ class Bookkeeping:
             session.add(row)
             if (time_zone, close_day, hours_kept_days) != (None, None, None):
                 await session.flush()
-                await audit_log.note(
-                    session, workspace_id, TrailDeed.WORKSPACE, f"workspace:{workspace_id}", now=self._clock.now(),
+                await audit_log.append(
+                    session, workspace_id, AuditedAction.WORKSPACE, f"workspace:{workspace_id}", now=self._clock.now(),
                     time_zone=time_zone, close_day=close_day, hours_kept_days=hours_kept_days,
                 )  # fmt: skip
         return row
@@ -140,7 +140,7 @@ class Bookkeeping:
         now = self._clock.now()
         month = months.before(months.start_of(int(now.timestamp())))
         async with self._database.write() as session:
-            if not await claim(session, "close", now, CLOSE_PERIOD_SECONDS):
+            if not await claim_slot(session, "close", now, CLOSE_PERIOD_SECONDS):
                 return
             due = [row.id for row in await session.exec(select(Workspace)) if 0 < row.close_day <= now.day]
             done = set(await session.exec(select(ClosedMonth.workspace_id).where(ClosedMonth.month == month)))
@@ -149,7 +149,7 @@ class Bookkeeping:
                 continue
             try:
                 closed = await self.close(workspace_id, month)
-            except NotClosable as error:
+            except NotClosableError as error:
                 log.warning("not closed yet", extra={"workspace": workspace_id, "why": str(error)})
             else:
                 log.info("closed", extra={"workspace": workspace_id, "month": months.name(month), "hash": closed.hash})
@@ -158,7 +158,7 @@ class Bookkeeping:
         """Fold the hours that are past a workspace's retention; a part of them each hour until none is left."""
         now = self._clock.now()
         async with self._database.write() as session:
-            if not await claim(session, "fold", now, FOLD_PERIOD_SECONDS):
+            if not await claim_slot(session, "fold", now, FOLD_PERIOD_SECONDS):
                 return
             for workspace in list(await session.exec(select(Workspace))):
                 if days := await retention.fold(session, workspace, self._reports, now=now):
@@ -168,7 +168,7 @@ class Bookkeeping:
         """Sum up quarters, months and parts of them that no longer change, of disconnected connections too."""
         now = self._clock.now()
         async with self._database.write() as session:
-            if not await claim(session, "sum-up", now, SUM_UP_PERIOD_SECONDS):
+            if not await claim_slot(session, "sum-up", now, SUM_UP_PERIOD_SECONDS):
                 return
             connections = list(await session.exec(select(Connection.id)))
         for connection_id in connections:
@@ -183,15 +183,15 @@ class Bookkeeping:
         now = self._clock.now()
         night = now - AUDIT_HOUR
         async with self._database.write() as session:
-            if not await claim(session, "audit-attempt", now, AUDIT_ATTEMPT_SECONDS):
+            if not await claim_slot(session, "audit-attempt", now, AUDIT_ATTEMPT_SECONDS):
                 return
             workspaces = [
                 workspace_id
                 for workspace_id in await session.exec(select(Workspace.id))
-                if not await claimed(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS)
+                if not await is_slot_claimed(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS)
             ]
         for workspace_id in workspaces:
             found = await self._audited(workspace_id, now)
             async with self._database.write() as session:
-                if await claim(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS):
+                if await claim_slot(session, f"audit:{workspace_id}", night, AUDIT_PERIOD_SECONDS):
                     await self._note(session, workspace_id, found, now)

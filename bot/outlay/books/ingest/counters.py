@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.ingest.identity_cache import Interner
+from outlay.books.ingest.identity_cache import IdentityCache
 from outlay.core.money import to_nano
 from outlay.database.bulk_write import run_many
 from outlay.database.engine import execute, upsert
 from outlay.database.tables import Counter
-from outlay.plugin.contract import Reading
+from outlay.plugin.contract import CounterReading
 
 ACCOUNT = "the account as a whole"
 _SERIES_A_STATEMENT = 2_000
@@ -28,8 +28,12 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-async def read(
-    session: AsyncSession, interner: Interner, connection_id: int, readings: Sequence[Reading], told_until: int
+async def advance_counters(
+    session: AsyncSession,
+    interner: IdentityCache,
+    connection_id: int,
+    readings: Sequence[CounterReading],
+    told_until: int,
 ) -> list[int]:
     """Advance the counters; return the times whose roll-ups that touches. A counter that has not moved is not written.
 

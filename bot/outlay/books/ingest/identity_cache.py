@@ -36,7 +36,7 @@ class SeriesIdentity(NamedTuple):
     detail: str
 
 
-class Interner:
+class IdentityCache:
     """Ids of a connection's keys, models and series. Lives as long as a transaction."""
 
     def __init__(self, session: AsyncSession, connection_id: int, ledger: str, projects: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Interner:
             self._models[identity] = row.id or 0
         return self._models[identity]
 
-    async def know(self, identities: Iterable[SeriesIdentity]) -> None:
+    async def ensure_series(self, identities: Iterable[SeriesIdentity]) -> None:
         """Ensure that `series` has an id for each of these, inserting those that are new."""
         wanted = set(identities) - self.series.keys()
         if not wanted:

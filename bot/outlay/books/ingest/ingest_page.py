@@ -21,16 +21,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.closing import adjustments, close_month
 from outlay.books.ingest import counters, read_windows
-from outlay.books.ingest.identity_cache import Interner, SeriesIdentity
-from outlay.books.ingest.page_validation import MAX_SUM_A_PAGE, believe, believe_readings
+from outlay.books.ingest.identity_cache import IdentityCache, SeriesIdentity
+from outlay.books.ingest.page_validation import MAX_SUM_A_PAGE, validate_page, validate_readings
 from outlay.books.ingest.page_validation import BadPageError as BadPageError  # re-exported for callers of accept
 from outlay.books.pricing import calibration
 from outlay.books.pricing.price_list import PriceList
 from outlay.books.pricing.valuation import BASIS, BYOK, COST, Valuer, Worth
 from outlay.books.rollups import changed_hours, entry_compaction, hour_and_day, retention
-from outlay.books.rollups.bill_allocation import PROJECT, splits
-from outlay.books.rollups.hour_and_day import Books
-from outlay.books.rollups.hour_winner import told
+from outlay.books.rollups.bill_allocation import PROJECT, split_report_names
+from outlay.books.rollups.hour_and_day import DerivationScope
+from outlay.books.rollups.hour_winner import reported_hours
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS, is_final, is_whole_day
 from outlay.core import months
 from outlay.database.bulk_write import run_many
@@ -38,9 +38,9 @@ from outlay.database.engine import execute, upsert
 from outlay.database.tables import FIGURES, Coverage, Cursor, Entry
 from outlay.plugin.contract import Page, Report, Row
 
-ROWS_BETWEEN_BREATHS = 1_000
+ROWS_PER_YIELD = 1_000
 
-Place = tuple[int, int]  # (start of the bucket, series id)
+BucketKey = tuple[int, int]  # (start of the bucket, series id)
 _Name = tuple[str, str, str, tuple[tuple[str, str], ...], str, str]  # a row's identity without its time
 _name: Callable[[Row], _Name] = attrgetter("key", "model", "requested", "detail", "reason", "project")
 _T = TypeVar("_T")
@@ -68,11 +68,11 @@ class Accepted:
 
 
 # A stored entry as the raw database row: unpacking a hundred thousand rows takes longer than reading them.
-_Held = Sequence[Any]
+_StoredEntry = Sequence[Any]
 _ANOTHER_SHAPE, _OBSERVED_AT, _BASIS = 2, 3, 4  # indexes after start and series id; the figures follow the basis
 
 
-def _nothing(held: _Held) -> tuple[int | None, ...]:
+def _nothing(held: _StoredEntry) -> tuple[int | None, ...]:
     """Return the figures of a vanished bucket: zero, except that unknown figures stay unknown."""
     return tuple(
         None if figure is None and place in _MAY_BE_UNKNOWN else 0 for place, figure in enumerate(held[_BASIS + 1 :])
@@ -94,12 +94,12 @@ class _Dirty:
     def day(self, day: int) -> None:
         self.days[day] = None
 
-    def moved(self, place: Place, width: int, before: int | None, after: int | None) -> None:
+    def moved(self, place: BucketKey, width: int, before: int | None, after: int | None) -> None:
         if before != after:
             self.moves.append((place[1], place[0] + width, (after or 0) - (before or 0)))
 
 
-async def accept(
+async def ingest_page(
     session: AsyncSession,
     connection_id: int,
     ledger: str,
@@ -117,38 +117,38 @@ async def accept(
     on one connection run one after the other.
     """
     now = int(observed_at.timestamp())
-    interner = Interner(session, connection_id, ledger, projects or {})
+    interner = IdentityCache(session, connection_id, ledger, projects or {})
     dirty = _Dirty()
     accepted = Accepted()
     if report.grain is not None or page.absent:
-        await asyncio.to_thread(believe, report, page, observed_at)  # off the event loop: a large page takes a while
+        await asyncio.to_thread(validate_page, report, page, observed_at)  # a large page would stop the event loop
     if page.absent:
         return accepted  # the account lacks this report, so the next one in precedence counts
     if report.grain is not None:
-        split = report.name in splits(reports)
+        split = report.name in split_report_names(reports)
         observed = await _observed(interner, ledger, report, page.rows, prices, by_project=split)
         span = _span(page)
-        before = await told(session, connection_id, reports, report, span)
+        before = await reported_hours(session, connection_id, reports, report, span)
         accepted = await _entries(session, observed, connection_id, report, page, now, dirty)
         if accepted.new or accepted.changed:
             accepted.unpriced = _unpriced(page.rows, prices, ledger)
-        for hour, _ in before ^ await told(session, connection_id, reports, report, span):
+        for hour, _ in before ^ await reported_hours(session, connection_id, reports, report, span):
             dirty.hour(hour)  # another report may count for this hour from now on
         await _cover(session, connection_id, report, page, now, dirty)
         for at in await counters.restated(session, connection_id, dirty.moves, hour_and_day.STALE_SECONDS):
             dirty.hour(at)
     if page.readings:
-        believe_readings(report, page.readings, observed_at)
-        told_until = await _told_until(session, connection_id, reports)
-        for at in await counters.read(session, interner, connection_id, page.readings, told_until):
+        validate_readings(report, page.readings, observed_at)
+        told_until = await _reported_until(session, connection_id, reports)
+        for at in await counters.advance_counters(session, interner, connection_id, page.readings, told_until):
             dirty.hour(at)
     if dirty.days:
-        books = Books(connection_id, reports, await interner.model("", ledger=""))
-        await _follow(session, books, dirty, now)
+        books = DerivationScope(connection_id, reports, await interner.model("", ledger=""))
+        await _derive_changes(session, books, dirty, now)
     return accepted
 
 
-async def _told_until(session: AsyncSession, connection_id: int, reports: Sequence[Report]) -> int:
+async def _reported_until(session: AsyncSession, connection_id: int, reports: Sequence[Report]) -> int:
     """Return up to when (seconds) a report with buckets finer than a day has been read; 0 if none has."""
     finer = {report.name for report in reports if report.grain is not None and not is_whole_day(report)}
     rows = await execute(
@@ -159,7 +159,7 @@ async def _told_until(session: AsyncSession, connection_id: int, reports: Sequen
     return max((row.watermark or 0 for row in rows if row.report in finer), default=0)
 
 
-async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) -> None:
+async def _derive_changes(session: AsyncSession, books: DerivationScope, dirty: _Dirty, now: int) -> None:
     """Derive what the changes touched: open days again; closed days as a difference that counts now."""
     closed = await close_month.closed_months(session, books.connection_id)
     counts_at, booked = close_month.first_open(closed, now), False
@@ -184,12 +184,12 @@ async def _follow(session: AsyncSession, books: Books, dirty: _Dirty, now: int) 
     if booked:
         hour = counts_at // HOUR_SECONDS * HOUR_SECONDS
         await hour_and_day.derive(session, books, day=hour // DAY_SECONDS * DAY_SECONDS, hours={hour})
-    await changed_hours.note(session, books.connection_id, touched, now)
+    await changed_hours.mark_changed(session, books.connection_id, touched, now)
 
 
 async def _entries(
     session: AsyncSession,
-    observed: Mapping[Place, Worth],
+    observed: Mapping[BucketKey, Worth],
     connection_id: int,
     report: Report,
     page: Page,
@@ -198,11 +198,11 @@ async def _entries(
 ) -> Accepted:
     """Compare the page with the stored entries and write the differences."""
     span = _span(page)
-    held = await _held(session, connection_id, report, span)
-    if entry_compaction.becomes_coarse(report) and span[0] < (
+    held = await _stored_entries(session, connection_id, report, span)
+    if entry_compaction.is_compactable(report) and span[0] < (
         until := await retention.folded_until(session, connection_id)
     ):
-        observed, held = entry_compaction.comparable(observed, held, span, until, complete=page.complete)
+        observed, held = entry_compaction.compact_for_comparison(observed, held, span, until, complete=page.complete)
     newer = await read_windows.newer(session, connection_id, report.name, span, now)
     width = int((report.grain or timedelta(0)).total_seconds())
     read_until = await read_windows.read_until(session, connection_id, report.name, span[0])
@@ -248,29 +248,29 @@ async def _entries(
         dirty.hour(start)
     await run_many(session, upsert(session, Entry, update=_ENTRY_COLUMNS[3:]), _ENTRY_COLUMNS, writes)
     if page.complete:
-        await read_windows.note(session, connection_id, report.name, span, now)
+        await read_windows.record_window(session, connection_id, report.name, span, now)
     return accepted
 
 
-def _outdated(place: Place, before: _Held | None, newer: Sequence[read_windows.Stretch], now: int) -> bool:
+def _outdated(place: BucketKey, before: _StoredEntry | None, newer: Sequence[read_windows.TimeRange], now: int) -> bool:
     """Report whether the books have a newer observation of this bucket."""
     return (before is not None and before[_OBSERVED_AT] > now) or any(low <= place[0] < high for low, high in newer)
 
 
-def _span(page: Page) -> read_windows.Stretch:
+def _span(page: Page) -> read_windows.TimeRange:
     """Return the page's window in whole seconds: a bucket starts within these exactly if it starts in the window."""
     return ceil(page.window.start.timestamp()), ceil(page.window.end.timestamp())
 
 
 async def _observed(
-    interner: Interner,
+    interner: IdentityCache,
     ledger: str,
     report: Report,
     rows: Sequence[Row],
     prices: PriceList | None,
     *,
     by_project: bool,
-) -> dict[Place, Worth]:
+) -> dict[BucketKey, Worth]:
     """Return the page's rows by (start, series id). `by_project`: keep a key's use of each project apart.
 
     Raise BadPageError if a bucket comes twice, or if the page has more dollars than the books can hold.
@@ -280,7 +280,7 @@ async def _observed(
     by_name = await _series(interner, report, known.keys(), by_project)
     series = [by_name[name] for name in known]
     worth_of = Valuer(report, ledger, prices).worth
-    observed: dict[Place, Worth] = {}
+    observed: dict[BucketKey, Worth] = {}
     starts: dict[datetime, int] = {}
     last, start, dollars = None, 0, 0
     async for part in _portions(zip(rows, named, strict=True)):
@@ -302,26 +302,26 @@ def _unpriced(rows: Sequence[Row], prices: PriceList | None, ledger: str) -> set
     days = {
         row.model: row.start.date()
         for row in rows
-        if row.cost_usd is None and row.model and row.tokens.total and row.list_share is not None
+        if row.cost_usd is None and row.model and row.tokens.total and row.list_price_factor is not None
     }
     return {model for model, day in days.items() if prices is not None and prices.unit(ledger, model, day) is None}
 
 
-async def _series(interner: Interner, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:
+async def _series(interner: IdentityCache, report: Report, names: Set[_Name], by_project: bool) -> dict[_Name, int]:
     """Return the series id of each row name, inserting series that are new."""
     width = int((report.grain or timedelta(0)).total_seconds())
     identities = {
         (key, model, requested, detail, reason, project): SeriesIdentity(
             report.name, report.shape, width, key, reason if not key else "", project, model, requested,
-            _told_apart(detail, project if key and by_project else ""),
+            _detail_json(detail, project if key and by_project else ""),
         )
         for key, model, requested, detail, reason, project in names
     }  # fmt: skip
-    await interner.know(identities.values())
+    await interner.ensure_series(identities.values())
     return {name: interner.series[identity] for name, identity in identities.items()}
 
 
-def _told_apart(detail: tuple[tuple[str, str], ...], project: str) -> str:
+def _detail_json(detail: tuple[tuple[str, str], ...], project: str) -> str:
     """Return a row's other dimensions as sorted JSON; '' for none."""
     every = dict(detail) | ({PROJECT: project} if project else {})
     return json.dumps(every, sort_keys=True) if every else ""
@@ -330,14 +330,14 @@ def _told_apart(detail: tuple[tuple[str, str], ...], project: str) -> str:
 async def _portions(items: Iterable[_T]) -> AsyncIterator[Sequence[_T]]:
     """Yield items in portions; in between the event loop may answer requests from Slack."""
     rest = iter(items)
-    while portion := list(islice(rest, ROWS_BETWEEN_BREATHS)):
+    while portion := list(islice(rest, ROWS_PER_YIELD)):
         yield portion
         await asyncio.sleep(0)
 
 
-async def _held(
-    session: AsyncSession, connection_id: int, report: Report, span: read_windows.Stretch
-) -> dict[Place, _Held]:
+async def _stored_entries(
+    session: AsyncSession, connection_id: int, report: Report, span: read_windows.TimeRange
+) -> dict[BucketKey, _StoredEntry]:
     """Return the stored entries of a span, of any shape of the report: entries of an old shape vanish."""
     rows = await execute(
         session,

@@ -10,7 +10,7 @@ from outlay.database.tables import LedgerKey
 from outlay.plugin.contract import Key
 
 
-async def remember(session: AsyncSession, connection_id: int, keys: Sequence[Key], now: datetime) -> None:
+async def store_key_list(session: AsyncSession, connection_id: int, keys: Sequence[Key], now: datetime) -> None:
     """Store the ledger's list of keys: new ones, changed names, and which are gone. Write only changes."""
     held = {row.ledger_id: row for row in await _rows(session, connection_id)}
     for key in {key.id: key for key in keys if key.id}.values():  # two pages may both list one that just moved

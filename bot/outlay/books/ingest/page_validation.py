@@ -10,7 +10,7 @@ from decimal import Decimal
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
 from outlay.core.errors import OutlayError
 from outlay.core.money import MAX_NANO_USD, MoneyError, to_nano
-from outlay.plugin.contract import Page, Reading, Report, Row
+from outlay.plugin.contract import CounterReading, Page, Report, Row
 
 MAX_AHEAD = timedelta(minutes=5)  # a bucket may start this far in the future, to allow for clocks that differ
 MAX_ROWS_A_PAGE = 500_000
@@ -22,7 +22,7 @@ class BadPageError(OutlayError, ValueError):
     """Invalid page. Nothing of it is stored; the message names the row and the reason."""
 
 
-def believe(report: Report, page: Page, now: datetime) -> None:
+def validate_page(report: Report, page: Page, now: datetime) -> None:
     """Raise BadPageError if the page or one of its rows is invalid."""
     if page.absent and (page.rows or page.readings):
         raise BadPageError(f"{report.name}: a page of a report that the account does not have, with rows in it")
@@ -42,7 +42,7 @@ def believe(report: Report, page: Page, now: datetime) -> None:
         tokens, asked = row.tokens, row.requests
         if (
             row.start != start
-            or row.list_share is not share
+            or row.list_price_factor is not share
             or min(tokens) < 0
             or tokens[5] > tokens[4]
             or not (asked is None or 0 <= asked <= MAX_SUM_A_PAGE)
@@ -50,7 +50,7 @@ def believe(report: Report, page: Page, now: datetime) -> None:
         ):
             if problem := _figures_problem(row) or _time_problem(row, page, latest, grain):
                 raise BadPageError(f"{report.name}: {problem} at {row.start}, {row.model or 'no model'}")
-            start, share = row.start, row.list_share
+            start, share = row.start, row.list_price_factor
         counted += sum(tokens)
         reasoning += tokens[5]
         requests += asked or 0
@@ -77,12 +77,12 @@ def _figures_problem(row: Row) -> str | None:
         return problem
     if row.requests is not None and not 0 <= row.requests <= MAX_SUM_A_PAGE:
         return f"{row.requests} requests"
-    if (part := row.list_share) is not None and not (part.is_finite() and 0 <= part <= MAX_LIST_SHARE):
-        return f"{row.list_share} times the list price"
+    if (part := row.list_price_factor) is not None and not (part.is_finite() and 0 <= part <= MAX_LIST_SHARE):
+        return f"{row.list_price_factor} times the list price"
     return None if row.key or row.reason else "a row without a key and without a reason"
 
 
-def believe_readings(report: Report, readings: Sequence[Reading], now: datetime) -> None:
+def validate_readings(report: Report, readings: Sequence[CounterReading], now: datetime) -> None:
     """Raise BadPageError for counter readings that are no amount of money, or are from the future."""
     for reading in readings:
         whose = f"{report.name}: the counter of {reading.key or 'the account'}"

@@ -14,11 +14,13 @@ from outlay.database.bulk_write import run_many
 from outlay.database.engine import execute, upsert
 from outlay.database.tables import Statement
 
-Stretch = tuple[int, int]
+TimeRange = tuple[int, int]
 _COLUMNS = ("connection_id", "report", "start", "until", "observed_at")
 
 
-async def newer(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> Sequence[Stretch]:
+async def newer(
+    session: AsyncSession, connection_id: int, report: str, span: TimeRange, at: int
+) -> Sequence[TimeRange]:
     """Return the time ranges overlapping a span that were read after `at`."""
     rows = await execute(
         session,
@@ -44,7 +46,7 @@ async def read_until(session: AsyncSession, connection_id: int, report: str, sta
     return int(rows.scalar_one() or start)
 
 
-async def note(session: AsyncSession, connection_id: int, report: str, span: Stretch, at: int) -> None:
+async def record_window(session: AsyncSession, connection_id: int, report: str, span: TimeRange, at: int) -> None:
     """Record that a span was read whole at a time. Write nothing if that is recorded, or something newer."""
     start, until = span
     place = {"connection": connection_id, "report": report, "start": start, "until": until, "at": at}

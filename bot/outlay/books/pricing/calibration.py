@@ -65,7 +65,7 @@ async def refresh(
             continue
         place = {"connection": connection_id, "bill": bill.name, "day": day}
         fresh = await ratios(session, connection_id, bill, day)
-        if fresh != await kept(session, connection_id, bill, day):
+        if fresh != await stored_ratios(session, connection_id, bill, day):
             await execute(session, _FORGOTTEN, place)
             rows = [(connection_id, bill.name, day, *slice_, found) for slice_, found in sorted(fresh.items())]
             await run_many(session, insert(Calibration), _COLUMNS, rows)
@@ -98,7 +98,7 @@ async def ratios(session: AsyncSession, connection_id: int, bill: Report, day: i
     return ratios_of(billed, computed, unpriced)
 
 
-async def kept(session: AsyncSession, connection_id: int, bill: Report, day: int) -> dict[Slice, int]:
+async def stored_ratios(session: AsyncSession, connection_id: int, bill: Report, day: int) -> dict[Slice, int]:
     """Return a day's stored ratios (millionths) by model and tier."""
     rows = await execute(session, _KEPT, {"connection": connection_id, "bill": bill.name, "day": day})
     return {(row.model, row.tier): row.millionths for row in rows}
@@ -113,7 +113,7 @@ async def scale(
         return
     since = {"connection": span["connection"], "bill": bill.name, "day": day, "since": day - _REACH}
     latest = (await execute(session, _LATEST, since)).scalar()
-    said = await kept(session, span["connection"], bill, latest) if latest is not None else {}
+    said = await stored_ratios(session, span["connection"], bill, latest) if latest is not None else {}
     if not said:
         return
     hours = {name: span[name] for name in ("connection", "start", "end")}

@@ -47,9 +47,11 @@ class Valuer:
         unit = self._unit(row) if self._prices else None
         basis, version = self._basis, ""
         if cost is None:
-            cost = _part(unit.cost_nano_usd(tokens), row.list_share) if unit and tokens.total else None
+            cost = _part(unit.cost_nano_usd(tokens), row.list_price_factor) if unit and tokens.total else None
             basis, version = (UNPRICED, "") if cost is None or unit is None else (COMPUTED, unit.version)
-        saved = 0 if not cached else _part(unit.saved_by_cache_nano_usd(tokens), row.list_share) if unit else None
+        saved = (
+            0 if not cached else _part(unit.saved_by_cache_nano_usd(tokens), row.list_price_factor) if unit else None
+        )
         return (version, basis, cost, byok, row.requests, *tokens, saved)
 
     def _unit(self, row: Row) -> UnitPrices | None:

@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.rollups.bill_reconciliation import Billed, Used, reconcile, weights
-from outlay.books.rollups.hour_winner import finer, runs
+from outlay.books.rollups.bill_reconciliation import BilledUsage, BillRow, reconcile, weights
+from outlay.books.rollups.hour_winner import sub_daily_reports, winner_runs
 from outlay.books.rollups.hourly_split import HOURS, Weights, over_hours, shape_of
 from outlay.books.rollups.price_terms import Terms, terms_of
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
 from outlay.books.rollups.unknown_parts import UnknownPart, taken_out
 from outlay.core.model_names import canonical
-from outlay.core.money import share
-from outlay.core.offload import aside
+from outlay.core.money import split_by_weights
+from outlay.core.offload import offload
 from outlay.core.tokens import CLASSES
 from outlay.database.engine import execute
 from outlay.database.tables import BILLED, COMPUTED, FIGURES, RESIDUAL, UNBILLED, UNPRICED
@@ -36,7 +36,7 @@ _CLASS_PLACES = [FIGURES.index(name) for name in CLASSES]
 _ANYTHING = " OR ".join(f"SUM(e.{name}) <> 0" for name in FIGURES if name not in ("reasoning", "saved_nano_usd"))
 
 
-class Line(NamedTuple):
+class AllocatedLine(NamedTuple):
     """Part of a bill for one hour, key and model. Figures are in the order of FIGURES."""
 
     hour: int  # of the UTC day, from 0
@@ -51,14 +51,14 @@ class Line(NamedTuple):
         return sum(self.figures[place] or 0 for place in _CLASS_PLACES) if self.basis == UNPRICED else 0
 
 
-def splits(reports: Sequence[Report]) -> frozenset[str]:
+def split_report_names(reports: Sequence[Report]) -> frozenset[str]:
     """Return the names of the reports of a ledger that split a bill, and of those bills."""
     return frozenset(name for report in reports if report.split_by for name in (report.name, report.split_by))
 
 
 async def lines(
     session: AsyncSession, connection_id: int, reports: Sequence[Report], bill: Report, day: int
-) -> list[Line]:
+) -> list[AllocatedLine]:
     """Return a day's bill by hour, key and model."""
     span = {"connection": connection_id, "start": day, "end": day + DAY_SECONDS, "report": bill.name}
     if bill.split_by:
@@ -107,13 +107,13 @@ class _Sum:
 
 async def _spread(
     session: AsyncSession, span: Mapping[str, Any], reports: Sequence[Report], *, computed: bool
-) -> list[Line]:
+) -> list[AllocatedLine]:
     """Spread a day's bill over its hours, by the shape that finer reports of the same money show.
 
     `computed`: its dollars are a gateway's own, so what that could not price is taken out first.
     """
     telling: dict[int, str] = {}
-    for run in await runs(session, span["connection"], finer(reports), (span["start"], span["end"])):
+    for run in await winner_runs(session, span["connection"], sub_daily_reports(reports), (span["start"], span["end"])):
         telling |= dict.fromkeys(range(run.start, run.end, HOUR_SECONDS), run.report.name)
     exact: dict[tuple[int, int], dict[int, int]] = defaultdict(dict)
     by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
@@ -126,13 +126,13 @@ async def _spread(
     rows = (await execute(session, _BILL, span)).all()
     billed = [_Sum(row, [None if one is None else int(one) for one in row[_BILL_FIGURES:]]) for row in rows]
     apart = await _apart(session, span, billed, telling) if computed and telling else []
-    laid = await aside(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
+    laid = await offload(lambda: _laid(billed, exact, by_key), len(billed) * HOURS)
     return _added_up(apart + laid) if computed else laid
 
 
 async def _apart(
     session: AsyncSession, span: Mapping[str, Any], billed: Sequence[_Sum], telling: Mapping[int, str]
-) -> list[Line]:
+) -> list[AllocatedLine]:
     """Take out of a gateway's sums what its finer rows say that it could not price; return those parts."""
     unknown: dict[tuple[int, str], list[UnknownPart]] = defaultdict(list)
     priced: set[str] = set()  # the finer reports that tell dollars at all
@@ -144,19 +144,21 @@ async def _apart(
             continue
         figures = [None if one is None else int(one) for one in row[_UNKNOWN_FIGURES:]]
         unknown[row.key_id, canonical(row.model)].append(UnknownPart(row.hour, row.basis, figures))
-    found: list[Line] = []
+    found: list[AllocatedLine] = []
     for one in billed if priced else ():
         if not one.row.at_list and (parts := unknown.pop((one.row.key_id, canonical(one.row.model)), None)):
             one.figures, parts = taken_out(one.figures, parts)
-            found += [Line(part.hour, one.row.key_id, one.row.model_id, part.basis, part.figures) for part in parts]
+            found += [
+                AllocatedLine(part.hour, one.row.key_id, one.row.model_id, part.basis, part.figures) for part in parts
+            ]
     return found
 
 
 def _laid(
     billed: Sequence[_Sum], exact: Mapping[tuple[int, int], Weights], by_key: Mapping[int, Weights]
-) -> list[Line]:
+) -> list[AllocatedLine]:
     """Spread each sum of a bill over the hours by the shape of its key and model, else of its key, else evenly."""
-    found: list[Line] = []
+    found: list[AllocatedLine] = []
     for one in billed:
         key_id, model_id, basis = one.row.key_id, one.row.model_id, one.row.basis
         shape = shape_of(exact.get((key_id, model_id)), by_key.get(key_id))
@@ -165,7 +167,7 @@ def _laid(
         for hour, split in over_hours(sums, shape):  # shows more reasoning than output
             parts = [*split]
             parts[_OUTPUT] = (parts[_OUTPUT] or 0) + (parts[_REASONING] or 0)
-            found.append(Line(hour, key_id, model_id, basis, parts))
+            found.append(AllocatedLine(hour, key_id, model_id, basis, parts))
     return found
 
 
@@ -210,17 +212,17 @@ class _Use:
                     held[place] = (held[place] or 0) + int(figure)
         self.unpriced[hour] += unpriced
 
-    def as_told(self) -> list[Line]:
+    def as_told(self) -> list[AllocatedLine]:
         """Return it as the usage tells it: with its own dollars, or none."""
         return [
-            Line(hour, self.key_id, self.model_id, UNBILLED if basis == COMPUTED else basis, figures)
+            AllocatedLine(hour, self.key_id, self.model_id, UNBILLED if basis == COMPUTED else basis, figures)
             for (hour, basis), figures in self.by_basis.items()
         ]
 
-    def used(self, hours: Sequence[int]) -> Used:
+    def used(self, hours: Sequence[int]) -> BilledUsage:
         """Return the usage of the given hours."""
         parts = [self.hours[hour] for hour in hours]
-        return Used(
+        return BilledUsage(
             key=(self.row.ledger_id, self.row.reason, self.row.scope),
             keyed=bool(self.row.ledger_id),
             model=canonical(self.row.model) if self.row.model else "",
@@ -239,7 +241,7 @@ class _Use:
         return dict(zip(hours, weights(self.used([hour]) for hour in hours), strict=True))
 
 
-async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: str) -> list[Line]:
+async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: str) -> list[AllocatedLine]:
     """Assign a bill's dollars to the keys, tokens and hours of the report that splits it.
 
     Use that the bill does not name stays as that report tells it.
@@ -248,7 +250,7 @@ async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: 
     billed = (await execute(session, _BILLED, span)).all()
     bill = [_billed(row) for row in billed]
     amounts, explained = reconcile(bill, [use.used(list(use.hours)) for use in uses], kinds=2)
-    found: list[Line] = []
+    found: list[AllocatedLine] = []
     by_key: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for use, billed_at in zip(uses, amounts, strict=True):
         if billed_at is None:
@@ -257,10 +259,12 @@ async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: 
         cost, byok = billed_at
         shape = use.shape()
         parts = list(shape.values())
-        for hour, cost_part, byok_part in zip(shape, share(cost, parts), share(byok, parts), strict=True):
+        for hour, cost_part, byok_part in zip(
+            shape, split_by_weights(cost, parts), split_by_weights(byok, parts), strict=True
+        ):
             figures = [*use.hours[hour]]
             figures[_COST], figures[_BYOK] = cost_part, byok_part
-            found.append(Line(hour, use.key_id, use.model_id, BILLED, figures))
+            found.append(AllocatedLine(hour, use.key_id, use.model_id, BILLED, figures))
             by_key[use.key_id][hour] += shape[hour]
     for row, one, known in zip(billed, bill, explained, strict=True):
         if known:
@@ -270,7 +274,7 @@ async def _reconciled(session: AsyncSession, span: Mapping[str, Any], split_by: 
         basis = BILLED if one.keyed else RESIDUAL
         shape_of_key: Weights | None = by_key.get(row.key_id) if one.keyed else None
         for hour, split in over_hours(nothing, shape_of(shape_of_key)):
-            found.append(Line(hour, row.key_id, row.model_id, basis, split))
+            found.append(AllocatedLine(hour, row.key_id, row.model_id, basis, split))
     return _added_up(found)
 
 
@@ -284,10 +288,10 @@ async def _uses(session: AsyncSession, span: Mapping[str, Any]) -> list[_Use]:
     return list(found.values())
 
 
-def _billed(row: Any) -> Billed:
+def _billed(row: Any) -> BillRow:
     model = canonical(row.model) if row.model else ""
     key = (row.ledger_id, row.reason, row.scope)
-    return Billed(key, bool(row.ledger_id), model, _project(row), (int(row.cost), int(row.byok)), terms_of(row.detail))
+    return BillRow(key, bool(row.ledger_id), model, _project(row), (int(row.cost), int(row.byok)), terms_of(row.detail))
 
 
 def _project(row: Any) -> str:
@@ -296,7 +300,7 @@ def _project(row: Any) -> str:
     return str(json.loads(row.detail).get(PROJECT, "")) if PROJECT in row.detail else ""
 
 
-def _added_up(found: Sequence[Line]) -> list[Line]:
+def _added_up(found: Sequence[AllocatedLine]) -> list[AllocatedLine]:
     """Sum lines into one for each hour, key, model and basis; all-zero lines are left out."""
     sums: dict[tuple[int, int, int, int], list[int | None]] = {}
     for line in found:
@@ -304,4 +308,4 @@ def _added_up(found: Sequence[Line]) -> list[Line]:
         for place, figure in enumerate(line.figures):
             if figure is not None:
                 held[place] = (held[place] or 0) + figure
-    return [Line(*place, figures) for place, figures in sums.items() if any(figures)]
+    return [AllocatedLine(*place, figures) for place, figures in sums.items() if any(figures)]

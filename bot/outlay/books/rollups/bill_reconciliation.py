@@ -12,14 +12,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from outlay.books.rollups.price_terms import Terms
-from outlay.core.money import share
+from outlay.core.money import split_by_weights
 
 Key = tuple[str, ...]  # the ledger's own ids of a key, or the reason for none; never a number of our database
 Amounts = tuple[int, ...]  # nano-dollars, one for each kind of money
 
 
 @dataclass(frozen=True, slots=True)
-class Billed:
+class BillRow:
     """A row of a bill. `keyed`: `key` is a key, not a reason for none. `model` is canonical, '' where it names none."""
 
     key: Key
@@ -31,7 +31,7 @@ class Billed:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class BilledUsage:
     """Use of a model by a key in a project. `spelled`: the ledger's name of the model. Dollars None: unknown.
 
     `unpriced`: the tokens without dollars, where others of the same use have some.
@@ -53,7 +53,7 @@ class Used:
         return self.tokens if self.nano_usd is None else self.unpriced
 
 
-def weights(used: Iterable[Used]) -> list[int]:
+def weights(used: Iterable[BilledUsage]) -> list[int]:
     """Return the weight of each use: its dollars, plus its unpriced tokens at the average cost of a priced one.
 
     Where no token has dollars: tokens, else requests. All zero means equal weights.
@@ -70,7 +70,7 @@ def weights(used: Iterable[Used]) -> list[int]:
 
 
 def reconcile(
-    bill: Sequence[Billed], usage: Sequence[Used], *, kinds: int = 1
+    bill: Sequence[BillRow], usage: Sequence[BilledUsage], *, kinds: int = 1
 ) -> tuple[list[Amounts | None], list[bool]]:
     """Split the bill over the usage: dollars of each use, and for each row of the bill whether usage explains it.
 
@@ -105,7 +105,7 @@ def reconcile(
             continue
         by = weights(usage[place] for place in here)
         for kind in range(kinds):
-            parts = share(sum(bill[place].amounts[kind] for place in rows), by)
+            parts = split_by_weights(sum(bill[place].amounts[kind] for place in rows), by)
             for place, part in zip(here, parts, strict=True):
                 sums[place] = held = sums[place] or [0] * kinds
                 held[kind] += part
@@ -116,7 +116,7 @@ def reconcile(
     return [None if one is None else tuple(one) for one in sums], explained
 
 
-def _told(bill: Sequence[Billed], usage: Sequence[Used]) -> dict[str, list[str]]:
+def _told(bill: Sequence[BillRow], usage: Sequence[BilledUsage]) -> dict[str, list[str]]:
     """Return for each model the names of the price terms that its bill tells and in which its usage differs."""
     by_bill: dict[str, set[str]] = defaultdict(set)
     by_use: dict[str, set[str]] = defaultdict(set)
@@ -132,6 +132,6 @@ def _values(terms: Terms, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict(terms).get(name, "") for name in names)
 
 
-def _order(used: Used) -> tuple[Key, str, str, Terms]:
+def _order(used: BilledUsage) -> tuple[Key, str, str, Terms]:
     """Return the sort key: ties between equal shares go by name, so that the order of the usage does not matter."""
     return used.key, used.spelled, used.project, used.terms

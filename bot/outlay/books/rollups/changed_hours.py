@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import TextClause, bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.byok_rules import counts
+from outlay.books.byok_rules import byok_counts
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.core.tokens import CLASSES
 from outlay.database.engine import execute
 
@@ -56,7 +56,9 @@ class HourLine:
     requests: int | None
 
 
-async def note(session: AsyncSession, connection_id: int, days: Mapping[int, Collection[int] | None], now: int) -> None:
+async def mark_changed(
+    session: AsyncSession, connection_id: int, days: Mapping[int, Collection[int] | None], now: int
+) -> None:
     """Record hours as touched. `days`: for each UTC day some hours, or None for all of them."""
     oldest = now - KEPT_DAYS * DAY_SECONDS
     hours = sorted(
@@ -72,7 +74,9 @@ async def note(session: AsyncSession, connection_id: int, days: Mapping[int, Col
         await (await session.connection()).execute(_INSERT, rows)
 
 
-async def touched(session: AsyncSession, workspace_id: str, *, most: int = HOURS_A_LOOK_MAX) -> Sequence[Touched]:
+async def hours_to_examine(
+    session: AsyncSession, workspace_id: str, *, most: int = HOURS_A_LOOK_MAX
+) -> Sequence[Touched]:
     """Return touched hours of the workspace's books, oldest first, at most `most`."""
     rows = await execute(
         session,
@@ -85,7 +89,7 @@ async def touched(session: AsyncSession, workspace_id: str, *, most: int = HOURS
     return [Touched(*row) for row in rows]
 
 
-async def forget(session: AsyncSession, seen: Sequence[Touched]) -> None:
+async def mark_examined(session: AsyncSession, seen: Sequence[Touched]) -> None:
     """Delete hours that have been examined, except those touched again since."""
     if seen:
         statement = text(
@@ -145,13 +149,13 @@ async def hours_since(
     rows = await execute(session, statement, values)
     found: dict[int, int] = {}
     for hour, name, cost, byok in rows:
-        found[hour] = found.get(hour, 0) + int(cost) + (int(byok) if counts(str(name), ledgers) else 0)
+        found[hour] = found.get(hour, 0) + int(cost) + (int(byok) if byok_counts(str(name), ledgers) else 0)
     return found
 
 
 async def _lines(session: AsyncSession, statement: TextClause, values: Mapping[str, object]) -> list[HourLine]:
     rows = (await execute(session, statement, values)).all()
-    return await aside(lambda: [_line(row) for row in rows], len(rows))
+    return await offload(lambda: [_line(row) for row in rows], len(rows))
 
 
 def _line(row: Sequence[Any]) -> HourLine:

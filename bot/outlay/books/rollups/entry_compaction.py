@@ -14,14 +14,14 @@ from typing import TypeVar
 from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from outlay.books.ingest.read_windows import Stretch
+from outlay.books.ingest.read_windows import TimeRange
 from outlay.books.pricing.valuation import BASIS, Worth
 from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS
 from outlay.database.engine import execute
 from outlay.database.tables import FIGURES
 from outlay.plugin.contract import Report
 
-Place = tuple[int, int]  # (start of the bucket, series id)
+BucketKey = tuple[int, int]  # (start of the bucket, series id)
 _T = TypeVar("_T")
 _TABLE = "coarse_entry"
 _COLUMNS = f"connection_id, start, series_id, basis, observed_at, price_version, {', '.join(FIGURES)}"
@@ -49,14 +49,14 @@ _DROPPED = text(f"DELETE FROM entry WHERE {_OF_THE_DAY}").bindparams(bindparam("
 _PUT_BACK = text(f"INSERT INTO entry ({_COLUMNS}) SELECT {_COLUMNS} FROM {_TABLE}")
 
 
-def becomes_coarse(report: Report) -> bool:
+def is_compactable(report: Report) -> bool:
     """Report whether a report's buckets are compacted by the hour once a day is folded."""
     return report.grain is not None and report.grain.total_seconds() < HOUR_SECONDS
 
 
-async def add_up(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
+async def compact_day(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
     """Compact the buckets of a UTC day by the hour. Return how many entries there were."""
-    names = [report.name for report in reports if becomes_coarse(report)]
+    names = [report.name for report in reports if is_compactable(report)]
     if not names:
         return 0
     span = {"connection": connection_id, "day": day, "end": day + DAY_SECONDS, "finer": names}
@@ -73,14 +73,14 @@ def is_sum(start: int) -> bool:
     return start % 60 != 0
 
 
-def comparable(
-    observed: Mapping[Place, Worth],
-    held: Mapping[Place, _T],
-    span: Stretch,
+def compact_for_comparison(
+    observed: Mapping[BucketKey, Worth],
+    held: Mapping[BucketKey, _T],
+    span: TimeRange,
     folded_until: int,
     *,
     complete: bool,
-) -> tuple[dict[Place, Worth], dict[Place, _T]]:
+) -> tuple[dict[BucketKey, Worth], dict[BucketKey, _T]]:
     """Return a page and the stored entries of its span, with hours of folded days compacted if the page has them.
 
     A page with only a part of an hour, or an incomplete one, proves nothing about a sum: that hour is left out of both.
@@ -88,10 +88,10 @@ def comparable(
     summed = {_hour(place) for place in held if place[0] < folded_until and is_sum(place[0])}
     first, last = -(-span[0] // HOUR_SECONDS) * HOUR_SECONDS, span[1] // HOUR_SECONDS * HOUR_SECONDS
 
-    def told(place: Place) -> bool:
+    def told(place: BucketKey) -> bool:
         return complete and first <= _hour(place) < last
 
-    def aside(place: Place) -> bool:
+    def aside(place: BucketKey) -> bool:
         return _hour(place) in summed and not told(place)
 
     kept = {place: value for place, value in held.items() if not aside(place)}
@@ -100,9 +100,9 @@ def comparable(
     return found | _added_up(late, told), kept
 
 
-def _added_up(observed: Mapping[Place, Worth], told: Callable[[Place], bool]) -> dict[Place, Worth]:
+def _added_up(observed: Mapping[BucketKey, Worth], told: Callable[[BucketKey], bool]) -> dict[BucketKey, Worth]:
     """Compact the buckets of hours that the page covers; others stay as they are."""
-    found: dict[Place, Worth] = {}
+    found: dict[BucketKey, Worth] = {}
     for place, value in observed.items():
         to = (_hour(place) + value[BASIS], place[1]) if told(place) else place
         found[to] = _sum(found[to], value) if to in found else value
@@ -120,5 +120,5 @@ def _plus(one: int | None, other: int | None) -> int | None:
     return other if one is None else one if other is None else one + other
 
 
-def _hour(place: Place) -> int:
+def _hour(place: BucketKey) -> int:
     return place[0] - place[0] % HOUR_SECONDS

@@ -14,9 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.pricing import calibration
 from outlay.books.rollups import bill_allocation, period_sums
-from outlay.books.rollups.hour_winner import finer, runs
-from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS, counting, is_whole_day
-from outlay.core.offload import aside
+from outlay.books.rollups.hour_winner import sub_daily_reports, winner_runs
+from outlay.books.rollups.report_precedence import DAY_SECONDS, HOUR_SECONDS, is_whole_day, report_for_day
+from outlay.core.offload import offload
 from outlay.core.tokens import CLASSES
 from outlay.database.bulk_write import run_many
 from outlay.database.engine import execute
@@ -44,7 +44,7 @@ _INTO = {
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class DerivationScope:
     """Input of a derivation: a connection, its ledger's reports, and the model of money not split by model."""
 
     connection_id: int
@@ -107,7 +107,7 @@ FOLDS = (
 )
 
 
-async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None) -> None:
+async def derive(session: AsyncSession, books: DerivationScope, *, day: int, hours: Collection[int] | None) -> None:
     """Derive one UTC day again. `hours`: only these changed, and the same report counts as before; None: the whole day.
 
     Raise OverflowError for sums beyond what the books can hold.
@@ -115,7 +115,7 @@ async def derive(session: AsyncSession, books: Books, *, day: int, hours: Collec
     span = {"connection": books.connection_id, "day": day, "day_end": day + DAY_SECONDS}
     if hours and not (await execute(session, _ANY_HOUR, span)).first():
         hours = None  # the day's first hours, or hours deleted by retention: derive all of them
-    await period_sums.forget(session, books.connection_id, day)
+    await period_sums.delete_covering(session, books.connection_id, day)
     await compute(session, books, day=day, hours=hours, target=HOURS)
     for target, source, dimensions in FOLDS:
         await execute(session, text(f"DELETE FROM {target} WHERE connection_id = :connection AND day = :day"), span)
@@ -144,7 +144,12 @@ async def scratch(session: AsyncSession) -> None:
 
 
 async def compute(
-    session: AsyncSession, books: Books, *, day: int, hours: Collection[int] | None = None, target: str = SCRATCH
+    session: AsyncSession,
+    books: DerivationScope,
+    *,
+    day: int,
+    hours: Collection[int] | None = None,
+    target: str = SCRATCH,
 ) -> None:
     """Derive hours of one UTC day (None: all) from the entries, the counters and the adjustments, into a table."""
     spoke = {
@@ -155,7 +160,7 @@ async def compute(
             {"connection": books.connection_id, "day": day},
         )
     }
-    winner = next((report for report in books.reports if report is counting(books.reports, spoke)), None)
+    winner = next((report for report in books.reports if report is report_for_day(books.reports, spoke)), None)
     whole_day = winner is not None and is_whole_day(winner)
     start, end = day, day + DAY_SECONDS
     if hours and not whole_day:
@@ -170,7 +175,7 @@ async def compute(
         settles_at = day + DAY_SECONDS + int(winner.settles.total_seconds())
         if whole_day:
             found = await bill_allocation.lines(session, books.connection_id, books.reports, winner, day)
-            rows = await aside(
+            rows = await offload(
                 lambda: [
                     (books.connection_id, day + line.hour * HOUR_SECONDS, line.key_id, line.model_id, line.basis, 0,
                      *line.figures, line.unpriced, settles_at)
@@ -180,8 +185,8 @@ async def compute(
             )  # fmt: skip
             await run_many(session, _INTO[target], _HOUR_COLUMNS, rows)
         else:
-            speaking = [report for report in finer(books.reports) if report.name in spoke]
-            for run in await runs(session, books.connection_id, speaking, (start, end)):
+            speaking = [report for report in sub_daily_reports(books.reports) if report.name in spoke]
+            for run in await winner_runs(session, books.connection_id, speaking, (start, end)):
                 settles_at = day + DAY_SECONDS + int(run.report.settles.total_seconds())
                 part = {**span, "start": run.start, "end": run.end}
                 await _hours(session, {**part, "report": run.report.name, "settles_at": settles_at}, target)
@@ -218,7 +223,7 @@ _NO_SURPLUS = text(
 STALE_SECONDS = 300  # a counter may lag by so much, and then rise by what was spent before it was first read
 
 
-async def _surplus(session: AsyncSession, books: Books, day: int, target: str) -> None:
+async def _surplus(session: AsyncSession, books: DerivationScope, day: int, target: str) -> None:
     """Write the rise of a key's counter since its base beyond what reports show: spent already, not yet split by model.
 
     Both measure the same money, so the larger of the two counts, and never their sum. Usage is summed from the hour of

@@ -6,7 +6,7 @@ the hours' weights and adds up to itself exactly. Without any usage the split is
 
 from collections.abc import Mapping, Sequence
 
-from outlay.core.money import share
+from outlay.core.money import split_by_weights
 
 HOURS = 24
 Weights = Mapping[int, int]  # hour of the day → usage in it
@@ -26,5 +26,5 @@ def over_hours(
 ) -> list[tuple[int, tuple[int | None, ...]]]:
     """Split figures over the hours of a shape, as (hour, figures). An unknown figure stays unknown in every hour."""
     weights = [weight for _, weight in shape]
-    parts = [[None] * len(shape) if figure is None else share(figure, weights) for figure in figures]
+    parts = [[None] * len(shape) if figure is None else split_by_weights(figure, weights) for figure in figures]
     return [(hour, tuple(part[place] for part in parts)) for place, (hour, _) in enumerate(shape)]

@@ -20,7 +20,7 @@ from outlay.core import months
 from outlay.database.engine import Database, execute
 from outlay.database.tables import FIGURES, Connection
 
-Stretch = tuple[int, int]
+TimeRange = tuple[int, int]
 REST_SECONDS = 6 * 3_600  # after its end; earlier, most restatements of a ledger would undo the sum
 QUARTER_RESTS_SECONDS = 14 * DAY_SECONDS  # while parts of it may be restated, its months are more exact
 PERIODS_A_RUN = 250  # two years; the next run continues
@@ -50,7 +50,7 @@ def lines(period: str, dimensions: str) -> str:
     )
 
 
-async def forget(session: AsyncSession, connection_id: int, day: int) -> None:
+async def delete_covering(session: AsyncSession, connection_id: int, day: int) -> None:
     """Delete the sums that include a day, since it changes."""
     found = await execute(
         session,
@@ -68,9 +68,9 @@ async def forget(session: AsyncSession, connection_id: int, day: int) -> None:
 
 async def held(
     session: AsyncSession, connections: Collection[int], start: int, end: int
-) -> Mapping[int, Mapping[Stretch, int]]:
+) -> Mapping[int, Mapping[TimeRange, int]]:
     """Return what is summed up between two moments: for each connection the ranges, with their period ids."""
-    found: dict[int, dict[Stretch, int]] = {id_: {} for id_ in connections}
+    found: dict[int, dict[TimeRange, int]] = {id_: {} for id_ in connections}
     for row in await execute(
         session,
         text("SELECT id, connection_id, start, until FROM period WHERE start >= :start AND until <= :end"),
@@ -81,11 +81,11 @@ async def held(
     return found
 
 
-def cover(start: int, end: int, stretches: Collection[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+def cover(start: int, end: int, stretches: Collection[TimeRange]) -> tuple[list[TimeRange], list[TimeRange]]:
     """Split whole days into the longest ranges that are summed up, and the days left between them."""
     longest = {low: high for low, high in sorted(stretches) if start <= low and high <= end}
-    summed: list[Stretch] = []
-    left: list[Stretch] = []
+    summed: list[TimeRange] = []
+    left: list[TimeRange] = []
     for low in sorted(longest):
         if low >= start:
             left += [(start, low)] if start < low else []
@@ -120,7 +120,7 @@ async def sum_up(database: Database, connection_id: int, *, now: datetime) -> in
     return summed
 
 
-def _over(first: int, now: int) -> Iterator[Stretch]:
+def _over(first: int, now: int) -> Iterator[TimeRange]:
     """Yield the quarters, months, thirds and sixths of months that are over, from the month of `first` on."""
     month = months.start_of(first)
     quarter: list[int] = []
@@ -136,7 +136,7 @@ def _over(first: int, now: int) -> Iterator[Stretch]:
         month = end
 
 
-async def _sum_up(session: AsyncSession, connection_id: int, stretch: Stretch) -> bool:
+async def _sum_up(session: AsyncSession, connection_id: int, stretch: TimeRange) -> bool:
     """Sum up a period; return False if that is already done."""
     await session.exec(select(Connection.id).where(Connection.id == connection_id).with_for_update())
     place = {"connection": connection_id, "start": stretch[0], "until": stretch[1]}

@@ -38,7 +38,7 @@ def is_final(report: ReportTerms, day: int, observed_at: int) -> bool:
     return observed_at >= day + DAY_SECONDS + report.lag.total_seconds()
 
 
-def counting(reports: Sequence[ReportTerms], spoke: Mapping[str, bool]) -> ReportTerms | None:
+def report_for_day(reports: Sequence[ReportTerms], spoke: Mapping[str, bool]) -> ReportTerms | None:
     """Return the report that counts for a day. `spoke`: the reports that cover it, and whether finally."""
     buckets = [report for report in reports if report.grain is not None and report.name in spoke]
     for report in buckets:
@@ -51,16 +51,18 @@ def counting(reports: Sequence[ReportTerms], spoke: Mapping[str, bool]) -> Repor
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class ReportCoverage:
     """Hours that a report has covered in full (`told`), and hours that it has covered at all (`spoken`)."""
 
     told: set[int] = field(default_factory=set)
     spoken: set[int] = field(default_factory=set)
 
 
-def said(report: ReportTerms, stretches: Iterable[tuple[int, int, int]], hours: Iterable[int]) -> Saying:
+def report_coverage(
+    report: ReportTerms, stretches: Iterable[tuple[int, int, int]], hours: Iterable[int]
+) -> ReportCoverage:
     """Return which hours a report has covered. `stretches`: (start, until, when it was read); each was read in full."""
-    found, every = Saying(), sorted(stretches)
+    found, every = ReportCoverage(), sorted(stretches)
     lag = report.lag.total_seconds()
     for hour in hours:
         end = hour + HOUR_SECONDS
@@ -75,7 +77,9 @@ def said(report: ReportTerms, stretches: Iterable[tuple[int, int, int]], hours: 
     return found
 
 
-def counting_in_hour(reports: Sequence[ReportTerms], sayings: Mapping[str, Saying], hour: int) -> ReportTerms | None:
+def report_for_hour(
+    reports: Sequence[ReportTerms], sayings: Mapping[str, ReportCoverage], hour: int
+) -> ReportTerms | None:
     """Return the finer report, in order of authority, that counts for an hour; None if none covers it."""
     for report in reports:
         if hour in sayings[report.name].told:

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from outlay.books.closing.close_month import lock_workspace
 from outlay.books.rollups import entry_compaction
-from outlay.books.rollups.bill_allocation import splits
+from outlay.books.rollups.bill_allocation import split_report_names
 from outlay.books.rollups.report_precedence import DAY_SECONDS, is_whole_day
 from outlay.database.engine import execute
 from outlay.database.tables import UNPRICED, Connection, Workspace
@@ -98,7 +98,7 @@ async def fold(
 
 async def _fold_day(session: AsyncSession, connection_id: int, reports: Sequence[Report], day: int) -> int:
     """Fold a day of a connection; return how many entries were there to compact."""
-    split = splits(reports)
+    split = split_report_names(reports)
     shapes = [
         report.name for report in reports if report.grain and not is_whole_day(report) and report.name not in split
     ]
@@ -107,4 +107,4 @@ async def _fold_day(session: AsyncSession, connection_id: int, reports: Sequence
     sums = any(is_whole_day(report) and report.basis == "computed" for report in reports)
     if not (sums and (await execute(session, _UNKNOWN, span)).first()):
         await execute(session, _SHAPES, span)
-    return await entry_compaction.add_up(session, connection_id, reports, day)
+    return await entry_compaction.compact_day(session, connection_id, reports, day)

@@ -12,9 +12,9 @@ from starlette.datastructures import QueryParams
 
 from outlay.fakes.anthropic import payloads as shapes
 from outlay.fakes.anthropic.faults import AnthropicFaults
-from outlay.fakes.anthropic.query import WrongQueryError, whole_number
+from outlay.fakes.anthropic.query import AnthropicQueryError, whole_number
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import CompanyKey, Person
+from outlay.fakes.company.employees import CompanyKey, Developer
 from outlay.fakes.company.usage_model import DAY, HOUR, Spend
 from outlay.fakes.http_common import Json
 
@@ -26,29 +26,29 @@ class ClaudeCodeUse:
     """Claude Code report of one organization."""
 
     def __init__(self, company: Company, faults: AnthropicFaults) -> None:
-        self._seats, self._faults = company.at("claude-code"), faults
-        self._direct = company.at("anthropic")
+        self._seats, self._faults = company.view_of("claude-code"), faults
+        self._direct = company.view_of("anthropic")
 
     def day(self, asked: QueryParams, now: datetime) -> Json:
         """Return one page of the report for the UTC day `starting_at`.
 
-        Raises WrongQueryError: 400 for a wrong parameter, 410 for a cursor that `expired_cursors` lets expire.
+        Raises AnthropicQueryError: 400 for a wrong parameter, 410 for a cursor that `expired_cursors` lets expire.
         """
         try:
             start = datetime.strptime(asked.get("starting_at", ""), "%Y-%m-%d").replace(tzinfo=UTC)
         except ValueError:
-            raise WrongQueryError("starting_at: Input should be a valid date") from None
+            raise AnthropicQueryError("starting_at: Input should be a valid date") from None
         limit, page = whole_number(asked, "limit", 20, 1_000), asked.get("page", "page_0")
         offset = int(page.removeprefix("page_")) if page.removeprefix("page_").isdecimal() else -1
         if offset < 0:
-            raise WrongQueryError("page: invalid cursor")
+            raise AnthropicQueryError("page: invalid cursor")
         if offset and self._faults.expired_cursors:
             self._faults.expired_cursors -= 1
-            raise WrongQueryError("The data was refreshed. Start again from the first page.", 410)
+            raise AnthropicQueryError("The data was refreshed. Start again from the first page.", 410)
         rows = [self._row(start, key, found) for key, found in self._spent(start, min(start + DAY, now - YOUNGEST))]
         more = offset + limit < len(rows)
         return {
-            "data": [self._faults.odd(row) for row in rows[offset : offset + limit]],
+            "data": [self._faults.apply_oddities(row) for row in rows[offset : offset + limit]],
             "has_more": more,
             "next_page": f"page_{offset + limit}" if more else None,
         }
@@ -66,7 +66,7 @@ class ClaudeCodeUse:
         models: dict[str, list[Spend]] = defaultdict(list)
         for spend in spends:
             models[shapes.model_id(spend.model)].append(spend)
-        person = key.owner if isinstance(key.owner, Person) else None
+        person = key.owner if isinstance(key.owner, Developer) else None
         return {
             "date": shapes.rfc3339(start),
             "organization_id": shapes.organization_id(self._seats),

@@ -3,13 +3,13 @@
 from datetime import timedelta
 from typing import Literal
 
-from outlay.fakes.http_common import Faults, Json
+from outlay.fakes.http_common import HttpFaults, Json
 
 Oddity = Literal["extra_fields", "nulls", "numbers_as_strings"]
 _MAY_BE_NULL = ("cache_creation", "server_tool_use", "service_tier", "context_window", "created_by", "workspace_id")
 
 
-class AnthropicFaults(Faults):
+class AnthropicFaults(HttpFaults):
     """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
     usage_lag, analytics_lag  delay of the older usage report and of analytics, which give it as `data_refreshed_at`.
@@ -40,7 +40,7 @@ class AnthropicFaults(Faults):
         self.searches_nano_usd = 0
         self.oddities: set[Oddity] = set()
 
-    def odd(self, row: dict[str, Json]) -> dict[str, Json]:
+    def apply_oddities(self, row: dict[str, Json]) -> dict[str, Json]:
         """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from outlay.fakes.anthropic.faults import AnthropicFaults
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import CompanyKey, Person, Workspace, uuid_of
-from outlay.fakes.company.model_catalog import TOKENS_PER_PRICE, Model
+from outlay.fakes.company.employees import CompanyKey, Developer, KeyGroup, uuid_of
+from outlay.fakes.company.model_catalog import TOKENS_PER_PRICE, CatalogModel
 from outlay.fakes.company.usage_model import DAY, Spend
 from outlay.fakes.http_common import Json
 
@@ -27,7 +27,7 @@ def organization_id(company: Company) -> str:
     return uuid_of(company.seed, "anthropic", "organization")
 
 
-def model_id(model: Model) -> str:
+def model_id(model: CatalogModel) -> str:
     """Return Anthropic's id of a model, such as claude-sonnet-4-5-20250929."""
     day = model.permaslug.rpartition("-")[2]
     return f"{model.slug.partition('/')[2].replace('.', '-')}-{day}"
@@ -39,7 +39,7 @@ def cents(nano_usd: int) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def key(key: CompanyKey, status: str, company: Company, default: Workspace) -> dict[str, Json]:
+def key(key: CompanyKey, status: str, company: Company, default: KeyGroup) -> dict[str, Json]:
     """Build a row of /api_keys."""
     return {
         "id": key.hash,
@@ -54,7 +54,7 @@ def key(key: CompanyKey, status: str, company: Company, default: Workspace) -> d
     }
 
 
-def member(person: Person, company: Company) -> dict[str, Json]:
+def member(person: Developer, company: Company) -> dict[str, Json]:
     """Build a row of /users."""
     return {
         "id": person.user_id,
@@ -66,7 +66,7 @@ def member(person: Person, company: Company) -> dict[str, Json]:
     }
 
 
-def workspace(one: Workspace, company: Company) -> dict[str, Json]:
+def workspace(one: KeyGroup, company: Company) -> dict[str, Json]:
     """Build a row of /workspaces."""
     return {
         "id": one.id,
@@ -128,7 +128,7 @@ def searches_line(nano_usd: int, described: bool) -> dict[str, Json]:
 
 def actor(key: CompanyKey, faults: AnthropicFaults) -> Json:
     """Return who used it, as analytics report it: the person, else the key, else None."""
-    if isinstance(key.owner, Person) and (key.hash or faults.names_people):
+    if isinstance(key.owner, Developer) and (key.hash or faults.names_people):
         person = key.owner
         return {
             "type": "user_actor",

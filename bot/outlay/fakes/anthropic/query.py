@@ -24,7 +24,7 @@ ANALYTICS_GROUPS = _SHARED_GROUPS | {"actor", "actor_type", "product", "speed"}
 UNCOUNTED_GROUPS = frozenset({"cost_type", "token_type"})
 
 
-class WrongQueryError(ValueError):
+class AnthropicQueryError(ValueError):
     """Invalid query: answered with 400, or (an expired cursor) with 410."""
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -33,7 +33,7 @@ class WrongQueryError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class AnthropicReportQuery:
     """Parsed query: the range [start, end), the dimensions to group by, and the offset of the page."""
 
     start: datetime
@@ -51,15 +51,17 @@ class Query:
         return "page_" + urlsafe_b64encode(json.dumps([offset, self.binding]).encode()).decode().rstrip("=")
 
 
-def buckets(asked: QueryParams, now: datetime, *, known: frozenset[str], widths: tuple[str, ...]) -> Query:
+def buckets(
+    asked: QueryParams, now: datetime, *, known: frozenset[str], widths: tuple[str, ...]
+) -> AnthropicReportQuery:
     """Parse a query to one of the two older reports, which answer in time buckets."""
     name = asked.get("bucket_width", "1d")
     if name not in widths:
-        raise WrongQueryError(f"bucket_width: Input should be {' or '.join(widths)}")
+        raise AnthropicQueryError(f"bucket_width: Input should be {' or '.join(widths)}")
     width, (usual, most) = WIDTHS[name], BUCKETS[name]
     start = _floor(_moment(asked, "starting_at"), width)
     end = _moment(asked, "ending_at") if "ending_at" in asked else now
-    return Query(
+    return AnthropicReportQuery(
         start,
         min(end, now),
         width,
@@ -70,23 +72,25 @@ def buckets(asked: QueryParams, now: datetime, *, known: frozenset[str], widths:
     )
 
 
-def analytics(asked: QueryParams, now: datetime, *, more: frozenset[str], orders: tuple[str, ...]) -> Query:
+def analytics(
+    asked: QueryParams, now: datetime, *, more: frozenset[str], orders: tuple[str, ...]
+) -> AnthropicReportQuery:
     """Parse a query to analytics, which answer in rows; the last of `orders` is the default."""
     name = asked.get("time_bucket_width")
     start = _moment(asked, "starting_at")
     if start < max(FIRST_DAY, now - 365 * DAY):
-        raise WrongQueryError("starting_at must be on or after 2026-01-01 and within the last 365 days")
+        raise AnthropicQueryError("starting_at must be on or after 2026-01-01 and within the last 365 days")
     if name is not None and (name not in WIDTHS or "ending_at" not in asked):
-        raise WrongQueryError("ending_at is required with time_bucket_width, which is one of 1m, 1h, 1d")
+        raise AnthropicQueryError("ending_at is required with time_bucket_width, which is one of 1m, 1h, 1d")
     end = _moment(asked, "ending_at") if "ending_at" in asked else now
     width = WIDTHS[name] if name else None
     if end <= start or end - start > (DAY if name == "1m" else 31 * DAY):
-        raise WrongQueryError("The time range must be positive and at most 31 days (24 hours for 1m)")
+        raise AnthropicQueryError("The time range must be positive and at most 31 days (24 hours for 1m)")
     order_by, order = asked.get("order_by", orders[-1]), asked.get("order", "desc")
     if order_by not in orders or order not in ("asc", "desc"):
-        raise WrongQueryError("order_by or order is not one that this report knows")
+        raise AnthropicQueryError("order_by or order is not one that this report knows")
     groups = _groups(asked, ANALYTICS_GROUPS | more)
-    return Query(
+    return AnthropicReportQuery(
         _floor(start, width or HOUR),
         end,
         width,
@@ -100,10 +104,10 @@ def analytics(asked: QueryParams, now: datetime, *, more: frozenset[str], orders
 
 
 def whole_number(asked: QueryParams, name: str, usual: int, most: int) -> int:
-    """Return a parameter as a number from 1 to `most`, or `usual` if it is absent; raise WrongQueryError otherwise."""
+    """Return a parameter as a number from 1 to `most`, `usual` if absent; raise AnthropicQueryError otherwise."""
     text = asked.get(name, str(usual))
     if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise WrongQueryError(f"{name}: Input should be from 1 to {most}")
+        raise AnthropicQueryError(f"{name}: Input should be from 1 to {most}")
     return int(text)
 
 
@@ -114,9 +118,9 @@ def _limit(asked: QueryParams, usual: int, most: int) -> int:
 def _groups(asked: QueryParams, known: frozenset[str]) -> tuple[str, ...]:
     groups = tuple(asked.getlist("group_by[]"))
     if unknown := sorted(set(groups) - known):
-        raise WrongQueryError(f"group_by[]: {unknown[0]} is not a dimension of this report")
+        raise AnthropicQueryError(f"group_by[]: {unknown[0]} is not a dimension of this report")
     if len(set(groups) - UNCOUNTED_GROUPS) > MAX_GROUPS:
-        raise WrongQueryError(TOO_MANY_GROUPS)
+        raise AnthropicQueryError(TOO_MANY_GROUPS)
     return groups
 
 
@@ -124,9 +128,9 @@ def _moment(asked: QueryParams, name: str) -> datetime:
     try:
         found = datetime.fromisoformat(asked.get(name, ""))
     except ValueError:
-        raise WrongQueryError(f"{name}: Input should be a valid RFC 3339 datetime") from None
+        raise AnthropicQueryError(f"{name}: Input should be a valid RFC 3339 datetime") from None
     if found.tzinfo is None:
-        raise WrongQueryError(f"{name}: Input should have timezone info")
+        raise AnthropicQueryError(f"{name}: Input should have timezone info")
     return found.astimezone(UTC)
 
 
@@ -145,9 +149,9 @@ def _place(asked: QueryParams) -> tuple[int]:
         text = token.removeprefix("page_")
         offset, binding = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
     except (ValueError, TypeError):
-        raise WrongQueryError("page: not a cursor of this report") from None
+        raise AnthropicQueryError("page: not a cursor of this report") from None
     if binding != _binding(asked):
-        raise WrongQueryError("page: this cursor belongs to other parameters")
+        raise AnthropicQueryError("page: this cursor belongs to other parameters")
     return (int(offset),)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from outlay.fakes.anthropic import payloads as shapes
 from outlay.fakes.anthropic.faults import AnthropicFaults
-from outlay.fakes.anthropic.query import Query, WrongQueryError
+from outlay.fakes.anthropic.query import AnthropicQueryError, AnthropicReportQuery
 from outlay.fakes.company.company import Company, Grain
-from outlay.fakes.company.employees import CompanyKey, Workspace
+from outlay.fakes.company.employees import CompanyKey, KeyGroup
 from outlay.fakes.company.usage_model import DAY, HOUR, MINUTE, Spend
 from outlay.fakes.http_common import Json
 
@@ -21,9 +21,9 @@ class Reports:
 
     def __init__(self, company: Company, faults: AnthropicFaults) -> None:
         self._company, self._faults = company, faults
-        self.default: Workspace = company.keys[0].workspace
+        self.default: KeyGroup = company.keys[0].workspace
 
-    def usage(self, query: Query, now: datetime) -> Json:
+    def usage(self, query: AnthropicReportQuery, now: datetime) -> Json:
         """Answer /usage_report/messages."""
         self._refuse(query)
         known_until = now - self._faults.usage_lag
@@ -32,13 +32,13 @@ class Reports:
             grain: Grain = "minute" if query.width == MINUTE else "hour"
             spends = self._company.spends(start, min(end, known_until), grain)
             return [
-                self._faults.odd({**self._dimensions(query.groups, group), **shapes.counts(found)})
+                self._faults.apply_oddities({**self._dimensions(query.groups, group), **shapes.counts(found)})
                 for group, found in self._grouped(spends, query.groups).values()
             ]
 
         return self._buckets(query, results)
 
-    def cost(self, query: Query, now: datetime) -> Json:
+    def cost(self, query: AnthropicReportQuery, now: datetime) -> Json:
         """Answer /cost_report."""
         self._refuse(query)
         described = "description" in query.groups
@@ -49,19 +49,19 @@ class Reports:
             for group, found in self._grouped(self._company.spends(start, min(end, now)), names).values():
                 place = dict(group).get("workspace_id") if "workspace_id" in query.groups else None
                 for line in shapes.bill_lines(found, described, self._faults):
-                    rows.append(self._faults.odd({**line, "workspace_id": place}))
+                    rows.append(self._faults.apply_oddities({**line, "workspace_id": place}))
             if self._faults.searches_nano_usd and end <= now:
                 line = shapes.searches_line(self._faults.searches_nano_usd, described)
-                rows.append(self._faults.odd({**line, "workspace_id": None}))
+                rows.append(self._faults.apply_oddities({**line, "workspace_id": None}))
             return rows
 
         return self._buckets(query, results)
 
-    def analytics(self, query: Query, now: datetime, *, cost: bool) -> Json:
+    def analytics(self, query: AnthropicReportQuery, now: datetime, *, cost: bool) -> Json:
         """Answer /analytics/cost (`cost`) or /analytics/usage."""
         self._refuse(query)
         refreshed_at = now - self._faults.analytics_lag
-        rows = [self._faults.odd(row) for row in self._analytics_rows(query, refreshed_at, cost)]
+        rows = [self._faults.apply_oddities(row) for row in self._analytics_rows(query, refreshed_at, cost)]
         rows.sort(key=lambda row: _rank(query.order_by, row), reverse=query.descending)
         page = rows[query.offset : query.offset + query.limit]
         more = query.offset + query.limit < len(rows)
@@ -72,7 +72,9 @@ class Reports:
             "data_refreshed_at": shapes.rfc3339(refreshed_at) if self._faults.tells_freshness else None,
         }
 
-    def _analytics_rows(self, query: Query, refreshed_at: datetime, cost: bool) -> Iterator[dict[str, Json]]:
+    def _analytics_rows(
+        self, query: AnthropicReportQuery, refreshed_at: datetime, cost: bool
+    ) -> Iterator[dict[str, Json]]:
         end = min(query.end, refreshed_at)
         grain: Grain = "minute" if query.width == MINUTE else "hour"
         slots: dict[datetime, list[Spend]] = defaultdict(list)
@@ -97,14 +99,14 @@ class Reports:
         if cost and self._faults.searches_nano_usd:
             yield from self._searches(query, names, end)
 
-    def _searches(self, query: Query, names: list[str], end: datetime) -> Iterator[dict[str, Json]]:
+    def _searches(self, query: AnthropicReportQuery, names: list[str], end: datetime) -> Iterator[dict[str, Json]]:
         """Yield the rows of web searches: one a day, at noon, by the first key."""
         key = self._company.keys[0]
         moment = query.start.replace(hour=12, minute=0)
         while moment < end:
             if moment >= query.start:
                 start = _slot(moment, query)
-                told = {name: self._told(name, key, None) for name in names}
+                told = {name: self._dimension_value(name, key, None) for name in names}
                 amount = shapes.cents(self._faults.searches_nano_usd)
                 yield {
                     "starting_at": shapes.rfc3339(start),
@@ -114,7 +116,7 @@ class Reports:
                 }
             moment += DAY
 
-    def _buckets(self, query: Query, results: _Results) -> Json:
+    def _buckets(self, query: AnthropicReportQuery, results: _Results) -> Json:
         """Return a page of buckets, oldest first; buckets without usage are included, and empty."""
         assert query.width is not None  # noqa: S101 - the older reports always have one
         start = query.start + query.offset * query.width
@@ -129,25 +131,25 @@ class Reports:
         after = query.cursor(query.offset + len(data)) if more else None
         return {"data": data, "has_more": more, "next_page": after}
 
-    def _refuse(self, query: Query) -> None:
-        """Raise WrongQueryError for a dimension or a cursor that the faults refuse."""
+    def _refuse(self, query: AnthropicReportQuery) -> None:
+        """Raise AnthropicQueryError for a dimension or a cursor that the faults refuse."""
         if refused := sorted(self._faults.groupings_refused & set(query.groups)):
-            raise WrongQueryError(f"group_by[]: {refused[0]} is not available for this organization")
+            raise AnthropicQueryError(f"group_by[]: {refused[0]} is not available for this organization")
         if query.offset and self._faults.expired_cursors:
             self._faults.expired_cursors -= 1
-            raise WrongQueryError("The data was refreshed. Start again from the first page.", 410)
+            raise AnthropicQueryError("The data was refreshed. Start again from the first page.", 410)
 
     def _grouped(self, spends: Iterable[Spend], names: Sequence[str]) -> dict[str, tuple[_Group, list[Spend]]]:
         groups: dict[str, tuple[_Group, list[Spend]]] = {}
         for spend in spends:
-            group = tuple((name, self._told(name, spend.key, spend)) for name in names)
+            group = tuple((name, self._dimension_value(name, spend.key, spend)) for name in names)
             groups.setdefault(repr(group), (group, []))[1].append(spend)
         return groups
 
     def _dimensions(self, asked: Sequence[str], group: _Group) -> dict[str, Json]:
         return {**dict.fromkeys(asked), **dict(group)}
 
-    def _told(self, name: str, key: CompanyKey, spend: Spend | None) -> Json:
+    def _dimension_value(self, name: str, key: CompanyKey, spend: Spend | None) -> Json:
         """Return the value of one dimension as reports show it; None where they show null."""
         match name:
             case "api_key_id":
@@ -165,7 +167,7 @@ class Reports:
         return None
 
 
-def _slot(moment: datetime, query: Query) -> datetime:
+def _slot(moment: datetime, query: AnthropicReportQuery) -> datetime:
     """Return the start of the bucket that contains a moment; without a width the whole range is one bucket."""
     if query.width is None:
         return query.start

@@ -28,10 +28,10 @@ from outlay.fakes.anthropic import payloads as shapes
 from outlay.fakes.anthropic import query as language
 from outlay.fakes.anthropic.claude_code_report import ClaudeCodeUse
 from outlay.fakes.anthropic.faults import AnthropicFaults
-from outlay.fakes.anthropic.query import WrongQueryError
+from outlay.fakes.anthropic.query import AnthropicQueryError
 from outlay.fakes.anthropic.reports import Reports
 from outlay.fakes.company.company import Company
-from outlay.fakes.http_common import ExactJSONResponse, Journal, Json, Wire
+from outlay.fakes.http_common import ExactJSONResponse, FaultMiddleware, Json, RequestLog
 
 ROOT = "/v1/organizations"
 VERSION, BETA = "2023-06-01", "analytics-usage-cost-2026-08-24"
@@ -48,7 +48,7 @@ _KINDS = {
 }
 
 
-class Refused(Exception):
+class FakeAnthropicError(Exception):
     """HTTP error answer: status, message and headers."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
@@ -56,12 +56,12 @@ class Refused(Exception):
         self.status, self.headers = status, headers or {}
 
 
-class AnthropicStandin:
+class FakeAnthropic:
     """Fake organization: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, admin_key: str, inference_key: str) -> None:
-        self.company, self.clock = company.at("anthropic"), clock
-        self.faults, self.journal = AnthropicFaults(), Journal()
+        self.company, self.clock = company.view_of("anthropic"), clock
+        self.faults, self.journal = AnthropicFaults(), RequestLog()
         self._admin_key, self._inference_key = admin_key, inference_key
         self._reports = Reports(self.company, self.faults)
         self._code = ClaudeCodeUse(company, self.faults)
@@ -73,13 +73,13 @@ class AnthropicStandin:
         """Raise Refused unless the request has the admin key and the `anthropic-version` header."""
         credential = request.headers.get("x-api-key", "")
         if not credential:
-            raise Refused(401, "x-api-key header is required")
+            raise FakeAnthropicError(401, "x-api-key header is required")
         if credential == self._inference_key:
-            raise Refused(self.faults.inference_status, "This endpoint requires an Admin API key.")
+            raise FakeAnthropicError(self.faults.inference_status, "This endpoint requires an Admin API key.")
         if credential != self._admin_key or self.faults.revoked:
-            raise Refused(401, "invalid x-api-key")
+            raise FakeAnthropicError(401, "invalid x-api-key")
         if request.headers.get("anthropic-version") != VERSION:
-            raise Refused(400, "anthropic-version: header is required")
+            raise FakeAnthropicError(400, "anthropic-version: header is required")
 
     def _analyst(self, request: Request) -> None:
         """Raise Refused unless the caller may read analytics: admin key, beta header, at most 60 requests a minute.
@@ -91,14 +91,14 @@ class AnthropicStandin:
             said = (
                 "This beta is not open to your organization." if self.faults.no_analytics == 400 else "Not available."
             )
-            raise Refused(self.faults.no_analytics, said)
+            raise FakeAnthropicError(self.faults.no_analytics, said)
         if request.headers.get("anthropic-beta") != BETA:
-            raise Refused(400, f"This endpoint requires the anthropic-beta header {BETA}.")
+            raise FakeAnthropicError(400, f"This endpoint requires the anthropic-beta header {BETA}.")
         now = self.clock.monotonic()
         if len(self._asked) == ANALYTICS_A_MINUTE and now - self._asked[0] < 60:
             left = timedelta(seconds=ceil(60 - (now - self._asked[0])))
             reset = {"anthropic-ratelimit-requests-reset": shapes.rfc3339(self.clock.now() + left)}
-            raise Refused(429, "This request would exceed your rate limit.", reset)  # without Retry-After
+            raise FakeAnthropicError(429, "This request would exceed your rate limit.", reset)  # without Retry-After
         self._asked.append(now)
 
     # Endpoints
@@ -173,13 +173,13 @@ class AnthropicStandin:
         ids = [str(row["id"]) for row in rows]
         for name in ("after_id", "before_id"):
             if name in asked and asked[name] not in ids:
-                raise Refused(400, f"{name}: no such object")
+                raise FakeAnthropicError(400, f"{name}: no such object")
         first = ids.index(asked["after_id"]) + 1 if "after_id" in asked else 0
         last = ids.index(asked["before_id"]) if "before_id" in asked else len(rows)
         page = rows[first:last][:limit]
         ends: dict[str, Json] = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {}
         return {
-            "data": [self.faults.odd(row) for row in page],
+            "data": [self.faults.apply_oddities(row) for row in page],
             "has_more": first + limit < last,
             "first_id": None,
             "last_id": None,
@@ -190,8 +190,8 @@ class AnthropicStandin:
 def anthropic_app(
     company: Company, clock: Clock, *, admin_key: str = ADMIN_KEY, inference_key: str = INFERENCE_KEY
 ) -> Starlette:
-    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
-    ours = AnthropicStandin(company, clock, admin_key, inference_key)
+    """Build the fake server as an ASGI app; `fake_anthropic_of(app)` returns its faults and journal."""
+    ours = FakeAnthropic(company, clock, admin_key, inference_key)
     answers = {
         "/me": ours.me,
         "/api_keys": ours.keys,
@@ -205,15 +205,17 @@ def anthropic_app(
     }
     routes = [Path(ROOT + path, _answering(answer)) for path, answer in answers.items()]
     routes.append(Path("/{anything:path}", _answering(_nothing_here)))
-    wire = Middleware(Wire, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden)
+    wire = Middleware(
+        FaultMiddleware, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden
+    )
     app = Starlette(routes=routes, middleware=[wire])
     app.state.standin = ours
     return app
 
 
-def standin(app: Starlette) -> AnthropicStandin:
+def fake_anthropic_of(app: Starlette) -> FakeAnthropic:
     """Return the fake behind an app that `anthropic_app` built."""
-    found: AnthropicStandin = app.state.standin
+    found: FakeAnthropic = app.state.standin
     return found
 
 
@@ -223,9 +225,9 @@ def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         try:
             return ExactJSONResponse(await answer(request))
-        except WrongQueryError as error:
+        except AnthropicQueryError as error:
             return _refusal(error.status, str(error), {})
-        except Refused as error:
+        except FakeAnthropicError as error:
             return _refusal(error.status, str(error), error.headers)
 
     return endpoint
@@ -237,7 +239,7 @@ def _refusal(status: int, message: str, headers: dict[str, str]) -> Response:
 
 
 async def _nothing_here(request: Request) -> Json:
-    raise Refused(404, "Not found")
+    raise FakeAnthropicError(404, "Not found")
 
 
 def _is_forbidden(method: str, path: str) -> bool:

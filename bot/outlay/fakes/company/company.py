@@ -20,7 +20,7 @@ from fractions import Fraction
 from typing import Literal
 
 from outlay.core.money import to_nano
-from outlay.fakes.company.employees import CompanyKey, Staff, hire
+from outlay.fakes.company.employees import CompanyKey, Staff, build_staff
 from outlay.fakes.company.model_catalog import BY_SLUG
 from outlay.fakes.company.usage_model import AMOUNTS, DAY, HOUR, MINUTE, Runaway, Spend, hour_of, merged, minutes_of
 
@@ -58,7 +58,7 @@ class Company:
     ) -> None:
         self.seed = seed
         self.ledger = "openrouter"
-        self.staff: Staff = hire(seed, extra_keys, extra_direct)
+        self.staff: Staff = build_staff(seed, extra_keys, extra_direct)
         self.start = _floor(now, DAY) - days * DAY
         self._deletion = self.start + days * 3 // 10 * DAY
         self.runaways: list[Runaway] = []
@@ -67,7 +67,7 @@ class Company:
         self._days: dict[tuple[int, datetime], tuple[Spend, ...]] = {}
         self._minutes: dict[Spend, list[Spend]] = {}
 
-    def at(self, ledger: str) -> "Company":
+    def view_of(self, ledger: str) -> "Company":
         """Return the same company as another ledger sees it. A runaway or a restatement affects all views."""
         seen = copy.copy(self)
         seen.ledger = ledger
@@ -163,7 +163,7 @@ class Company:
         `ledger`: another than this one.
         """
         if ledger:
-            return self.at(ledger).truth(start, end, by, of=of)
+            return self.view_of(ledger).truth(start, end, by, of=of)
         grain: Grain = "minute" if "minute" in by else "hour"
         sums: dict[tuple[str, ...], int] = defaultdict(int)
         for spend in self.spends(start, end, grain):

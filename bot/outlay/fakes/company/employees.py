@@ -19,7 +19,7 @@ from outlay.fakes.company.model_catalog import (
     GPT_5_MINI,
     HAIKU,
     SONNET,
-    Model,
+    CatalogModel,
 )
 
 COMPANY_NAME = "Brightloom"
@@ -29,7 +29,7 @@ Rhythm = Literal["office", "always", "night", "morning"]
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Developer:
     """Developer. `user_id` is their id at OpenRouter."""
 
     name: str
@@ -58,7 +58,7 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class KeyGroup:
     """Group of keys at a ledger: a workspace at OpenRouter or Anthropic (no Slack team), a project at OpenAI."""
 
     id: str
@@ -75,7 +75,7 @@ class Route:
 
     requested: str
     percent: int
-    resolved: tuple[tuple[Model, int], ...]
+    resolved: tuple[tuple[CatalogModel, int], ...]
     byok: bool = False
 
 
@@ -92,9 +92,9 @@ class CompanyKey:
     hash: str
     name: str
     label: str
-    owner: Person | Agent
-    creator: Person
-    workspace: Workspace
+    owner: Developer | Agent
+    creator: Developer
+    workspace: KeyGroup
     rhythm: Rhythm
     peak: int
     prompt_tokens: int
@@ -111,9 +111,9 @@ class CompanyKey:
 class Staff:
     """People and agents of the company, its workspaces at OpenRouter (the default first), and its keys everywhere."""
 
-    people: tuple[Person, ...]
+    people: tuple[Developer, ...]
     agents: tuple[Agent, ...]
-    workspaces: tuple[Workspace, ...]
+    workspaces: tuple[KeyGroup, ...]
     keys: tuple[CompanyKey, ...]
 
 
@@ -122,8 +122,8 @@ def uuid_of(*words: str | int) -> str:
     return str(UUID(bytes=sha256("/".join(map(str, words)).encode()).digest()[:16], version=4))
 
 
-def _person(first: str, last: str, slack_id: str, utc_offset_hours: int, admin: bool = False) -> Person:
-    return Person(
+def _person(first: str, last: str, slack_id: str, utc_offset_hours: int, admin: bool = False) -> Developer:
+    return Developer(
         f"{first} {last}",
         f"{first.lower()}@{DOMAIN}",
         slack_id,
@@ -148,7 +148,7 @@ AGENTS = (Agent("agent-ci"), Agent("agent-triage"), Agent("agent-docs"))
 _AUTO_MIX = ((GPT_5_MINI, 55), (SONNET, 25), (GEMINI_FLASH, 20))
 
 
-def _only(model: Model, percent: int, byok: bool = False) -> Route:
+def _only(model: CatalogModel, percent: int, byok: bool = False) -> Route:
     return Route(model.slug, percent, ((model, 100),), byok)
 
 
@@ -156,24 +156,24 @@ def _auto(percent: int) -> Route:
     return Route(AUTO, percent, _AUTO_MIX)
 
 
-def hire(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
+def build_staff(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
     """Build the staff for a seed: names stay, ids differ. `extra_keys` more of agent-ci's make the account a large one.
 
     `extra_direct` is the same for OpenAI and for Anthropic, so many at each.
     """
-    default = Workspace(uuid_of(seed, "workspace", 0), COMPANY_NAME, "default")
-    research = Workspace(uuid_of(seed, "workspace", 1), "Research", "research")
+    default = KeyGroup(uuid_of(seed, "workspace", 0), COMPANY_NAME, "default")
+    research = KeyGroup(uuid_of(seed, "workspace", 1), "Research", "research")
     alice, bruno, chidi, dana, emre, fatima, goran, hana = PEOPLE
     ci, triage, docs = AGENTS
     keys: list[CompanyKey] = []
 
     def key(
         name: str,
-        owner: Person | Agent,
+        owner: Developer | Agent,
         use: tuple[Rhythm, int, int],
         routes: tuple[Route, ...],
-        creator: Person | None = None,
-        workspace: Workspace = default,
+        creator: Developer | None = None,
+        workspace: KeyGroup = default,
         limit_usd: int | None = None,
         disabled: bool = False,
         deleted: bool = False,
@@ -185,7 +185,7 @@ def hire(seed: int, extra_keys: int = 0, extra_direct: int = 0) -> Staff:
             name=name,
             label=f"sk-or-v1-{digest[8:11]}...{digest[-3:]}",
             owner=owner,
-            creator=creator or (owner if isinstance(owner, Person) else alice),
+            creator=creator or (owner if isinstance(owner, Developer) else alice),
             workspace=workspace,
             rhythm=use[0],
             peak=use[1],
@@ -236,12 +236,12 @@ def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
     keys: list[CompanyKey] = []
 
     def key(
-        place: Workspace,
+        place: KeyGroup,
         name: str,
-        owner: Person | Agent,
+        owner: Developer | Agent,
         use: tuple[Rhythm, int, int],
         routes: tuple[Route, ...],
-        creator: Person | None = None,
+        creator: Developer | None = None,
         deleted: bool = False,
         batch: bool = False,
     ) -> None:
@@ -253,7 +253,7 @@ def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
             name=name,
             label=f"sk-{'proj' if ledger == 'openai' else 'ant-api03'}-...{digest[-4:]}" if name else "",
             owner=owner,
-            creator=creator or (owner if isinstance(owner, Person) else alice),
+            creator=creator or (owner if isinstance(owner, Developer) else alice),
             workspace=place,
             rhythm=use[0],
             peak=use[1],
@@ -284,5 +284,5 @@ def _direct(seed: int, extra: int) -> tuple[CompanyKey, ...]:
     return tuple(keys)
 
 
-def _place(seed: int, prefix: str, name: str) -> Workspace:
-    return Workspace(f"{prefix}_{sha256(f'{seed}/{prefix}/{name}'.encode()).hexdigest()[:20]}", name, name.lower())
+def _place(seed: int, prefix: str, name: str) -> KeyGroup:
+    return KeyGroup(f"{prefix}_{sha256(f'{seed}/{prefix}/{name}'.encode()).hexdigest()[:20]}", name, name.lower())

@@ -14,7 +14,7 @@ TOKENS_PER_PRICE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class CatalogModel:
     """Model in the catalog. `hosts` are the providers that serve it, each with its share of requests in percent."""
 
     slug: str
@@ -41,11 +41,15 @@ class Model:
         ) // TOKENS_PER_PRICE
 
 
-def _model(slug: str, permaslug: str, title: str, usd: str, hosts: dict[str, int], reasoning_percent: int = 0) -> Model:
+def _model(
+    slug: str, permaslug: str, title: str, usd: str, hosts: dict[str, int], reasoning_percent: int = 0
+) -> CatalogModel:
     """Build a Model; `usd` holds dollars per million tokens of prompt, cached prompt and completion."""
     prompt, cached, completion = (to_nano(Decimal(price)) for price in usd.split())
     family = title.split(": ")[1].partition(" ")[0].partition("-")[0]
-    return Model(slug, permaslug, title, family, tuple(hosts.items()), prompt, cached, completion, reasoning_percent)
+    return CatalogModel(
+        slug, permaslug, title, family, tuple(hosts.items()), prompt, cached, completion, reasoning_percent
+    )
 
 
 SONNET = _model(

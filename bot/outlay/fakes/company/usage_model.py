@@ -10,9 +10,9 @@ from functools import lru_cache
 from random import Random
 from typing import NamedTuple
 
-from outlay.core.money import share
-from outlay.fakes.company.employees import CompanyKey, Person, Rhythm
-from outlay.fakes.company.model_catalog import TOKENS_PER_PRICE, Model
+from outlay.core.money import split_by_weights
+from outlay.fakes.company.employees import CompanyKey, Developer, Rhythm
+from outlay.fakes.company.model_catalog import TOKENS_PER_PRICE, CatalogModel
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -50,7 +50,7 @@ class Spend(NamedTuple):
     start: datetime
     key: CompanyKey
     requested: str
-    model: Model
+    model: CatalogModel
     requests: int
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -71,7 +71,7 @@ class Runaway:
     """Key that spends at a constant rate, minute by minute, from `start` until `end` (None: without an end)."""
 
     key: CompanyKey
-    model: Model
+    model: CatalogModel
     start: datetime
     end: datetime | None
     nano_usd_per_hour: int
@@ -108,9 +108,11 @@ def hour_of(seed: int, key: CompanyKey, hour: datetime, story_hour: int) -> Iter
     dice = Random(f"{seed}/{key.hash}/{hour.timestamp():.0f}")
     growth = 1 + _GROWTH_A_DAY * (story_hour // 24)
     requests = int(key.peak * percent / 100 * growth * dice.lognormvariate(0, _REQUEST_SPREAD) + dice.random())
-    for route, asked in zip(key.routes, share(requests, [route.percent for route in key.routes]), strict=True):
+    for route, asked in zip(
+        key.routes, split_by_weights(requests, [route.percent for route in key.routes]), strict=True
+    ):
         weights = [int(percent * dice.uniform(0.6, 1.4) * 100) for _, percent in route.resolved]
-        for (model, _), count in zip(route.resolved, share(asked, weights), strict=True):
+        for (model, _), count in zip(route.resolved, split_by_weights(asked, weights), strict=True):
             if count:
                 yield _use(Spend(hour, key, route.requested, model, count), route.byok, dice)
 
@@ -161,7 +163,7 @@ def _parts(spend: Spend, weights: list[int]) -> list[Spend]:
             byok,
         )
         for requests, uncached, cached, visible, reasoning, cost, byok in zip(
-            *(share(amount, weights) for amount in classes), strict=True
+            *(split_by_weights(amount, weights) for amount in classes), strict=True
         )
     ]
 
@@ -182,7 +184,7 @@ def merged(spends: Iterable[Spend], slot: datetime) -> list[Spend]:
 
 def _percent(seed: int, key: CompanyKey, hour: datetime) -> float:
     """Return how busy the key is in this hour, in percent of its peak; zero on a day off and in idle hours."""
-    local = hour + (key.owner.utc_offset_hours if isinstance(key.owner, Person) else 0) * HOUR
+    local = hour + (key.owner.utc_offset_hours if isinstance(key.owner, Developer) else 0) * HOUR
     percent = _DAY_SHAPE[key.rhythm][local.hour] * (_WEEKEND_PERCENT[key.rhythm] if local.weekday() >= 5 else 100) / 100
     if percent and key.rhythm == "office" and _day_off(seed, key.hash, local.date()):
         return 0

@@ -19,9 +19,9 @@ from starlette.routing import Route
 
 from outlay.core.clock import Clock
 from outlay.fakes.company.employees import uuid_of
-from outlay.fakes.http_common import Faults, Journal, Wire
+from outlay.fakes.http_common import FaultMiddleware, HttpFaults, RequestLog
 from outlay.fakes.linear.schema import SCHEMA
-from outlay.fakes.linear.workspace import LinearError, LinearWorld
+from outlay.fakes.linear.workspace import FakeLinearError, FakeLinearWorkspace
 
 API_KEY: Final = "lin_api_brightloomDemoKeyBrightloomDemoKey0001"
 CLIENT_ID: Final = "brightloom-app"
@@ -30,12 +30,12 @@ PATH = "/graphql"
 TOKEN_PATH = "/oauth/token"  # noqa: S105
 
 
-class LinearStandin:
+class FakeLinear:
     """Fake Linear: `issues` by id, and the rest of the workspace in `world`."""
 
     def __init__(self, clock: Clock, api_key: str, schema: GraphQLSchema) -> None:
-        self.world = LinearWorld(clock)
-        self.faults, self.journal = Faults(), Journal()
+        self.world = FakeLinearWorkspace(clock)
+        self.faults, self.journal = HttpFaults(), RequestLog()
         self.token, self.tokens_given = "", 0
         self._api_key, self._schema, self._clock = api_key, schema, clock
 
@@ -70,7 +70,7 @@ class LinearStandin:
             query, variables = str(body["query"]), body.get("variables") or {}
             if not isinstance(variables, dict):
                 raise TypeError
-        except LinearError as error:
+        except FakeLinearError as error:
             return JSONResponse({"data": None, "errors": [error.entry]}, error.status)
         except (ValueError, LookupError, TypeError, RecursionError):
             return _refused("Syntax Error: the request is not understood", "GRAPHQL_PARSE_FAILED")
@@ -78,10 +78,10 @@ class LinearStandin:
         if not result.errors:
             return JSONResponse({"data": result.data})
         told = [error.original_error for error in result.errors]
-        first = next((error for error in told if isinstance(error, LinearError)), None)
+        first = next((error for error in told if isinstance(error, FakeLinearError)), None)
         if first is None:
             return _refused(*_of_graphql(result.errors[0]))
-        entries = [error.entry for error in told if isinstance(error, LinearError)]
+        entries = [error.entry for error in told if isinstance(error, FakeLinearError)]
         return JSONResponse({"data": result.data, "errors": entries}, first.status)
 
     async def give_token(self, request: Request) -> JSONResponse:
@@ -97,17 +97,22 @@ class LinearStandin:
         return JSONResponse(found)
 
     def _admit(self, said: str) -> None:
-        """Raise LinearError unless the header is the bare API key, or `Bearer` and the app's token."""
+        """Raise FakeLinearError unless the header is the bare API key, or `Bearer` and the app's token."""
         if said != self._api_key and (not self.token or said != f"Bearer {self.token}"):
             words = "Authentication required, not authenticated"
-            raise LinearError(words, "AUTHENTICATION_ERROR", "authentication error", status=401)
+            raise FakeLinearError(words, "AUTHENTICATION_ERROR", "authentication error", status=401)
 
 
 def linear_app(clock: Clock, *, api_key: str = API_KEY, schema: GraphQLSchema | None = None) -> Starlette:
     """Build the fake server as an ASGI app; `app.state.standin` has its issues, its faults and its journal."""
-    ours = LinearStandin(clock, api_key, schema or small_schema())
+    ours = FakeLinear(clock, api_key, schema or small_schema())
     wire = Middleware(
-        Wire, root="", clock=clock, faults=ours.faults, journal=ours.journal, forbidden=lambda method, path: False
+        FaultMiddleware,
+        root="",
+        clock=clock,
+        faults=ours.faults,
+        journal=ours.journal,
+        forbidden=lambda method, path: False,
     )
     routes = [Route(PATH, ours.answer, methods=["POST"]), Route(TOKEN_PATH, ours.give_token, methods=["POST"])]
     app = Starlette(routes=routes, middleware=[wire])
@@ -132,5 +137,5 @@ def _of_graphql(error: GraphQLError) -> tuple[str, str]:
 
 
 def _refused(words: str, code: str) -> JSONResponse:
-    entry = LinearError(words, code, "graphql error", status=400).entry
+    entry = FakeLinearError(words, code, "graphql error", status=400).entry
     return JSONResponse({"errors": [entry]}, 400)

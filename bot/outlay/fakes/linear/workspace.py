@@ -21,7 +21,7 @@ _STATES = (
 Record = dict[str, Any]
 
 
-class LinearError(Exception):
+class FakeLinearError(Exception):
     """Entry of `errors` in an answer. `status` is the HTTP status; Linear answers 200 to most of what it refuses."""
 
     def __init__(self, message: str, code: str, kind: str, told: str = "", status: int = 200) -> None:
@@ -31,7 +31,7 @@ class LinearError(Exception):
         self.entry = {"message": message, "extensions": extensions}
 
 
-class LinearWorld:
+class FakeLinearWorkspace:
     """Contents of the workspace. Tests change it: they archive a team, close an issue, deactivate a user."""
 
     def __init__(self, clock: Clock) -> None:
@@ -75,7 +75,7 @@ class LinearWorld:
         """Return a workflow state by its name."""
         return next(state for state in self.states if state["name"] == name)
 
-    def said(self, issue_id: str) -> list[str]:
+    def comment_bodies(self, issue_id: str) -> list[str]:
         """Return the comments on an issue, in order."""
         return [one["body"] for one in self.comments.values() if one["issueId"] == issue_id]
 
@@ -129,7 +129,7 @@ class LinearWorld:
         number = len(self.issues) + 1
         identity = self._new_id(wanted, "Issue", self.issues, uuid_of("linear", "issue", number))
         if not str(wanted.get("title") or "").strip():
-            raise LinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")
+            raise FakeLinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")
         assignee = _found(self.users, wanted["assigneeId"], "User") if wanted.get("assigneeId") else None
         if assignee is not None and not assignee["active"]:
             raise _missing("User")
@@ -193,7 +193,7 @@ class LinearWorld:
         made = {label["id"]: label for label in self.labels}
         identity = self._new_id(wanted, "IssueLabel", made, uuid_of("linear", "label", len(self.labels)))
         if self._labels({"name": {"eqIgnoreCase": wanted["name"]}}):
-            raise LinearError(
+            raise FakeLinearError(
                 "duplicate label name", "INVALID_INPUT", "invalid input", "There is such a label already."
             )
         team = _found(self.teams, wanted["teamId"], "Team") if wanted.get("teamId") else None
@@ -201,13 +201,13 @@ class LinearWorld:
         return self.labels[-1]
 
     def _new_id(self, wanted: Record, entity: str, known: Mapping[str, Record], otherwise: str) -> str:
-        """Return the id of a new record, `otherwise` if none is wanted; raise LinearError unless it is a new UUID4."""
+        """Return a new record's id, `otherwise` if none is wanted; raise FakeLinearError unless it is a new UUID4."""
         identity = str(wanted.get("id") or otherwise)
         if not _is_uuid4(identity):
-            raise LinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")
+            raise FakeLinearError("Argument Validation Error", "INVALID_INPUT", "invalid input")
         if identity in known:
             told = f"Entity {entity} with id {identity} already exists."
-            raise LinearError(f"conflict on insert of {entity}", "INPUT_ERROR", "invalid input", told)
+            raise FakeLinearError(f"conflict on insert of {entity}", "INPUT_ERROR", "invalid input", told)
         return identity
 
     def _now(self) -> str:
@@ -227,8 +227,10 @@ def _found(records: list[Record], wanted: object, entity: str) -> Record:
     raise _missing(entity)
 
 
-def _missing(entity: str) -> LinearError:
-    return LinearError(f"Entity not found: {entity}", "INPUT_ERROR", "invalid input", f"Could not find that {entity}.")
+def _missing(entity: str) -> FakeLinearError:
+    return FakeLinearError(
+        f"Entity not found: {entity}", "INPUT_ERROR", "invalid input", f"Could not find that {entity}."
+    )
 
 
 def _is_uuid4(text: object) -> bool:

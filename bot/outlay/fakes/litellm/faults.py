@@ -4,13 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
-from outlay.fakes.http_common import Faults, Json
+from outlay.fakes.http_common import HttpFaults, Json
 
 Oddity = Literal["extra_fields", "nulls", "numbers_as_strings", "plain_times"]
 _MAY_BE_NULL = ("key_alias", "user_email", "team_id", "model_group", "cache_hit", "last_active", "api_requests")
 
 
-class LiteLLMFaults(Faults):
+class LiteLLMFaults(HttpFaults):
     """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
     write_lag        delay from the end of a request to its line; the proxy writes every 10 seconds.
@@ -41,7 +41,7 @@ class LiteLLMFaults(Faults):
         self.unpriced: set[str] = set()
         self.oddities: set[Oddity] = set()
 
-    def odd(self, row: dict[str, Json]) -> dict[str, Json]:
+    def apply_oddities(self, row: dict[str, Json]) -> dict[str, Json]:
         """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}

@@ -3,10 +3,18 @@
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from outlay.fakes.company.employees import Person
+from outlay.fakes.company.employees import Developer
 from outlay.fakes.http_common import Json, usd
 from outlay.fakes.litellm.faults import LiteLLMFaults
-from outlay.fakes.litellm.traffic import CALLED, GROUPS, PLATFORM, PRODUCT, Call, Team, VirtualKey
+from outlay.fakes.litellm.traffic import (
+    GROUPS,
+    LOGGED_MODEL_NAMES,
+    PLATFORM,
+    PRODUCT,
+    ProxyRequest,
+    ProxyTeam,
+    VirtualKey,
+)
 
 A_PROMPT = "the prompt that nobody may see"  # sensitive text that an operator's metadata may hold
 FIRST_USER = "default_user_id"
@@ -17,9 +25,9 @@ def stamp(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}+00:00"
 
 
-def line(call: Call, faults: LiteLLMFaults) -> Json:
+def line(call: ProxyRequest, faults: LiteLLMFaults) -> Json:
     """Build a request line. The real one has an operator's free text in `metadata`; so has this."""
-    model = CALLED[call.model]
+    model = LOGGED_MODEL_NAMES[call.model]
     cost = 0 if model in faults.unpriced else call.cost_nano_usd
     row: dict[str, Json] = {
         "request_id": call.id,
@@ -53,17 +61,17 @@ def line(call: Call, faults: LiteLLMFaults) -> Json:
         "litellm_call_id": call.id,
         "request_duration_ms": (call.ended_at - call.started_at) // timedelta(milliseconds=1),
     }
-    return faults.odd(row)
+    return faults.apply_oddities(row)
 
 
-def _metrics(calls: Iterable[Call], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
+def _metrics(calls: Iterable[ProxyRequest], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
     """Sum up requests, each counted `factor` times."""
     found = list(calls)
-    spent = sum(0 if CALLED[call.model] in faults.unpriced else call.cost_nano_usd for call in found)
+    spent = sum(0 if LOGGED_MODEL_NAMES[call.model] in faults.unpriced else call.cost_nano_usd for call in found)
     prompt, completion = (
         sum(getattr(call, name) for call in found) * factor for name in ("prompt_tokens", "completion_tokens")
     )
-    return faults.odd(
+    return faults.apply_oddities(
         {
             "spend": usd(spent * factor),
             "prompt_tokens": prompt,
@@ -78,18 +86,18 @@ def _metrics(calls: Iterable[Call], faults: LiteLLMFaults, factor: int) -> dict[
     )
 
 
-def _keys(calls: list[Call], shown: list[VirtualKey], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
+def _keys(calls: list[ProxyRequest], shown: list[VirtualKey], faults: LiteLLMFaults, factor: int) -> dict[str, Json]:
     """Return what each of the shown keys used, by its hash."""
     found: dict[str, Json] = {}
     for key in shown:
         mine = [call for call in calls if call.key is key]
         if mine:
-            owner: Json = faults.odd(
+            owner: Json = faults.apply_oddities(
                 {
                     "key_alias": key.alias,
                     "team_id": key.team.id if key.team else None,
                     "user_id": key.user_id or None,
-                    "user_email": key.owner.email if isinstance(key.owner, Person) else None,
+                    "user_email": key.owner.email if isinstance(key.owner, Developer) else None,
                     "key_exists": not key.deleted,
                 }
             )
@@ -97,7 +105,7 @@ def _keys(calls: list[Call], shown: list[VirtualKey], faults: LiteLLMFaults, fac
     return found
 
 
-def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: int = 1) -> dict[str, Json]:
+def day(on: date, calls: list[ProxyRequest], limit: int, faults: LiteLLMFaults, factor: int = 1) -> dict[str, Json]:
     """Build one day of the daily sums.
 
     `limit`: so many keys are named, those that spent most. `factor`: each request is counted so often.
@@ -107,7 +115,7 @@ def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: 
         spent[call.key] = spent.get(call.key, 0) + call.cost_nano_usd
     shown = sorted(spent, key=lambda key: spent[key], reverse=True)[:limit]
 
-    def parts(name: dict[str, list[Call]]) -> dict[str, Json]:
+    def parts(name: dict[str, list[ProxyRequest]]) -> dict[str, Json]:
         return {
             title: {
                 "metrics": _metrics(mine, faults, factor),
@@ -117,11 +125,11 @@ def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: 
             for title, mine in name.items()
         }
 
-    by_model: dict[str, list[Call]] = {}
-    by_group: dict[str, list[Call]] = {}
-    by_provider: dict[str, list[Call]] = {}
+    by_model: dict[str, list[ProxyRequest]] = {}
+    by_group: dict[str, list[ProxyRequest]] = {}
+    by_provider: dict[str, list[ProxyRequest]] = {}
     for call in calls:
-        by_model.setdefault(CALLED[call.model], []).append(call)
+        by_model.setdefault(LOGGED_MODEL_NAMES[call.model], []).append(call)
         by_group.setdefault(GROUPS[call.model], []).append(call)
         by_provider.setdefault(call.provider, []).append(call)
     return {
@@ -141,7 +149,7 @@ def day(on: date, calls: list[Call], limit: int, faults: LiteLLMFaults, factor: 
 
 def key(found: VirtualKey, made: datetime, used: datetime | None, faults: LiteLLMFaults) -> Json:
     """Build a key as /key/list shows it."""
-    return faults.odd(
+    return faults.apply_oddities(
         {
             "token": found.hash,
             "key_name": f"sk-...{found.hash[-4:]}",
@@ -161,7 +169,7 @@ def key(found: VirtualKey, made: datetime, used: datetime | None, faults: LiteLL
 
 def user(user_id: str, email: str | None, role: str, made: datetime, faults: LiteLLMFaults) -> Json:
     """Build a user as /user/list shows it."""
-    return faults.odd(
+    return faults.apply_oddities(
         {
             "user_id": user_id,
             "user_email": email,
@@ -176,7 +184,7 @@ def user(user_id: str, email: str | None, role: str, made: datetime, faults: Lit
     )
 
 
-def team(found: Team) -> Json:
+def team(found: ProxyTeam) -> Json:
     """Build a team as /v2/team/list shows it."""
     return {"team_id": found.id, "team_alias": found.name, "members_with_roles": [], "metadata": {}, "models": []}
 

@@ -24,10 +24,10 @@ from outlay.core.clock import Clock
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.employees import PEOPLE
 from outlay.fakes.company.usage_model import DAY
-from outlay.fakes.http_common import ExactJSONResponse, Journal, Json, Wire
+from outlay.fakes.http_common import ExactJSONResponse, FaultMiddleware, Json, RequestLog
 from outlay.fakes.litellm import payloads as shapes
 from outlay.fakes.litellm.faults import LiteLLMFaults
-from outlay.fakes.litellm.traffic import Call, Traffic, VirtualKey
+from outlay.fakes.litellm.traffic import ProxyRequest, Traffic, VirtualKey
 
 VIEWER_KEY: Final = f"sk-{sha256(b'brightloom/litellm/viewer').hexdigest()[:22]}"
 MASTER_KEY: Final = f"sk-{sha256(b'brightloom/litellm/master').hexdigest()[:22]}"
@@ -38,7 +38,7 @@ _LOGS, _DAILY = "/spend/logs/v2", "/user/daily/activity/aggregated"
 _FOR_ADMINS = "Only proxy admin can be used to generate, delete, update info for new keys/users/teams."
 
 
-class Refused(Exception):
+class FakeLiteLLMError(Exception):
     """HTTP error answer: status, message and LiteLLM's type of error."""
 
     def __init__(self, status: int, message: str, kind: str = "auth_error") -> None:
@@ -46,13 +46,13 @@ class Refused(Exception):
         self.status, self.kind = status, kind
 
 
-class LiteLLMStandin:
+class FakeLiteLLM:
     """Fake proxy: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock) -> None:
         self.company, self.clock = company, clock
         self.traffic = Traffic(company)
-        self.faults, self.journal = LiteLLMFaults(), Journal()
+        self.faults, self.journal = LiteLLMFaults(), RequestLog()
         self.born = company.start - timedelta(days=200, seconds=7, milliseconds=-123)
 
     # Authorization
@@ -62,9 +62,11 @@ class LiteLLMStandin:
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         who = {VIEWER_KEY: "viewer", MASTER_KEY: "master", USER_KEY: "user"}.get(credential, "")
         if self.faults.no_database and who != "master":
-            raise Refused(400, "No connected db.", "no_db_connection")
+            raise FakeLiteLLMError(400, "No connected db.", "no_db_connection")
         if scheme.lower() != "bearer" or not who or (who == "viewer" and self.faults.revoked):
-            raise Refused(401, "Authentication Error, Invalid proxy server token passed.", "token_not_found_in_db")
+            raise FakeLiteLLMError(
+                401, "Authentication Error, Invalid proxy server token passed.", "token_not_found_in_db"
+            )
         if who == "viewer" and self.faults.demoted:
             return "user"
         return who
@@ -73,7 +75,7 @@ class LiteLLMStandin:
         """Return the caller's role; raise Refused if the proxy has no database."""
         who = self._known(request)
         if self.faults.no_database:
-            raise Refused(500, "No db connected. prisma client=None", "internal_error")
+            raise FakeLiteLLMError(500, "No db connected. prisma client=None", "internal_error")
         return who
 
     # Endpoints
@@ -86,7 +88,7 @@ class LiteLLMStandin:
         """Answer /key/info."""
         who = self._reader(request)
         if who == "master":
-            raise Refused(404, "Key not found in database", "not_found_error")
+            raise FakeLiteLLMError(404, "Key not found in database", "not_found_error")
         user_id = VIEWER_ID if who == "viewer" else USER_ID
         return {"key": "…", "info": {"key_alias": who, "user_id": user_id, "spend": 0, "models": []}}
 
@@ -105,7 +107,9 @@ class LiteLLMStandin:
     async def users(self, request: Request) -> Json:
         """Answer /user/list, which is refused to plain users."""
         if self._reader(request) == "user":
-            raise Refused(401, f"Authentication Error, {_FOR_ADMINS} Route=/user/list. Your role=internal_user")
+            raise FakeLiteLLMError(
+                401, f"Authentication Error, {_FOR_ADMINS} Route=/user/list. Your role=internal_user"
+            )
         rows = [shapes.user(shapes.FIRST_USER, None, "proxy_admin", self.born, self.faults)]
         rows += [
             shapes.user(one.user_id, one.email, "internal_user", self.born + number * DAY, self.faults)
@@ -122,7 +126,7 @@ class LiteLLMStandin:
     async def logs(self, request: Request) -> Json:
         """Answer /spend/logs/v2: one page of request lines."""
         if self.faults.no_database and self._known(request):
-            raise Refused(401, "Prisma Client is not initialized", "internal_error")
+            raise FakeLiteLLMError(401, "Prisma Client is not initialized", "internal_error")
         who = self._reader(request)
         start, end = (_moment(request, name) for name in ("start_date", "end_date"))
         rows_a_page = _number(request, "page_size", 50, self.faults.most_rows)
@@ -160,7 +164,7 @@ class LiteLLMStandin:
 
     # Helpers
 
-    def _written(self, start: datetime, end: datetime, who: str, *, lines: bool = True) -> list[Call]:
+    def _written(self, start: datetime, end: datetime, who: str, *, lines: bool = True) -> list[ProxyRequest]:
         """Return the requests that are in the database by now and that this caller may see."""
         if lines and self.faults.no_lines:
             return []
@@ -174,8 +178,8 @@ class LiteLLMStandin:
 
 
 def litellm_app(company: Company, clock: Clock) -> Starlette:
-    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
-    ours = LiteLLMStandin(company, clock)
+    """Build the fake server as an ASGI app; `fake_litellm_of(app)` returns its faults and journal."""
+    ours = FakeLiteLLM(company, clock)
 
     def route(path: str, answer: Callable[[Request], Awaitable[Json]]) -> Path:
         async def endpoint(request: Request) -> Response:
@@ -183,7 +187,7 @@ def litellm_app(company: Company, clock: Clock) -> Starlette:
                 if path in ours.faults.missing:
                     return ExactJSONResponse({"detail": "Not Found"}, 404)
                 return ExactJSONResponse(await answer(request))
-            except Refused as error:
+            except FakeLiteLLMError as error:
                 if error.kind == "validation":
                     return ExactJSONResponse({"detail": [{"loc": ["query"], "msg": str(error), "type": "value"}]}, 422)
                 body: Json = {"message": str(error), "type": error.kind, "param": "None", "code": str(error.status)}
@@ -200,15 +204,17 @@ def litellm_app(company: Company, clock: Clock) -> Starlette:
         route(_LOGS, ours.logs),
         route(_DAILY, ours.daily),
     ]
-    wire = Middleware(Wire, root="", clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden)
+    wire = Middleware(
+        FaultMiddleware, root="", clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden
+    )
     app = Starlette(routes=routes, middleware=[wire])
     app.state.standin = ours
     return app
 
 
-def standin(app: Starlette) -> LiteLLMStandin:
+def fake_litellm_of(app: Starlette) -> FakeLiteLLM:
     """Return the fake behind an app that `litellm_app` built."""
-    found: LiteLLMStandin = app.state.standin
+    found: FakeLiteLLM = app.state.standin
     return found
 
 
@@ -231,7 +237,7 @@ def _page(request: Request, name: str, rows: list[Json], size: str, total: str, 
 def _number(request: Request, name: str, default: int, most: int) -> int:
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or not 1 <= int(text) <= most:
-        raise Refused(422, f"Input should be from 1 to {most}", "validation")
+        raise FakeLiteLLMError(422, f"Input should be from 1 to {most}", "validation")
     return int(text)
 
 
@@ -239,4 +245,4 @@ def _moment(request: Request, name: str, form: str = "%Y-%m-%d %H:%M:%S") -> dat
     try:
         return datetime.strptime(request.query_params.get(name, ""), form).replace(tzinfo=UTC)
     except ValueError:
-        raise Refused(400, f"Invalid date format: {name}", "bad_request") from None
+        raise FakeLiteLLMError(400, f"Invalid date format: {name}", "bad_request") from None

@@ -11,27 +11,27 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from random import Random
 
-from outlay.core.money import share
+from outlay.core.money import split_by_weights
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import AGENTS, PEOPLE, Agent, Person
-from outlay.fakes.company.model_catalog import GPT_5, GPT_5_MINI, HAIKU, SONNET, Model
+from outlay.fakes.company.employees import AGENTS, PEOPLE, Agent, Developer
+from outlay.fakes.company.model_catalog import GPT_5, GPT_5_MINI, HAIKU, SONNET, CatalogModel
 from outlay.fakes.company.usage_model import HOUR, Spend
 
 PROVIDERS = ("openai", "anthropic")
 BEHIND = ("triage-service", "chidi-tests", "docs-writer", "alice-scripts")  # the providers' keys that the proxy uses
 AROUND_ONE_IN = 12
-CALLED: dict[Model, str] = {  # what LiteLLM logs as the model
+LOGGED_MODEL_NAMES: dict[CatalogModel, str] = {  # what LiteLLM logs as the model
     GPT_5: "gpt-5",
     GPT_5_MINI: "gpt-5-mini",
     SONNET: "claude-sonnet-4-5-20250929",
     HAIKU: "claude-haiku-4-5-20251001",
 }
-GROUPS: dict[Model, str] = {GPT_5: "smart", GPT_5_MINI: "gpt-5-mini", SONNET: "claude", HAIKU: "quick"}
+GROUPS: dict[CatalogModel, str] = {GPT_5: "smart", GPT_5_MINI: "gpt-5-mini", SONNET: "claude", HAIKU: "quick"}
 _REMEMBERED_HOURS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProxyTeam:
     """Team at the proxy."""
 
     id: str
@@ -44,19 +44,19 @@ class VirtualKey:
 
     hash: str
     alias: str
-    owner: Person | Agent
-    team: Team | None
+    owner: Developer | Agent
+    team: ProxyTeam | None
     percent: int
     deleted: bool = False
 
     @property
     def user_id(self) -> str:
         """Return the owner's user id at the proxy; empty for agents, which have none."""
-        return self.owner.user_id if isinstance(self.owner, Person) else ""
+        return self.owner.user_id if isinstance(self.owner, Developer) else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ProxyRequest:
     """Request that went through the proxy."""
 
     id: str
@@ -64,14 +64,14 @@ class Call:
     ended_at: datetime
     key: VirtualKey
     provider: str
-    model: Model
+    model: CatalogModel
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
     cost_nano_usd: int
 
 
-PLATFORM, PRODUCT = Team("team-platform", "Platform"), Team("team-product", "Product")
+PLATFORM, PRODUCT = ProxyTeam("team-platform", "Platform"), ProxyTeam("team-product", "Product")
 
 
 def virtual_keys(seed: int) -> tuple[VirtualKey, ...]:
@@ -79,7 +79,9 @@ def virtual_keys(seed: int) -> tuple[VirtualKey, ...]:
     alice, bruno, chidi, dana, *_ = PEOPLE
     _, triage, docs = AGENTS
 
-    def key(alias: str, owner: Person | Agent, team: Team | None, percent: int, deleted: bool = False) -> VirtualKey:
+    def key(
+        alias: str, owner: Developer | Agent, team: ProxyTeam | None, percent: int, deleted: bool = False
+    ) -> VirtualKey:
         return VirtualKey(sha256(f"{seed}/litellm/{alias}".encode()).hexdigest(), alias, owner, team, percent, deleted)
 
     return (
@@ -97,19 +99,19 @@ class Traffic:
     """Requests of a company's proxy."""
 
     def __init__(self, company: Company) -> None:
-        self._seen = [company.at(provider) for provider in PROVIDERS]
+        self._seen = [company.view_of(provider) for provider in PROVIDERS]
         self.seed, self.start = company.seed, company.start
         self.keys = virtual_keys(company.seed)
-        self._hours: dict[datetime, tuple[tuple[Spend, ...], tuple[Call, ...]]] = {}
+        self._hours: dict[datetime, tuple[tuple[Spend, ...], tuple[ProxyRequest, ...]]] = {}
 
-    def calls(self, start: datetime, end: datetime) -> Iterator[Call]:
+    def calls(self, start: datetime, end: datetime) -> Iterator[ProxyRequest]:
         """Yield all requests that began in [start, end), in order, whether or not they have ended."""
         hour = max(start, self.start).replace(minute=0, second=0, microsecond=0)
         while hour < end:
             yield from (call for call in self._hour(hour) if start <= call.started_at < end)
             hour += HOUR
 
-    def _hour(self, hour: datetime) -> tuple[Call, ...]:
+    def _hour(self, hour: datetime) -> tuple[ProxyRequest, ...]:
         spends = tuple(
             spend
             for seen in self._seen
@@ -123,7 +125,7 @@ class Traffic:
             known = self._hours[hour] = (spends, tuple(calls))
         return known[1]
 
-    def _of(self, spend: Spend) -> Iterator[Call]:
+    def _of(self, spend: Spend) -> Iterator[ProxyRequest]:
         """Yield a minute's spend of a provider's key as requests, except those that bypassed the proxy."""
         if not spend.requests:
             return
@@ -131,7 +133,7 @@ class Traffic:
         keys = [key for key in self.keys if not key.deleted or spend.start < self.deleted_at]
         weights = [1] * spend.requests
         amounts = (spend.prompt_tokens - spend.cached_tokens, spend.cached_tokens, spend.completion_tokens)
-        parts = zip(*(share(amount, weights) for amount in (*amounts, spend.cost_nano_usd)), strict=True)
+        parts = zip(*(split_by_weights(amount, weights) for amount in (*amounts, spend.cost_nano_usd)), strict=True)
         for number, (uncached, cached, completion, cost) in enumerate(parts):
             name = f"{spend.key.hash}/{spend.start.timestamp():.0f}/{spend.model.slug}/{number}"
             started_at = spend.start + timedelta(milliseconds=dice.randrange(59_000))
@@ -139,7 +141,7 @@ class Traffic:
             (key,) = dice.choices(keys, [key.percent for key in keys])
             if dice.randrange(AROUND_ONE_IN) == 0:
                 continue
-            yield Call(
+            yield ProxyRequest(
                 f"chatcmpl-{sha256(name.encode()).hexdigest()[:32]}", started_at, ended_at, key, spend.key.ledger,
                 spend.model, uncached + cached, cached, completion, cost,
             )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from outlay.fakes.http_common import Faults, Json
+from outlay.fakes.http_common import HttpFaults, Json
 
 Oddity = Literal["extra_fields", "nulls", "numbers_as_strings", "money_as_numbers", "no_results"]
 _MAY_BE_NULL = ("input_cached_tokens", "input_cache_write_tokens", "num_model_requests", "quantity", "quantity_unit")
@@ -13,7 +13,7 @@ _COUNTS = ("input_tokens", "input_cached_tokens", "output_tokens", "num_model_re
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
+class ExtraCostLine:
     """Line of the bill that no token explains: web searches, images, storage."""
 
     day: datetime
@@ -23,7 +23,7 @@ class Extra:
     api_key_id: str | None = None
 
 
-class OpenAIFaults(Faults):
+class OpenAIFaults(HttpFaults):
     """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
     usage_lag        delay of usage.
@@ -56,13 +56,13 @@ class OpenAIFaults(Faults):
         self.keyless: set[str] = set()
         self.no_people = False
         self.tiers: dict[str, str] = {}
-        self.extras: list[Extra] = []
+        self.extras: list[ExtraCostLine] = []
         self.skips_empty = False
         self.repeats_pages = False
         self.endless = False
         self.oddities: set[Oddity] = set()
 
-    def odd(self, line: dict[str, Json]) -> dict[str, Json]:
+    def apply_oddities(self, line: dict[str, Json]) -> dict[str, Json]:
         """Return the line with the active oddities applied."""
         if "nulls" in self.oddities:
             line = {name: None if name in _MAY_BE_NULL else value for name, value in line.items()}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import CompanyKey, Person, Workspace, uuid_of
+from outlay.fakes.company.employees import CompanyKey, Developer, KeyGroup, uuid_of
 from outlay.fakes.company.usage_model import DAY, Spend
 from outlay.fakes.http_common import Json, usd
 from outlay.fakes.openai.faults import OpenAIFaults
@@ -13,7 +13,7 @@ from outlay.fakes.openai.faults import OpenAIFaults
 TOKENS_PER_PRICE = 1_000_000
 
 
-class Line(NamedTuple):
+class BillLine(NamedTuple):
     """Line of the bill before grouping."""
 
     key: CompanyKey
@@ -22,18 +22,18 @@ class Line(NamedTuple):
     tokens: int
 
 
-def projects(company: Company) -> list[tuple[Workspace, bool]]:
+def projects(company: Company) -> list[tuple[KeyGroup, bool]]:
     """Return all projects, newest first, each with whether it is archived.
 
     They are those with keys, the default one, and a past one.
     """
     made = list(dict.fromkeys(key.workspace for key in company.keys))
-    old = Workspace(f"proj_{uuid_of(company.seed, 'pilot').replace('-', '')[:20]}", "Pilot", "pilot")
-    default = Workspace(f"proj_{uuid_of(company.seed, 'default').replace('-', '')[:20]}", "Default project", "default")
+    old = KeyGroup(f"proj_{uuid_of(company.seed, 'pilot').replace('-', '')[:20]}", "Pilot", "pilot")
+    default = KeyGroup(f"proj_{uuid_of(company.seed, 'default').replace('-', '')[:20]}", "Default project", "default")
     return [*((one, False) for one in reversed(made)), (old, True), (default, False)]
 
 
-def project(one: Workspace, archived: bool, place: int, company: Company) -> dict[str, Json]:
+def project(one: KeyGroup, archived: bool, place: int, company: Company) -> dict[str, Json]:
     """Build a row of /organization/projects, the `place`-th from the newest."""
     created = company.start - (40 + 30 * place) * DAY
     return {
@@ -50,7 +50,7 @@ def api_key(key: CompanyKey, company: Company) -> dict[str, Json]:
     """Build a row of a project's api_keys. An agent's key belongs to a service account."""
     created = seconds(company.start - (5 + key.number % 31) * DAY)
     owner: dict[str, Json]
-    if isinstance(key.owner, Person):
+    if isinstance(key.owner, Developer):
         owner = {"type": "user", "user": {**_person(key.owner), "created_at": created, "role": "member"}}
     else:
         account: dict[str, Json] = {
@@ -77,7 +77,7 @@ def has_left(key: CompanyKey) -> bool:
     return key.name == "chidi-tests"
 
 
-def user(person: Person, company: Company) -> dict[str, Json]:
+def user(person: Developer, company: Company) -> dict[str, Json]:
     """Build a row of /organization/users."""
     role = "owner" if person.admin else "reader"
     added = seconds(company.start - 100 * DAY)
@@ -111,7 +111,7 @@ def dimension(spend: Spend, name: str, faults: OpenAIFaults) -> str | bool | Non
         case "project_id":
             return spend.key.workspace.id
         case "user_id":
-            return _user_id(spend.key.owner) if isinstance(spend.key.owner, Person) else None
+            return _user_id(spend.key.owner) if isinstance(spend.key.owner, Developer) else None
         case "api_key_id":
             return key_id(spend.key, faults)
         case "model":
@@ -128,7 +128,7 @@ def key_id(key: CompanyKey, faults: OpenAIFaults) -> str | None:
     return None if key.hash in faults.keyless else key.hash or None
 
 
-def bill(spends: Iterable[Spend]) -> Iterator[Line]:
+def bill(spends: Iterable[Spend]) -> Iterator[BillLine]:
     """Yield the lines of a bill for these spends: three for each key and model, which add up to their dollars."""
     sums: dict[tuple[CompanyKey, str], tuple[Spend, list[int]]] = {}
     for spend in spends:
@@ -139,9 +139,9 @@ def bill(spends: Iterable[Spend]) -> Iterator[Line]:
         name, half = slug.partition("/")[2], 2 if key.batch else 1
         cached = min(spend.model.cost_nano_usd(0, cached_tokens, 0) // half, nano_usd)
         output = min(spend.model.cost_nano_usd(0, 0, completion) // half, nano_usd - cached)
-        yield Line(key, f"{name}, input_tokens", nano_usd - cached - output, prompt - cached_tokens)
-        yield Line(key, f"{name}, cached_input_tokens", cached, cached_tokens)
-        yield Line(key, f"{name}, output_tokens", output, completion)
+        yield BillLine(key, f"{name}, input_tokens", nano_usd - cached - output, prompt - cached_tokens)
+        yield BillLine(key, f"{name}, cached_input_tokens", cached, cached_tokens)
+        yield BillLine(key, f"{name}, output_tokens", output, completion)
 
 
 def cost(nano_usd: int, told: dict[str, str | None], tokens: int | None, faults: OpenAIFaults) -> dict[str, Json]:
@@ -161,9 +161,9 @@ def seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _person(person: Person) -> dict[str, Json]:
+def _person(person: Developer) -> dict[str, Json]:
     return {"id": _user_id(person), "name": person.name, "email": person.email}
 
 
-def _user_id(person: Person) -> str:
+def _user_id(person: Developer) -> str:
     return f"user-{uuid_of('openai', person.email).replace('-', '')[:16]}"

@@ -30,12 +30,12 @@ USAGE_GROUPS = {
 }
 
 
-class BadQuery(ValueError):
+class OpenAiQueryError(ValueError):
     """Query that OpenAI refuses; the message is OpenAI's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OpenAiReportQuery:
     """Parsed query: buckets of [first, end), `limit` a page, from `page_start` on."""
 
     first: datetime
@@ -52,32 +52,34 @@ class Question:
         return min(self.page_start + self.limit * self.width, self.end)
 
 
-def parse(asked: QueryParams, now: datetime, limits: dict[str, tuple[int, int]], groups: tuple[str, ...]) -> Question:
+def parse(
+    asked: QueryParams, now: datetime, limits: dict[str, tuple[int, int]], groups: tuple[str, ...]
+) -> OpenAiReportQuery:
     """Parse the parameters of a query; raise BadQuery if OpenAI would refuse them."""
     width = asked.get("bucket_width", "1d")
     if width not in limits:
-        raise BadQuery(f"Invalid value for 'bucket_width': '{width}'.")
+        raise OpenAiQueryError(f"Invalid value for 'bucket_width': '{width}'.")
     default, most = limits[width]
     if "start_time" not in asked:
-        raise BadQuery("Missing required parameter: 'start_time'.")
+        raise OpenAiQueryError("Missing required parameter: 'start_time'.")
     start = datetime.fromtimestamp(_number(asked["start_time"], "start_time"), UTC)
     end = datetime.fromtimestamp(_number(asked["end_time"], "end_time"), UTC) if "end_time" in asked else now
     if end > now:
-        raise BadQuery("Invalid 'end_time': it must not be in the future.")
+        raise OpenAiQueryError("Invalid 'end_time': it must not be in the future.")
     if end <= start:
-        raise BadQuery("'end_time' must be greater than 'start_time'.")
+        raise OpenAiQueryError("'end_time' must be greater than 'start_time'.")
     limit = _number(asked.get("limit", str(default)), "limit")
     if not 1 <= limit <= most:
-        raise BadQuery(f"Invalid 'limit': {limit}. Expected a value between 1 and {most}.")
+        raise OpenAiQueryError(f"Invalid 'limit': {limit}. Expected a value between 1 and {most}.")
     chosen = (*asked.getlist("group_by"), *asked.getlist("group_by[]"))
     for group in chosen:
         if group not in groups:
-            raise BadQuery(f"Invalid value for 'group_by': '{group}'.")
+            raise OpenAiQueryError(f"Invalid value for 'group_by': '{group}'.")
     step = WIDTHS[width]
     first = floor(start, step)
     cursor, _, copy = asked.get("page", "").partition("-")
     page_start = datetime.fromtimestamp(_number(cursor.removeprefix("page_"), "page"), UTC) if cursor else first
-    return Question(first, end, step, chosen, limit, page_start, bool(copy))
+    return OpenAiReportQuery(first, end, step, chosen, limit, page_start, bool(copy))
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
@@ -88,5 +90,5 @@ def floor(moment: datetime, step: timedelta) -> datetime:
 
 def _number(text: str, name: str) -> int:
     if not text.isdecimal() or len(text) > 11:
-        raise BadQuery(f"Invalid type for '{name}': expected an integer.")
+        raise OpenAiQueryError(f"Invalid type for '{name}': expected an integer.")
     return int(text)

@@ -23,11 +23,11 @@ from starlette.routing import Route as Path
 from outlay.core.clock import Clock
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.usage_model import DAY, MINUTE, Spend
-from outlay.fakes.http_common import ExactJSONResponse, Journal, Json, Wire
+from outlay.fakes.http_common import ExactJSONResponse, FaultMiddleware, Json, RequestLog
 from outlay.fakes.openai import payloads as shapes
 from outlay.fakes.openai import query as language
 from outlay.fakes.openai.faults import OpenAIFaults
-from outlay.fakes.openai.query import BadQuery, Question
+from outlay.fakes.openai.query import OpenAiQueryError, OpenAiReportQuery
 
 ROOT = "/v1"
 ADMIN_KEY: Final = f"sk-admin-{sha256(b'brightloom/admin').hexdigest()[:40]}"
@@ -35,7 +35,7 @@ PROJECT_KEY: Final = f"sk-proj-{sha256(b'brightloom/project').hexdigest()[:40]}"
 _MISSING_SCOPE = "You have insufficient permissions for this operation. Missing scopes: api.usage.read."
 
 
-class Refused(Exception):
+class FakeOpenAiError(Exception):
     """HTTP error answer: status and message."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -43,12 +43,12 @@ class Refused(Exception):
         self.status = status
 
 
-class OpenAIStandin:
+class FakeOpenAi:
     """Fake organization: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, admin_key: str, project_key: str) -> None:
-        self.company, self.clock = company.at("openai"), clock
-        self.faults, self.journal = OpenAIFaults(), Journal()
+        self.company, self.clock = company.view_of("openai"), clock
+        self.faults, self.journal = OpenAIFaults(), RequestLog()
         self._admin_key, self._project_key = admin_key, project_key
 
     # Endpoints
@@ -60,7 +60,7 @@ class OpenAIStandin:
         since = self.faults.keys_since or language.KEYS_SINCE
         if "api_key_id" in asked.groups and (self.faults.keyless_bill or asked.first < since):
             epoch = "" if self.faults.keyless_bill else f" before {int(since.timestamp())}"
-            raise Refused(400, f"Grouping by api_key_id is not supported{epoch}.")
+            raise FakeOpenAiError(400, f"Grouping by api_key_id is not supported{epoch}.")
         return self._page(asked, lambda start, end: self._bill(asked, start, end))
 
     async def usage(self, request: Request) -> Json:
@@ -68,10 +68,10 @@ class OpenAIStandin:
         self._admin(request)
         kind = request.path_params["kind"]
         if kind not in language.USAGE_GROUPS:
-            raise Refused(404, "Invalid URL")
+            raise FakeOpenAiError(404, "Invalid URL")
         asked = language.parse(request.query_params, self._now(), language.USAGE_LIMITS, language.USAGE_GROUPS[kind])
         if self.faults.no_people and "user_id" in asked.groups:
-            raise Refused(400, "Grouping by user_id is not available for this organization.")
+            raise FakeOpenAiError(400, "Grouping by user_id is not available for this organization.")
         return self._page(asked, lambda start, end: self._used(asked, start, end) if kind == "completions" else [])
 
     async def projects(self, request: Request) -> Json:
@@ -90,10 +90,10 @@ class OpenAIStandin:
         self._admin(request)
         place = request.path_params["project"]
         if place not in {one.id for one, _ in shapes.projects(self.company)}:
-            raise Refused(404, "Project not found")
+            raise FakeOpenAiError(404, "Project not found")
         access, now = request.query_params.get("owner_project_access", "active"), self._now()
         if access not in ("active", "inactive", "any"):
-            raise Refused(400, f"Invalid value for 'owner_project_access': '{access}'.")
+            raise FakeOpenAiError(400, f"Invalid value for 'owner_project_access': '{access}'.")
         rows = []
         for key in self.company.keys:
             deleted = self.company.deleted_at(key)
@@ -114,19 +114,19 @@ class OpenAIStandin:
         """Raise Refused unless the request has the admin key and may read this path."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         if not credential or scheme.lower() != "bearer":
-            raise Refused(401, "You didn't provide an API key.")
+            raise FakeOpenAiError(401, "You didn't provide an API key.")
         if credential == self._project_key:
-            raise Refused(403, _MISSING_SCOPE)
+            raise FakeOpenAiError(403, _MISSING_SCOPE)
         if credential != self._admin_key or self.faults.revoked:
-            raise Refused(401, "Incorrect API key provided.")
+            raise FakeOpenAiError(401, "Incorrect API key provided.")
         if request.url.path.removeprefix(ROOT) in self.faults.forbidden:
-            raise Refused(403, "You have insufficient permissions for this operation.")
+            raise FakeOpenAiError(403, "You have insufficient permissions for this operation.")
 
     def _now(self) -> datetime:
         """Return the time of OpenAI's clock, which may be behind."""
         return self.clock.now() - self.faults.clock_behind
 
-    def _page(self, asked: Question, told: Callable[[datetime, datetime], Sequence[Json]]) -> Json:
+    def _page(self, asked: OpenAiReportQuery, told: Callable[[datetime, datetime], Sequence[Json]]) -> Json:
         """Return a page of buckets whose lines `told` computes from their start and end."""
         data: list[Json] = []
         start = asked.page_start
@@ -147,7 +147,7 @@ class OpenAIStandin:
         following = self._following(asked, start)
         return {"object": "page", "data": data, "has_more": following is not None, "next_page": following}
 
-    def _following(self, asked: Question, start: datetime) -> str | None:
+    def _following(self, asked: OpenAiReportQuery, start: datetime) -> str | None:
         """Return the cursor after a page that ends at `start`; None after the last page."""
         this = f"page_{shapes.seconds(asked.page_start)}"
         if self.faults.repeats_pages and not asked.again:
@@ -156,15 +156,17 @@ class OpenAIStandin:
             return f"page_{shapes.seconds(start)}"
         return this if self.faults.endless else None
 
-    def _used(self, asked: Question, start: datetime, end: datetime) -> list[Json]:
+    def _used(self, asked: OpenAiReportQuery, start: datetime, end: datetime) -> list[Json]:
         known_end = min(end, self._now() - self.faults.usage_lag)
         groups: dict[tuple[str | bool | None, ...], list[Spend]] = {}
         for spend in self.company.spends(start, known_end, "minute" if asked.width == MINUTE else "hour"):
             identity = tuple(shapes.dimension(spend, name, self.faults) for name in asked.groups)
             groups.setdefault(identity, []).append(spend)
-        return [self.faults.odd(shapes.usage(spends, asked.groups, self.faults)) for spends in groups.values()]
+        return [
+            self.faults.apply_oddities(shapes.usage(spends, asked.groups, self.faults)) for spends in groups.values()
+        ]
 
-    def _bill(self, asked: Question, start: datetime, end: datetime) -> list[Json]:
+    def _bill(self, asked: OpenAiReportQuery, start: datetime, end: datetime) -> list[Json]:
         """Return a day's lines of the bill.
 
         Until `costs_lag` after midnight the day is incomplete: it holds what was spent until that long ago.
@@ -185,19 +187,19 @@ class OpenAIStandin:
         for identity, (nano_usd, tokens) in sums.items():
             named = dict(zip(asked.groups, identity, strict=True))
             count = tokens if "line_item" in named else None
-            rows.append(self.faults.odd(shapes.cost(nano_usd, named, count, self.faults)))
+            rows.append(self.faults.apply_oddities(shapes.cost(nano_usd, named, count, self.faults)))
         for extra in self.faults.extras:
             if extra.day == start and known_end == whole:
                 named = {name: getattr(extra, name) for name in asked.groups}
-                rows.append(self.faults.odd(shapes.cost(extra.nano_usd, named, None, self.faults)))
+                rows.append(self.faults.apply_oddities(shapes.cost(extra.nano_usd, named, None, self.faults)))
         return rows
 
 
 def openai_app(
     company: Company, clock: Clock, *, admin_key: str = ADMIN_KEY, project_key: str = PROJECT_KEY
 ) -> Starlette:
-    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
-    ours = OpenAIStandin(company, clock, admin_key, project_key)
+    """Build the fake server as an ASGI app; `fake_openai_of(app)` returns its faults and journal."""
+    ours = FakeOpenAi(company, clock, admin_key, project_key)
     routes = [
         Path(f"{ROOT}/organization/costs", _answering(ours.costs)),
         Path(f"{ROOT}/organization/usage/{{kind}}", _answering(ours.usage)),
@@ -206,15 +208,17 @@ def openai_app(
         Path(f"{ROOT}/organization/users", _answering(ours.users)),
         Path("/{anything:path}", _answering(_nothing_here)),
     ]
-    wire = Middleware(Wire, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden)
+    wire = Middleware(
+        FaultMiddleware, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden
+    )
     app = Starlette(routes=routes, middleware=[wire])
     app.state.standin = ours
     return app
 
 
-def standin(app: Starlette) -> OpenAIStandin:
+def fake_openai_of(app: Starlette) -> FakeOpenAi:
     """Return the fake behind an app that `openai_app` built."""
-    found: OpenAIStandin = app.state.standin
+    found: FakeOpenAi = app.state.standin
     return found
 
 
@@ -224,8 +228,8 @@ def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         try:
             return ExactJSONResponse(await answer(request))
-        except (Refused, BadQuery) as error:
-            status = error.status if isinstance(error, Refused) else 400
+        except (FakeOpenAiError, OpenAiQueryError) as error:
+            status = error.status if isinstance(error, FakeOpenAiError) else 400
             kind = "invalid_request_error" if status in (400, 404) else "server_error"
             body: Json = {"error": {"message": str(error), "type": kind, "param": None, "code": None}}
             return ExactJSONResponse(body, status)
@@ -234,7 +238,7 @@ def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Reques
 
 
 async def _nothing_here(request: Request) -> Json:
-    raise Refused(404, "Invalid URL")
+    raise FakeOpenAiError(404, "Invalid URL")
 
 
 def _is_forbidden(method: str, path: str) -> bool:
@@ -245,10 +249,10 @@ def _listed(request: Request, rows: Sequence[dict[str, Json]]) -> Json:
     """Return one page of a list: the rows after the id `after`."""
     limit, after = request.query_params.get("limit", "20"), request.query_params.get("after")
     if not limit.isdecimal() or not 1 <= int(limit) <= 100:
-        raise Refused(400, f"Invalid 'limit': {limit}. Expected a value between 1 and 100.")
+        raise FakeOpenAiError(400, f"Invalid 'limit': {limit}. Expected a value between 1 and 100.")
     ids = [row["id"] for row in rows]
     if after is not None and after not in ids:
-        raise Refused(400, f"Invalid 'after': no such object {after}.")
+        raise FakeOpenAiError(400, f"Invalid 'after': no such object {after}.")
     start = ids.index(after) + 1 if after is not None else 0
     page: list[Json] = [*rows[start : start + int(limit)]]
     told = ids[start : start + int(limit)]

@@ -15,7 +15,7 @@ from outlay.fakes.company.model_catalog import TOKENS_PER_PRICE
 from outlay.fakes.company.usage_model import Spend, by_host
 from outlay.fakes.http_common import Json, usd
 from outlay.fakes.openrouter.faults import OpenRouterFaults
-from outlay.fakes.openrouter.query import RATES, Query
+from outlay.fakes.openrouter.query import RATES, OpenRouterAnalyticsQuery
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _COUNTS: dict[str, Callable[[Spend], int]] = {
@@ -37,7 +37,7 @@ _COSTS: dict[str, Callable[[Spend], int]] = {
 }
 
 
-def answer(query: Query, company: Company, faults: OpenRouterFaults, now: datetime) -> Json:
+def answer(query: OpenRouterAnalyticsQuery, company: Company, faults: OpenRouterFaults, now: datetime) -> Json:
     """Return the response body of a query: rows, metadata, warnings."""
     keys, warnings = _chosen(query, company, faults)
     grain: Grain = "minute" if query.granularity == "minute" else "hour"
@@ -54,7 +54,7 @@ def answer(query: Query, company: Company, faults: OpenRouterFaults, now: dateti
     cut = ordered[: query.limit]
     return {
         "data": {
-            "data": [faults.odd(row) for row in cut],
+            "data": [faults.apply_oddities(row) for row in cut],
             "metadata": {"query_time_ms": 12, "row_count": len(cut), "truncated": len(ordered) > len(cut)},
             "cachedAt": int(now.timestamp()) * 1000,
             "warnings": warnings,
@@ -72,7 +72,9 @@ def is_forgotten(key: CompanyKey, faults: OpenRouterFaults) -> bool:
     return faults.forgets_deleted and is_deleted(key, faults)
 
 
-def _chosen(query: Query, company: Company, faults: OpenRouterFaults) -> tuple[list[CompanyKey], list[Json]]:
+def _chosen(
+    query: OpenRouterAnalyticsQuery, company: Company, faults: OpenRouterFaults
+) -> tuple[list[CompanyKey], list[Json]]:
     """Return the keys that pass the filters on api_key_id, and a warning for each unknown hash."""
     known = {key.hash: str(key.number) for key in company.keys if not is_forgotten(key, faults)}
     keys, warnings = list(company.keys), dict[str, None]()
@@ -86,7 +88,7 @@ def _chosen(query: Query, company: Company, faults: OpenRouterFaults) -> tuple[l
     return keys, list(warnings)
 
 
-def _passes(spend: Spend, query: Query, faults: OpenRouterFaults) -> bool:
+def _passes(spend: Spend, query: OpenRouterAnalyticsQuery, faults: OpenRouterFaults) -> bool:
     """Report whether a spend passes all other filters, which compare ids, not the names that rows show."""
     return all(
         (_identity(spend, field, faults) in values) == (operator in ("eq", "in"))
@@ -135,7 +137,9 @@ def _bucket(moment: datetime, granularity: str) -> datetime | None:
     return moment
 
 
-def _row(query: Query, bucket: datetime | None, spends: list[Spend], faults: OpenRouterFaults) -> dict[str, Json]:
+def _row(
+    query: OpenRouterAnalyticsQuery, bucket: datetime | None, spends: list[Spend], faults: OpenRouterFaults
+) -> dict[str, Json]:
     row: dict[str, Json] = {}
     if bucket is not None:
         row[f"{faults.bucket_prefix}__{query.granularity}"] = f"{bucket:%Y-%m-%dT%H:%M:%S}.000Z"
@@ -160,7 +164,9 @@ def _metric(name: str, spends: list[Spend], faults: OpenRouterFaults) -> Json:
     return None
 
 
-def _ordered(query: Query, rows: list[dict[str, Json]], faults: OpenRouterFaults) -> list[dict[str, Json]]:
+def _ordered(
+    query: OpenRouterAnalyticsQuery, rows: list[dict[str, Json]], faults: OpenRouterFaults
+) -> list[dict[str, Json]]:
     """Sort the rows and keep at most `group_limit` of each group."""
     field = f"{faults.bucket_prefix}__{query.granularity}" if query.order_field == "date" else query.order_field
 

@@ -6,13 +6,13 @@ from typing import Literal
 
 from outlay.fakes.company.employees import CompanyKey
 from outlay.fakes.company.usage_model import Spend
-from outlay.fakes.http_common import Faults, Json
+from outlay.fakes.http_common import HttpFaults, Json
 
 Oddity = Literal["extra_fields", "nulls", "numbers_as_strings", "counts_as_numbers"]
 _MAY_BE_NULL = ("cached_tokens", "reasoning_tokens", "byok_usage_inference", "byok_usage", "creator_user_id")
 
 
-class OpenRouterFaults(Faults):
+class OpenRouterFaults(HttpFaults):
     """Faults to inject: an attribute holds from when it is set. (`Company.restate` makes restatements.)
 
     analytics_lag, counters_lag   delay of /analytics/query and of the counters of /keys.
@@ -49,7 +49,7 @@ class OpenRouterFaults(Faults):
         slug = self.called.get(spend.model.slug)
         return (slug, f"{slug}-20261101") if slug else (spend.model.slug, spend.model.permaslug)
 
-    def odd(self, row: dict[str, Json]) -> dict[str, Json]:
+    def apply_oddities(self, row: dict[str, Json]) -> dict[str, Json]:
         """Return the row with the active oddities applied."""
         if "nulls" in self.oddities:
             row = {name: None if name in _MAY_BE_NULL else value for name, value in row.items()}

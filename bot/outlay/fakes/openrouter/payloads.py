@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from outlay.core.money import NANO_PER_USD
 from outlay.fakes.company.company import Company
-from outlay.fakes.company.employees import CompanyKey, Person, Workspace, uuid_of
-from outlay.fakes.company.model_catalog import AUTO, MODELS, SONNET, Model
+from outlay.fakes.company.employees import CompanyKey, Developer, KeyGroup, uuid_of
+from outlay.fakes.company.model_catalog import AUTO, MODELS, SONNET, CatalogModel
 from outlay.fakes.company.usage_model import DAY, Spend
 from outlay.fakes.http_common import Json, usd
 from outlay.fakes.openrouter.faults import OpenRouterFaults
@@ -75,7 +75,7 @@ def own_key(key: CompanyKey | None, company: Company, counters: Counters = NOTHI
     }
 
 
-def workspace(one: Workspace, company: Company) -> Json:
+def workspace(one: KeyGroup, company: Company) -> Json:
     """Build a row of /workspaces."""
     return {
         "id": one.id,
@@ -98,7 +98,7 @@ def workspace(one: Workspace, company: Company) -> Json:
     }
 
 
-def member(person: Person) -> Json:
+def member(person: Developer) -> Json:
     """Build a row of /organization/members."""
     first, _, last = person.name.partition(" ")
     role = "org:admin" if person.admin else "org:member"
@@ -168,7 +168,7 @@ def _per_token(nano_usd_per_million: int) -> str:
     return format((Decimal(nano_usd_per_million) / NANO_PER_USD / 1_000_000).normalize(), "f")
 
 
-def _model(slug: str, permaslug: str, title: str, model: Model | None) -> Json:
+def _model(slug: str, permaslug: str, title: str, model: CatalogModel | None) -> Json:
     pricing: dict[str, Json] = {"prompt": "-1", "completion": "-1"}  # OpenRouter's way to say that it depends
     if model:
         pricing = {
@@ -202,7 +202,13 @@ def _model(slug: str, permaslug: str, title: str, model: Model | None) -> Json:
 
 
 def _generation(
-    identity: str, key: CompanyKey, model: Model, company: Company, *, router: str | None = None, byok: bool = False
+    identity: str,
+    key: CompanyKey,
+    model: CatalogModel,
+    company: Company,
+    *,
+    router: str | None = None,
+    byok: bool = False,
 ) -> Json:
     prompt, cached, completion = 4_200, 1_600, 640
     cost = model.cost_nano_usd(prompt - cached, cached, completion)

@@ -30,12 +30,12 @@ MINUTE_WINDOW, SHORT_WINDOW, LONG_WINDOW, DEFAULT_WINDOW = 3 * HOUR, 31 * DAY, 3
 _WITH_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
-class BadQuery(ValueError):
+class OpenRouterQueryError(ValueError):
     """Query that is refused with 400; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class OpenRouterAnalyticsQuery:
     """Parsed query."""
 
     metrics: tuple[str, ...]
@@ -50,29 +50,29 @@ class Query:
     group_limit: int
 
 
-def parse(body: Any, now: datetime) -> Query:
+def parse(body: Any, now: datetime) -> OpenRouterAnalyticsQuery:
     """Parse the body of a request; raise BadQuery if it is invalid."""
     if not isinstance(body, dict):
-        raise BadQuery("The body must be a JSON object")
+        raise OpenRouterQueryError("The body must be a JSON object")
     metrics = _names(body.get("metrics"), METRICS, "metric")
     if not metrics:
-        raise BadQuery("metrics: at least one is required")
+        raise OpenRouterQueryError("metrics: at least one is required")
     dimensions = _names(body.get("dimensions", []), DIMENSIONS, "dimension")
     if len(dimensions) > MAX_DIMENSIONS:
-        raise BadQuery(f"dimensions: at most {MAX_DIMENSIONS} are allowed")
+        raise OpenRouterQueryError(f"dimensions: at most {MAX_DIMENSIONS} are allowed")
     granularity = body.get("granularity", "")
     if granularity and granularity not in GRANULARITIES:
-        raise BadQuery(f"Unknown granularity: {granularity}")
+        raise OpenRouterQueryError(f"Unknown granularity: {granularity}")
     start, end = _range(body.get("time_range"), now)
     reach = SHORT_WINDOW if SHORT & {*metrics, *dimensions} else LONG_WINDOW
     if granularity == "minute" and end - start > MINUTE_WINDOW:
-        raise BadQuery("Minute granularity needs a time range of 3 hours or less")
+        raise OpenRouterQueryError("Minute granularity needs a time range of 3 hours or less")
     if end - start > reach or start < now - reach - DAY:
-        raise BadQuery(f"The time range is limited to {reach.days} days for these metrics and dimensions")
+        raise OpenRouterQueryError(f"The time range is limited to {reach.days} days for these metrics and dimensions")
     order = body.get("order_by", {"field": "date" if granularity else metrics[0], "direction": "desc"})
     if not isinstance(order, dict) or order.get("field") not in (*metrics, *dimensions, "date", "request_count"):
-        raise BadQuery("order_by: the field is neither a metric nor a dimension of this query")
-    return Query(
+        raise OpenRouterQueryError("order_by: the field is neither a metric nor a dimension of this query")
+    return OpenRouterAnalyticsQuery(
         metrics,
         dimensions,
         granularity,
@@ -116,16 +116,16 @@ def _label(name: str) -> str:
 
 def _names(found: Any, known: tuple[str, ...], kind: str) -> tuple[str, ...]:
     if not isinstance(found, list):
-        raise BadQuery(f"{kind}s: a list is expected")
+        raise OpenRouterQueryError(f"{kind}s: a list is expected")
     for name in found:
         if name not in known:
-            raise BadQuery(f"Unknown {kind}: {name}")
+            raise OpenRouterQueryError(f"Unknown {kind}: {name}")
     return tuple(found)
 
 
 def _limit(found: Any, name: str) -> int:
     if not isinstance(found, int) or isinstance(found, bool) or not 1 <= found <= MAX_LIMIT:
-        raise BadQuery(f"{name}: a number from 1 to {MAX_LIMIT} is expected")
+        raise OpenRouterQueryError(f"{name}: a number from 1 to {MAX_LIMIT} is expected")
     return found
 
 
@@ -133,35 +133,37 @@ def _range(found: Any, now: datetime) -> tuple[datetime, datetime]:
     if found is None:
         return now - DEFAULT_WINDOW, now
     if not isinstance(found, dict):
-        raise BadQuery("time_range: start and end are expected")
+        raise OpenRouterQueryError("time_range: start and end are expected")
     moments = []
     for name in ("start", "end"):
         text = found.get(name)
         if not isinstance(text, str) or not _WITH_SECONDS.fullmatch(text):
-            raise BadQuery(f"time_range.{name}: an ISO 8601 time with seconds is expected")
+            raise OpenRouterQueryError(f"time_range.{name}: an ISO 8601 time with seconds is expected")
         try:
             moments.append(datetime.fromisoformat(text).astimezone(UTC))
         except ValueError:
-            raise BadQuery(f"time_range.{name}: no such time") from None
+            raise OpenRouterQueryError(f"time_range.{name}: no such time") from None
     if moments[0] >= moments[1]:
-        raise BadQuery("time_range: start must be before end")
+        raise OpenRouterQueryError("time_range: start must be before end")
     return moments[0], moments[1]
 
 
 def _filters(found: Any) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
     if not isinstance(found, list) or len(found) > MAX_FILTERS:
-        raise BadQuery(f"filters: a list of at most {MAX_FILTERS} is expected")
+        raise OpenRouterQueryError(f"filters: a list of at most {MAX_FILTERS} is expected")
     parsed = []
     for one in found:
         if not isinstance(one, dict):
-            raise BadQuery("filters: field, operator and value are expected")
+            raise OpenRouterQueryError("filters: field, operator and value are expected")
         field, operator, value = (one.get(name) for name in ("field", "operator", "value"))
         if field not in DIMENSIONS:
-            raise BadQuery(f"Unknown dimension in a filter: {field}")
+            raise OpenRouterQueryError(f"Unknown dimension in a filter: {field}")
         if operator not in ("eq", "neq", "in", "not_in"):
-            raise BadQuery(f"Operator {operator} does not fit {field}")
+            raise OpenRouterQueryError(f"Operator {operator} does not fit {field}")
         if isinstance(value, list) != (operator in ARRAY_OPERATORS):
-            raise BadQuery(f"Operator {operator} wants {'a list' if operator in ARRAY_OPERATORS else 'one value'}")
+            raise OpenRouterQueryError(
+                f"Operator {operator} wants {'a list' if operator in ARRAY_OPERATORS else 'one value'}"
+            )
         values = value if isinstance(value, list) else [value]
         parsed.append((str(field), str(operator), tuple(map(str, values))))
     return tuple(parsed)

@@ -27,7 +27,7 @@ from outlay.core.clock import Clock
 from outlay.fakes.company.company import Company
 from outlay.fakes.company.employees import CompanyKey
 from outlay.fakes.company.usage_model import DAY, HOUR, Spend, by_host
-from outlay.fakes.http_common import ExactJSONResponse, Journal, Json, Wire, usd
+from outlay.fakes.http_common import ExactJSONResponse, FaultMiddleware, Json, RequestLog, usd
 from outlay.fakes.openrouter import analytics
 from outlay.fakes.openrouter import payloads as shapes
 from outlay.fakes.openrouter import query as language
@@ -46,7 +46,7 @@ _READING_POSTS = ("/analytics/query",)
 _NOBODYS_BUSINESS = ("/generation/content",)
 
 
-class Refused(Exception):
+class FakeOpenRouterError(Exception):
     """HTTP error answer: status, message, and how long to wait."""
 
     def __init__(self, status: int, message: str, retry_after_seconds: int | None = None) -> None:
@@ -55,12 +55,12 @@ class Refused(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-class OpenRouterStandin:
+class FakeOpenRouter:
     """Fake account: request handlers, faults to inject, and the journal of requests."""
 
     def __init__(self, company: Company, clock: Clock, management_key: str, inference_key: str) -> None:
         self.company, self.clock = company, clock
-        self.faults, self.journal = OpenRouterFaults(), Journal()
+        self.faults, self.journal = OpenRouterFaults(), RequestLog()
         self._management_key, self._inference_key = management_key, inference_key
         self._queried: deque[float] = deque(maxlen=QUERIES_A_MINUTE)
 
@@ -70,17 +70,17 @@ class OpenRouterStandin:
         """Return the kind of the caller's key, `management` or `inference`; raise Refused for an unknown one."""
         scheme, _, credential = request.headers.get("authorization", "").partition(" ")
         if not credential or scheme.lower() != "bearer":
-            raise Refused(401, "Missing Authentication header")
+            raise FakeOpenRouterError(401, "Missing Authentication header")
         if credential == self._management_key and not self.faults.revoked:
             return "management"
         if credential == self._inference_key:
             return "inference"
-        raise Refused(401, "User not found.")
+        raise FakeOpenRouterError(401, "User not found.")
 
     def _manager(self, request: Request) -> None:
         """Raise Refused unless the caller uses the management key."""
         if self._known(request) != "management":
-            raise Refused(403, _ONLY_MANAGEMENT)
+            raise FakeOpenRouterError(403, _ONLY_MANAGEMENT)
 
     # Endpoints
 
@@ -97,7 +97,7 @@ class OpenRouterStandin:
         offset = _number(request, "offset", 0, 0)
         workspace_id = request.query_params.get("workspace_id") or self.company.staff.workspaces[0].id
         if workspace_id not in {workspace.id for workspace in self.company.staff.workspaces}:
-            raise Refused(400, "Invalid workspace_id")
+            raise FakeOpenRouterError(400, "Invalid workspace_id")
         with_disabled = request.query_params.get("include_disabled", "false") == "true"
         chosen = [
             key
@@ -115,7 +115,7 @@ class OpenRouterStandin:
         for key in self.company.keys:
             if key.hash == request.path_params["hash"] and not analytics.is_deleted(key, self.faults):
                 return {"data": self._key_row(key, self.clock.now())}
-        raise Refused(404, "API key not found")
+        raise FakeOpenRouterError(404, "API key not found")
 
     async def workspaces(self, request: Request) -> Json:
         """Answer /workspaces."""
@@ -142,10 +142,10 @@ class OpenRouterStandin:
         if "date" in asked:
             day = _day(asked["date"])
             if day not in days:
-                raise Refused(400, "Date must be within the last 30 (completed) UTC days")
+                raise FakeOpenRouterError(400, "Date must be within the last 30 (completed) UTC days")
             days = [day]
         if asked.get("group_by") not in (None, "workspace"):
-            raise Refused(400, "group_by must be 'workspace'")
+            raise FakeOpenRouterError(400, "group_by must be 'workspace'")
         keys = self._keys_of(asked.get("api_key_hash"), asked.get("user_id"), asked.get("workspace_id"))
         split = "group_by" in asked
         return {"data": [row for day in reversed(days) for row in self._activity_rows(day, keys, split)]}
@@ -163,7 +163,7 @@ class OpenRouterStandin:
         try:
             query = language.parse(json.loads(await request.body()), now)
         except (ValueError, RecursionError) as error:
-            raise Refused(400, str(error)) from None
+            raise FakeOpenRouterError(400, str(error)) from None
         return analytics.answer(query, self.company, self.faults, now)
 
     async def generation(self, request: Request) -> Json:
@@ -171,7 +171,7 @@ class OpenRouterStandin:
         self._known(request)
         made = shapes.generations(self.company).get(request.query_params.get("id", ""))
         if made is None:
-            raise Refused(404, "Generation not found")
+            raise FakeOpenRouterError(404, "Generation not found")
         return {"data": made}
 
     async def models(self, request: Request) -> Json:
@@ -185,13 +185,13 @@ class OpenRouterStandin:
         now = self.clock.monotonic()
         if len(self._queried) == QUERIES_A_MINUTE and now - self._queried[0] < 60:
             wait = ceil(60 - (now - self._queried[0]))
-            raise Refused(429, "Rate limit exceeded", wait if self.faults.tells_retry_after else None)
+            raise FakeOpenRouterError(429, "Rate limit exceeded", wait if self.faults.tells_retry_after else None)
         self._queried.append(now)
 
     def _key_row(self, key: CompanyKey, now: datetime) -> Json:
         used = self._last_used(key, now - self.faults.counters_lag)
         row = shapes.key(key, self.faults.name(key), self.company, self._counters(key, now), used)
-        return self.faults.odd(row)
+        return self.faults.apply_oddities(row)
 
     def _counters(self, key: CompanyKey, now: datetime) -> Counters:
         """Return a key's counters: all time, and since the start of the UTC day, week and month."""
@@ -218,10 +218,10 @@ class OpenRouterStandin:
         if key_hash is not None:
             keys = [key for key in keys if key.hash == key_hash and not analytics.is_forgotten(key, self.faults)]
             if not keys:
-                raise Refused(404, "API key not found")
+                raise FakeOpenRouterError(404, "API key not found")
         if workspace_id is not None:
             if workspace_id not in {workspace.id for workspace in self.company.staff.workspaces}:
-                raise Refused(404, "Workspace not found")
+                raise FakeOpenRouterError(404, "Workspace not found")
             keys = [key for key in keys if key.workspace.id == workspace_id]
         return [key for key in keys if user_id in (None, key.creator.user_id)]
 
@@ -234,7 +234,7 @@ class OpenRouterStandin:
                     place = key.workspace.id if split else ""
                     groups.setdefault((place, part.model.slug, part.host), []).append(part)
         return [
-            self.faults.odd(shapes.activity(spends, day, place, self.faults))
+            self.faults.apply_oddities(shapes.activity(spends, day, place, self.faults))
             for (place, _, _), spends in groups.items()
         ]
 
@@ -242,8 +242,8 @@ class OpenRouterStandin:
 def openrouter_app(
     company: Company, clock: Clock, *, management_key: str = MANAGEMENT_KEY, inference_key: str = INFERENCE_KEY
 ) -> Starlette:
-    """Build the fake server as an ASGI app; `standin(app)` returns its faults and journal."""
-    ours = OpenRouterStandin(company, clock, management_key, inference_key)
+    """Build the fake server as an ASGI app; `fake_openrouter_of(app)` returns its faults and journal."""
+    ours = FakeOpenRouter(company, clock, management_key, inference_key)
     routes = [
         Path(f"{ROOT}/key", _answering(ours.key)),
         Path(f"{ROOT}/keys", _answering(ours.keys)),
@@ -258,15 +258,17 @@ def openrouter_app(
         Path(f"{ROOT}/models", _answering(ours.models)),
         Path("/{anything:path}", _answering(_nothing_here)),
     ]
-    wire = Middleware(Wire, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden)
+    wire = Middleware(
+        FaultMiddleware, root=ROOT, clock=clock, faults=ours.faults, journal=ours.journal, forbidden=_is_forbidden
+    )
     app = Starlette(routes=routes, middleware=[wire])
     app.state.standin = ours
     return app
 
 
-def standin(app: Starlette) -> OpenRouterStandin:
+def fake_openrouter_of(app: Starlette) -> FakeOpenRouter:
     """Return the fake behind an app that `openrouter_app` built."""
-    found: OpenRouterStandin = app.state.standin
+    found: FakeOpenRouter = app.state.standin
     return found
 
 
@@ -276,7 +278,7 @@ def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Reques
     async def endpoint(request: Request) -> Response:
         try:
             return ExactJSONResponse(await answer(request))
-        except Refused as error:
+        except FakeOpenRouterError as error:
             wait = error.retry_after_seconds
             headers = {} if wait is None else {"retry-after": str(wait)}
             body: Json = {"error": {"code": error.status, "message": str(error)}}
@@ -286,7 +288,7 @@ def _answering(answer: Callable[[Request], Awaitable[Json]]) -> Callable[[Reques
 
 
 async def _nothing_here(request: Request) -> Json:
-    raise Refused(404, "Not Found")
+    raise FakeOpenRouterError(404, "Not Found")
 
 
 def _is_forbidden(method: str, path: str) -> bool:
@@ -303,7 +305,7 @@ def _page(request: Request, rows: list[Json]) -> Json:
 def _number(request: Request, name: str, default: int, least: int, most: int = 1_000_000) -> int:
     text = request.query_params.get(name, str(default))
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise Refused(400, f"{name} must be a number from {least} to {most}")
+        raise FakeOpenRouterError(400, f"{name} must be a number from {least} to {most}")
     return int(text)
 
 
@@ -311,4 +313,4 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refused(400, "Invalid date format. Use YYYY-MM-DD") from None
+        raise FakeOpenRouterError(400, "Invalid date format. Use YYYY-MM-DD") from None

@@ -47,7 +47,7 @@ class Problem:
         return f"[ERROR] {self.message} [json-pointer:{self.pointer}]"
 
 
-def at_most(items: object, most: int, at: str) -> list[Problem]:
+def check_item_count(items: object, most: int, at: str) -> list[Problem]:
     """Check that a list has 1 to `most` items."""
     if not isinstance(items, list) or not items:
         return [Problem("no less than 1 items allowed", at)]
@@ -102,7 +102,7 @@ def _section(block: Json, at: str) -> list[Problem]:
         return [Problem("must define either `text` or `fields`", at)]
     problems = _text(block.get("text"), SECTION_TEXT_MAX, f"{at}/text", required=False)
     if "fields" in block:
-        problems += at_most(block["fields"], FIELDS_MAX, f"{at}/fields")
+        problems += check_item_count(block["fields"], FIELDS_MAX, f"{at}/fields")
         for index, words in enumerate(block["fields"] or []):
             problems += _text(words, FIELD_TEXT_MAX, f"{at}/fields/{index}")
     if block.get("accessory") is not None:
@@ -115,7 +115,7 @@ def _header(block: Json, at: str) -> list[Problem]:
 
 
 def _context(block: Json, at: str) -> list[Problem]:
-    problems = at_most(block.get("elements"), CONTEXT_ELEMENTS_MAX, f"{at}/elements")
+    problems = check_item_count(block.get("elements"), CONTEXT_ELEMENTS_MAX, f"{at}/elements")
     for index, part in enumerate(block.get("elements") or []):
         if isinstance(part, dict) and part.get("type") == "image":
             problems += _image(part, f"{at}/elements/{index}")
@@ -125,7 +125,7 @@ def _context(block: Json, at: str) -> list[Problem]:
 
 
 def _actions(block: Json, at: str) -> list[Problem]:
-    problems = at_most(block.get("elements"), ACTIONS_ELEMENTS_MAX, f"{at}/elements")
+    problems = check_item_count(block.get("elements"), ACTIONS_ELEMENTS_MAX, f"{at}/elements")
     for index, element in enumerate(block.get("elements") or []):
         problems += _element(element, f"{at}/elements/{index}")
     return problems
@@ -178,13 +178,13 @@ def _options(element: Json, at: str) -> list[Problem]:
     problems: list[Problem] = []
     groups = element.get("option_groups")
     if groups is not None:
-        problems += at_most(groups, _SELECT_OPTIONS_MAX, f"{at}/option_groups")
+        problems += check_item_count(groups, _SELECT_OPTIONS_MAX, f"{at}/option_groups")
         for index, group in enumerate(groups or []):
             problems += _options({"type": kind, "options": group.get("options")}, f"{at}/option_groups/{index}")
         return problems
     if kind not in ("static_select", "multi_static_select", *_OPTIONS_MAX):
         return problems
-    problems += at_most(element.get("options"), _OPTIONS_MAX.get(kind, _SELECT_OPTIONS_MAX), f"{at}/options")
+    problems += check_item_count(element.get("options"), _OPTIONS_MAX.get(kind, _SELECT_OPTIONS_MAX), f"{at}/options")
     for index, option in enumerate(element.get("options") or []):
         where = f"{at}/options/{index}"
         problems += _text(option.get("text"), OPTION_TEXT_MAX, f"{where}/text")
@@ -209,12 +209,12 @@ def _confirm(confirm: object, at: str) -> list[Problem]:
 
 def _rows(block: Json, at: str, most: int) -> list[Problem]:
     rows = block.get("rows")
-    problems = at_most(rows, most, f"{at}/rows")
+    problems = check_item_count(rows, most, f"{at}/rows")
     if not isinstance(rows, list):
         return problems
     widths = {len(row) for row in rows if isinstance(row, list)}
     for index, row in enumerate(rows):
-        problems += at_most(row, TABLE_CELLS_MAX, f"{at}/rows/{index}")
+        problems += check_item_count(row, TABLE_CELLS_MAX, f"{at}/rows/{index}")
     if len(widths) > 1:
         problems.append(Problem("all rows must have the same number of cells", f"{at}/rows"))
     return problems
@@ -254,7 +254,7 @@ def _data_visualization(block: Json, at: str) -> list[Problem]:
         where, parts = f"{at}/chart/series", chart.get("series")
         names = [part.get("name") for part in parts or []]
         categories = (chart.get("axis_config") or {}).get("categories") or []
-        problems += at_most(categories, CHART_POINTS_MAX, f"{at}/chart/axis_config/categories")
+        problems += check_item_count(categories, CHART_POINTS_MAX, f"{at}/chart/axis_config/categories")
         for index, series in enumerate(parts or []):
             if [point.get("label") for point in series.get("data") or []] != categories:
                 problems.append(Problem("must have one point for each category", f"{where}/{index}/data"))
@@ -264,7 +264,7 @@ def _data_visualization(block: Json, at: str) -> list[Problem]:
         return [*problems, Problem(f"unsupported type: {chart.get('type')}", f"{at}/chart/type")]
     if len(set(names)) != len(names):
         problems.append(Problem("names must be unique", where))
-    return problems + at_most(parts, CHART_SERIES_MAX, where)
+    return problems + check_item_count(parts, CHART_SERIES_MAX, where)
 
 
 def _alert(block: Json, at: str) -> list[Problem]:

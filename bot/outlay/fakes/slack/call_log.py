@@ -17,7 +17,7 @@ CALLS_KEPT = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class WebApiCall:
     """Request of the bot: a Web API method, or `response_url`. `error` is Slack's code, empty on success."""
 
     number: int
@@ -61,13 +61,13 @@ class Ack:
         return str((self.payload or {}).get("text", ""))
 
 
-class Pulse:
+class ChangeSignal:
     """Signal that beats whenever something changed; `until` waits for a condition, checking it again at each beat."""
 
     def __init__(self) -> None:
         self._next = asyncio.Event()
 
-    def beat(self) -> None:
+    def notify(self) -> None:
         """Wake all who wait."""
         waited, self._next = self._next, asyncio.Event()
         waited.set()
@@ -91,12 +91,12 @@ class Pulse:
         return False
 
 
-class Journal:
+class CallLog:
     """Calls and acks of the bot, newest last. `number` counts both, and goes on when old entries are dropped."""
 
-    def __init__(self, pulse: Pulse) -> None:
+    def __init__(self, pulse: ChangeSignal) -> None:
         self.pulse = pulse
-        self.calls: deque[Call] = deque(maxlen=CALLS_KEPT)
+        self.calls: deque[WebApiCall] = deque(maxlen=CALLS_KEPT)
         self.acks: deque[Ack] = deque(maxlen=CALLS_KEPT)
         self.number = 0
         self.in_flight = 0
@@ -104,26 +104,26 @@ class Journal:
     def call(self, method: str, args: Json, status: int, answer: Json, at: datetime, warnings: tuple[str, ...]) -> None:
         """Record one finished request."""
         self.number += 1
-        self.calls.append(Call(self.number, method, args, status, answer, at, warnings))
-        self.pulse.beat()
+        self.calls.append(WebApiCall(self.number, method, args, status, answer, at, warnings))
+        self.pulse.notify()
 
     def ack(self, kind: str, *, ok: bool, payload: Json | None = None, seconds: float = 0.0, detail: str = "") -> Ack:
         """Record the outcome of one envelope."""
         self.number += 1
         ack = Ack(self.number, kind, ok, payload, seconds, detail)
         self.acks.append(ack)
-        self.pulse.beat()
+        self.pulse.notify()
         return ack
 
-    def of(self, method: str) -> list[Call]:
+    def of(self, method: str) -> list[WebApiCall]:
         """Return all calls of one method."""
         return [call for call in self.calls if call.method == method]
 
-    def between(self, after: int, until: int | None = None) -> list[Call]:
+    def between(self, after: int, until: int | None = None) -> list[WebApiCall]:
         """Return the calls recorded after number `after`, up to `until`."""
         return [call for call in self.calls if call.number > after and (until is None or call.number <= until)]
 
-    def said(self) -> str:
+    def sent_text(self) -> str:
         """Return everything in the log that the bot sent to Slack, as one string, to search it for secrets."""
         return json.dumps(
             [[call.method, call.args] for call in self.calls] + [[ack.kind, ack.payload] for ack in self.acks]

@@ -17,7 +17,7 @@ Kind = Literal["rate_limit", "server_error", "refuse", "hang", "lose"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class FakeSlackFault:
     """Fault of one answer. `performed`: the work is done nevertheless."""
 
     kind: Kind
@@ -26,33 +26,33 @@ class Fault:
     performed: bool = False
 
 
-class Faults:
+class FakeSlackFaults:
     """Queue of faults for each method, `*` for any; taken in order, one a call."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[Fault]] = {}
+        self._waiting: dict[str, deque[FakeSlackFault]] = {}
         self.unknown_blocks: set[str] = set()
         self.released = asyncio.Event()
 
     def rate_limit(self, method: str, *, retry_after_seconds: int = 1, times: int = 1) -> None:
         """Answer 429 with `Retry-After`."""
-        self._add(method, Fault("rate_limit", "ratelimited", retry_after_seconds), times)
+        self._add(method, FakeSlackFault("rate_limit", "ratelimited", retry_after_seconds), times)
 
     def server_error(self, method: str, *, times: int = 1) -> None:
         """Answer 500 with a page of HTML, as a broken front-end server does."""
-        self._add(method, Fault("server_error", "internal_error"), times)
+        self._add(method, FakeSlackFault("server_error", "internal_error"), times)
 
     def refuse(self, method: str, error: str, *, times: int = 1) -> None:
         """Answer `ok: false` with this error code, e.g. `invalid_blocks` or `channel_not_found`."""
-        self._add(method, Fault("refuse", error), times)
+        self._add(method, FakeSlackFault("refuse", error), times)
 
     def hang(self, method: str, *, times: int = 1, performed: bool = False) -> None:
         """Give no answer until `release()`, or for a minute."""
-        self._add(method, Fault("hang", "hung", performed=performed), times)
+        self._add(method, FakeSlackFault("hang", "hung", performed=performed), times)
 
     def lose(self, method: str, *, times: int = 1, performed: bool = True) -> None:
         """Break the connection in the middle of the answer; by default after the work was done."""
-        self._add(method, Fault("lose", "lost", performed=performed), times)
+        self._add(method, FakeSlackFault("lose", "lost", performed=performed), times)
 
     def forget_blocks(self, *kinds: str) -> None:
         """Make these block types, e.g. `data_table`, unknown to this workspace; without any, all are known again."""
@@ -69,14 +69,14 @@ class Faults:
         self.unknown_blocks.clear()
         self.release()
 
-    def take(self, method: str) -> Fault | None:
+    def pop(self, method: str) -> FakeSlackFault | None:
         """Remove and return the fault that this call meets; None if none waits."""
         for name in (method, "*"):
             if waiting := self._waiting.get(name):
                 return waiting.popleft()
         return None
 
-    def _add(self, method: str, fault: Fault, times: int) -> None:
+    def _add(self, method: str, fault: FakeSlackFault, times: int) -> None:
         waiting = self._waiting.setdefault(method, deque())
         if len(waiting) + times > FAULTS_MAX:
             raise ValueError(f"more than {FAULTS_MAX} faults wait for {method}")

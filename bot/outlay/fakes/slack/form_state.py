@@ -1,7 +1,7 @@
 """State of the fields of a view or message (`state.values`), and what a person may put there. Pure.
 
-`fields` finds the inputs, `initial_values` their initial values, `filled` turns a plain value ("7d", a user id, a
-list) into Slack's state for that kind of element, `missing` returns Slack's own errors on Submit.
+`fields` finds the inputs, `initial_values` their initial values, `element_state` turns a plain value ("7d", a user id,
+a list) into Slack's state for that kind of element, `submit_errors` returns Slack's own errors on Submit.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ _MANY = {
 }
 
 
-class CannotFill(LookupError):
+class ImpossibleUserActionError(LookupError):
     """Action that a person could not do: there is no such field, or no such choice in it."""
 
 
@@ -95,7 +95,10 @@ def as_state(values: dict[Name, Json]) -> Json:
 
 
 def find_field(blocks: list[Json], name: str) -> Field:
-    """Return the field that has this block_id, action_id or label. Raises CannotFill, naming all fields."""
+    """Return the field that has this block_id, action_id or label.
+
+    Raises ImpossibleUserActionError, naming all fields.
+    """
     everything = list(fields(blocks))
     for matches in (
         [item for item in everything if item.block_id == name],
@@ -105,11 +108,14 @@ def find_field(blocks: list[Json], name: str) -> Field:
         if len(matches) == 1:
             return matches[0]
     known = ", ".join(f"{item.block_id}/{item.action_id} ({item.label})" for item in everything) or "none"
-    raise CannotFill(f"no one field called {name!r}; there are: {known}")
+    raise ImpossibleUserActionError(f"no one field called {name!r}; there are: {known}")
 
 
-def filled(element: Json, value: Any) -> Json:
-    """Return the state of this element once a person put `value` there; None empties it. Raises CannotFill."""
+def element_state(element: Json, value: Any) -> Json:
+    """Return the state of this element once a person put `value` there; None empties it.
+
+    Raises ImpossibleUserActionError.
+    """
     kind = element["type"]
     if kind in _MANY:
         items = [] if value is None else [value] if isinstance(value, str) else list(value)
@@ -117,7 +123,7 @@ def filled(element: Json, value: Any) -> Json:
             items = [_option(element, item) for item in items]
         return {"type": kind, _MANY[kind][0]: items}
     if kind not in _SINGLE:
-        raise CannotFill(f"a {kind} holds no value")
+        raise ImpossibleUserActionError(f"a {kind} holds no value")
     if value is not None and _SINGLE[kind][0] == "selected_option":
         value = _option(element, value)
     elif value is not None and kind == "rich_text_input":
@@ -134,7 +140,7 @@ def options_of(element: Json) -> list[Json]:
     return [option for group in groups for option in group.get("options") or []]
 
 
-def missing(blocks: list[Json], values: dict[Name, Json]) -> dict[str, str]:
+def submit_errors(blocks: list[Json], values: dict[Name, Json]) -> dict[str, str]:
     """Return the errors that Slack itself shows on Submit, by block_id. If there are any, the app is not called."""
     errors = {}
     for item in fields(blocks):
@@ -174,4 +180,6 @@ def _option(element: Json, wanted: Any) -> Json:
             return option
     if element["type"] in ("external_select", "multi_external_select"):
         return {"text": {"type": "plain_text", "text": str(wanted)}, "value": str(wanted)}
-    raise CannotFill(f"no choice {wanted!r}; there are: {', '.join(str(o.get('value')) for o in known) or 'none'}")
+    raise ImpossibleUserActionError(
+        f"no choice {wanted!r}; there are: {', '.join(str(o.get('value')) for o in known) or 'none'}"
+    )

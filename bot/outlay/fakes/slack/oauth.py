@@ -11,27 +11,27 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from outlay.fakes.slack.web_api import Api, Method, Request
-from outlay.fakes.slack.workspace import Refused, World
+from outlay.fakes.slack.web_api import ApiMethod, ApiRequest, WebApi
+from outlay.fakes.slack.workspace import FakeSlackError, FakeWorkspace
 
 Json = dict[str, Any]
 CODE_SECONDS = 600.0
 CODES_MAX = 1_000
 
 
-class Slack(Protocol):
+class InstallTarget(Protocol):
     """Workspace that the app may be installed in."""
 
-    world: World
-    api: Api
+    world: FakeWorkspace
+    api: WebApi
     bot_token: str
 
 
 @dataclass(slots=True)
-class Code:
+class AuthorizationCode:
     """Authorization code: what a person has allowed."""
 
-    slack: Slack
+    slack: InstallTarget
     user: str
     scopes: frozenset[str]
     redirect_uri: str
@@ -44,9 +44,9 @@ class Oauth:
     def __init__(self, *, client_id: str, client_secret: str, redirect_urls: Iterable[str] = ()) -> None:
         self.client_id, self.client_secret = client_id, client_secret
         self.redirect_urls = tuple(redirect_urls)
-        self._codes: dict[str, Code] = {}
+        self._codes: dict[str, AuthorizationCode] = {}
 
-    def allow(self, link: str, slack: Slack, user: str, *, without: Iterable[str] = ()) -> str:
+    def allow(self, link: str, slack: InstallTarget, user: str, *, without: Iterable[str] = ()) -> str:
         """Follow a link to `/oauth/v2/authorize` and press Allow; return where the browser is sent.
 
         `without`: optional scopes that the person leaves out. Guests and deleted people get `access_denied`.
@@ -59,7 +59,9 @@ class Oauth:
             return f"{back}?{urlencode({'error': 'access_denied', 'state': asked.get('state', '')})}"
         name = secrets.token_hex(16)
         scopes = frozenset(asked["scope"].split(",")) - frozenset(without)
-        self._codes[name] = Code(slack, user, scopes, asked.get("redirect_uri", ""), slack.world.clock.monotonic())
+        self._codes[name] = AuthorizationCode(
+            slack, user, scopes, asked.get("redirect_uri", ""), slack.world.clock.monotonic()
+        )
         while len(self._codes) > CODES_MAX:
             self._codes.pop(next(iter(self._codes)))
         return f"{back}?{urlencode({'code': name, 'state': asked.get('state', '')})}"
@@ -69,32 +71,32 @@ class Oauth:
         asked = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
         return f"{self._back(asked)}?{urlencode({'error': 'access_denied', 'state': asked.get('state', '')})}"
 
-    def methods(self) -> dict[str, Method]:
+    def methods(self) -> dict[str, ApiMethod]:
         """Return the methods of the Web API that belong to OAuth."""
-        return {"oauth.v2.access": Method(self._access, caller="anyone")}
+        return {"oauth.v2.access": ApiMethod(self._access, caller="anyone")}
 
     def _back(self, asked: dict[str, str]) -> str:
         """Return the redirect URL of a link; raise Refused for a link that Slack's page would not show."""
         if asked.get("client_id") != self.client_id:
-            raise Refused("invalid_client_id")
+            raise FakeSlackError("invalid_client_id")
         if not asked.get("scope"):
-            raise Refused("no_scopes")
+            raise FakeSlackError("no_scopes")
         back = asked.get("redirect_uri") or next(iter(self.redirect_urls), "")
         if back not in self.redirect_urls:
-            raise Refused("bad_redirect_uri")
+            raise FakeSlackError("bad_redirect_uri")
         return back
 
-    def _access(self, request: Request) -> Json:
+    def _access(self, request: ApiRequest) -> Json:
         """Answer oauth.v2.access: exchange a code for the bot's token."""
         if request.text("client_id") != self.client_id:
-            raise Refused("invalid_client_id")
+            raise FakeSlackError("invalid_client_id")
         if request.text("client_secret") != self.client_secret:
-            raise Refused("bad_client_secret")
+            raise FakeSlackError("bad_client_secret")
         code = self._codes.pop(request.text("code"), None)
         if code is None or code.slack.world.clock.monotonic() - code.issued > CODE_SECONDS:
-            raise Refused("invalid_code")
+            raise FakeSlackError("invalid_code")
         if request.text("redirect_uri") != code.redirect_uri:
-            raise Refused("bad_redirect_uri")
+            raise FakeSlackError("bad_redirect_uri")
         slack = code.slack
         if slack.bot_token not in slack.api.tokens:
             slack.bot_token = f"xoxb-{secrets.token_hex(12)}"

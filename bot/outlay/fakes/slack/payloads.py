@@ -6,13 +6,13 @@ The field names and shapes are those of Slack's reference; only what an app may 
 from typing import Any
 
 from outlay.fakes.slack.form_state import as_state
-from outlay.fakes.slack.people import Channel, Person
-from outlay.fakes.slack.workspace import Message, View, World
+from outlay.fakes.slack.people import Channel, FakeSlackUser
+from outlay.fakes.slack.workspace import FakeMessage, FakeView, FakeWorkspace
 
 Json = dict[str, Any]
 
 
-def message_payload(message: Message, world: World) -> Json:
+def message_payload(message: FakeMessage, world: FakeWorkspace) -> Json:
     """Build a message as APIs and payloads show it."""
     payload: Json = {
         "type": "message",
@@ -33,7 +33,7 @@ def message_payload(message: Message, world: World) -> Json:
     return payload
 
 
-def view_payload(view: View, world: World) -> Json:
+def view_payload(view: FakeView, world: FakeWorkspace) -> Json:
     """Build a view as APIs and payloads show it, with the values in its fields."""
     kind = view.definition["type"]
     payload = {
@@ -60,7 +60,9 @@ def view_payload(view: View, world: World) -> Json:
     }
 
 
-def slash_command(world: World, command: str, text: str, person: Person, channel: Channel, response_url: str) -> Json:
+def slash_command(
+    world: FakeWorkspace, command: str, text: str, person: FakeSlackUser, channel: Channel, response_url: str
+) -> Json:
     """Build the payload of a slash command, such as `/spend 7d`, typed in a channel."""
     return {
         "token": "verification-token-of-old",
@@ -79,13 +81,15 @@ def slash_command(world: World, command: str, text: str, person: Person, channel
     }
 
 
-def block_actions(world: World, person: Person, action: Json, target: Message | View, response_url: str) -> Json:
+def block_actions(
+    world: FakeWorkspace, person: FakeSlackUser, action: Json, target: FakeMessage | FakeView, response_url: str
+) -> Json:
     """Build the payload of a click or a choice in a message or a view."""
     payload = _interaction(world, person, "block_actions") | {
         "actions": [{**action, "action_ts": world.next_ts()}],
         "state": as_state(target.values),
     }
-    if isinstance(target, View):
+    if isinstance(target, FakeView):
         trigger = world.issue_trigger(person.id, target.id if target.definition["type"] == "modal" else "")
         container: Json = {"type": "view", "view_id": target.id}
         return payload | {"trigger_id": trigger, "container": container, "view": view_payload(target, world)}
@@ -105,7 +109,7 @@ def block_actions(world: World, person: Person, action: Json, target: Message | 
     return payload if target.ephemeral else payload | {"message": message_payload(target, world)}
 
 
-def view_submission(world: World, person: Person, view: View) -> Json:
+def view_submission(world: FakeWorkspace, person: FakeSlackUser, view: FakeView) -> Json:
     """Build the payload of Submit pressed in a modal."""
     return _interaction(world, person, "view_submission") | {
         "trigger_id": world.issue_trigger(person.id, view.id),
@@ -114,12 +118,14 @@ def view_submission(world: World, person: Person, view: View) -> Json:
     }
 
 
-def view_closed(world: World, person: Person, view: View, *, is_cleared: bool) -> Json:
+def view_closed(world: FakeWorkspace, person: FakeSlackUser, view: FakeView, *, is_cleared: bool) -> Json:
     """Build the payload of a modal with `notify_on_close` that the person closed."""
     return _interaction(world, person, "view_closed") | {"view": view_payload(view, world), "is_cleared": is_cleared}
 
 
-def block_suggestion(world: World, person: Person, view: View, block_id: str, action_id: str, typed: str) -> Json:
+def block_suggestion(
+    world: FakeWorkspace, person: FakeSlackUser, view: FakeView, block_id: str, action_id: str, typed: str
+) -> Json:
     """Build the payload of typing in an external select."""
     return _interaction(world, person, "block_suggestion") | {
         "container": {"type": "view", "view_id": view.id},
@@ -130,7 +136,7 @@ def block_suggestion(world: World, person: Person, view: View, block_id: str, ac
     }
 
 
-def shortcut(world: World, person: Person, callback_id: str) -> Json:
+def shortcut(world: FakeWorkspace, person: FakeSlackUser, callback_id: str) -> Json:
     """Build the payload of a global shortcut."""
     return _interaction(world, person, "shortcut") | {
         "callback_id": callback_id,
@@ -139,7 +145,7 @@ def shortcut(world: World, person: Person, callback_id: str) -> Json:
     }
 
 
-def event(world: World, kind: str, fields: Json, event_id: str = "") -> Json:
+def event(world: FakeWorkspace, kind: str, fields: Json, event_id: str = "") -> Json:
     """Build an Events API envelope around one event."""
     ts = world.next_ts()
     authorization = {"team_id": world.team_id, "user_id": world.bot.id, "is_bot": True, "is_enterprise_install": False}
@@ -156,7 +162,7 @@ def event(world: World, kind: str, fields: Json, event_id: str = "") -> Json:
     }
 
 
-def _interaction(world: World, person: Person, kind: str) -> Json:
+def _interaction(world: FakeWorkspace, person: FakeSlackUser, kind: str) -> Json:
     return {
         "type": kind,
         "token": "verification-token-of-old",

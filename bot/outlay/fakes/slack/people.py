@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class FakeSlackUser:
     """Member of the workspace, or a bot user."""
 
     id: str
@@ -32,18 +32,20 @@ class Channel:
     user: str = ""
 
 
-BOT = Person("U00OUTLAY", "outlay", "Outlay", is_bot=True)
+BOT = FakeSlackUser("U00OUTLAY", "outlay", "Outlay", is_bot=True)
 PEOPLE = (
-    Person("U01ALICE", "alice", "Alice Adler", "alice@example.com", "Europe/Berlin", is_admin=True, is_owner=True),
-    Person("U02BEN", "ben", "Ben Okafor", "ben@example.com", "America/New_York"),
-    Person("U03CHIARA", "chiara", "Chiara Conti", "chiara@example.com", "Europe/Rome"),
-    Person("U04DARIO", "dario", "Dario Silva", "dario@example.com", "America/Sao_Paulo"),
-    Person("U05GUEST", "guest", "Gus Guest", "gus@example.org", is_guest=True),
-    Person("U06GONE", "gone", "Gina Gone", "gina@example.com", deleted=True),
+    FakeSlackUser(
+        "U01ALICE", "alice", "Alice Adler", "alice@example.com", "Europe/Berlin", is_admin=True, is_owner=True
+    ),
+    FakeSlackUser("U02BEN", "ben", "Ben Okafor", "ben@example.com", "America/New_York"),
+    FakeSlackUser("U03CHIARA", "chiara", "Chiara Conti", "chiara@example.com", "Europe/Rome"),
+    FakeSlackUser("U04DARIO", "dario", "Dario Silva", "dario@example.com", "America/Sao_Paulo"),
+    FakeSlackUser("U05GUEST", "guest", "Gus Guest", "gus@example.org", is_guest=True),
+    FakeSlackUser("U06GONE", "gone", "Gina Gone", "gina@example.com", deleted=True),
 )
 
 
-def channels_of(people: Iterable[Person], bot: Person = BOT) -> tuple[Channel, ...]:
+def channels_of(people: Iterable[FakeSlackUser], bot: FakeSlackUser = BOT) -> tuple[Channel, ...]:
     """Build four channels: public with the bot, public without it, private with it, private without it."""
     everyone = {person.id for person in people if not person.deleted and not person.is_bot}
     return (

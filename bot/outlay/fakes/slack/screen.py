@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
-from outlay.fakes.slack.call_log import Ack, Call
+from outlay.fakes.slack.call_log import Ack, WebApiCall
 from outlay.fakes.slack.rendering.terminal import render_home, render_message, render_modal
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.fakes.slack.workspace import Message, View, World
+from outlay.fakes.slack.server import FakeSlack
+from outlay.fakes.slack.workspace import FakeMessage, FakeView, FakeWorkspace
 
 Json = dict[str, Any]
 
@@ -26,8 +26,8 @@ _BOXES = re.compile(r"[─-╿]+")
 class Driver(Protocol):
     """Part of the user driver that a screen needs: state to read, and actions to pass on."""
 
-    slack: SlackStandIn
-    world: World
+    slack: FakeSlack
+    world: FakeWorkspace
 
     @property
     def names(self) -> dict[str, str]: ...
@@ -36,7 +36,7 @@ class Driver(Protocol):
 
     async def click(
         self,
-        target: "Modal | Home | Reply",
+        target: "Modal | HomeTab | Reply",
         action_id: str,
         *,
         user: str | None = None,
@@ -47,7 +47,7 @@ class Driver(Protocol):
 
     async def choose(
         self,
-        target: "Modal | Home | Reply",
+        target: "Modal | HomeTab | Reply",
         action_id: str,
         choice: Any,
         *,
@@ -65,7 +65,7 @@ class Driver(Protocol):
 class Modal:
     """Modal on a user's screen in its current state; once closed it keeps showing its last state."""
 
-    def __init__(self, chat: Driver, view: View) -> None:
+    def __init__(self, chat: Driver, view: FakeView) -> None:
         self._chat = chat
         self.surface = view
 
@@ -134,7 +134,7 @@ class Modal:
         return await self._chat.close(self)
 
 
-class Home:
+class HomeTab:
     """Home tab of a user in its current state."""
 
     def __init__(self, chat: Driver, user: str, reply: "Reply") -> None:
@@ -143,7 +143,7 @@ class Home:
         self.reply = reply
 
     @property
-    def surface(self) -> View:
+    def surface(self) -> FakeView:
         """Return the published view. Raises LookupError if nothing was ever published."""
         view = self._chat.world.homes.get(self.user)
         if view is None:
@@ -161,7 +161,7 @@ class Home:
         return self.surface.blocks
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[WebApiCall]:
         """Return the calls of the bot that followed from opening the tab."""
         return self.reply.calls
 
@@ -194,13 +194,13 @@ class Reply:
         self.payload: Json = {}
         self._after = after_call, after_change
         self._until: int | None = None
-        self._seen: tuple[list[Message], Modal | None, dict[str, str]] | None = None
+        self._seen: tuple[list[FakeMessage], Modal | None, dict[str, str]] | None = None
 
     def __repr__(self) -> str:
         calls = ", ".join(f"{call.method} {call.error or 'ok'}" for call in self.calls)
         return f"<Reply acked={self.acked} calls=[{calls}] text={self.text[:80]!r}>"
 
-    def end(self) -> None:
+    def freeze(self) -> None:
         """Freeze the reply: what happens from now on belongs to another action."""
         modal = self._chat.modal(self.user)
         self._seen = self._touched(), modal, dict(modal.errors) if modal else {}
@@ -212,18 +212,18 @@ class Reply:
         return self.ack is not None and self.ack.ok
 
     @property
-    def calls(self) -> list[Call]:
+    def calls(self) -> list[WebApiCall]:
         """Return the bot's calls to Slack, failures included; without `auth.test`, which Bolt calls by itself."""
         calls = self._chat.slack.journal.between(self._after[0], self._until)
         return [call for call in calls if call.method != "auth.test"]
 
     @property
-    def messages(self) -> list[Message]:
+    def messages(self) -> list[FakeMessage]:
         """Return the messages posted or edited, in the order of change, that this user can see."""
         return [message for message in (self._seen[0] if self._seen else self._touched()) if not message.deleted]
 
     @property
-    def message(self) -> Message:
+    def message(self) -> FakeMessage:
         """Return the last of them. Raises LookupError, naming what happened instead."""
         messages = self.messages
         if not messages:
@@ -290,12 +290,12 @@ class Reply:
         """Choose an option in the last message; see `Chat.choose`."""
         return await self._chat.choose(self, action_id, choice, **how)
 
-    def _touched(self) -> list[Message]:
+    def _touched(self) -> list[FakeMessage]:
         messages = self._chat.world.messages.values()
         touched = [message for message in messages if message.touched > self._after[1] and self._visible(message)]
         return sorted(touched, key=lambda message: message.touched)
 
-    def _visible(self, message: Message) -> bool:
+    def _visible(self, message: FakeMessage) -> bool:
         if message.ephemeral:
             return message.ephemeral_for == self.user
         return self.user in self._chat.world.channels[message.channel].members

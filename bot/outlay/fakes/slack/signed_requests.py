@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from outlay.fakes.slack.call_log import Ack, Journal
+from outlay.fakes.slack.call_log import Ack, CallLog
 from outlay.fakes.slack.socket_mode import ACK_SECONDS
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ class SignedHttp:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: CallLog,
         url: str,
         signing_secret: str,
         *,

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from outlay.fakes.slack.call_log import Ack, Journal
+from outlay.fakes.slack.call_log import Ack, CallLog
 
 Json = dict[str, Any]
 
@@ -28,14 +28,14 @@ class Delivery(Protocol):
         ...
 
 
-class Link:
+class SocketConnection:
     """WebSocket that the app opened."""
 
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self.pending: dict[str, asyncio.Future[Json]] = {}
 
-    async def say(self, what: Json) -> None:
+    async def send(self, what: Json) -> None:
         """Send a message as JSON."""
         await self.websocket.send_text(json.dumps(what))
 
@@ -43,8 +43,8 @@ class Link:
 class SocketMode:
     """Server's side of Socket Mode: hello, envelopes, acks, disconnects. Each envelope goes to one link, in turn."""
 
-    def __init__(self, journal: Journal, *, app_id: str, ack_seconds: float = ACK_SECONDS) -> None:
-        self.links: list[Link] = []
+    def __init__(self, journal: CallLog, *, app_id: str, ack_seconds: float = ACK_SECONDS) -> None:
+        self.links: list[SocketConnection] = []
         self.connections = 0
         self._journal = journal
         self._app_id = app_id
@@ -66,12 +66,12 @@ class SocketMode:
             return
         self._tickets.discard(ticket)
         await websocket.accept()
-        link = Link(websocket)
+        link = SocketConnection(websocket)
         self.links.append(link)
         self.connections += 1
         try:
-            await link.say(self._hello())
-            self._journal.pulse.beat()
+            await link.send(self._hello())
+            self._journal.pulse.notify()
             while True:
                 self._heard(link, json.loads(await websocket.receive_text()))
         except WebSocketDisconnect:
@@ -97,7 +97,7 @@ class SocketMode:
             envelope |= {"retry_attempt": retry, "retry_reason": "timeout" if retry else ""}
         started = time.monotonic()
         try:
-            await link.say(envelope)
+            await link.send(envelope)
             async with asyncio.timeout(self._ack_seconds):
                 heard = await answer
         except TimeoutError:
@@ -116,7 +116,7 @@ class SocketMode:
     async def ask_to_reconnect(self, reason: str = "refresh_requested") -> None:
         """Announce to every link that it will be closed: `warning`, `refresh_requested`, `link_disabled`."""
         for link in list(self.links):
-            await link.say({"type": "disconnect", "reason": reason, "debug_info": {"host": "stand-in"}})
+            await link.send({"type": "disconnect", "reason": reason, "debug_info": {"host": "stand-in"}})
 
     async def drop(self) -> None:
         """Close every socket without an announcement."""
@@ -138,15 +138,15 @@ class SocketMode:
             "connection_info": {"app_id": self._app_id},
         }
 
-    def _heard(self, link: Link, said: Json) -> None:
+    def _heard(self, link: SocketConnection, said: Json) -> None:
         answer = link.pending.get(str(said.get("envelope_id")))
         if answer is not None and not answer.done():
             answer.set_result(said)
 
-    def _forget(self, link: Link) -> None:
+    def _forget(self, link: SocketConnection) -> None:
         if link in self.links:
             self.links.remove(link)
         for answer in link.pending.values():
             if not answer.done():
                 answer.set_exception(ConnectionError("socket closed"))
-        self._journal.pulse.beat()
+        self._journal.pulse.notify()

@@ -16,15 +16,23 @@ from typing import Any
 
 from outlay.fakes.slack import payloads
 from outlay.fakes.slack.call_log import Ack
-from outlay.fakes.slack.form_state import CannotFill, Field, as_state, fields, filled, find_field, missing
-from outlay.fakes.slack.people import Channel, Person
-from outlay.fakes.slack.screen import Home, Modal, Reply
-from outlay.fakes.slack.server import SlackStandIn
-from outlay.fakes.slack.validation import elements
-from outlay.fakes.slack.workspace import Message, Refused, View
+from outlay.fakes.slack.form_state import (
+    Field,
+    ImpossibleUserActionError,
+    as_state,
+    element_state,
+    fields,
+    find_field,
+    submit_errors,
+)
+from outlay.fakes.slack.people import Channel, FakeSlackUser
+from outlay.fakes.slack.screen import HomeTab, Modal, Reply
+from outlay.fakes.slack.server import FakeSlack
+from outlay.fakes.slack.validation import interactive_elements
+from outlay.fakes.slack.workspace import FakeMessage, FakeSlackError, FakeView
 
 Json = dict[str, Any]
-Target = Message | View | Modal | Home | Reply
+Target = FakeMessage | FakeView | Modal | HomeTab | Reply
 Idle = Callable[[], Awaitable[None]]
 
 ALICE = "U01ALICE"
@@ -33,10 +41,10 @@ QUIET_SECONDS = 0.05
 SETTLE_SECONDS = 10.0
 
 
-class Chat:
+class UserDriver:
     """Driver of all users of the workspace. `as_escaped`: the manifest has `should_escape` for its commands."""
 
-    def __init__(self, slack: SlackStandIn, *, idle: Idle | None = None, as_escaped: bool = True) -> None:
+    def __init__(self, slack: FakeSlack, *, idle: Idle | None = None, as_escaped: bool = True) -> None:
         self.slack = slack
         self.world = slack.world
         self.idle = idle
@@ -82,9 +90,11 @@ class Chat:
         surface = self._surface(target)
         block_id, element = self._element(target, action_id, None, None)
         if element["type"] == "overflow":
-            state: Json = {"selected_option": filled({**element, "type": "static_select"}, choice)["selected_option"]}
+            state: Json = {
+                "selected_option": element_state({**element, "type": "static_select"}, choice)["selected_option"]
+            }
         else:
-            state = filled(element, choice)
+            state = element_state(element, choice)
             surface.values[(block_id, action_id)] = state
         if not self._tells_the_app(surface, block_id, action_id):
             return await self._finish(self._reply(self._user(target, user)), wait)
@@ -96,18 +106,18 @@ class Chat:
     ) -> Reply:
         """Fill fields (by block_id, action_id or label) and press Submit. `user`: another user, who forges it.
 
-        Raises CannotFill if the modal is closed, has no submit button, or lacks a field or choice.
+        Raises ImpossibleUserActionError if the modal is closed, has no submit button, or lacks a field or choice.
         """
         view = modal.surface
         if modal.closed:
-            raise CannotFill("this modal is closed")
+            raise ImpossibleUserActionError("this modal is closed")
         if not view.definition.get("submit"):
-            raise CannotFill("this modal has no submit button")
+            raise ImpossibleUserActionError("this modal has no submit button")
         for name, value in (values or {}).items():
             found = find_field(view.blocks, name)
-            view.values[found.name] = filled(found.element, value)
+            view.values[found.name] = element_state(found.element, value)
         reply = self._reply(user or view.user)
-        view.errors = missing(view.blocks, view.values)
+        view.errors = submit_errors(view.blocks, view.values)
         if view.errors:
             self.world.changes += 1
             return await self._finish(reply, wait)
@@ -134,7 +144,7 @@ class Chat:
         ack = await self._deliver(self._reply(modal.user), "interactive", payload)
         return list((ack.payload or {}).get("options") or [])
 
-    async def home(self, user: str = ALICE, *, wait: bool = True) -> Home:
+    async def home(self, user: str = ALICE, *, wait: bool = True) -> HomeTab:
         """Open the app's Home tab."""
         reply = self._reply(user)
         view = self.world.homes.get(user)
@@ -143,7 +153,7 @@ class Chat:
             fields_["view"] = payloads.view_payload(view, self.world)
         await self._deliver(reply, "events_api", payloads.event(self.world, "app_home_opened", fields_))
         await self._finish(reply, wait)
-        return Home(self, user, reply)
+        return HomeTab(self, user, reply)
 
     async def event(self, kind: str, *, event_id: str = "", retry: int = 0, wait: bool = True, **fields_: Any) -> Reply:
         """Send any other event of the Events API. The same `event_id` with `retry` above zero is a redelivery."""
@@ -166,7 +176,7 @@ class Chat:
 
     # What users see
 
-    def messages(self, channel: str = GENERAL, *, user: str | None = None) -> list[Message]:
+    def messages(self, channel: str = GENERAL, *, user: str | None = None) -> list[FakeMessage]:
         """Return the messages of a channel, oldest first; with `user`, also those that only this person sees there."""
         return [
             message
@@ -176,13 +186,13 @@ class Chat:
             and (not message.ephemeral or message.ephemeral_for == user)
         ]
 
-    def dms(self, user: str) -> list[Message]:
+    def dms(self, user: str) -> list[FakeMessage]:
         """Return what the bot wrote to this person directly."""
         return self.messages(f"D{user[1:]}", user=user)
 
     def modal(self, user: str = ALICE) -> Modal | None:
         """Return the modal on this person's screen; None if there is none."""
-        view = self.world.top(user)
+        view = self.world.top_modal(user)
         return Modal(self, view) if view else None
 
     @property
@@ -224,7 +234,7 @@ class Chat:
     async def _finish(self, reply: Reply, wait: bool) -> Reply:
         if wait:
             await self.settle()
-            reply.end()
+            reply.freeze()
         return reply
 
     # Helpers
@@ -241,43 +251,47 @@ class Chat:
 
     async def _act(self, target: Target, action: Json, user: str | None, wait: bool) -> Reply:
         surface, who = self._surface(target), self._user(target, user)
-        url = self._response_url(who, surface.channel, surface) if isinstance(surface, Message) else ""
+        url = self._response_url(who, surface.channel, surface) if isinstance(surface, FakeMessage) else ""
         reply = self._reply(who)
         payload = payloads.block_actions(self.world, self.world.person(who), action, surface, url)
         await self._deliver(reply, "interactive", payload)
         return await self._finish(reply, wait)
 
-    def _apply(self, view: View, answer: Json) -> None:
+    def _apply(self, view: FakeView, answer: Json) -> None:
         """Apply the answer to a submission. An empty answer closes the view."""
         action = answer.get("response_action", "close")
         if action == "errors":
             known = {item.block_id for item in fields(view.blocks)}
             if strange := set(answer["errors"]) - known:
-                raise Refused("invalid_arguments", errors=[f"no input block is called {name}" for name in strange])
+                raise FakeSlackError(
+                    "invalid_arguments", errors=[f"no input block is called {name}" for name in strange]
+                )
             self.world.changes += 1
             view.errors = dict(answer["errors"])
         elif action == "update":
-            self.world.change(view, self.slack.inspector.view(answer.get("view"), "modal"))
+            self.world.update_view(view, self.slack.inspector.validate_view(answer.get("view"), "modal"))
         elif action == "push":
-            self.world.show(view.user, self.slack.inspector.view(answer.get("view"), "modal"), on_top=True)
+            self.world.open_modal(
+                view.user, self.slack.inspector.validate_view(answer.get("view"), "modal"), on_top=True
+            )
         else:
             self.world.close(view, all_of_them=action == "clear")
 
     def _say(self, url: str, answer: Json) -> None:
         """Show a message that came with the ack of a slash command."""
         name = url.rsplit("/", 1)[1]
-        self.slack.response_urls.say(self.world.response_urls[name], answer)
+        self.slack.response_urls.apply_answer(self.world.response_urls[name], answer)
 
-    def _response_url(self, user: str, channel: str, message: Message | None = None) -> str:
+    def _response_url(self, user: str, channel: str, message: FakeMessage | None = None) -> str:
         return f"{self.slack.base_url}/response/{self.world.issue_response_url(user, channel, message)}"
 
     def _place(self, channel: str, user: str) -> Channel:
         return self.world.direct(user) if channel == f"D{user[1:]}" else self.world.channels[channel]
 
-    def _surface(self, target: Target) -> Message | View:
+    def _surface(self, target: Target) -> FakeMessage | FakeView:
         if isinstance(target, Reply):
             return target.message
-        return target.surface if isinstance(target, (Modal, Home)) else target
+        return target.surface if isinstance(target, (Modal, HomeTab)) else target
 
     def _user(self, target: Target, user: str | None) -> str:
         surface = self._surface(target)
@@ -285,20 +299,22 @@ class Chat:
             return user
         if isinstance(target, Reply):
             return target.user
-        return surface.user if isinstance(surface, View) else surface.ephemeral_for or ALICE
+        return surface.user if isinstance(surface, FakeView) else surface.ephemeral_for or ALICE
 
     def _element(self, target: Target, action_id: str, kind: str | None, value: str | None) -> tuple[str, Json]:
         known = []
         for block in self._surface(target).blocks:
-            for element in elements(block):
+            for element in interactive_elements(block):
                 known.append(f"{element.get('action_id')}={element.get('value', '')}")
                 if element.get("action_id") != action_id or (kind and element["type"] != kind):
                     continue
                 if value is None or element.get("value") == value:
                     return str(block.get("block_id", "")), element
-        raise CannotFill(f"nothing called {action_id!r} to press; there are: {', '.join(known) or 'none'}")
+        raise ImpossibleUserActionError(
+            f"nothing called {action_id!r} to press; there are: {', '.join(known) or 'none'}"
+        )
 
-    def _tells_the_app(self, surface: Message | View, block_id: str, action_id: str) -> bool:
+    def _tells_the_app(self, surface: FakeMessage | FakeView, block_id: str, action_id: str) -> bool:
         """Report whether a choice in this field is sent to the app; one in an input block is so on request only."""
         found = [item for item in fields(surface.blocks) if item.name == (block_id, action_id)]
         return not found or found[0].dispatches
@@ -312,11 +328,11 @@ class Chat:
 
         return re.sub(r"(?<![\w:])@([\w.-]+)", person, text)
 
-    def _named(self, name: str) -> Person | None:
+    def _named(self, name: str) -> FakeSlackUser | None:
         return next((person for person in self.world.people.values() if person.name == name), None)
 
 
-def state_of(surface: Message | View) -> Json:
+def state_of(surface: FakeMessage | FakeView) -> Json:
     """Return the values in the fields of a view or message, as payloads carry them."""
     return as_state(surface.values)
 

@@ -8,7 +8,7 @@ that need the whole payload: counts, uniqueness, surfaces, budgets.
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
-from outlay.fakes.slack.block_validation import BLOCK_TYPES, Json, Problem, at_most, check_block, text_length
+from outlay.fakes.slack.block_validation import BLOCK_TYPES, Json, Problem, check_block, check_item_count, text_length
 
 Surface = Literal["message", "modal", "home"]
 
@@ -40,7 +40,7 @@ def check_blocks(
     """Return all problems of these blocks on this surface. `unknown`: block types this workspace does not know yet."""
     if not isinstance(blocks, list):
         return [Problem("must be a list of blocks", at)]
-    problems = at_most(blocks, MESSAGE_BLOCKS_MAX if surface == "message" else VIEW_BLOCKS_MAX, at)
+    problems = check_item_count(blocks, MESSAGE_BLOCKS_MAX if surface == "message" else VIEW_BLOCKS_MAX, at)
     for index, block in enumerate(blocks):
         problems += _check_one(block, surface, f"{at}/{index}", unknown)
     good = [block for block in blocks if isinstance(block, dict)]
@@ -70,7 +70,7 @@ def characters(blocks: list[Json]) -> int:
     return sum(text_length(block) for block in blocks)
 
 
-def elements(block: Json) -> Iterator[Json]:
+def interactive_elements(block: Json) -> Iterator[Json]:
     """Yield every interactive element of a block, wherever a block may hold one."""
     for name in ("elements", "actions"):
         for element in block.get(name) or []:
@@ -80,7 +80,7 @@ def elements(block: Json) -> Iterator[Json]:
         if isinstance(block.get(name), dict):
             yield block[name]
     for child in block.get("child_blocks") or []:
-        yield from elements(child)
+        yield from interactive_elements(child)
     for row in block.get("rows") or []:
         for cell in row if isinstance(row, list) else []:
             if isinstance(cell, dict) and isinstance(cell.get("element"), dict):
@@ -93,7 +93,7 @@ def _check_one(block: Any, surface: Surface, at: str, unknown: Collection[str]) 
         return [Problem(f"unsupported type: {kind}", f"{at}/type")]
     problems = check_block(block, at)
     seen: set[str] = set()
-    for element in elements(block):
+    for element in interactive_elements(block):
         action_id = element.get("action_id")
         if action_id is not None and action_id in seen:
             problems.append(Problem(f"action_id `{action_id}` already exists", f"{at}/elements"))

@@ -1,7 +1,7 @@
 """Entry of the fake Web API: arguments in every form Slack takes, the token, its scopes, faults, the call log.
 
-A method is a function from `Request` to the fields of the answer; it raises `Refused` to refuse. The scope it needs is
-in the table where it is registered, so that a run can verify the manifest's list.
+A method is a function from `ApiRequest` to the fields of the answer; it raises `FakeSlackError` to refuse. The scope
+it needs is in the table where it is registered, so that a run can verify the manifest's list.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from outlay.fakes.slack.block_kit_schema import BlockKitSchema
-from outlay.fakes.slack.call_log import Journal
-from outlay.fakes.slack.faults import HANG_SECONDS, Fault, Faults
+from outlay.fakes.slack.call_log import CallLog
+from outlay.fakes.slack.faults import HANG_SECONDS, FakeSlackFault, FakeSlackFaults
 from outlay.fakes.slack.validation import (
     BLOCKS_CHARACTERS_MAX,
     BUDGET_CHARACTERS,
@@ -28,7 +28,7 @@ from outlay.fakes.slack.validation import (
     check_blocks,
     check_view,
 )
-from outlay.fakes.slack.workspace import Refused, World
+from outlay.fakes.slack.workspace import FakeSlackError, FakeWorkspace
 
 Json = dict[str, Any]
 
@@ -37,13 +37,13 @@ _PARSED = ("blocks", "view", "metadata", "files", "attachments")
 
 
 @dataclass(slots=True)
-class Request:
+class ApiRequest:
     """Call of the Web API as a method sees it."""
 
-    world: World
+    world: FakeWorkspace
     args: Json
     scopes: frozenset[str]
-    inspect: "Inspector"
+    inspect: "PayloadValidator"
     base_url: str
     warnings: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Request:
         value = self.args.get(name)
         if value in (None, ""):
             words = [f"[ERROR] missing required field: {name}"]
-            raise Refused("invalid_arguments", response_metadata={"messages": words})
+            raise FakeSlackError("invalid_arguments", response_metadata={"messages": words})
         return str(value)
 
     def text(self, name: str) -> str:
@@ -62,32 +62,32 @@ class Request:
     def need_scope(self, *any_of: str) -> None:
         """Raise Refused with `missing_scope` unless the token has one of these."""
         if any_of and not self.scopes.intersection(any_of):
-            raise Refused("missing_scope", needed=any_of[0], provided=",".join(sorted(self.scopes)))
+            raise FakeSlackError("missing_scope", needed=any_of[0], provided=",".join(sorted(self.scopes)))
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class ApiMethod:
     """Method of the Web API. `scopes`: any one of them is enough; with none, any token will do."""
 
-    run: Callable[[Request], Json]
+    run: Callable[[ApiRequest], Json]
     scopes: tuple[str, ...] = ()
     caller: Caller = "bot"
 
 
-class Inspector:
+class PayloadValidator:
     """Checker of payloads with blocks or a view: by this project's limits, and the JSON schema if there is one."""
 
-    def __init__(self, faults: Faults, schema: BlockKitSchema | None = None) -> None:
+    def __init__(self, faults: FakeSlackFaults, schema: BlockKitSchema | None = None) -> None:
         self._faults = faults
         self._schema = schema
 
-    def message(self, text: str, blocks: object, *, budget: bool = True) -> list[str]:
+    def validate_message(self, text: str, blocks: object, *, budget: bool = True) -> list[str]:
         """Raise Refused for a message that Slack would refuse; return warnings about one that it would accept."""
         if len(text) > TEXT_MAX:
-            raise Refused("msg_too_long")
+            raise FakeSlackError("msg_too_long")
         if not blocks:
             if not text:
-                raise Refused("no_text")
+                raise FakeSlackError("no_text")
             return []
         problems = check_blocks(blocks, "message", unknown=self._faults.unknown_blocks)
         if self._schema and not problems and isinstance(blocks, list):
@@ -95,14 +95,14 @@ class Inspector:
         if problems or not isinstance(blocks, list):
             words = [str(problem) for problem in problems]
             bare = [word.removeprefix("[ERROR] ") for word in words]
-            raise Refused("invalid_blocks", errors=bare, response_metadata={"messages": words})
+            raise FakeSlackError("invalid_blocks", errors=bare, response_metadata={"messages": words})
         size = characters(blocks)
         if budget and size > BLOCKS_CHARACTERS_MAX:
-            raise Refused("msg_blocks_too_long")
+            raise FakeSlackError("msg_blocks_too_long")
         warnings = [] if text else ["missing_text_in_message"]
         return [*warnings, "blocks_over_budget"] if budget and size > BUDGET_CHARACTERS else warnings
 
-    def view(self, view: object, *kinds: str) -> Json:
+    def validate_view(self, view: object, *kinds: str) -> Json:
         """Return the view if Slack would accept it as one of these kinds, else raise Refused.
 
         Wrong blocks in a view are `invalid_arguments`, as at Slack.
@@ -114,23 +114,23 @@ class Inspector:
         if isinstance(view, dict) and not problems and view["type"] not in kinds:
             words = [f"[ERROR] unsupported type: {view['type']} [json-pointer:/view/type]"]
         if words or not isinstance(view, dict):
-            raise Refused("invalid_arguments", response_metadata={"messages": words})
+            raise FakeSlackError("invalid_arguments", response_metadata={"messages": words})
         if len(json.dumps(view).encode()) > VIEW_BYTES_MAX:
-            raise Refused("view_too_large")
+            raise FakeSlackError("view_too_large")
         return view
 
 
-class Api:
+class WebApi:
     """All methods behind one address, `/api/NAME`."""
 
     def __init__(
         self,
-        world: World,
-        journal: Journal,
-        faults: Faults,
-        inspector: Inspector,
+        world: FakeWorkspace,
+        journal: CallLog,
+        faults: FakeSlackFaults,
+        inspector: PayloadValidator,
         *,
-        methods: dict[str, Method],
+        methods: dict[str, ApiMethod],
         tokens: dict[str, tuple[Caller, frozenset[str]]],
     ) -> None:
         self._world = world
@@ -139,14 +139,14 @@ class Api:
         self._inspector = inspector
         self._methods = methods
         self.tokens = tokens
-        self.neighbours: list[Api] = []  # other workspaces, whose tokens work at this address too
+        self.other_workspaces: list[WebApi] = []  # other workspaces, whose tokens work at this address too
 
     async def endpoint(self, http: HttpRequest) -> Response:
         """Answer one call, or apply the fault that waits for it."""
         method, args, token = http.path_params["method"], await arguments(http), _token(http)
         token = token or str(args.pop("token", ""))
         args.pop("token", None)
-        for neighbour in self.neighbours:
+        for neighbour in self.other_workspaces:
             if token in neighbour.tokens and token not in self.tokens:
                 return await neighbour.endpoint(http)
         if method in self._methods and self._methods[method].caller == "anyone":
@@ -156,10 +156,10 @@ class Api:
             return await self._weather(method, args, token, str(http.base_url))
         finally:
             self._journal.in_flight -= 1
-            self._journal.pulse.beat()
+            self._journal.pulse.notify()
 
     async def _weather(self, method: str, args: Json, token: str, base_url: str) -> Response:
-        fault = self._faults.take(method)
+        fault = self._faults.pop(method)
         if fault is None:
             answer, warnings = self._perform(method, args, token, base_url)
             return self._answered(method, args, 200, answer, warnings)
@@ -176,30 +176,30 @@ class Api:
             return PlainTextResponse("<html><h1>500 Internal Server Error</h1></html>", 500, media_type="text/html")
         return await self._silence(fault, method, args, token, base_url)
 
-    async def _silence(self, fault: Fault, method: str, args: Json, token: str, base_url: str) -> Response:
+    async def _silence(self, fault: FakeSlackFault, method: str, args: Json, token: str, base_url: str) -> Response:
         done = self._perform(method, args, token, base_url)[0] if fault.performed else {"ok": False}
         answer = {**done, "error": fault.error, "performed": fault.performed}
         self._journal.call(method, args, 0, {**answer, "ok": False}, self._world.clock.now(), ())
-        return await silence(fault, self._faults, self._journal)
+        return await withhold_answer(fault, self._faults, self._journal)
 
     def _perform(self, name: str, args: Json, token: str, base_url: str) -> tuple[Json, list[str]]:
-        request = Request(self._world, args, frozenset(), self._inspector, base_url)
+        request = ApiRequest(self._world, args, frozenset(), self._inspector, base_url)
         try:
             method = self._methods.get(name)
             if method is None:
-                raise Refused("unknown_method", req_method=name)
+                raise FakeSlackError("unknown_method", req_method=name)
             if method.caller == "anyone":
                 return {"ok": True, **method.run(request)}, request.warnings
             if not token:
-                raise Refused("not_authed")
+                raise FakeSlackError("not_authed")
             if token not in self.tokens:
-                raise Refused("invalid_auth")
+                raise FakeSlackError("invalid_auth")
             caller, request.scopes = self.tokens[token]
             if caller != method.caller:
-                raise Refused("not_allowed_token_type")
+                raise FakeSlackError("not_allowed_token_type")
             request.need_scope(*method.scopes)
             return {"ok": True, **method.run(request)}, request.warnings
-        except Refused as refusal:
+        except FakeSlackError as refusal:
             return {"ok": False, "error": refusal.error, **refusal.more}, request.warnings
 
     def _answered(
@@ -218,7 +218,7 @@ class Api:
         return JSONResponse(answer, status, headers)
 
 
-async def silence(fault: Fault, faults: Faults, journal: Journal) -> Response:
+async def withhold_answer(fault: FakeSlackFault, faults: FakeSlackFaults, journal: CallLog) -> Response:
     """Give no answer: at once for `lose`; for `hang` when released, or after a minute."""
     if fault.kind == "hang":
         journal.in_flight -= 1  # a hanging call must not keep `Chat.settle` waiting

@@ -3,16 +3,16 @@
 from typing import Any
 
 from outlay.fakes.slack.payloads import message_payload
-from outlay.fakes.slack.people import Channel, Person
-from outlay.fakes.slack.web_api import Method, Request
-from outlay.fakes.slack.workspace import Message, Refused
+from outlay.fakes.slack.people import Channel, FakeSlackUser
+from outlay.fakes.slack.web_api import ApiMethod, ApiRequest
+from outlay.fakes.slack.workspace import FakeMessage, FakeSlackError
 
 Json = dict[str, Any]
 
 PAGE_MAX = 1_000
 
 
-def auth_test(request: Request) -> Json:
+def auth_test(request: ApiRequest) -> Json:
     """Answer auth.test."""
     world = request.world
     return {
@@ -26,59 +26,59 @@ def auth_test(request: Request) -> Json:
     }
 
 
-def team_info(request: Request) -> Json:
+def team_info(request: ApiRequest) -> Json:
     """Answer team.info."""
     world = request.world
     return {"team": {"id": world.team_id, "name": world.team_name, "domain": world.team_domain}}
 
 
-def users_info(request: Request) -> Json:
+def users_info(request: ApiRequest) -> Json:
     """Answer users.info."""
     return {"user": _person(request, request.world.person(request.need("user")))}
 
 
-def users_list(request: Request) -> Json:
+def users_list(request: ApiRequest) -> Json:
     """Answer users.list."""
     people = [_person(request, person) for person in request.world.people.values()]
     page, after = _page(request, people)
     return {"members": page, "response_metadata": {"next_cursor": after}}
 
 
-def lookup_by_email(request: Request) -> Json:
+def lookup_by_email(request: ApiRequest) -> Json:
     """Answer users.lookupByEmail; deleted people are not found."""
     email = request.need("email").casefold()
     for person in request.world.people.values():
         if person.email.casefold() == email and not person.deleted:
             return {"user": _person(request, person)}
-    raise Refused("users_not_found")
+    raise FakeSlackError("users_not_found")
 
 
-def conversations_open(request: Request) -> Json:
+def conversations_open(request: ApiRequest) -> Json:
     """Answer conversations.open, for one person only."""
     users = [name for name in request.text("users").split(",") if name]
     if len(users) > 1:
         request.need_scope("mpim:write")
-        raise Refused("not_implemented_by_the_stand_in")
+        raise FakeSlackError("not_implemented_by_the_stand_in")
     if not users:
-        raise Refused("users_list_not_supplied")
+        raise FakeSlackError("users_list_not_supplied")
     if users[0] not in request.world.people:
-        raise Refused("user_not_found")
+        raise FakeSlackError("user_not_found")
     if users[0] == request.world.bot.id:
-        raise Refused("cannot_dm_bot")
+        raise FakeSlackError("cannot_dm_bot")
     channel = request.world.direct(users[0])
     return {"channel": _channel(request, channel)}
 
 
-def conversations_info(request: Request) -> Json:
+def conversations_info(request: ApiRequest) -> Json:
     """Answer conversations.info."""
     channel = request.world.channels.get(request.need("channel"))
     if channel is None or (channel.is_private and request.world.bot.id not in channel.members):
-        raise Refused("channel_not_found")
+        raise FakeSlackError("channel_not_found")
     request.need_scope(_read_scope(channel))
     return {"channel": _channel(request, channel)}
 
 
-def conversations_list(request: Request) -> Json:
+def conversations_list(request: ApiRequest) -> Json:
     """Answer conversations.list, with the channels that the bot can see."""
     kinds = (request.text("types") or "public_channel").split(",")
     without_archived = request.text("exclude_archived").lower() in ("1", "true")
@@ -93,7 +93,7 @@ def conversations_list(request: Request) -> Json:
     return {"channels": page, "response_metadata": {"next_cursor": after}}
 
 
-def conversations_history(request: Request) -> Json:
+def conversations_history(request: ApiRequest) -> Json:
     """Answer conversations.history, latest message first, without the replies in threads."""
     channel = _readable(request)
     oldest, latest = float(request.text("oldest") or 0), float(request.text("latest") or "inf")
@@ -105,22 +105,22 @@ def conversations_history(request: Request) -> Json:
     return _messages(request, found)
 
 
-def conversations_replies(request: Request) -> Json:
+def conversations_replies(request: ApiRequest) -> Json:
     """Answer conversations.replies: the parent message and its replies."""
     channel, parent = _readable(request), request.need("ts")
     found = [message for message in _standing(request, channel) if parent in (message.ts, message.thread_ts)]
     if not found:
-        raise Refused("thread_not_found")
+        raise FakeSlackError("thread_not_found")
     return _messages(request, found)
 
 
-def _readable(request: Request) -> Channel:
-    channel = request.world.place(request.need("channel"))
+def _readable(request: ApiRequest) -> Channel:
+    channel = request.world.writable_channel(request.need("channel"))
     request.need_scope("im:history" if channel.user else "groups:history" if channel.is_private else "channels:history")
     return channel
 
 
-def _standing(request: Request, channel: Channel) -> list[Message]:
+def _standing(request: ApiRequest, channel: Channel) -> list[FakeMessage]:
     """Return the channel's messages that are neither ephemeral nor deleted."""
     return [
         message
@@ -129,7 +129,7 @@ def _standing(request: Request, channel: Channel) -> list[Message]:
     ]
 
 
-def _messages(request: Request, messages: list[Message]) -> Json:
+def _messages(request: ApiRequest, messages: list[FakeMessage]) -> Json:
     found = [message_payload(message, request.world) for message in messages]
     if request.text("include_all_metadata").lower() not in ("1", "true"):
         found = [{name: value for name, value in message.items() if name != "metadata"} for message in found]
@@ -137,7 +137,7 @@ def _messages(request: Request, messages: list[Message]) -> Json:
     return {"messages": page, "has_more": bool(after), "response_metadata": {"next_cursor": after}}
 
 
-def _person(request: Request, person: Person) -> Json:
+def _person(request: ApiRequest, person: FakeSlackUser) -> Json:
     profile = {"real_name": person.real_name, "display_name": person.name, "team": request.world.team_id}
     if "users:read.email" in request.scopes and person.email:
         profile["email"] = person.email
@@ -163,7 +163,7 @@ def _person(request: Request, person: Person) -> Json:
     }
 
 
-def _channel(request: Request, channel: Channel) -> Json:
+def _channel(request: ApiRequest, channel: Channel) -> Json:
     shown: Json = {"id": channel.id, "is_im": bool(channel.user), "is_archived": channel.is_archived}
     if channel.user:
         return shown | {"user": channel.user}
@@ -181,20 +181,20 @@ def _read_scope(channel: Channel) -> str:
     return "im:read" if channel.user else "groups:read" if channel.is_private else "channels:read"
 
 
-def _page(request: Request, items: list[Json]) -> tuple[list[Json], str]:
+def _page(request: ApiRequest, items: list[Json]) -> tuple[list[Json], str]:
     start, size = int(request.text("cursor") or 0), min(int(request.text("limit") or PAGE_MAX), PAGE_MAX)
     return items[start : start + size], str(start + size) if start + size < len(items) else ""
 
 
 METHODS = {
-    "auth.test": Method(auth_test),
-    "team.info": Method(team_info, ("team:read",)),
-    "users.info": Method(users_info, ("users:read",)),
-    "users.list": Method(users_list, ("users:read",)),
-    "users.lookupByEmail": Method(lookup_by_email, ("users:read.email",)),
-    "conversations.open": Method(conversations_open, ("im:write", "mpim:write")),
-    "conversations.info": Method(conversations_info),
-    "conversations.list": Method(conversations_list, ("channels:read", "groups:read", "im:read")),
-    "conversations.history": Method(conversations_history, ("channels:history", "groups:history", "im:history")),
-    "conversations.replies": Method(conversations_replies, ("channels:history", "groups:history", "im:history")),
+    "auth.test": ApiMethod(auth_test),
+    "team.info": ApiMethod(team_info, ("team:read",)),
+    "users.info": ApiMethod(users_info, ("users:read",)),
+    "users.list": ApiMethod(users_list, ("users:read",)),
+    "users.lookupByEmail": ApiMethod(lookup_by_email, ("users:read.email",)),
+    "conversations.open": ApiMethod(conversations_open, ("im:write", "mpim:write")),
+    "conversations.info": ApiMethod(conversations_info),
+    "conversations.list": ApiMethod(conversations_list, ("channels:read", "groups:read", "im:read")),
+    "conversations.history": ApiMethod(conversations_history, ("channels:history", "groups:history", "im:history")),
+    "conversations.replies": ApiMethod(conversations_replies, ("channels:history", "groups:history", "im:history")),
 }

@@ -3,50 +3,50 @@
 from typing import Any
 
 from outlay.fakes.slack.payloads import view_payload
-from outlay.fakes.slack.web_api import Method, Request
-from outlay.fakes.slack.workspace import Refused, View
+from outlay.fakes.slack.web_api import ApiMethod, ApiRequest
+from outlay.fakes.slack.workspace import FakeSlackError, FakeView
 
 Json = dict[str, Any]
 
 
-def open_view(request: Request) -> Json:
+def open_view(request: ApiRequest) -> Json:
     """Answer views.open."""
     trigger = request.world.use_trigger(request.need("trigger_id"))
-    definition = request.inspect.view(request.args.get("view"), "modal")
-    return _answer(request, request.world.show(trigger.user, definition))
+    definition = request.inspect.validate_view(request.args.get("view"), "modal")
+    return _answer(request, request.world.open_modal(trigger.user, definition))
 
 
-def push(request: Request) -> Json:
+def push(request: ApiRequest) -> Json:
     """Answer views.push, which needs a trigger from a modal."""
     trigger = request.world.use_trigger(request.need("trigger_id"))
-    definition = request.inspect.view(request.args.get("view"), "modal")
+    definition = request.inspect.validate_view(request.args.get("view"), "modal")
     if not trigger.view_id:
-        raise Refused("invalid_trigger_id")
-    return _answer(request, request.world.show(trigger.user, definition, on_top=True))
+        raise FakeSlackError("invalid_trigger_id")
+    return _answer(request, request.world.open_modal(trigger.user, definition, on_top=True))
 
 
-def update(request: Request) -> Json:
+def update(request: ApiRequest) -> Json:
     """Answer views.update."""
-    definition = request.inspect.view(request.args.get("view"), "modal", "home")
+    definition = request.inspect.validate_view(request.args.get("view"), "modal", "home")
     view = request.world.find_view(request.text("view_id"), request.text("external_id"))
     if view.definition["type"] != definition["type"]:
-        raise Refused("invalid_arguments")
-    return _answer(request, request.world.change(view, definition, request.text("hash")))
+        raise FakeSlackError("invalid_arguments")
+    return _answer(request, request.world.update_view(view, definition, request.text("hash")))
 
 
-def publish(request: Request) -> Json:
+def publish(request: ApiRequest) -> Json:
     """Answer views.publish."""
-    definition = request.inspect.view(request.args.get("view"), "home")
+    definition = request.inspect.validate_view(request.args.get("view"), "home")
     return _answer(request, request.world.publish(request.need("user_id"), definition, request.text("hash")))
 
 
-def _answer(request: Request, view: View) -> Json:
+def _answer(request: ApiRequest, view: FakeView) -> Json:
     return {"view": view_payload(view, request.world)}
 
 
 METHODS = {
-    "views.open": Method(open_view),
-    "views.push": Method(push),
-    "views.update": Method(update),
-    "views.publish": Method(publish),
+    "views.open": ApiMethod(open_view),
+    "views.push": ApiMethod(push),
+    "views.update": ApiMethod(update),
+    "views.publish": ApiMethod(publish),
 }

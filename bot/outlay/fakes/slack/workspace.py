@@ -10,7 +10,7 @@ from typing import Any
 
 from outlay.core.clock import Clock
 from outlay.fakes.slack.form_state import initial_values
-from outlay.fakes.slack.people import BOT, PEOPLE, Channel, Person, channels_of
+from outlay.fakes.slack.people import BOT, PEOPLE, Channel, FakeSlackUser, channels_of
 
 Json = dict[str, Any]
 
@@ -22,7 +22,7 @@ RESPONSE_URL_SECONDS = 30 * 60
 RESPONSE_URL_USES = 5
 
 
-class Refused(Exception):
+class FakeSlackError(Exception):
     """Answer with `ok: false`: Slack's error code, and fields that go with it."""
 
     def __init__(self, error: str, **more: Any) -> None:
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class FakeMessage:
     """Message in its current state. `ephemeral_for`: only that person sees it, and no API can edit it."""
 
     channel: str
@@ -59,7 +59,7 @@ class Message:
 
 
 @dataclass(slots=True, eq=False)
-class View:
+class FakeView:
     """Modal on a user's screen, or a Home tab. `values` are in its fields, `errors` are shown beside them."""
 
     id: str
@@ -94,20 +94,20 @@ class ResponseUrl:
 
     user: str
     channel: str
-    message: Message | None
+    message: FakeMessage | None
     issued: float
     uses: int = 0
 
 
-class World:
+class FakeWorkspace:
     """Workspace. Everything in it changes through these methods, so `changes` counts what happened."""
 
     def __init__(
         self,
-        people: Iterable[Person] = PEOPLE,
+        people: Iterable[FakeSlackUser] = PEOPLE,
         channels: Iterable[Channel] | None = None,
         *,
-        bot: Person = BOT,
+        bot: FakeSlackUser = BOT,
         team_id: str = "T01OUTLAY",
         team_name: str = "Example Company",
         clock: Clock,
@@ -118,10 +118,10 @@ class World:
         self.app_id, self.bot_id, self.bot = "A01OUTLAY", "B01OUTLAY", bot
         self.people = {person.id: person for person in (*people, bot)}
         self.channels = {channel.id: channel for channel in channels or channels_of(people, bot)}
-        self.messages: dict[tuple[str, str], Message] = {}
+        self.messages: dict[tuple[str, str], FakeMessage] = {}
         self.scheduled: dict[str, Json] = {}
-        self.stacks: dict[str, list[View]] = {}
-        self.homes: dict[str, View] = {}
+        self.stacks: dict[str, list[FakeView]] = {}
+        self.homes: dict[str, FakeView] = {}
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.files: dict[str, Json] = {}
@@ -131,37 +131,39 @@ class World:
 
     # People and channels
 
-    def change_person(self, person_id: str, **changes: Any) -> Person:
+    def change_person(self, person_id: str, **changes: Any) -> FakeSlackUser:
         """Change a person, for example to an admin, a guest, deleted: `change_person("U02BEN", is_admin=True)`."""
         self.people[person_id] = replace(self.people[person_id], **changes)
         return self.people[person_id]
 
-    def person(self, person_id: str) -> Person:
+    def person(self, person_id: str) -> FakeSlackUser:
         """Return the person; raise Refused with `user_not_found` if there is none."""
         if person_id not in self.people:
-            raise Refused("user_not_found")
+            raise FakeSlackError("user_not_found")
         return self.people[person_id]
 
     def direct(self, person_id: str) -> Channel:
         """Return the direct messages between the bot and this person, opening them if need be."""
         if person_id == self.bot.id or self.person(person_id).deleted:
-            raise Refused("user_disabled" if person_id in self.people and person_id != self.bot.id else "invalid_users")
+            raise FakeSlackError(
+                "user_disabled" if person_id in self.people and person_id != self.bot.id else "invalid_users"
+            )
         channel_id = f"D{person_id[1:]}"
         return self.channels.setdefault(
             channel_id, Channel(channel_id, person_id, {person_id, self.bot.id}, is_private=True, user=person_id)
         )
 
-    def place(self, channel_id: str, *, public_too: bool = False) -> Channel:
+    def writable_channel(self, channel_id: str, *, public_too: bool = False) -> Channel:
         """Return where the bot may write: a channel it is in, or direct messages. Else raise Refused as Slack would."""
         if channel_id in self.people:
             return self.direct(channel_id)
         channel = self.channels.get(channel_id.removeprefix("#")) or self._named(channel_id)
         if channel is None or (channel.is_private and self.bot.id not in channel.members):
-            raise Refused("channel_not_found")
+            raise FakeSlackError("channel_not_found")
         if channel.is_archived:
-            raise Refused("is_archived")
+            raise FakeSlackError("is_archived")
         if self.bot.id not in channel.members and not public_too:
-            raise Refused("not_in_channel")
+            raise FakeSlackError("not_in_channel")
         return channel
 
     def _named(self, name: str) -> Channel | None:
@@ -174,11 +176,11 @@ class World:
         self._last_ts = max(self._last_ts + 1, int(self.clock.now().timestamp() * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
-    def post(self, channel: str, text: str, blocks: list[Json], **more: Any) -> Message:
+    def post(self, channel: str, text: str, blocks: list[Json], **more: Any) -> FakeMessage:
         """Post a message of the bot; the oldest is dropped when there are too many."""
         self.changes += 1
         blocks = self.with_ids(blocks)
-        message = Message(channel, self.next_ts(), self.bot.id, text, blocks, **more)
+        message = FakeMessage(channel, self.next_ts(), self.bot.id, text, blocks, **more)
         message.values = initial_values(blocks)
         message.touched = self.changes
         self.messages[(channel, message.ts)] = message
@@ -186,7 +188,7 @@ class World:
             self.messages.pop(next(iter(self.messages)))
         return message
 
-    def edit(self, message: Message, text: str | None, blocks: list[Json] | None) -> None:
+    def edit(self, message: FakeMessage, text: str | None, blocks: list[Json] | None) -> None:
         """Replace the text and the blocks of a message; what is None stays."""
         self.changes += 1
         message.text = message.text if text is None else text
@@ -195,18 +197,18 @@ class World:
             message.values = {**initial_values(message.blocks), **_kept(message.values, message.blocks)}
         message.edited, message.touched = True, self.changes
 
-    def delete(self, message: Message) -> None:
+    def delete(self, message: FakeMessage) -> None:
         """Delete a message."""
         self.changes += 1
         message.deleted, message.touched = True, self.changes
 
-    def own(self, channel_id: str, ts: str, *, otherwise: str) -> Message:
+    def own_message(self, channel_id: str, ts: str, *, otherwise: str) -> FakeMessage:
         """Return a message of the bot, neither deleted nor ephemeral; else raise Refused with the error that fits."""
         message = self.messages.get((channel_id, ts))
         if message is None or message.deleted or message.ephemeral:
-            raise Refused("message_not_found")
+            raise FakeSlackError("message_not_found")
         if message.user != self.bot.id:
-            raise Refused(otherwise)
+            raise FakeSlackError(otherwise)
         return message
 
     def with_ids(self, blocks: list[Json]) -> list[Json]:
@@ -236,15 +238,15 @@ class World:
         """Exchange a trigger_id: once, and within three seconds; else raise Refused."""
         trigger = self.triggers.get(name)
         if trigger is None:
-            raise Refused("invalid_trigger_id")
+            raise FakeSlackError("invalid_trigger_id")
         if trigger.used:
-            raise Refused("exchanged_trigger_id")
+            raise FakeSlackError("exchanged_trigger_id")
         if self.clock.monotonic() - trigger.issued > TRIGGER_SECONDS:
-            raise Refused("expired_trigger_id")
+            raise FakeSlackError("expired_trigger_id")
         trigger.used = True
         return trigger
 
-    def issue_response_url(self, user: str, channel: str, message: Message | None = None) -> str:
+    def issue_response_url(self, user: str, channel: str, message: FakeMessage | None = None) -> str:
         """Return the secret part of a new response_url."""
         name = f"{self.team_id}-{next(self._count)}"
         self.response_urls[name] = ResponseUrl(user, channel, message, self.clock.monotonic())
@@ -256,83 +258,83 @@ class World:
         """Exchange one of the five uses of a response_url; raise Refused if it is expired or used up."""
         url = self.response_urls.get(name)
         if url is None or self.clock.monotonic() - url.issued > RESPONSE_URL_SECONDS:
-            raise Refused("expired_url")
+            raise FakeSlackError("expired_url")
         if url.uses >= RESPONSE_URL_USES:
-            raise Refused("used_url")
+            raise FakeSlackError("used_url")
         url.uses += 1
         return url
 
     # Views
 
-    def show(self, user: str, definition: Json, *, on_top: bool = False) -> View:
+    def open_modal(self, user: str, definition: Json, *, on_top: bool = False) -> FakeView:
         """Open a modal on a person's screen: a new one, or on top of the one that is there."""
         stack = self.stacks.setdefault(user, [])
         if not on_top:
             stack.clear()
         if len(stack) >= VIEW_STACK_MAX:
-            raise Refused("push_limit_reached")
+            raise FakeSlackError("push_limit_reached")
         if self._external(definition.get("external_id")):
-            raise Refused("duplicate_external_id")
+            raise FakeSlackError("duplicate_external_id")
         view = self._view(user, definition)
         if stack:
             view.root_id, view.previous_id = stack[0].id, stack[-1].id
         stack.append(view)
         return view
 
-    def publish(self, user: str, definition: Json, hash_: str = "") -> View:
+    def publish(self, user: str, definition: Json, hash_: str = "") -> FakeView:
         """Publish a person's Home tab; an existing view of the tab keeps its id."""
         self.person(user)
         if user in self.homes:
-            return self.change(self.homes[user], definition, hash_)
+            return self.update_view(self.homes[user], definition, hash_)
         self.homes[user] = self._view(user, definition)
         return self.homes[user]
 
-    def change(self, view: View, definition: Json, hash_: str = "") -> View:
+    def update_view(self, view: FakeView, definition: Json, hash_: str = "") -> FakeView:
         """Replace what a view shows; typed values stay where block_id and action_id do. A stale hash is a conflict."""
         if hash_ and hash_ != view.hash:
-            raise Refused("hash_conflict")
+            raise FakeSlackError("hash_conflict")
         other = self._external(definition.get("external_id"))
         if other is not None and other is not view:
-            raise Refused("duplicate_external_id")
+            raise FakeSlackError("duplicate_external_id")
         self.changes += 1
         view.definition = {**definition, "blocks": self.with_ids(definition["blocks"])}
         view.values = {**initial_values(view.blocks), **_kept(view.values, view.blocks)}
         view.hash, view.touched, view.errors = self._hash(), self.changes, {}
         return view
 
-    def find_view(self, view_id: str, external_id: str = "") -> View:
+    def find_view(self, view_id: str, external_id: str = "") -> FakeView:
         """Return a view on a screen or a Home tab; raise Refused with `not_found` if there is none."""
         found = self._external(external_id) or next((view for view in self._views() if view.id == view_id), None)
         if found is None:
-            raise Refused("not_found")
+            raise FakeSlackError("not_found")
         return found
 
-    def top(self, user: str) -> View | None:
+    def top_modal(self, user: str) -> FakeView | None:
         """Return the topmost modal on this person's screen; None if there is none."""
         stack = self.stacks.get(user)
         return stack[-1] if stack else None
 
-    def close(self, view: View, *, all_of_them: bool = False) -> None:
+    def close(self, view: FakeView, *, all_of_them: bool = False) -> None:
         """Close a modal, with everything on top of it, or the whole stack."""
         self.changes += 1
         stack = self.stacks.get(view.user, [])
         if view in stack:
             del stack[0 if all_of_them else stack.index(view) :]
 
-    def _views(self) -> Iterable[View]:
+    def _views(self) -> Iterable[FakeView]:
         return itertools.chain(self.homes.values(), *self.stacks.values())
 
-    def _external(self, external_id: str | None) -> View | None:
+    def _external(self, external_id: str | None) -> FakeView | None:
         return next((v for v in self._views() if external_id and v.definition.get("external_id") == external_id), None)
 
     def _hash(self) -> str:
         return f"{next(self._count)}.{self.next_ts()}"
 
-    def _view(self, user: str, definition: Json) -> View:
+    def _view(self, user: str, definition: Json) -> FakeView:
         self.changes += 1
         view_id = f"V{next(self._count):08d}"
         definition = {**definition, "blocks": self.with_ids(definition["blocks"])}
-        view = View(view_id, user, definition, self._hash(), view_id, values=initial_values(definition["blocks"]))
+        view = FakeView(view_id, user, definition, self._hash(), view_id, values=initial_values(definition["blocks"]))
         view.touched = self.changes
         return view
 

@@ -8,7 +8,7 @@ import pytest
 from outlay.plugin import forms
 from outlay.plugin.contract import Config, Plugin
 from outlay.plugin.errors import BadConfig
-from outlay.plugin.loader import problem_with
+from outlay.plugin.loader import plugin_problem
 
 
 class Tried(Protocol):
@@ -43,7 +43,7 @@ class PluginConformance:
         raise NotImplementedError
 
     async def test_its_meta_and_reports_are_sound(self) -> None:
-        problem = problem_with(self.plugin)
+        problem = plugin_problem(self.plugin)
         must(problem is None, f"The loader would refuse it: {problem}")
 
     async def test_its_form_round_trips(self) -> None:

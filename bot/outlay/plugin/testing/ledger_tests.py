@@ -8,12 +8,27 @@ class. Each check says in words what the plugin did that it must not do. Needs p
 
 from typing import Any, ClassVar
 
-from outlay.plugin.contract import Checked, Ledger, Window
+from outlay.plugin.contract import CheckResult, Ledger, Window
 from outlay.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
 from outlay.plugin.testing.common import must
-from outlay.plugin.testing.ledger_trial import Bench, Fault, Make, Trial, aligned, bucket, everything_logged
-from outlay.plugin.testing.outages import LongWeather
-from outlay.plugin.testing.row_checks import bucketed, coverage_problem, is_money, is_utc, row_problem, statement
+from outlay.plugin.testing.ledger_trial import (
+    InjectedFault,
+    LedgerBench,
+    Make,
+    Trial,
+    aligned,
+    bucket,
+    everything_logged,
+)
+from outlay.plugin.testing.outages import OutageChecks
+from outlay.plugin.testing.row_checks import (
+    bucketed,
+    canonical_statement,
+    coverage_problem,
+    is_money,
+    is_utc,
+    row_problem,
+)
 
 __all__ = ["LedgerConformance", "Make", "Trial", "ledger_conformance"]
 
@@ -26,7 +41,7 @@ def ledger_conformance(plugin: type[Ledger[Any]], *, make: Make) -> type["Ledger
     return type(f"Test{plugin.__name__}", (LedgerConformance,), {"plugin": plugin, "make": staticmethod(make)})
 
 
-class LedgerConformance(LongWeather):
+class LedgerConformance(OutageChecks):
     """Checks of a ledger: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]
@@ -35,12 +50,12 @@ class LedgerConformance(LongWeather):
 
     async def test_a_good_credential_tells_the_account(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             async with bench.ledger() as ledger:
                 checked = await ledger.check()
                 again = await ledger.check()
                 must(ledger.context.http.requests > 0, "check() did not ask the vendor through the client it was lent.")
-            must(isinstance(checked, Checked), "check() gives something else than a Checked.")
+            must(isinstance(checked, CheckResult), "check() gives something else than a Checked.")
             must(checked.account_id, "check() tells no account id, so the same account could be connected twice.")
             must(
                 checked.account_title and checked.credential, "check() leaves the account's title or credential blank."
@@ -48,7 +63,7 @@ class LedgerConformance(LongWeather):
             must(again.account_id == checked.account_id, "Two checks of one credential tell two account ids.")
 
     async def test_a_wrong_credential_is_refused(self) -> None:
-        async with self.make() as trial, Bench(self.plugin, trial).ledger(trial.wrong) as ledger:
+        async with self.make() as trial, LedgerBench(self.plugin, trial).ledger(trial.wrong) as ledger:
             try:
                 await ledger.check()
             except (NeedsReauth, BadConfig):
@@ -56,7 +71,7 @@ class LedgerConformance(LongWeather):
             raise AssertionError("check() accepts a credential that the server does not.")
 
     async def test_its_keys_have_ids_of_their_own(self) -> None:
-        async with self.make() as trial, Bench(self.plugin, trial).ledger() as ledger:
+        async with self.make() as trial, LedgerBench(self.plugin, trial).ledger() as ledger:
             keys = list(await ledger.keys())
             ids = [key.id for key in keys]
             must(all(isinstance(key_id, str) and key_id for key_id in ids), "A key has no id.")
@@ -70,13 +85,13 @@ class LedgerConformance(LongWeather):
 
     async def test_some_report_has_figures(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             found = [page for report in self.plugin.reports for page in await bench.drain(report, trial.window)]
             must(any(page.rows or page.readings for page in found), "The trial's window has no figures in any report.")
 
     async def test_its_rows_are_honest(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in self.plugin.reports:
                 rows = [row for page in await bench.drain(report, trial.window) for row in page.rows]
                 for row in rows:
@@ -87,7 +102,7 @@ class LedgerConformance(LongWeather):
 
     async def test_its_readings_are_honest(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in self.plugin.reports:
                 for page in await bench.drain(report, trial.window):
                     must(
@@ -103,7 +118,7 @@ class LedgerConformance(LongWeather):
 
     async def test_a_page_states_its_own_window(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 for page in await bench.drain(report, trial.window):
                     for row in page.rows:
@@ -115,7 +130,7 @@ class LedgerConformance(LongWeather):
 
     async def test_pages_cover_the_window_in_order(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 pages = await bench.drain(report, trial.window)
                 problem = coverage_problem(report, pages, aligned(trial.window, report), trial.clock.now())
@@ -123,17 +138,17 @@ class LedgerConformance(LongWeather):
 
     async def test_a_window_read_twice_says_the_same(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
-                first = statement(await bench.drain(report, trial.window))
+                first = canonical_statement(await bench.drain(report, trial.window))
                 must(
-                    first == statement(await bench.drain(report, trial.window)),
+                    first == canonical_statement(await bench.drain(report, trial.window)),
                     f"{report.name} says other things twice.",
                 )
 
     async def test_a_poll_goes_on_from_any_cursor(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 pages = await bench.drain(report, trial.window)
                 step = max(1, len(pages) // MAX_RESUMES)
@@ -141,12 +156,12 @@ class LedgerConformance(LongWeather):
                     cursor = pages[position].cursor
                     must(isinstance(cursor, str) and cursor, f"A cursor of {report.name} is not text.")
                     rest = await bench.drain(report, trial.window, cursor)
-                    same = statement(rest) == statement(pages[position + 1 :])
+                    same = canonical_statement(rest) == canonical_statement(pages[position + 1 :])
                     must(same, f"{report.name}, taken up after page {position + 1}, says other things than in one go.")
 
     async def test_a_window_without_spend_is_fine(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 pages = await bench.drain(report, trial.empty)
                 spent = [row for page in pages for row in page.rows if row.cost_usd or row.byok_usd or row.tokens.total]
@@ -156,7 +171,7 @@ class LedgerConformance(LongWeather):
 
     async def test_it_only_reads(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for name in bench.calls:
                 error = await bench.outcome(name)
                 must(error is None, f"{name} fails: {error!r}")
@@ -167,12 +182,14 @@ class LedgerConformance(LongWeather):
 
     async def test_its_secret_shows_nowhere(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             shown = [repr(trial.good), str(trial.good), str(trial.good.model_dump()), trial.good.model_dump_json()]
             with everything_logged() as lines:
                 for status in (200, 400, 401, 500):
                     if status != 200:
-                        bench.wire.fail(Fault(status, b'{"error":{"message":"no: %s"}}' % trial.secret.encode()))
+                        bench.wire.fail(
+                            InjectedFault(status, b'{"error":{"message":"no: %s"}}' % trial.secret.encode())
+                        )
                     errors = [await bench.outcome(name) for name in bench.calls]
                     shown += [f"{error!r} {error}" for error in errors]
                 async with bench.ledger() as ledger:
@@ -183,10 +200,10 @@ class LedgerConformance(LongWeather):
 
     async def test_a_short_429_is_waited_out(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for name in bench.calls:
                 first = len(bench.wire.times)
-                bench.wire.fail(Fault(429, headers={"Retry-After": "7"}, times=1))
+                bench.wire.fail(InjectedFault(429, headers={"Retry-After": "7"}, times=1))
                 await bench.outcome(name)
                 bench.wire.mend()
                 asked = bench.wire.times[first : first + 2]
@@ -195,8 +212,8 @@ class LedgerConformance(LongWeather):
 
     async def test_a_long_429_is_handed_to_the_host(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
-            bench.wire.fail(Fault(429, headers={"Retry-After": "3600"}))
+            bench = LedgerBench(self.plugin, trial)
+            bench.wire.fail(InjectedFault(429, headers={"Retry-After": "3600"}))
             for name in bench.calls:
                 before = len(bench.wire.seen)
                 error = await bench.outcome(name)
@@ -207,30 +224,30 @@ class LedgerConformance(LongWeather):
                 must(later, f"{name} tells the host to come back in the past.")
 
     async def test_a_refused_credential_is_told_as_such(self) -> None:
-        await self._expect(Fault(401, b'{"error":{"message":"no such key"}}'), (NeedsReauth, BadConfig))
+        await self._expect(InjectedFault(401, b'{"error":{"message":"no such key"}}'), (NeedsReauth, BadConfig))
 
     async def test_a_failing_server_is_transient(self) -> None:
-        await self._expect(Fault(500), (Transient,))
+        await self._expect(InjectedFault(500), (Transient,))
 
     async def test_a_dropped_connection_is_transient(self) -> None:
-        await self._expect(Fault(0), (Transient,))
+        await self._expect(InjectedFault(0), (Transient,))
 
     async def test_half_an_answer_is_an_error(self) -> None:
-        await self._expect(Fault(200, b'{"data": [{"'), (PluginError,))
+        await self._expect(InjectedFault(200, b'{"data": [{"'), (PluginError,))
 
     async def test_a_web_page_is_an_error(self) -> None:
-        await self._expect(Fault(200, b"<!doctype html><title>Sign in</title>"), (PluginError,))
+        await self._expect(InjectedFault(200, b"<!doctype html><title>Sign in</title>"), (PluginError,))
 
     async def test_nonsense_is_an_error_and_not_no_spend(self) -> None:
         for body in NONSENSE:
-            await self._expect(Fault(200, body), (PluginError,))
+            await self._expect(InjectedFault(200, body), (PluginError,))
 
-    async def _expect(self, fault: Fault, wanted: tuple[type[PluginError], ...]) -> None:
+    async def _expect(self, fault: InjectedFault, wanted: tuple[type[PluginError], ...]) -> None:
         """Check that each call raises one of these errors on the fault, at its first request and at its last."""
         answer = f"answered with {fault.status} {fault.body.decode()[:40]!r}" if fault.status else "cut off"
         names = " or ".join(kind.__name__ for kind in wanted)
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for name in bench.calls:
                 before = len(bench.wire.seen)
                 await bench.outcome(name)

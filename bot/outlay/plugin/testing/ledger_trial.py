@@ -18,8 +18,8 @@ import httpx
 
 from outlay.core.clock import Clock
 from outlay.plugin.contract import Config, Ledger, Page, Report, Row, Window
-from outlay.plugin.rate_limits import Pacer
-from outlay.plugin.session import session
+from outlay.plugin.rate_limits import RequestPacer
+from outlay.plugin.session import plugin_session
 
 MAX_PAGES = 1_000  # of one poll; a cursor that never ends is a bug
 MAX_WIRE_REQUESTS = 100_000
@@ -51,7 +51,7 @@ Bend = Callable[[httpx.Request, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """Answer in the server's place. `status` 0: the connection drops; `lost`: it drops after the server did it."""
 
     status: int = 200
@@ -61,7 +61,7 @@ class Fault:
     lost: bool = False
 
 
-class Wire(httpx.AsyncBaseTransport):
+class FaultyTransport(httpx.AsyncBaseTransport):
     """Transport that passes requests on, records what they were and when, and injects faults when set to.
 
     `bend` is given each good answer of JSON before the plugin is; `refused` are paths that get a 403.
@@ -73,12 +73,12 @@ class Wire(httpx.AsyncBaseTransport):
         self.bend: Bend | None = None
         self.refused: frozenset[tuple[str, str]] = frozenset()
         self.times: list[float] = []
-        self._fault: Fault | None = None
+        self._fault: InjectedFault | None = None
         self._passing = 0
         self._left: int | None = None
         self.seen: list[tuple[str, httpx.URL]] = []
 
-    def fail(self, fault: Fault, *, after: int = 0) -> None:
+    def fail(self, fault: InjectedFault, *, after: int = 0) -> None:
         """Set a fault that answers once `after` more requests have passed, `fault.times` times."""
         self._fault, self._passing, self._left = fault, after, fault.times
 
@@ -117,20 +117,20 @@ class Wire(httpx.AsyncBaseTransport):
         await self._inner.aclose()
 
 
-class Bench:
+class LedgerBench:
     """Ledger and its trial, with the wire between. `clock`: the plugin's, where it is not the trial's."""
 
     def __init__(self, plugin: type[Ledger[Any]], trial: Trial, *, clock: Clock | None = None) -> None:
         self.plugin = plugin
         self.trial = trial
         self._clock = clock or trial.clock
-        self.wire = Wire(trial.transport, trial.clock)
-        self._pacer = Pacer(self._clock)
+        self.wire = FaultyTransport(trial.transport, trial.clock)
+        self._pacer = RequestPacer(self._clock)
 
     @asynccontextmanager
     async def ledger(self, config: Config | None = None) -> AsyncIterator[Ledger[Any]]:
         """Open a fresh instance with a client of its own."""
-        async with session(
+        async with plugin_session(
             self.plugin, config or self.trial.good, clock=self._clock, pacer=self._pacer, transport=self.wire
         ) as ledger:
             yield ledger

@@ -21,8 +21,8 @@ from outlay.core.clock import FakeClock
 from outlay.plugin.contract import Ledger, Page, Report, Window
 from outlay.plugin.errors import BadConfig, Permanent, PluginError
 from outlay.plugin.testing.common import PluginConformance, must
-from outlay.plugin.testing.ledger_trial import Bench, Trial, aligned, bucket, bucket_start
-from outlay.plugin.testing.row_checks import bucketed, row_problem, statement
+from outlay.plugin.testing.ledger_trial import LedgerBench, Trial, aligned, bucket, bucket_start
+from outlay.plugin.testing.row_checks import bucketed, canonical_statement, row_problem
 
 MAX_FIELDS = 16  # so many are removed or made null, one after the other, in the answers of one report
 A_WHILE = timedelta(minutes=10)
@@ -31,7 +31,7 @@ NOBODY_KNOWS = "outlay_conformance_field"
 _PAGING = re.compile(r"(?i)page|offset|cursor|after|skip|token")
 
 
-class BadWeather(PluginConformance):
+class MalformedResponseChecks(PluginConformance):
     """Checks of malformed answers: one a method, each with a fresh trial."""
 
     plugin: ClassVar[type[Ledger[Any]]]
@@ -43,30 +43,30 @@ class BadWeather(PluginConformance):
 
     async def test_fields_nobody_knows_change_nothing(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 stretch = await with_figures(bench, report)
-                plain = statement(await bench.drain(report, stretch))
+                plain = canonical_statement(await bench.drain(report, stretch))
                 bench.wire.bend = lambda _, answer: with_unknown(answer)
-                bent = await told(bench, report, stretch)
+                bent = await drain_or_empty(bench, report, stretch)
                 bench.wire.bend = None
-                must(bent and statement(bent) == plain, f"{report.name} minds fields that it does not know.")
+                must(bent and canonical_statement(bent) == plain, f"{report.name} minds fields that it does not know.")
 
     async def test_numbers_may_come_as_text(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 stretch = await with_figures(bench, report)
-                plain = statement(await bench.drain(report, stretch))
+                plain = canonical_statement(await bench.drain(report, stretch))
                 bench.wire.bend = lambda _, answer: as_text(answer)
-                bent = await told(bench, report, stretch)
+                bent = await drain_or_empty(bench, report, stretch)
                 bench.wire.bend = None
-                same = not bent or statement(bent) == plain
+                same = not bent or canonical_statement(bent) == plain
                 must(same, f"{report.name} says other figures where numbers come as text.")
 
     async def test_null_is_not_zero_and_what_is_missing_is_not_nothing(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 stretch = await with_figures(bench, report)
                 names: dict[str, bool] = {}
@@ -76,18 +76,18 @@ class BadWeather(PluginConformance):
                 for name, may_be_none in list(names.items())[:MAX_FIELDS]:
                     for how, value in (("null", None), ("missing", NOBODY_KNOWS)):
                         bench.wire.bend = lambda _, answer, name=name, value=value: put(answer, name, value)
-                        bent = await told(bench, report, stretch)
-                        problem = lost(plain, bent, may_be_none) if bent else None
+                        bent = await drain_or_empty(bench, report, stretch)
+                        problem = mutation_problem(plain, bent, may_be_none) if bent else None
                         must(problem is None, f"{report.name}, where {name!r} is {how}: {problem}")
                 bench.wire.bend = None
 
     async def test_pages_that_repeat_count_nothing_twice(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 plain = await bench.drain(report, trial.window)
                 rest(bench)
-                bench.wire.bend = Stuck()
+                bench.wire.bend = RepeatedPages()
                 try:
                     repeated = await bench.drain(report, trial.window)
                 except PluginError:
@@ -102,7 +102,7 @@ class BadWeather(PluginConformance):
 
     async def test_a_report_that_is_refused_is_no_revoked_credential(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             asked = {name: await _paths(bench, name) for name in bench.calls}
             for report in self.plugin.reports:
                 others = set().union(*(paths for name, paths in asked.items() if name not in (report.name, "check")))
@@ -118,7 +118,7 @@ class BadWeather(PluginConformance):
 
     async def test_it_keeps_the_limits_that_it_declares(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for name in ("check", "keys"):
                 await bench.outcome(name)
             for report in self.plugin.reports:
@@ -136,7 +136,7 @@ class BadWeather(PluginConformance):
                     must(kept, f"It sent {pace.method} {pace.path} more often than the limit that it declares.")
 
 
-async def with_figures(bench: Bench, report: Report) -> Window:
+async def with_figures(bench: LedgerBench, report: Report) -> Window:
     """Return the first hour (of daily figures: day) in the trial's window with figures; all of it if there is none."""
     width = DAY if report.grain is None or report.grain > HOUR else HOUR
     rest(bench)
@@ -148,7 +148,7 @@ async def with_figures(bench: Bench, report: Report) -> Window:
     return bench.trial.window
 
 
-async def told(bench: Bench, report: Report, window: Window) -> list[Page]:
+async def drain_or_empty(bench: LedgerBench, report: Report, window: Window) -> list[Page]:
     """Return all pages of a window; [] where the poll ends in one of the five errors."""
     rest(bench)
     try:
@@ -157,20 +157,20 @@ async def told(bench: Bench, report: Report, window: Window) -> list[Page]:
         return []
 
 
-def rest(bench: Bench) -> None:
+def rest(bench: LedgerBench) -> None:
     """Let the vendor's own limits recover, where time is ours to move."""
     if isinstance(bench.trial.clock, FakeClock):
         bench.trial.clock.advance(A_WHILE)
 
 
-async def _paths(bench: Bench, name: str) -> set[tuple[str, str]]:
+async def _paths(bench: LedgerBench, name: str) -> set[tuple[str, str]]:
     """Return the methods and paths that a call requests."""
     before = len(bench.wire.seen)
     await bench.outcome(name)
     return {(method, url.path) for method, url in bench.wire.seen[before:]}
 
 
-def lost(plain: Sequence[Page], bent: Sequence[Page], may_be_none: bool) -> str | None:
+def mutation_problem(plain: Sequence[Page], bent: Sequence[Page], may_be_none: bool) -> str | None:
     """Return what is wrong with what a ledger says of bent answers, or None.
 
     `may_be_none`: the field is a list that may be null when empty.
@@ -242,7 +242,7 @@ def put(answer: Any, name: str, value: Any) -> Any:
     return kept if value == NOBODY_KNOWS or name not in answer else kept | {name: value}
 
 
-class Stuck:
+class RepeatedPages:
     """Vendor that gives the first page again, whichever one is asked for."""
 
     def __init__(self) -> None:

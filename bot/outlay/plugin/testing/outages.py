@@ -13,9 +13,9 @@ from outlay.core.clock import Clock
 from outlay.plugin.contract import Page, Report, Window
 from outlay.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited
 from outlay.plugin.testing.common import must
-from outlay.plugin.testing.ledger_trial import Bench, Fault
-from outlay.plugin.testing.malformed_responses import BadWeather, rest
-from outlay.plugin.testing.row_checks import bucketed, statement
+from outlay.plugin.testing.ledger_trial import InjectedFault, LedgerBench
+from outlay.plugin.testing.malformed_responses import MalformedResponseChecks, rest
+from outlay.plugin.testing.row_checks import bucketed, canonical_statement
 
 MAX_STORM_REQUESTS = 60  # of one call while everything is answered with 429: some at once, each tried a few times
 SKEWS = (timedelta(minutes=-7), timedelta(minutes=7))
@@ -42,16 +42,16 @@ class Skewed:
         await self.clock.sleep(seconds)
 
 
-class LongWeather(BadWeather):
+class OutageChecks(MalformedResponseChecks):
     """Checks of outages: one a method, each with a fresh trial."""
 
     async def test_a_credential_taken_away_between_two_answers_is_told(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in self.plugin.reports:
                 _, asked = await _drained(bench, report, trial.window)
                 for passing in sorted({asked // 2, asked - 1} - {-1, 0}):
-                    bench.wire.fail(Fault(401, TAKEN_AWAY), after=passing)
+                    bench.wire.fail(InjectedFault(401, TAKEN_AWAY), after=passing)
                     found, _ = await _drained(bench, report, trial.window)
                     bench.wire.mend()
                     told = isinstance(found, NeedsReauth | BadConfig)
@@ -60,28 +60,30 @@ class LongWeather(BadWeather):
 
     async def test_a_credential_of_the_wrong_kind_is_refused_before_it_is_saved(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
-            bench.wire.fail(Fault(403, WRONG_KIND))
+            bench = LedgerBench(self.plugin, trial)
+            bench.wire.fail(InjectedFault(403, WRONG_KIND))
             error = await bench.outcome("check")
             words = f"check() makes {error!r} of a credential that may do nothing, and not one of the five errors."
             must(isinstance(error, PluginError), words)
 
     async def test_a_cursor_that_expires_is_no_end(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
+            bench = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
                 plain, asked = await _drained(bench, report, trial.window)
                 for passing, times in ((asked - 1, 1), (asked // 2, None)) if asked else ():
-                    bench.wire.fail(Fault(410, EXPIRED, times=times), after=passing)
+                    bench.wire.fail(InjectedFault(410, EXPIRED, times=times), after=passing)
                     found, _ = await _drained(bench, report, trial.window)
                     bench.wire.mend()
-                    same = isinstance(found, PluginError) or statement(_pages(found)) == statement(_pages(plain))
+                    same = isinstance(found, PluginError) or canonical_statement(_pages(found)) == canonical_statement(
+                        _pages(plain)
+                    )
                     must(same, f"{report.name} says other things where a cursor expires (410): {_said(found)}.")
 
     async def test_a_storm_of_429_without_a_hint_is_handed_to_the_host(self) -> None:
         async with self.make() as trial:
-            bench = Bench(self.plugin, trial)
-            bench.wire.fail(Fault(429, b'{"error":{"message":"slow down"}}'))
+            bench = LedgerBench(self.plugin, trial)
+            bench.wire.fail(InjectedFault(429, b'{"error":{"message":"slow down"}}'))
             for name in bench.calls:
                 before = len(bench.wire.seen)
                 error = await bench.outcome(name)
@@ -95,14 +97,14 @@ class LongWeather(BadWeather):
 
     async def test_a_clock_that_is_off_changes_no_figure_of_the_past_and_breaks_none_of_now(self) -> None:
         async with self.make() as trial:
-            plain = Bench(self.plugin, trial)
+            plain = LedgerBench(self.plugin, trial)
             for report in bucketed(self.plugin):
-                told = statement(_pages((await _drained(plain, report, trial.window))[0]))
+                told = canonical_statement(_pages((await _drained(plain, report, trial.window))[0]))
                 for by in SKEWS:
-                    bench = Bench(self.plugin, trial, clock=Skewed(trial.clock, by))
+                    bench = LedgerBench(self.plugin, trial, clock=Skewed(trial.clock, by))
                     rest(bench)
                     found, _ = await _drained(bench, report, trial.window)
-                    same = not isinstance(found, PluginError) and statement(found) == told
+                    same = not isinstance(found, PluginError) and canonical_statement(found) == told
                     must(same, f"{report.name} says other things where its clock is off by {by}: {_said(found)}.")
                     now = trial.clock.now() + by
                     found, _ = await _drained(bench, report, Window(now - RECENT, now))
@@ -110,7 +112,7 @@ class LongWeather(BadWeather):
                     must(not isinstance(found, PluginError), words)
 
 
-async def _drained(bench: Bench, report: Report, window: Window) -> tuple[list[Page] | PluginError, int]:
+async def _drained(bench: LedgerBench, report: Report, window: Window) -> tuple[list[Page] | PluginError, int]:
     """Return all pages of a window, or the error that it ended in; and how many requests that took."""
     rest(bench)
     before = len(bench.wire.seen)

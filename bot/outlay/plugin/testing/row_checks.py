@@ -16,7 +16,7 @@ def bucketed(plugin: type[Ledger[Any]]) -> list[Report]:
     return [report for report in plugin.reports if report.grain is not None]
 
 
-def statement(pages: Sequence[Page]) -> list[tuple[Any, ...]]:
+def canonical_statement(pages: Sequence[Page]) -> list[tuple[Any, ...]]:
     """Return all that pages say, in a canonical order, so that two polls can be compared."""
     return [(page.window, page.complete, sorted(page.rows, key=lambda row: repr(bucket(row)))) for page in pages]
 

@@ -15,12 +15,21 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from outlay.plugin.contract import Checked, Sink
+from outlay.plugin.contract import CheckResult, Sink
 from outlay.plugin.errors import BadConfig, NeedsReauth, PluginError, RateLimited, Transient
 from outlay.plugin.events import Receipt
 from outlay.plugin.testing.common import PluginConformance, must
-from outlay.plugin.testing.ledger_trial import Fault, everything_logged
-from outlay.plugin.testing.sink_trial import EVIL, HOSTILE, LIFE, SinkBench, SinkTrial, event_at, finding, returned
+from outlay.plugin.testing.ledger_trial import InjectedFault, everything_logged
+from outlay.plugin.testing.sink_trial import (
+    EVIL,
+    HOSTILE,
+    LIFE,
+    SinkBench,
+    SinkTrial,
+    event_at,
+    returned,
+    sample_finding,
+)
 
 __all__ = ["Make", "SinkConformance", "SinkTrial", "sink_conformance"]
 
@@ -49,7 +58,7 @@ class SinkConformance(PluginConformance):
         async with self.make() as trial:
             async with SinkBench(self.plugin, trial).sink() as sink:
                 checked, again = await sink.check(), await sink.check()
-            must(isinstance(checked, Checked), "check() gives something else than a Checked.")
+            must(isinstance(checked, CheckResult), "check() gives something else than a Checked.")
             must(checked.account_id, "check() tells no account id, so everything could be told twice.")
             must(
                 checked.account_title and checked.credential, "check() leaves the account's title or credential blank."
@@ -118,7 +127,7 @@ class SinkConformance(PluginConformance):
                 event = event_at(place, receipt=receipt)
                 if place == number:
                     before = len(bench.wire.seen)
-                    bench.wire.fail(Fault(lost=True, times=1), after=nth - 1)
+                    bench.wire.fail(InjectedFault(lost=True, times=1), after=nth - 1)
                     error = await bench.outcome(event)
                     bench.wire.mend()
                     if len(bench.wire.seen) - before < nth:
@@ -161,7 +170,7 @@ class SinkConformance(PluginConformance):
     async def test_unknown_dollars_are_not_said_to_be_none(self) -> None:
         async with self.make() as trial:
             bench = SinkBench(self.plugin, trial)
-            unknown = replace(finding(None), title="ana spends", sentences=("ana spends.",), facts=())
+            unknown = replace(sample_finding(None), title="ana spends", sentences=("ana spends.",), facts=())
             receipt = await bench.tell(replace(event_at(0), finding=unknown))
             await bench.tell(replace(event_at(1, receipt=receipt), finding=unknown))
             for words in trial.told():
@@ -175,7 +184,7 @@ class SinkConformance(PluginConformance):
                 receipt: Receipt | None = None
                 for number in range(len(LIFE)):
                     event = event_at(number, receipt=receipt)
-                    receipt = await bench.tell(replace(event, finding=finding(LIFE[number][1], name)))
+                    receipt = await bench.tell(replace(event, finding=sample_finding(LIFE[number][1], name)))
                 for target in trial.live():
                     bad = EVIL in target or "channel" in target or "everyone" in target
                     must(not bad, f"A key named {name!r} becomes {target!r} for whoever reads it.")
@@ -198,7 +207,7 @@ class SinkConformance(PluginConformance):
                 receipt = await bench.tell(event_at(0))
                 shown.append(repr(receipt))
                 for status in (400, 401, 500):
-                    bench.wire.fail(Fault(status, b'{"message":"no: %s"}' % trial.secret.encode()))
+                    bench.wire.fail(InjectedFault(status, b'{"message":"no: %s"}' % trial.secret.encode()))
                     for number in range(len(LIFE)):
                         error = await bench.outcome(event_at(number, receipt=receipt if number else None))
                         shown.append(f"{error!r} {error}")
@@ -212,7 +221,7 @@ class SinkConformance(PluginConformance):
         async with self.make() as trial:
             bench = SinkBench(self.plugin, trial)
             receipt = await bench.tell(event_at(0))
-            bench.wire.fail(Fault(429, headers={"Retry-After": "600"}))
+            bench.wire.fail(InjectedFault(429, headers={"Retry-After": "600"}))
             began = trial.clock.now()
             for number in range(len(LIFE)):
                 before = len(bench.wire.seen)
@@ -225,19 +234,19 @@ class SinkConformance(PluginConformance):
             must(trial.clock.now() == began, "It waited by itself; waiting is the host's.")
 
     async def test_a_refused_credential_is_told_as_such(self) -> None:
-        await self._expect(Fault(401, b'{"message":"no such key"}'), (NeedsReauth, BadConfig))
+        await self._expect(InjectedFault(401, b'{"message":"no such key"}'), (NeedsReauth, BadConfig))
 
     async def test_a_failing_server_is_transient(self) -> None:
-        await self._expect(Fault(503), (Transient,))
+        await self._expect(InjectedFault(503), (Transient,))
 
     async def test_a_dropped_connection_is_transient(self) -> None:
-        await self._expect(Fault(0), (Transient,))
+        await self._expect(InjectedFault(0), (Transient,))
 
     async def test_a_web_page_is_an_error(self) -> None:
-        await self._expect(Fault(200, b"<!doctype html><title>Sign in</title>"), await self._unreadable())
+        await self._expect(InjectedFault(200, b"<!doctype html><title>Sign in</title>"), await self._unreadable())
 
     async def test_half_an_answer_is_an_error(self) -> None:
-        await self._expect(Fault(200, b'{"data": [{"'), await self._unreadable())
+        await self._expect(InjectedFault(200, b'{"data": [{"'), await self._unreadable())
 
     async def _unreadable(self) -> tuple[type[Any], ...]:
         """Return what may come of an unreadable answer: an error, or nothing where only the status counts."""
@@ -247,9 +256,9 @@ class SinkConformance(PluginConformance):
     async def test_nonsense_is_no_bug(self) -> None:
         """Expect one of the five errors, whatever comes back, or none: some sinks do not read answers at all."""
         for body in NONSENSE:
-            await self._expect(Fault(200, body), (PluginError, type(None)))
+            await self._expect(InjectedFault(200, body), (PluginError, type(None)))
 
-    async def _expect(self, fault: Fault, wanted: tuple[type[Any], ...]) -> None:
+    async def _expect(self, fault: InjectedFault, wanted: tuple[type[Any], ...]) -> None:
         """Check that each event raises one of these when every answer is the fault."""
         names = " or ".join(kind.__name__ for kind in wanted)
         async with self.make() as trial:

@@ -10,15 +10,20 @@ from typing import Any
 import httpx
 
 from outlay.core.clock import FakeClock
-from outlay.plugin.contract import Config, Kept, Sink
-from outlay.plugin.events import Event, Fact, Finding, Link, Receipt, Subject, What
-from outlay.plugin.session import session
-from outlay.plugin.testing.ledger_trial import Wire
+from outlay.plugin.contract import Config, Sink, TokenStore
+from outlay.plugin.events import Event, EventKind, Fact, Finding, Link, Receipt, Subject
+from outlay.plugin.session import plugin_session
+from outlay.plugin.testing.ledger_trial import FaultyTransport
 
 AT = datetime(2026, 11, 20, 15, 40, tzinfo=UTC)
 EVIL = "evil.example"
 HOSTILE = (f"](http://{EVIL}/a)", f"http://{EVIL}/b", "<!channel>", f"<http://{EVIL}/c|x>", "@everyone", f"www.{EVIL}")
-LIFE: tuple[tuple[What, str], ...] = (("opened", "100"), ("updated", "450"), ("updated", "1700"), ("resolved", "1800"))
+LIFE: tuple[tuple[EventKind, str], ...] = (
+    ("opened", "100"),
+    ("updated", "450"),
+    ("updated", "1700"),
+    ("resolved", "1800"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,9 @@ class SinkTrial:
     live: Callable[[], Sequence[str]]
     clock: FakeClock = field(default_factory=lambda: FakeClock(AT))
     transport: httpx.AsyncBaseTransport | None = None
-    kept: Kept | None = None
+    kept: TokenStore | None = None
     answers: bool = True
-    wire: Wire | None = None
+    wire: FaultyTransport | None = None
 
 
 class SinkBench:
@@ -56,12 +61,12 @@ class SinkBench:
     def __init__(self, plugin: type[Sink[Any]], trial: SinkTrial) -> None:
         self.plugin = plugin
         self.trial = trial
-        self.wire = trial.wire or Wire(trial.transport, trial.clock)
+        self.wire = trial.wire or FaultyTransport(trial.transport, trial.clock)
 
     @asynccontextmanager
     async def sink(self, config: Config | None = None) -> AsyncIterator[Sink[Any]]:
         """Open a fresh instance with a client of its own."""
-        async with session(
+        async with plugin_session(
             self.plugin, config or self.trial.good, clock=self.trial.clock, kept=self.trial.kept, transport=self.wire
         ) as sink:
             yield sink
@@ -101,21 +106,21 @@ def event_at(number: int, *, receipt: Receipt | None = None, incident: str = "U1
         what=what,
         incident=incident,
         at=AT + timedelta(minutes=10 * number),
-        finding=replace(finding(spent), **more),
+        finding=replace(sample_finding(spent), **more),
         scope="1/1763650000/acc",
         receipt=receipt,
     )
 
 
-def returned(number: int, what: What, receipt: Receipt | None) -> Event:
+def returned(number: int, what: EventKind, receipt: Receipt | None) -> Event:
     """Return the event of the nth return of an incident after its life, or of the end of that return."""
     spent = str(1900 + 200 * number + (100 if what == "resolved" else 0))
     event = event_at(0 if what == "opened" else len(LIFE) - 1, receipt=receipt)
     key, at = f"{event.incident}/{what} {number}", AT + timedelta(hours=number)
-    return replace(event, key=key, at=at, finding=finding(spent))
+    return replace(event, key=key, at=at, finding=sample_finding(spent))
 
 
-def finding(spent: str | None, name: str = "ana") -> Finding:
+def sample_finding(spent: str | None, name: str = "ana") -> Finding:
     """Build a finding about a person; `spent` None: dollars that are not known."""
     return Finding(
         title=f"{name}: ${spent} on OpenAI today, 23 times the usual",

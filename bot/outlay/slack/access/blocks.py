@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from outlay import wording
-from outlay.access.policy import Rights, Team
+from outlay.access.policy import AccessSettings, TeamAccess
 from outlay.slack import block_kit
 from outlay.slack.access.ids import Action, Input, View
 
@@ -18,7 +18,7 @@ FOR_ADMINS = "Who sees and may do what is for workspace admins and owners to say
 _TOTALS = "By owner, key or project all others are one row; channels get digests without names."
 
 
-def form(rights: Rights) -> block_kit.View:
+def form(rights: AccessSettings) -> block_kit.View:
     """Build the form of the workspace's policy and its teams."""
     choices = [
         block_kit.option("Everybody sees everybody", EVERYBODY),
@@ -41,7 +41,7 @@ def form(rights: Rights) -> block_kit.View:
     }
 
 
-def team_form(name: str, team: Team, shown_in: str) -> block_kit.View:
+def team_form(name: str, team: TeamAccess, shown_in: str) -> block_kit.View:
     """Build the form of a team's people; `name` "" adds a team. `shown_in`: id of the view to refresh."""
     typed: block_kit.Block = {"type": "plain_text_input", "max_length": NAME_CHARACTERS_MAX}
     named = (
@@ -70,7 +70,7 @@ def team_form(name: str, team: Team, shown_in: str) -> block_kit.View:
     }  # fmt: skip
 
 
-def saved(rights: Rights) -> block_kit.View:
+def saved(rights: AccessSettings) -> block_kit.View:
     """Build the view that says what was saved."""
     seen = "Everybody sees everybody." if rights.open else f"People see themselves and the totals. {_TOTALS}"
     named = ", ".join(f"<@{one}>" for one in rights.admins[:PEOPLE_SHOWN])
@@ -85,21 +85,21 @@ def saved(rights: Rights) -> block_kit.View:
     }
 
 
-def chosen(values: dict[str, Any]) -> tuple[bool, list[str]]:
+def parse_form(values: dict[str, Any]) -> tuple[bool, list[str]]:
     """Parse the submitted form: (whether everybody sees everybody, the admins)."""
     option = values[Input.OPEN][Input.OPEN].get("selected_option") or {}
     return option.get("value") != OWN, _users(values, Input.ADMINS)
 
 
-def team(view: dict[str, Any]) -> tuple[str, Team]:
+def team(view: dict[str, Any]) -> tuple[str, TeamAccess]:
     """Parse the submitted team form: (its existing or typed name, its people)."""
     values = view["state"]["values"]
     known = str(json.loads(view["private_metadata"])["team"])
     typed = " ".join(str(((values.get(Input.NAME) or {}).get(Input.NAME) or {}).get("value") or "").split())
-    return known or typed, Team(tuple(_users(values, Input.MANAGERS)), tuple(_users(values, Input.MEMBERS)))
+    return known or typed, TeamAccess(tuple(_users(values, Input.MANAGERS)), tuple(_users(values, Input.MEMBERS)))
 
 
-def _teams(rights: Rights) -> list[block_kit.Block]:
+def _teams(rights: AccessSettings) -> list[block_kit.Block]:
     teams = list((rights.teams or {}).items())
     blocks = [block_kit.section("*Teams*" if teams else "*Teams*: none yet. A manager of a team sees its figures.")]
     for name, people in teams[:TEAMS_SHOWN]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from outlay import wording as words
 from outlay.budgets.budget import SHARES, SHARES_MAX, Budget, Scope
-from outlay.budgets.service import BudgetError, Subjects
+from outlay.budgets.service import BudgetError, BudgetSubjects
 from outlay.core.calendar_periods import PERIODS
 from outlay.core.money import exact, to_nano
 from outlay.slack import block_kit
@@ -28,13 +28,16 @@ _AMOUNT = re.compile(r"\$?\s*(\d{1,3}(?:,\d{3})+|\d{1,10})(\.\d{1,9})?\s*(?:USD|
 _PART = {"scope": Input.SCOPE, "limit": Input.LIMIT, "shares": Input.SHARES}
 
 
-def view(known: Subjects, budget: Budget | None, scope: Scope | None = None) -> block_kit.View:
+def view(known: BudgetSubjects, budget: Budget | None, scope: Scope | None = None) -> block_kit.View:
     """Build the form, empty or filled in with a budget.
 
     `scope`: the scope that was just chosen, for which the form then asks the subject; None for the budget's own.
     """
     scopes = [block_kit.option(text, scope) for scope, text in _SCOPES]
-    periods = [block_kit.option(wording.A[period][0].upper() + wording.A[period][1:], period) for period in PERIODS]
+    periods = [
+        block_kit.option(wording.PERIOD_WORDS[period][0].upper() + wording.PERIOD_WORDS[period][1:], period)
+        for period in PERIODS
+    ]
     scope = scope or (budget.scope if budget else "workspace")
     period = budget.period if budget else "month"
     shares = ", ".join(str(share) for share in (budget.shares if budget else SHARES))
@@ -91,11 +94,11 @@ def saved(budget: Budget) -> block_kit.View:
     shares = ", ".join(f"{share} %" for share in budget.shares)
     at = f"at {shares}" if shares else "at no share"
     ahead = ", and when the forecast passes it" if budget.on_forecast and budget.period != "day" else ""
-    amount = f"*{words.money(budget.limit_nano_usd)}* {wording.A[budget.period]}"
+    amount = f"*{words.money(budget.limit_nano_usd)}* {wording.PERIOD_WORDS[budget.period]}"
     return done(f"Saved: *{wording.subject(budget)}*, {amount}. Outlay tells {at}{ahead}; once a period each.")
 
 
-def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
+def parse_form(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
     """Parse the submitted form: the budget and no errors, or None and the errors by field."""
     values, errors = view["state"]["values"], dict[str, str]()
     scope: Scope = _option(values, Input.SCOPE)  # type: ignore[assignment]
@@ -116,7 +119,7 @@ def chosen(view: dict[str, Any]) -> tuple[Budget | None, dict[str, str]]:
         return None, errors
     ahead = values[Input.FORECAST][Input.FORECAST].get("selected_options")
     return Budget(
-        id=number_of(view),
+        id=budget_id_of(view),
         scope=scope,
         subject=subject,
         period=_option(values, Input.PERIOD),  # type: ignore[arg-type]
@@ -137,12 +140,12 @@ def scope_of(view: dict[str, Any]) -> Scope:
     return _option(view["state"]["values"], Input.SCOPE) or "workspace"  # type: ignore[return-value]
 
 
-def number_of(view: dict[str, Any]) -> int:
+def budget_id_of(view: dict[str, Any]) -> int:
     """Return the id of the budget that the form edits; 0 for a new one."""
     return int(json.loads(view["private_metadata"])["budget"])
 
 
-def _which(scope: Scope, known: Subjects, budget: Budget | None) -> list[block_kit.Block]:
+def _which(scope: Scope, known: BudgetSubjects, budget: Budget | None) -> list[block_kit.Block]:
     match scope:
         case "owner":
             return _owner(known, budget) or [
@@ -160,12 +163,12 @@ def _which(scope: Scope, known: Subjects, budget: Budget | None) -> list[block_k
     return []
 
 
-def _owner(known: Subjects, budget: Budget | None) -> list[block_kit.Block]:
+def _owner(known: BudgetSubjects, budget: Budget | None) -> list[block_kit.Block]:
     named = [(owner.id, words.name(f"{owner.name} ({owner.kind})", 70)) for owner in known.owners]
     return _select(Input.OWNER, "Who?", named, budget, "owner")
 
 
-def _ledger(known: Subjects, budget: Budget | None) -> list[block_kit.Block]:
+def _ledger(known: BudgetSubjects, budget: Budget | None) -> list[block_kit.Block]:
     return _select(Input.LEDGER, "Which ledger?", [(one, words.name(one)) for one in known.ledgers], budget, "ledger")
 
 

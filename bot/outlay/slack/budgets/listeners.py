@@ -10,11 +10,11 @@ from outlay.budgets.service import BudgetError, with_name
 from outlay.slack.budgets import blocks, form
 from outlay.slack.budgets.ids import Action, View
 from outlay.slack.deps import Deps
-from outlay.slack.errors import Refused, Told
-from outlay.slack.home.publish import draw_again
-from outlay.slack.message_poster import privately
+from outlay.slack.errors import PermissionRefusedError, UserFacingError
+from outlay.slack.home.publish import publish_home_soon
+from outlay.slack.message_poster import ephemeral_response
 from outlay.slack.spend.blocks import FOR_MEMBERS
-from outlay.slack.spend.command_text import COMMAND, subcommand
+from outlay.slack.spend.command_text import COMMAND, subcommand_matcher
 
 SUBCOMMANDS = ("budget", "budgets")
 FOR_ADMINS = "Setting a budget is for workspace admins and owners."
@@ -24,24 +24,24 @@ _GONE = "That budget is gone; somebody has removed it. `/spend budget` lists wha
 def register(app: AsyncApp, deps: Deps) -> None:
     """Register the subcommand, the buttons and the form."""
 
-    @app.command(COMMAND, matchers=[subcommand(*SUBCOMMANDS)])
+    @app.command(COMMAND, matchers=[subcommand_matcher(*SUBCOMMANDS)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, respond: AsyncRespond
     ) -> None:
         await ack()
         workspace_id, user_id = context.team_id or "", str(command["user_id"])
         if await deps.admitting.is_guest(workspace_id, user_id):
-            raise Refused(FOR_MEMBERS)
+            raise PermissionRefusedError(FOR_MEMBERS)
         standings = await deps.budgets.standings(workspace_id)
-        said = blocks.listed(standings, is_admin=await deps.admitting.is_admin(workspace_id, user_id))
-        await deps.poster.post(workspace_id, said, privately(respond))
+        said = blocks.list_message(standings, is_admin=await deps.admitting.is_admin(workspace_id, user_id))
+        await deps.poster.post(workspace_id, said, ephemeral_response(respond))
 
     _register_form(app, deps)
 
 
 async def _admit(deps: Deps, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
     if not await deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
-        raise Refused(FOR_ADMINS)
+        raise PermissionRefusedError(FOR_ADMINS)
 
 
 def _register_form(app: AsyncApp, deps: Deps) -> None:
@@ -54,7 +54,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         await client.views_open(trigger_id=body["trigger_id"], view=shown)
 
     @app.action(Action.CHANGE)
-    async def change(
+    async def update_view(
         ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
@@ -63,7 +63,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         known = {str(one.budget.id): one.budget for one in await deps.budgets.standings(workspace_id)}
         budget = known.get(str(action.get("value")))
         if budget is None:
-            raise Told(_GONE)
+            raise UserFacingError(_GONE)
         shown = form.view(await deps.budgets.subjects(workspace_id), budget)
         await client.views_open(trigger_id=body["trigger_id"], view=shown)
 
@@ -72,10 +72,10 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         await ack()
         workspace_id, view = context.team_id or "", body["view"]
         await _admit(deps, workspace_id, body["user"]["id"])
-        number = form.number_of(view)
+        number = form.budget_id_of(view)
         known = {one.budget.id: one.budget for one in await deps.budgets.standings(workspace_id)} if number else {}
         if number and number not in known:
-            raise Told(_GONE)
+            raise UserFacingError(_GONE)
         shown = form.view(await deps.budgets.subjects(workspace_id), known.get(number), form.scope_of(view))
         try:  # Slack keeps what was typed in the other fields, since their ids stay the same
             await client.views_update(view_id=view["id"], hash=view["hash"], view=shown)
@@ -90,7 +90,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
     ) -> None:
         workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
         await _admit(deps, workspace_id, user_id, fresh=True)
-        budget, errors = form.chosen(view)
+        budget, errors = form.parse_form(view)
         if budget is None:
             await ack(response_action="errors", errors=errors)
             return
@@ -101,7 +101,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
             await ack(response_action="errors", errors={form.field_of(error): str(error)})
             return
         await ack(response_action="update", view=form.saved(kept))
-        draw_again(deps, client, workspace_id, user_id)
+        publish_home_soon(deps, client, workspace_id, user_id)
 
     @app.action(Action.REMOVE)
     async def remove(
@@ -113,4 +113,4 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         number = str(action.get("value"))
         gone = number.isdigit() and await deps.budgets.remove(workspace_id, int(number))
         await client.views_update(view_id=body["view"]["id"], view=form.done("Removed." if gone else _GONE))
-        draw_again(deps, client, workspace_id, body["user"]["id"])
+        publish_home_soon(deps, client, workspace_id, body["user"]["id"])

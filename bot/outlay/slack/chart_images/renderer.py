@@ -31,15 +31,15 @@ _HEAD = struct.Struct(">BI")
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "FONTCONFIG_PATH", "FONTCONFIG_FILE", "LD_LIBRARY_PATH")
 
 
-class NoPicture(OutlayError):
+class RenderFailedError(OutlayError):
     """Error: the image could not be rendered; the text says why, for the log."""
 
 
-class _Gone(OutlayError):
+class _WorkerGoneError(OutlayError):
     """Error: the worker has exited, or does not respond."""
 
 
-class Painter:
+class ChartRenderer:
     """Renderer of PNG images, one after the other. `command` starts the worker."""
 
     def __init__(
@@ -60,16 +60,21 @@ class Painter:
         self._letting_go: asyncio.TimerHandle | None = None
 
     async def chart_png(self, block: block_kit.Block, finding: str = "") -> bytes:
-        """Render Slack's chart block as a PNG with an opaque background, `finding` above it. Raises NoPicture."""
+        """Render Slack's chart block as a PNG with an opaque background, `finding` above it.
+
+        Raises RenderFailedError.
+        """
         return await self.png(specification(block, finding))
 
     async def png(self, spec: Mapping[str, Any]) -> bytes:
-        """Render a Vega-Lite specification as a PNG. Raises NoPicture."""
+        """Render a Vega-Lite specification as a PNG. Raises RenderFailedError."""
         said = json.dumps(spec).encode()
         if len(said) > SPECIFICATION_BYTES_MAX:
-            raise NoPicture(f"the specification has {len(said):,} bytes, at most {SPECIFICATION_BYTES_MAX:,} are drawn")
+            raise RenderFailedError(
+                f"the specification has {len(said):,} bytes, at most {SPECIFICATION_BYTES_MAX:,} are drawn"
+            )
         if self._waiting >= WAITING_MAX:
-            raise NoPicture(f"{WAITING_MAX} pictures are waiting already")
+            raise RenderFailedError(f"{WAITING_MAX} pictures are waiting already")
         self._waiting += 1
         try:
             async with self._lock:
@@ -87,12 +92,12 @@ class Painter:
             try:
                 async with asyncio.timeout(self._seconds):
                     found = await self._ask(said)
-            except (_Gone, TimeoutError) as error:
+            except (_WorkerGoneError, TimeoutError) as error:
                 why = str(error) or f"no answer within {self._seconds:g} s"
                 self._log.warning("the picture worker failed: %s; %s", why, "once more" if left else "given up")
                 await self._end()
                 if not left:
-                    raise NoPicture(f"the worker failed {TRIES_MAX} times: {why}") from None
+                    raise RenderFailedError(f"the worker failed {TRIES_MAX} times: {why}") from None
             else:
                 self._rest()
                 return found
@@ -105,12 +110,12 @@ class Painter:
             await sink.drain()
             status, length = _HEAD.unpack(await source.readexactly(_HEAD.size))
             if length > PNG_BYTES_MAX:
-                raise _Gone(f"it answers with {length:,} bytes")
+                raise _WorkerGoneError(f"it answers with {length:,} bytes")
             found = await source.readexactly(length)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise _Gone(f"it ended ({type(error).__name__})") from None
+            raise _WorkerGoneError(f"it ended ({type(error).__name__})") from None
         if status:
-            raise NoPicture(found.decode(errors="replace"))
+            raise RenderFailedError(found.decode(errors="replace"))
         return found
 
     async def _started(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
@@ -125,9 +130,9 @@ class Painter:
                     *self._command, stdin=pipe, stdout=pipe, stderr=nothing, env=kept
                 )
             except OSError as error:
-                raise _Gone(f"it does not start ({type(error).__name__})") from None
+                raise _WorkerGoneError(f"it does not start ({type(error).__name__})") from None
         if self._worker.stdin is None or self._worker.stdout is None:
-            raise _Gone("it has no pipes")
+            raise _WorkerGoneError("it has no pipes")
         return self._worker.stdin, self._worker.stdout
 
     def _rest(self) -> None:

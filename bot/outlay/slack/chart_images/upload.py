@@ -15,9 +15,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.core.clock import Clock
 from outlay.slack import block_kit
-from outlay.slack.chart_images.renderer import NoPicture, Painter
-from outlay.slack.message_poster import Message
-from outlay.slack.tasks import Busy, Tasks
+from outlay.slack.chart_images.renderer import ChartRenderer, RenderFailedError
+from outlay.slack.message_poster import RenderedMessage
+from outlay.slack.tasks import Tasks, TooManyTasksError
 
 ALT_CHARACTERS_MAX = 1_000
 FILE_NAME = "spend.png"
@@ -29,21 +29,21 @@ _DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
 _SOMEBODY = re.compile(r"<[@#][A-Z0-9]+>")
 
 
-class Pictures:
+class ChartUploader:
     """Uploader of chart images to messages that are already posted, as background tasks."""
 
-    def __init__(self, painter: Painter, clock: Clock, log: logging.Logger, tasks: Tasks) -> None:
+    def __init__(self, painter: ChartRenderer, clock: Clock, log: logging.Logger, tasks: Tasks) -> None:
         self._painter = painter
         self._clock = clock
         self._log = log
         self._tasks = tasks
         self._refused: OrderedDict[str, float] = OrderedDict()
 
-    def add(
+    def upload_in_background(
         self,
         client: AsyncWebClient,
         workspace_id: str,
-        message: Message,
+        message: RenderedMessage,
         taken: list[block_kit.Block],
         where: tuple[str, str],
         *,
@@ -61,7 +61,7 @@ class Pictures:
         work = self._add(client, workspace_id, block, readable(message.text), where)
         try:
             self._tasks.start(work, "add a picture", awaited=False)
-        except Busy:
+        except TooManyTasksError:
             self._log.warning("too much is under way to draw a picture; the message stands without it")
 
     async def _add(
@@ -70,7 +70,7 @@ class Pictures:
         channel, ts = where
         try:
             png = await self._painter.chart_png(block, finding)
-        except NoPicture as error:
+        except RenderFailedError as error:
             self._log.warning("a picture could not be drawn: %s", error)
             await self._tell(client, channel, ts)
             return
@@ -107,7 +107,7 @@ class Pictures:
             self._refused.popitem(last=False)
 
 
-def chart_of(message: Message) -> block_kit.Block | None:
+def chart_of(message: RenderedMessage) -> block_kit.Block | None:
     """Return the chart block of a message's richest form that has one, else None."""
     charts = (block for _, blocks in message.forms for block in blocks if block["type"] == "data_visualization")
     return next(charts, None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from outlay.slack import block_kit
 
-COLOURS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#E69F00", "#56B4E9", "#000000")
+COLORS = ("#0072B2", "#D55E00", "#CC79A7", "#009E73", "#E69F00", "#56B4E9", "#000000")
 DASHES = ([1, 0], [6, 4], [2, 3], [8, 3, 2, 3], [1, 2], [10, 4], [4, 2])
 WIDTH, HEIGHT = 640, 300
 SUBTITLE_CHARACTERS = 110
@@ -59,7 +59,7 @@ def _course(chart: Json) -> Json:
     y: Json = {"field": "value", "type": "quantitative", "title": config.get("y_label"), "axis": {"format": "~s"}}
     if not any(abs(one["value"]) >= 1_000 for one in values):
         y["axis"] = {"format": ",.6~g"}
-    encoding: Json = {"x": x, "y": y, "color": _colour("series", names, shown=many)}
+    encoding: Json = {"x": x, "y": y, "color": _color_encoding("series", names, shown=many)}
     if chart["type"] == "bar":
         if many:
             encoding["xOffset"] = {"field": "series", "sort": names}
@@ -79,7 +79,7 @@ def _pie(chart: Json) -> Json:
     names = [part["label"] for part in chart["segments"]]
     return {
         "data": {"values": [{"name": part["label"], "value": part["value"]} for part in chart["segments"]]},
-        "mark": {"type": "bar", "cornerRadiusEnd": 3, "color": COLOURS[0]},
+        "mark": {"type": "bar", "cornerRadiusEnd": 3, "color": COLORS[0]},
         "encoding": {
             "y": {"field": "name", "type": "nominal", "sort": names, "title": None, "axis": {"labelLimit": 200}},
             "x": {"field": "value", "type": "quantitative", "title": None, "axis": {"format": "~s"}},
@@ -87,8 +87,8 @@ def _pie(chart: Json) -> Json:
     }
 
 
-def _colour(field: str, names: list[str], *, shown: bool) -> Json:
-    scale = {"domain": names, "range": [COLOURS[n % len(COLOURS)] for n in range(len(names))]}
+def _color_encoding(field: str, names: list[str], *, shown: bool) -> Json:
+    scale = {"domain": names, "range": [COLORS[n % len(COLORS)] for n in range(len(names))]}
     return {"field": field, "type": "nominal", "scale": scale, "legend": _legend() if shown else None}
 
 

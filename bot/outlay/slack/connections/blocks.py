@@ -6,9 +6,9 @@ from dataclasses import replace
 from outlay import wording
 from outlay.plugin.forms import FormField
 from outlay.slack import block_kit
-from outlay.slack.connections.form import Draft, default_of, metadata
-from outlay.slack.connections.ids import Action, Input, Shown, View, field_block, name_block
-from outlay.slack.protocols import Connected, LedgerForm
+from outlay.slack.connections.form import ConnectFormDraft, default_of, metadata
+from outlay.slack.connections.ids import Action, Input, StaticView, View, field_block, name_block
+from outlay.slack.protocols import LedgerForm, SavedConnection
 
 INPUT_CHARACTERS_MAX = 3_000
 NAME_CHARACTERS_MAX = 80
@@ -20,13 +20,13 @@ _PASTING_HINT = (
 )
 
 
-def who_may(admins: Sequence[str]) -> str:
+def refusal_text(admins: Sequence[str]) -> str:
     """Return the refusal, which names up to five admins who may connect."""
     named = f" Here, {wording.either([f'<@{user}>' for user in admins[:5]])} can too." if admins else ""
     return f"Connecting a ledger is for workspace admins and owners.{named} Ask one of them."
 
 
-def form_view(draft: Draft, ledgers: Sequence[LedgerForm]) -> block_kit.View:
+def form_view(draft: ConnectFormDraft, ledgers: Sequence[LedgerForm]) -> block_kit.View:
     """Build the form of one ledger.
 
     With several ledgers it has a select at the top; choosing another one redraws the form.
@@ -62,7 +62,9 @@ def checking_view(ledger_title: str) -> block_kit.View:
     """Build the modal shown during a slow check. Closing it does not stop the check."""
     text = f"*{CHECKING}* {wording.safe(ledger_title)} is being asked whether it takes the credential."
     return _showing(
-        Shown.CHECKING, CHECKING, [block_kit.section(text), block_kit.context("Nothing is saved before it says yes.")]
+        StaticView.CHECKING,
+        CHECKING,
+        [block_kit.section(text), block_kit.context("Nothing is saved before it says yes.")],
     )
 
 
@@ -70,7 +72,7 @@ NEXT_OF_LEDGER = "The first figures come in about a minute: try `/spend`."
 NEXT_OF_SINK = "What is dear enough goes there by itself from now on; a button on each alert sends the rest."
 
 
-def done_view(connected: Connected) -> block_kit.View:
+def done_view(connected: SavedConnection) -> block_kit.View:
     """Build the confirmation: the account, what the credential can read, and what comes next."""
     reads = "\n".join(f"• {wording.safe(what)}" for what in connected.can_read)
     facts = [
@@ -78,7 +80,7 @@ def done_view(connected: Connected) -> block_kit.View:
         f"*Fingerprint*\n`{wording.safe(connected.fingerprint)}`",
     ]
     return _showing(
-        Shown.DONE,
+        StaticView.DONE,
         "Connected",
         [
             block_kit.section(done_text(connected)),
@@ -89,12 +91,12 @@ def done_view(connected: Connected) -> block_kit.View:
     )
 
 
-def done_text(connected: Connected) -> str:
+def done_text(connected: SavedConnection) -> str:
     """Return the confirmation in one line, for a user who has closed the modal."""
     return f"*{wording.safe(connected.name)}* is connected to {wording.safe(connected.ledger_title)}."
 
 
-def shown_blocks(draft: Draft) -> dict[str, str]:
+def block_ids_by_field(draft: ConnectFormDraft) -> dict[str, str]:
     """Return the block id of each field that the form shows, including "name"."""
     found = {} if draft.replace else {"name": name_block(draft.ledger.slug)}
     for field in draft.ledger.fields:
@@ -103,7 +105,7 @@ def shown_blocks(draft: Draft) -> dict[str, str]:
     return found
 
 
-def _showing(callback_id: Shown, title: str, blocks: list[block_kit.Block]) -> block_kit.View:
+def _showing(callback_id: StaticView, title: str, blocks: list[block_kit.Block]) -> block_kit.View:
     return {
         "type": "modal",
         "callback_id": callback_id,
@@ -129,7 +131,7 @@ def _ledger(chosen: LedgerForm, ledgers: Sequence[LedgerForm]) -> block_kit.Bloc
     }
 
 
-def _name(draft: Draft) -> block_kit.Block:
+def _name(draft: ConnectFormDraft) -> block_kit.Block:
     element = {
         "type": "plain_text_input",
         "action_id": Input.NAME,
@@ -145,7 +147,7 @@ def _name(draft: Draft) -> block_kit.Block:
     }
 
 
-def _input(draft: Draft, field: FormField) -> block_kit.Block:
+def _input(draft: ConnectFormDraft, field: FormField) -> block_kit.Block:
     secret = field.kind == "secret"
     hint = " ".join(part for part in (field.hint, _PASTING_HINT if secret else "") if part)
     block: block_kit.Block = {
@@ -160,7 +162,7 @@ def _input(draft: Draft, field: FormField) -> block_kit.Block:
     return block
 
 
-def _chosen_from(field: FormField, draft: Draft) -> FormField:
+def _chosen_from(field: FormField, draft: ConnectFormDraft) -> FormField:
     """Return the field as a list of choices if the service has named any; a secret stays as it is."""
     choices = draft.choices.get(field.name)
     return replace(field, kind="choice", choices=choices) if choices and field.kind != "secret" else field

@@ -1,6 +1,6 @@
 """Data of the connect form: what was chosen and typed, parsed from a view.
 
-A credential is in `Filled.values` and nowhere else.
+A credential is in `SubmittedConnectForm.values` and nowhere else.
 """
 
 import json
@@ -12,11 +12,11 @@ from outlay.connections.views import Choices
 from outlay.plugin.forms import FormField
 from outlay.slack import block_kit
 from outlay.slack.connections import ids
-from outlay.slack.protocols import Existing, LedgerForm
+from outlay.slack.protocols import ConnectionSummary, LedgerForm
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConnectFormDraft:
     """Form to be shown. `typed` has no secrets, since those are never shown again.
 
     `replace`: the connection whose credential is being renewed; its ledger and name cannot be changed then.
@@ -25,14 +25,14 @@ class Draft:
     ledger: LedgerForm
     name: str
     advanced: bool = False
-    replace: Existing | None = None
+    replace: ConnectionSummary | None = None
     typed: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
     choices: Choices = field(default_factory=dict)  # in the second step: the options that the service offers
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class SubmittedConnectForm:
     """Submitted form, including its secrets; must not be logged."""
 
     slug: str
@@ -42,7 +42,7 @@ class Filled:
     values: Mapping[str, str] = field(repr=False)
 
 
-def metadata(draft: Draft) -> str:
+def metadata(draft: ConnectFormDraft) -> str:
     """Return what the view must remember between two clicks, as JSON; never a typed value."""
     return json.dumps(
         {
@@ -53,7 +53,7 @@ def metadata(draft: Draft) -> str:
     )
 
 
-def read(view: Mapping[str, Any]) -> Filled:
+def parse_form(view: Mapping[str, Any]) -> SubmittedConnectForm:
     """Parse a view that Slack sent. Blank fields are left out, so that defaults apply."""
     known = json.loads(view["private_metadata"])
     slug = str(known["ledger"])
@@ -65,16 +65,16 @@ def read(view: Mapping[str, Any]) -> Filled:
             if block_id.startswith(prefix) and (value := _value(elements.get(ids.Input.VALUE, {}))):
                 values[block_id.removeprefix(prefix)] = value
     name = _value(state.get(ids.name_block(slug), {}).get(ids.Input.NAME, {}))
-    return Filled(slug, name, bool(known["advanced"]), known.get("replace"), values)
+    return SubmittedConnectForm(slug, name, bool(known["advanced"]), known.get("replace"), values)
 
 
-def without_secrets(filled: Filled, fields: Sequence[FormField]) -> dict[str, str]:
+def without_secrets(filled: SubmittedConnectForm, fields: Sequence[FormField]) -> dict[str, str]:
     """Return the submitted values that may be shown again."""
     secret = {field.name for field in fields if field.kind == "secret"}
     return {name: value for name, value in filled.values.items() if name not in secret}
 
 
-def secrets(filled: Filled, fields: Sequence[FormField]) -> frozenset[str]:
+def secrets(filled: SubmittedConnectForm, fields: Sequence[FormField]) -> frozenset[str]:
     """Return the values of the secret fields, which must not appear in any text."""
     names = {field.name for field in fields if field.kind == "secret"}
     return frozenset(value for name, value in filled.values.items() if name in names)

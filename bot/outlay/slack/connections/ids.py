@@ -20,7 +20,7 @@ class View(StrEnum):
     FORM = "connect:form"
 
 
-class Shown(StrEnum):
+class StaticView(StrEnum):
     """Ids of modals that only show something."""
 
     CHECKING = "connect:checking"

@@ -12,34 +12,34 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.slack import block_kit
 from outlay.slack.connections import blocks, form
-from outlay.slack.connections.credential_check import Check
-from outlay.slack.connections.form import Draft, Filled
+from outlay.slack.connections.credential_check import CredentialCheck
+from outlay.slack.connections.form import ConnectFormDraft, SubmittedConnectForm
 from outlay.slack.connections.ids import Action, View
-from outlay.slack.connections.service import Connect
+from outlay.slack.connections.service import ConnectFlow
 from outlay.slack.deps import Deps
-from outlay.slack.home.publish import draw_again
-from outlay.slack.message_poster import direct_channel, to_channel
-from outlay.slack.spend.command_text import COMMAND, as_typed, subcommand
+from outlay.slack.home.publish import publish_home_soon
+from outlay.slack.message_poster import channel_post, open_direct_channel
+from outlay.slack.spend.command_text import COMMAND, subcommand_matcher, unescape_text
 
 SUBCOMMAND = "connect"
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
     """Register the subcommand, the buttons, the choices in the form, and its submission."""
-    connect = Connect(deps)
+    connect = ConnectFlow(deps)
     _register_opening(app, connect)
     _register_choices(app, connect, deps)
     _register_submission(app, connect, deps)
 
 
-def _register_opening(app: AsyncApp, connect: Connect) -> None:
-    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
+def _register_opening(app: AsyncApp, connect: ConnectFlow) -> None:
+    @app.command(COMMAND, matchers=[subcommand_matcher(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
-        await connect.admit(context.team_id or "", str(command["user_id"]))
-        slug = as_typed(command["text"])[len(SUBCOMMAND) :].strip().lower()
+        await connect.require_admin(context.team_id or "", str(command["user_id"]))
+        slug = unescape_text(command["text"])[len(SUBCOMMAND) :].strip().lower()
         await client.views_open(
             trigger_id=command["trigger_id"], view=await connect.first_form(context.team_id or "", slug)
         )
@@ -47,7 +47,7 @@ def _register_opening(app: AsyncApp, connect: Connect) -> None:
     @app.action(Action.OPEN)
     async def by_button(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         await ack()
-        await connect.admit(context.team_id or "", body["user"]["id"])
+        await connect.require_admin(context.team_id or "", body["user"]["id"])
         await client.views_open(trigger_id=body["trigger_id"], view=await connect.first_form(context.team_id or ""))
 
     @app.action(Action.RECONNECT)
@@ -55,23 +55,23 @@ def _register_opening(app: AsyncApp, connect: Connect) -> None:
         ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
-        await connect.admit(context.team_id or "", body["user"]["id"])
+        await connect.require_admin(context.team_id or "", body["user"]["id"])
         view = await connect.renewal_form(context.team_id or "", str(action.get("value", "")))
         await client.views_open(trigger_id=body["trigger_id"], view=view)
 
 
-def _register_choices(app: AsyncApp, connect: Connect, deps: Deps) -> None:
+def _register_choices(app: AsyncApp, connect: ConnectFlow, deps: Deps) -> None:
     @app.action(Action.LEDGER)
     async def another_ledger(
         ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
-        await _redraw(body, client, await connect.form_again(context.team_id or "", body["view"]))
+        await _redraw(body, client, await connect.redrawn_form(context.team_id or "", body["view"]))
 
     @app.action(Action.ADVANCED)
     async def advanced(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         await ack()
-        view = await connect.form_again(context.team_id or "", body["view"], toggle_advanced=True)
+        view = await connect.redrawn_form(context.team_id or "", body["view"], toggle_advanced=True)
         await _redraw(body, client, view)
 
     async def _redraw(body: dict[str, Any], client: AsyncWebClient, view: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ def _register_choices(app: AsyncApp, connect: Connect, deps: Deps) -> None:
             deps.log.info("the form has moved on since that click; the later one counts")
 
 
-def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
+def _register_submission(app: AsyncApp, connect: ConnectFlow, deps: Deps) -> None:
     patience = deps.patience
 
     @app.view(View.FORM)
@@ -92,14 +92,14 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
     ) -> None:
         began = deps.clock.monotonic()
         workspace_id, user_id = context.team_id or "", str(body["user"]["id"])
-        await connect.admit(workspace_id, user_id, fresh=True)
-        filled = form.read(view)
+        await connect.require_admin(workspace_id, user_id, fresh=True)
+        filled = form.parse_form(view)
         draft = await connect.draft_of(workspace_id, filled)
-        check, is_new = connect.begin(workspace_id, view["id"], filled, draft, user_id)
+        check, is_new = connect.start_check(workspace_id, view["id"], filled, draft, user_id)
         left_seconds = patience.answer_seconds - (deps.clock.monotonic() - began)
         if await connect.checks.wait(check, min(patience.wait_seconds, left_seconds)):
             await ack(**connect.answer(connect.outcome(check, filled, draft), draft))
-            draw_again(deps, client, workspace_id, user_id)
+            publish_home_soon(deps, client, workspace_id, user_id)
             return
         await ack(response_action="update", view=blocks.checking_view(draft.ledger.title))
         if is_new:
@@ -107,9 +107,9 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
             deps.tasks.start(work, "finish connecting", awaited=False)
 
     async def _finish(
-        check: Check,
-        filled: Filled,
-        draft: Draft,
+        check: CredentialCheck,
+        filled: SubmittedConnectForm,
+        draft: ConnectFormDraft,
         client: AsyncWebClient,
         view_id: str,
         workspace_id: str,
@@ -119,7 +119,7 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
         await deps.clock.sleep(patience.settle_seconds)
         await connect.checks.wait(check, patience.check_seconds + patience.answer_seconds)
         outcome = connect.outcome(check, filled, draft)
-        draw_again(deps, client, workspace_id, user_id)
+        publish_home_soon(deps, client, workspace_id, user_id)
         try:
             await client.views_update(view_id=view_id, view=connect.view_of(outcome, draft))
         except SlackApiError as error:
@@ -131,4 +131,4 @@ def _register_submission(app: AsyncApp, connect: Connect, deps: Deps) -> None:
             deps.log.warning("the outcome of a check did not reach its view: %s", type(error).__name__)
 
     async def _tell_directly(client: AsyncWebClient, user_id: str, text: str) -> None:
-        await to_channel(client, await direct_channel(client, user_id))(text, [block_kit.section(text)])
+        await channel_post(client, await open_direct_channel(client, user_id))(text, [block_kit.section(text)])

@@ -5,14 +5,14 @@ from datetime import datetime
 from outlay import wording
 from outlay.slack import block_kit
 from outlay.slack.connections.ids import Action
-from outlay.slack.message_poster import Message, simple
-from outlay.slack.protocols import Existing
+from outlay.slack.message_poster import RenderedMessage, plain_message
+from outlay.slack.protocols import ConnectionSummary
 
 WAITS_FOR_LEDGER = "Its figures stand still until there is a new one; what has been read stays."
 WAITS_FOR_SINK = "What it has to be told waits in order until there is a new one; nothing is lost."
 
 
-def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
+def needs_reauth(existing: ConnectionSummary, since: datetime, now: datetime) -> RenderedMessage:
     """Build the notice that a service refuses a credential.
 
     The button's value is the connection's id and nothing else.
@@ -27,26 +27,26 @@ def needs_reauth(existing: Existing, since: datetime, now: datetime) -> Message:
         primary=True,
         label=f"New credential for {wording.name(existing.name)}",
     )
-    return simple(
+    return plain_message(
         f"{finding.replace('*', '')} {consequence}",
         [block_kit.section(f"{finding} {consequence}"), block_kit.actions(button)],
     )
 
 
-def unpriced_model(model: str, name: str) -> Message:
+def unpriced_model(model: str, name: str) -> RenderedMessage:
     """Build the notice that a ledger reports a model without a price. `name`: the connection's name."""
     finding = f"Nobody knows what *{wording.safe(model)}* costs, which {wording.safe(name)} has used."
     consequence = "Its tokens count as unpriced, and what was spent on it is missing from the totals."
     advice = "Give it a price in `prices.toml` in the data directory, and start Outlay again."
     said = [block_kit.section(f"{finding} {consequence}"), block_kit.section(advice)]
-    return simple(f"{finding.replace('*', '')} {consequence} {advice}", said)
+    return plain_message(f"{finding.replace('*', '')} {consequence} {advice}", said)
 
 
-def audit_failed(differences: list[str], count: int) -> Message:
+def audit_failed(differences: list[str], count: int) -> RenderedMessage:
     """Build the notice that the nightly audit found figures that do not follow from the entries."""
-    finding = f"Outlay's own audit found {wording.counted(count, 'difference')} in the books."
+    finding = f"Outlay's own audit found {wording.count_with_noun(count, 'difference')} in the books."
     listed = "\n".join(f"• {wording.safe(one, 200)}" for one in differences)
     advice = "Run `outlay audit` for all of them. Keep a copy of the database before anything else."
-    return simple(
+    return plain_message(
         f"{finding} {advice}", [block_kit.section(finding), block_kit.section(listed), block_kit.section(advice)]
     )

@@ -6,11 +6,11 @@ from typing import Any
 from outlay import wording as words
 from outlay.core.calendar_periods import PERIODS, Period
 from outlay.digests.digest import Digest
-from outlay.digests.subscriptions import AT, CHANNELS_MAX, Plan
+from outlay.digests.subscriptions import AT, CHANNELS_MAX, DigestSubscriptions
 from outlay.slack import block_kit
 from outlay.slack.digests import blocks
 from outlay.slack.digests.ids import Input, View
-from outlay.slack.digests.wording import EVERY
+from outlay.slack.digests.wording import FREQUENCY_NAMES
 
 PREVIEW_CHARACTERS = 2_400
 _PICTURE = block_kit.option("Also draw the weekly chart as a picture", "yes")
@@ -21,7 +21,7 @@ _CHOICES: dict[Period, str] = {
 }
 
 
-def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) -> block_kit.View:
+def view(plan: DigestSubscriptions, preview: Digest | None, user_id: str, *, is_admin: bool) -> block_kit.View:
     """Build the form, filled in with the current choices. `preview` None: it is loaded later."""
     own = plan.people.get(user_id, ())
     parts: list[block_kit.Block] = _for_admins(plan) if is_admin else [block_kit.section(_where(plan))]
@@ -38,7 +38,7 @@ def view(plan: Plan, preview: Digest | None, user_id: str, *, is_admin: bool) ->
     }
 
 
-def saved(plan: Plan, user_id: str) -> block_kit.View:
+def saved(plan: DigestSubscriptions, user_id: str) -> block_kit.View:
     """Build the modal that confirms what was saved."""
     own = plan.people.get(user_id, ())
     mine = f"Your own figures come {_often(own)} by direct message." if own else "You get none by direct message."
@@ -55,7 +55,9 @@ def saved(plan: Plan, user_id: str) -> block_kit.View:
     }
 
 
-def chosen(values: dict[str, Any], before: Plan) -> tuple[Plan | None, tuple[Period, ...], dict[str, str]]:
+def parse_form(
+    values: dict[str, Any], before: DigestSubscriptions
+) -> tuple[DigestSubscriptions | None, tuple[Period, ...], dict[str, str]]:
     """Parse the submitted form: the workspace's plan, the user's own periods, and errors by field.
 
     The plan is None if the form has no fields for admins.
@@ -72,11 +74,13 @@ def chosen(values: dict[str, Any], before: Plan) -> tuple[Plan | None, tuple[Per
     if any(not channel.startswith(("C", "G")) for channel in channels):
         errors[Input.CHANNELS] = "Choose channels. Direct messages are chosen by everybody for themselves, below."
     picture = Input.PICTURE in values and bool(values[Input.PICTURE][Input.PICTURE].get("selected_options"))
-    plan = Plan(channels=channels, periods=periods or before.periods, at=time.fromisoformat(str(at)), picture=picture)
+    plan = DigestSubscriptions(
+        channels=channels, periods=periods or before.periods, at=time.fromisoformat(str(at)), picture=picture
+    )
     return plan, own, errors
 
 
-def _for_admins(plan: Plan) -> list[block_kit.Block]:
+def _for_admins(plan: DigestSubscriptions) -> list[block_kit.Block]:
     channels: block_kit.Block = {
         "type": "multi_conversations_select",
         "max_selected_items": CHANNELS_MAX,
@@ -105,7 +109,7 @@ def _for_admins(plan: Plan) -> list[block_kit.Block]:
     ]
 
 
-def _where(plan: Plan) -> str:
+def _where(plan: DigestSubscriptions) -> str:
     if not plan.channels:
         return "No channel gets a digest of the workspace."
     where = ", ".join(f"<#{channel}>" for channel in plan.channels)
@@ -115,7 +119,7 @@ def _where(plan: Plan) -> str:
 
 
 def _often(periods: tuple[Period, ...]) -> str:
-    names = [EVERY[period].lower() for period in periods]
+    names = [FREQUENCY_NAMES[period].lower() for period in periods]
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 

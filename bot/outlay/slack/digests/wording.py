@@ -5,7 +5,7 @@ from datetime import date
 from outlay import wording as words
 from outlay.core.calendar_periods import Period
 from outlay.core.owner import Owner
-from outlay.digests.digest import Digest, Move
+from outlay.digests.digest import Digest, SpendChange
 from outlay.slack.budgets.wording import standing_line
 from outlay.spend.forecast import Forecast
 
@@ -13,7 +13,7 @@ ABOUT_THE_SAME_PERCENT = 3
 MODELS_MAX, EPISODES_MAX, BUDGETS_MAX = 3, 3, 4
 NOTABLE_COVERAGE = 0.99
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-EVERY: dict[Period, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
+FREQUENCY_NAMES: dict[Period, str] = {"day": "Daily", "week": "Weekly", "month": "Monthly"}
 
 
 def title(digest: Digest) -> str:
@@ -51,7 +51,7 @@ def what_changed(digest: Digest, bold: str = "*") -> str:
     return f"{begins}, {words.money(abs(change))} {'more' if change > 0 else 'less'} than {than}{part or closing}."
 
 
-def why(digest: Digest) -> str:
+def main_cause(digest: Digest) -> str:
     """Return the second sentence: which owner on which model; "" if there is no period to compare with."""
     if digest.quiet or digest.before_nano_usd is None:
         return ""
@@ -66,7 +66,7 @@ def why(digest: Digest) -> str:
     return f"{lead} {_name(first)}{_on(first)}."
 
 
-def movers(digest: Digest) -> str:
+def biggest_changes(digest: Digest) -> str:
     """List the owners whose spend changed most, a line each; "" if the second sentence covers them."""
     if len(digest.moves) < 2:
         return ""
@@ -109,7 +109,7 @@ def _times(now: int, before: int) -> str:
     return f"{tenths // 10:,}" if tenths >= 100 else f"{tenths / 10:.1f}".removesuffix(".0")
 
 
-def _name(move: Move) -> str:
+def _name(move: SpendChange) -> str:
     return owner(move.owner) if move.owner else f"*{words.safe(move.model) if move.model else 'no model'}*"
 
 
@@ -121,7 +121,7 @@ def owner(found: Owner) -> str:
     return f"<@{user}>" if user else f"*{words.safe(found.name or found.id)}*"
 
 
-def _on(move: Move) -> str:
+def _on(move: SpendChange) -> str:
     """Return the model and its cost before and now; without a model, the change of the owner or model itself."""
     if not move.owner or not move.model:
         return f", {_from_to(move.before_nano_usd, move.now_nano_usd)}"
@@ -134,7 +134,7 @@ def _from_to(before: int, now: int) -> str:
     return f"{words.money(now)} after {words.money(before)}"
 
 
-def _moved(move: Move) -> str:
+def _moved(move: SpendChange) -> str:
     change = words.money(abs(move.change_nano_usd))
     return f"{_name(move)}: {change} {'more' if move.change_nano_usd > 0 else 'less'}{_on(move)}"
 
@@ -161,7 +161,7 @@ def _budgets(digest: Digest) -> str:
         for one in digest.budgets
         if digest.person
         or one.budget.scope == "workspace"
-        or one.passes
+        or one.forecast_over_limit
         or one.spent_nano_usd * 100 >= 80 * one.budget.limit_nano_usd
     ]
     if not worth:
@@ -178,7 +178,7 @@ def _episodes(digest: Digest) -> str:
     told = [f"{words.safe(one.name)} ({words.money(one.spent_nano_usd)}{', not over' if one.alive else ''})"
             for one in digest.episodes[:EPISODES_MAX]]  # fmt: skip
     more = len(digest.episodes) - len(told)
-    count = words.counted(len(digest.episodes), "incident")
+    count = words.count_with_noun(len(digest.episodes), "incident")
     still = f", {alive} not over" if alive and len(digest.episodes) > 1 else ""
     return f"*{count}*{still}: {', '.join(told)}{f' and {more} more' if more else ''}."
 

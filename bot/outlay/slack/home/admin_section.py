@@ -5,8 +5,8 @@ from datetime import datetime
 
 from outlay import wording
 from outlay.connections.views import ConnectionView
-from outlay.home import Audited, Care, GivenUp
-from outlay.plugin.loader import Found
+from outlay.home import AdminSummary, AuditSummary, DeadLetterSummary
+from outlay.plugin.loader import FoundPlugin
 from outlay.slack import block_kit, share_table
 from outlay.slack.connections.ids import Action as Connect
 from outlay.slack.owners.ids import Action as Owners
@@ -17,7 +17,7 @@ ERROR_CHARACTERS_MAX = 300
 FAILED_MAX = 5
 
 
-def care_blocks(care: Care, so_far: str, now: datetime) -> list[block_kit.Block]:
+def admin_blocks(care: AdminSummary, so_far: str, now: datetime) -> list[block_kit.Block]:
     """Build the admin section. `so_far`: the sentence about the workspace's month."""
     said = [
         _connections(care.connections, now),
@@ -36,7 +36,7 @@ def care_blocks(care: Care, so_far: str, now: datetime) -> list[block_kit.Block]
     ]
 
 
-def _top(care: Care) -> str:
+def _top(care: AdminSummary) -> str:
     shown = [f"{share_table.title(row)} {share_table.amount(row)}" for row in rows(care.month.answer)]
     return f"By owner: {', '.join(shown)}." if shown else ""
 
@@ -46,7 +46,9 @@ def _connections(found: Sequence[ConnectionView], now: datetime) -> str:
     order = sorted(found, key=lambda view: (view.state == "ok", view.name))
     lines = [f"• {_connection(view, now)}" for view in order[:CONNECTIONS_MAX]]
     if more := len(found) - len(lines):
-        lines.append(f"and {wording.counted(more, 'more connection', 'more connections')}: `outlay connections`")
+        lines.append(
+            f"and {wording.count_with_noun(more, 'more connection', 'more connections')}: `outlay connections`"
+        )
     return "\n".join(["*Connections*", *lines]) if lines else "*Connections*\nNothing is connected yet."
 
 
@@ -72,17 +74,17 @@ def _standing(view: ConnectionView, now: datetime) -> str:
     return f"cannot be read right now{because}. It is {read}; it is tried again, {again}"
 
 
-def _keys(care: Care) -> str:
+def _keys(care: AdminSummary) -> str:
     """Return the line about keys without an owner and without cost this month; those with cost are a next step."""
     if not care.unmapped.count or care.unmapped.cost_nano_usd > 0:
         return ""
-    count = wording.counted(care.unmapped.count, "key has", "keys have")
+    count = wording.count_with_noun(care.unmapped.count, "key has", "keys have")
     return f"*Keys*\n{count} no owner; none has cost anything this month."
 
 
-def _plugins(found: Sequence[Found]) -> str:
+def _plugins(found: Sequence[FoundPlugin]) -> str:
     failed = [one for one in found if not one.ok]
-    lines = ["*Plugins*", f"{wording.counted(len(found) - len(failed), 'plugin')} loaded."]
+    lines = ["*Plugins*", f"{wording.count_with_noun(len(found) - len(failed), 'plugin')} loaded."]
     for one in failed[:FAILED_MAX]:
         why = wording.safe(one.error or "no reason is known", ERROR_CHARACTERS_MAX).rstrip(".")
         lines.append(f"• *{wording.safe(one.slug)}* does not load: {why}. Mend it or take it away; the rest runs.")
@@ -91,18 +93,18 @@ def _plugins(found: Sequence[Found]) -> str:
     return "\n".join(lines)
 
 
-def _audited(audited: Audited | None, now: datetime) -> str:
+def _audited(audited: AuditSummary | None, now: datetime) -> str:
     if audited is None:
         return "*Audit*\nNot run yet. The bot audits the books every night."
     when = wording.clock(audited.at, now)
     if audited.ok:
-        return f"*Audit*\n{when}: {wording.counted(audited.checked, 'comparison')}, and all agree."
+        return f"*Audit*\n{when}: {wording.count_with_noun(audited.checked, 'comparison')}, and all agree."
     first = wording.safe(audited.first, ERROR_CHARACTERS_MAX).rstrip(".")
     mend = "Run `outlay audit`; if it stays, keep a copy of the books and report it."
     return f"*Audit*\n{when}: the books do not agree. {first}. {mend}"
 
 
-def _given_up(found: GivenUp | None) -> str:
+def _given_up(found: DeadLetterSummary | None) -> str:
     if found is None:
         return ""
     count = (

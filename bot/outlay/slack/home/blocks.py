@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from outlay import wording as words
-from outlay.home import Care, Mine, Month
+from outlay.home import AdminSummary, MonthSummary, PersonalSummary
 from outlay.incidents.service import IncidentView
 from outlay.slack import block_kit, share_table
 from outlay.slack.budgets import wording as budgets
-from outlay.slack.home.admin_section import care_blocks
-from outlay.slack.home.next_steps import steps
+from outlay.slack.home.admin_section import admin_blocks
+from outlay.slack.home.next_steps import next_step_blocks
 from outlay.slack.incidents import overview_modal
 from outlay.slack.incidents.ids import Action as Alert
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 from outlay.slack.spend.blocks import FOR_MEMBERS
 from outlay.slack.spend.rows import rows
 
@@ -30,17 +30,19 @@ NOT_YOURS = (
 _TABLE_FORMS = ("home_data_table", "home_table", "home_fields")
 
 
-def home(mine: Mine, incidents: Sequence[IncidentView], now: datetime, care: Care | None = None) -> Message:
+def home_message(
+    mine: PersonalSummary, incidents: Sequence[IncidentView], now: datetime, care: AdminSummary | None = None
+) -> RenderedMessage:
     """Build the tab of a member, or with `care` of an admin.
 
     `incidents`: those still open; all of them for an admin, their own for a member.
     """
     connected = bool(mine.month.answer.fresh_until)
-    first = steps(care) if care else []
+    first = next_step_blocks(care) if care else []
     if not connected:
         hint = [] if care else [block_kit.section(NOT_CONNECTED)]
-        rest = care_blocks(care, so_far(care.month), now)[3:] if care and care.connections else []
-        return Message(
+        rest = admin_blocks(care, month_so_far(care.month), now)[3:] if care and care.connections else []
+        return RenderedMessage(
             ABOUT, (("home_plain", [block_kit.section(ABOUT), *hint, *first, *rest, block_kit.section(ASK)]),)
         )
     shown = rows(mine.month.answer)
@@ -51,15 +53,15 @@ def home(mine: Mine, incidents: Sequence[IncidentView], now: datetime, care: Car
     ]
     after = [
         *_budgets(mine),
-        *overview_modal.incidents(incidents, now),
+        *overview_modal.incident_list_blocks(incidents, now),
         block_kit.actions(block_kit.button("Alerts", Alert.OPEN, label="What rings and what is expected")),
-        *(care_blocks(care, so_far(care.month), now) if care else []),
+        *(admin_blocks(care, month_so_far(care.month), now) if care else []),
         {"type": "divider"},
         block_kit.section(f"{ABOUT} {ASK}"),
         block_kit.context(_worth(mine.month, now)),
     ]
     if not shown:
-        return Message(_mine(mine).replace("*", ""), (("home_plain", [*before, *after]),))
+        return RenderedMessage(_mine(mine).replace("*", ""), (("home_plain", [*before, *after]),))
     answer = mine.month.answer
     tables = (
         share_table.data_table(answer, shown, "Your models this month, biggest first"),
@@ -67,15 +69,15 @@ def home(mine: Mine, incidents: Sequence[IncidentView], now: datetime, care: Car
         share_table.fields(shown),
     )
     forms = tuple((form, [*before, one, *after]) for form, one in zip(_TABLE_FORMS, tables, strict=True))
-    return Message(_mine(mine).replace("*", ""), forms)
+    return RenderedMessage(_mine(mine).replace("*", ""), forms)
 
 
-def guest() -> Message:
+def guest() -> RenderedMessage:
     """Build the tab of a guest."""
-    return Message(FOR_MEMBERS, (("home_plain", [block_kit.section(FOR_MEMBERS)]),))
+    return RenderedMessage(FOR_MEMBERS, (("home_plain", [block_kit.section(FOR_MEMBERS)]),))
 
 
-def so_far(month: Month) -> str:
+def month_so_far(month: MonthSummary) -> str:
     """Format a month: `$412.30 so far; November 2026 is likely to end at $590 (between $550 and $640).`"""
     said, answer = month.forecast, month.answer
     residual = words.residual(answer.residual_nano_usd + answer.never_billed_nano_usd)
@@ -90,11 +92,11 @@ def so_far(month: Month) -> str:
     return " ".join(filter(None, (f"{begins}; {ends}{between}.", unexplained)))
 
 
-def _mine(mine: Mine) -> str:
-    return so_far(mine.month) if mine.month.answer.lines else NOT_YOURS
+def _mine(mine: PersonalSummary) -> str:
+    return month_so_far(mine.month) if mine.month.answer.lines else NOT_YOURS
 
 
-def _budgets(mine: Mine) -> list[block_kit.Block]:
+def _budgets(mine: PersonalSummary) -> list[block_kit.Block]:
     if not mine.budgets:
         return []
     lines = [f"{budgets.standing_line(one)}\n`{budgets.bar(one)}`" for one in mine.budgets[:BUDGETS_MAX]]
@@ -103,7 +105,7 @@ def _budgets(mine: Mine) -> list[block_kit.Block]:
     return [block_kit.section("\n".join(["*Budgets*", *lines]))]
 
 
-def _worth(month: Month, now: datetime) -> str:
+def _worth(month: MonthSummary, now: datetime) -> str:
     answer = month.answer
     return " · ".join(
         (

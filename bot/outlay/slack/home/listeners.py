@@ -7,7 +7,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.slack.deps import Deps
 from outlay.slack.home.ids import Event
-from outlay.slack.home.publish import draw
+from outlay.slack.home.publish import publish_home
 
 
 def register(app: AsyncApp, deps: Deps) -> None:
@@ -16,4 +16,4 @@ def register(app: AsyncApp, deps: Deps) -> None:
     @app.event(Event.OPENED)
     async def opened(event: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         if event.get("tab", "home") == "home":
-            await draw(deps, client, context.team_id or "", str(event["user"]))
+            await publish_home(deps, client, context.team_id or "", str(event["user"]))

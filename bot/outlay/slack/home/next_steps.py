@@ -1,7 +1,7 @@
 """Setup steps that are still missing: one line and one button each, the most important first. Pure."""
 
 from outlay import wording
-from outlay.home import Care
+from outlay.home import AdminSummary
 from outlay.slack import block_kit
 from outlay.slack.budgets.ids import Action as Budget
 from outlay.slack.connections.ids import Action as Connect
@@ -12,7 +12,7 @@ from outlay.slack.owners.ids import Action as Owners
 RENEWALS_MAX = 5
 
 
-def steps(care: Care) -> list[block_kit.Block]:
+def next_step_blocks(care: AdminSummary) -> list[block_kit.Block]:
     """Build the remaining steps; empty if none is left. The first has the primary button."""
     found = [*_renewals(care), *_missing(care)]
     if not found:
@@ -22,7 +22,7 @@ def steps(care: Care) -> list[block_kit.Block]:
     return [block_kit.header("What to do next"), *told, {"type": "divider"}]
 
 
-def _renewals(care: Care) -> list[tuple[str, block_kit.Block]]:
+def _renewals(care: AdminSummary) -> list[tuple[str, block_kit.Block]]:
     refused = [view for view in care.connections if view.state == "needs_reauth"]
     return [
         (
@@ -36,14 +36,14 @@ def _renewals(care: Care) -> list[tuple[str, block_kit.Block]]:
     ]
 
 
-def _missing(care: Care) -> list[tuple[str, block_kit.Block]]:
+def _missing(care: AdminSummary) -> list[tuple[str, block_kit.Block]]:
     """Return the missing steps. Without a ledger that is the only one, since nothing else makes sense before."""
     if not any(view.role == "books" for view in care.connections):
         text = "Connect the first ledger whose dollars count; figures follow within about a minute."
         return [(text, block_kit.button("Connect a Ledger", Connect.OPEN))]
     found = []
     if care.unmapped.cost_nano_usd > 0:
-        keys = wording.counted(care.unmapped.count, "key has", "keys have")
+        keys = wording.count_with_noun(care.unmapped.count, "key has", "keys have")
         text = f"{keys} no owner ({wording.money(care.unmapped.cost_nano_usd)} this month)."
         found.append((f"{text} Assign them.", block_kit.button("Assign Owners", Owners.OPEN)))
     if not care.alerts:

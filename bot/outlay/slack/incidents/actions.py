@@ -8,13 +8,13 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import TypeVar
 
 from outlay import wording
-from outlay.incidents.service import IncidentView, NoSuchIncident
-from outlay.incidents.state_machine import NotNow
+from outlay.incidents.service import IncidentNotFoundError, IncidentView
+from outlay.incidents.state_machine import InvalidTransitionError
 from outlay.slack.deps import Deps
-from outlay.slack.errors import Refused, Told
+from outlay.slack.errors import PermissionRefusedError, UserFacingError
 from outlay.slack.incidents import wording as incident_wording
-from outlay.slack.incidents.expect_form import Said
-from outlay.slack.message_poster import Message
+from outlay.slack.incidents.expect_form import ExpectationInput
+from outlay.slack.message_poster import RenderedMessage
 from outlay.slack.spend import blocks as spend
 
 MORNING = time(9)
@@ -26,27 +26,27 @@ NO_SINK = "No issue tracker is connected, so there is nowhere to file it. An adm
 T = TypeVar("T")
 
 
-class Deeds:
+class IncidentActions:
     """Actions of Slack users on incidents. Each also triggers an immediate delivery, which updates the message."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
-    async def admit(self, workspace_id: str, user_id: str) -> None:
+    async def require_member(self, workspace_id: str, user_id: str) -> None:
         """Check that the user is a member. Raises Refused for guests and strangers."""
         if await self._deps.admitting.is_guest(workspace_id, user_id):
-            raise Refused(FOR_MEMBERS)
+            raise PermissionRefusedError(FOR_MEMBERS)
 
     async def is_admin(self, workspace_id: str, user_id: str) -> bool:
         """Report whether the user is an admin, who may change the alert settings."""
         return await self._deps.admitting.is_admin(workspace_id, user_id)
 
-    async def admit_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
+    async def require_admin(self, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
         """Check that the user is an admin. Raises Refused. `fresh`: do not use an answer older than a few seconds."""
         if not await self._deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
-            raise Refused(FOR_ADMINS)
+            raise PermissionRefusedError(FOR_ADMINS)
 
-    async def see(self, workspace_id: str, number: str) -> IncidentView:
+    async def load_incident(self, workspace_id: str, number: str) -> IncidentView:
         """Return one incident. Raises Told if it does not exist."""
         return await self._tried(workspace_id, number, self._deps.desk.incident(workspace_id, _number(number)))
 
@@ -63,14 +63,14 @@ class Deeds:
     async def snooze(self, workspace_id: str, chosen: str, who: str) -> IncidentView:
         """Snooze an incident. `chosen`: its number, a colon and the duration, such as `7:4h`."""
         number, _, choice = chosen.partition(":")
-        view = await self.see(workspace_id, number)
+        view = await self.load_incident(workspace_id, number)
         until = snoozed_until(choice, self._deps.clock.now(), view.zone)
         doing = self._deps.desk.do(workspace_id, view.number, "snooze", who=who, until=until)
         return await self._done(workspace_id, number, doing)
 
-    async def expect(self, workspace_id: str, number: int, said: Said, who: str) -> None:
+    async def expect(self, workspace_id: str, number: int, said: ExpectationInput, who: str) -> None:
         """Mark an incident as expected or as a false alarm. Idempotent."""
-        desk, view = self._deps.desk, await self.see(workspace_id, str(number))
+        desk, view = self._deps.desk, await self.load_incident(workspace_id, str(number))
         if view.state == ("false" if said.dismissed else "expected"):
             return
         doing = (
@@ -83,7 +83,7 @@ class Deeds:
         )  # fmt: skip
         await self._done(workspace_id, str(number), doing)
 
-    async def file(self, workspace_id: str, chosen: str, who: str, who_name: str) -> IncidentView:
+    async def file_ticket(self, workspace_id: str, chosen: str, who: str, who_name: str) -> IncidentView:
         """File tickets of an incident. `chosen`: its number, and after a colon a connection; none for all of them.
 
         Raises Told if no issue tracker is connected.
@@ -94,13 +94,13 @@ class Deeds:
             workspace_id, _number(number), who=who, who_name=who_name, connections=connections
         )
         if not await self._done(workspace_id, number, filing):
-            raise Told(NO_SINK)
-        return await self.see(workspace_id, number)
+            raise UserFacingError(NO_SINK)
+        return await self.load_incident(workspace_id, number)
 
-    async def look(self, workspace_id: str, number: str, who: str) -> Message:
+    async def spend_answer(self, workspace_id: str, number: str, who: str) -> RenderedMessage:
         """Answer with the figures behind an incident, as `/spend` does."""
-        view = await self.see(workspace_id, number)
-        asked = incident_wording.query(view, self._deps.clock.now())
+        view = await self.load_incident(workspace_id, number)
+        asked = incident_wording.spend_query(view, self._deps.clock.now())
         return spend.answer(await self._deps.asking.spend(workspace_id, asked, me=who))
 
     async def _done(self, workspace_id: str, number: str, doing: Awaitable[T]) -> T:
@@ -111,13 +111,13 @@ class Deeds:
     async def _tried(self, workspace_id: str, number: str, doing: Awaitable[T]) -> T:
         try:
             return await doing
-        except NoSuchIncident:
-            raise Told(GONE) from None
-        except NotNow as error:
+        except IncidentNotFoundError:
+            raise UserFacingError(GONE) from None
+        except InvalidTransitionError as error:
             self._deps.deliver_soon()  # the click was on an outdated message: update it
             view = await self._deps.desk.incident(workspace_id, _number(number))
-            standing = incident_wording.state(view, self._deps.clock.now())
-            raise Told(f"{wording.escape(str(error))} {standing}") from None
+            standing = incident_wording.state_text(view, self._deps.clock.now())
+            raise UserFacingError(f"{wording.escape(str(error))} {standing}") from None
 
 
 def snoozed_until(choice: str, now: datetime, zone: tzinfo) -> datetime:

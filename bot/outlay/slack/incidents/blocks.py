@@ -9,7 +9,7 @@ from outlay.incidents.state_machine import ALIVE
 from outlay.slack import block_kit
 from outlay.slack.incidents import wording as incident_wording
 from outlay.slack.incidents.ids import Action
-from outlay.slack.message_poster import Message, simple
+from outlay.slack.message_poster import RenderedMessage, plain_message
 
 SNOOZES = (("1h", "1 hour"), ("4h", "4 hours"), ("morning", "Until tomorrow morning"))
 GROUP_SHOWN = 5
@@ -19,27 +19,31 @@ FILED_MAX = 20  # issue trackers offered in one select
 UNDOABLE = ("acknowledged", "snoozed", "expected", "false")
 
 
-def message(view: IncidentView, now: datetime, *, direct: Collection[str] = (), note: str = "") -> Message:
+def message(view: IncidentView, now: datetime, *, direct: Collection[str] = (), note: str = "") -> RenderedMessage:
     """Build the message of an incident in its current state.
 
-    `direct`: Slack users who may be mentioned. `note`: a remark added by the delivery, shown last.
+    `direct_message`: Slack users who may be mentioned. `note`: a remark added by the delivery, shown last.
     An incident with several members becomes one message for the group.
     """
     if len(view.members) > 1:
         return _group(view.members, now, note)
-    blocks = [*incident(view, now, direct=direct), *([block_kit.context(note)] if note else [])]
-    return simple(incident_wording.headline(view, now), blocks)
+    blocks = [*incident_blocks(view, now, direct=direct), *([block_kit.context(note)] if note else [])]
+    return plain_message(incident_wording.headline(view, now), blocks)
 
 
-def incident(view: IncidentView, now: datetime, *, direct: Collection[str] = ()) -> list[block_kit.Block]:
+def incident_blocks(view: IncidentView, now: datetime, *, direct: Collection[str] = ()) -> list[block_kit.Block]:
     """Build the blocks of one incident in full, for a message or a modal."""
     small = (incident_wording.history(view, now), wording.freshness(view.fresh_until, now))
     return [
         block_kit.header(incident_wording.title(view)),
-        block_kit.section(f"{incident_wording.sentence(view)}\n*Owner*: {incident_wording.owner(view, direct)}"),
+        block_kit.section(
+            f"{incident_wording.detection_reason(view)}\n*Owner*: {incident_wording.owner_text(view, direct)}"
+        ),
         block_kit.fields(incident_wording.facts(view, now)),
-        block_kit.section(f"Check it: `/spend {wording.escape(incident_wording.query(view, now))}`{_tickets(view)}"),
-        block_kit.section(incident_wording.state(view, now)),
+        block_kit.section(
+            f"Check it: `/spend {wording.escape(incident_wording.spend_query(view, now))}`{_tickets(view)}"
+        ),
+        block_kit.section(incident_wording.state_text(view, now)),
         block_kit.actions(*buttons(view)),
         *(block_kit.context(text) for text in small if text),
     ]
@@ -64,13 +68,15 @@ def buttons(view: IncidentView) -> list[block_kit.Block]:
     return [*found, _button("Open in /spend", Action.LOOK, number, who)]
 
 
-def reply(view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()) -> Message:
+def reply(
+    view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()
+) -> RenderedMessage:
     """Build the reply in the incident's thread. `what`: the kind of change; `nano_usd`: the spend at that time."""
-    text = incident_wording.thread(view, what, nano_usd, now, direct)
-    return simple(text.replace("*", ""), [block_kit.section(text)])
+    text = incident_wording.thread_reply_text(view, what, nano_usd, now, direct)
+    return plain_message(text.replace("*", ""), [block_kit.section(text)])
 
 
-def direct(view: IncidentView, address: str, now: datetime) -> Message:
+def direct_message(view: IncidentView, address: str, now: datetime) -> RenderedMessage:
     """Build the direct message to the owner of an incident, which is sent once.
 
     `address`: a link to the incident's message, "" for none.
@@ -82,14 +88,14 @@ def direct(view: IncidentView, address: str, now: datetime) -> Message:
     looked = block_kit.button("Open in /spend", Action.LOOK, number)
     why = "You answer for this, and asked to be told directly: `/spend alerts` changes that."
     told = [
-        block_kit.section(f"*{text}*\n{incident_wording.sentence(view)}{link}"),
+        block_kit.section(f"*{text}*\n{incident_wording.detection_reason(view)}{link}"),
         block_kit.actions(shown, looked),
         block_kit.context(why),
     ]
-    return simple(text, told)
+    return plain_message(text, told)
 
 
-def _group(members: Sequence[IncidentView], now: datetime, note: str) -> Message:
+def _group(members: Sequence[IncidentView], now: datetime, note: str) -> RenderedMessage:
     """Build one message for many incidents: the five biggest, how many more there are, and a select that opens each."""
     alive = [member for member in members if member.state in ALIVE]
     spent = wording.money(sum(member.spent_nano_usd for member in members))
@@ -112,7 +118,7 @@ def _group(members: Sequence[IncidentView], now: datetime, note: str) -> Message
         block_kit.context("Check it: `/spend today by owner`"),
         *([block_kit.context(note)] if note else []),
     ]
-    return simple(f"{title}, {standing}.", blocks)
+    return plain_message(f"{title}, {standing}.", blocks)
 
 
 def _line(view: IncidentView, now: datetime) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from outlay import wording
-from outlay.delivery.dead_letters import GivenUp
+from outlay.delivery.dead_letters import DeadLetter
 from outlay.slack import block_kit
 from outlay.slack.incidents.ids import Action
 
@@ -16,11 +16,11 @@ ALL = "all"
 WHY_CHARACTERS_MAX = 300
 
 
-def blocks(given_up: Sequence[GivenUp], now: datetime) -> list[block_kit.Block]:
+def undelivered_blocks(given_up: Sequence[DeadLetter], now: datetime) -> list[block_kit.Block]:
     """Build the list of undelivered messages; empty if there is none."""
     if not given_up:
         return []
-    lead = f"*{wording.counted(len(given_up), 'message')} could not be delivered.*"
+    lead = f"*{wording.count_with_noun(len(given_up), 'message')} could not be delivered.*"
     lines: list[block_kit.Block] = [block_kit.section(f"{lead} Mend what they name, then send them again.")]
     for one in given_up[:SHOWN]:
         of = f" of {wording.safe(one.about)}" if one.about else ""

@@ -13,11 +13,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay.core.clock import Clock
-from outlay.delivery.worker import Undeliverable
-from outlay.incidents.alert_settings import Alerting
-from outlay.incidents.service import Desk, IncidentView, NoSuchIncident
+from outlay.delivery.worker import UndeliverableError
+from outlay.incidents.alert_settings import AlertSettings
+from outlay.incidents.service import IncidentNotFoundError, IncidentService, IncidentView
 from outlay.incidents.store import DIRECT, SHOW, THREAD
-from outlay.outbox import Message
+from outlay.outbox import OutboxMessage
 from outlay.plugin.errors import RateLimited
 from outlay.slack import message_poster
 from outlay.slack.incidents import blocks
@@ -25,35 +25,37 @@ from outlay.slack.incidents.ids import METADATA, REPLY_METADATA
 from outlay.slack.message_poster import Poster
 
 KINDS = (SHOW, THREAD, DIRECT)
-CLOCKS_APART_SECONDS = 300  # the greatest assumed difference between Slack's clock and ours
+CLOCK_SKEW_SECONDS = 300  # the greatest assumed difference between Slack's clock and ours
 HISTORY_MESSAGES = 200  # messages searched for one of our own
 _CLOSED = frozenset({"channel_not_found", "not_in_channel", "is_archived", "user_not_found", "user_disabled",
                      "cannot_dm_bot", "restricted_action", "missing_scope"})  # fmt: skip
 _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found", *_CLOSED})
 log = logging.getLogger("outlay.alerts")
 
-Somewhere = Callable[[], Awaitable[str]]
+FallbackChannel = Callable[[], Awaitable[str]]
 
 
-class Alerts:
+class IncidentSender:
     """Deliverer of incidents to Slack. `somewhere` returns the channel to use if none was configured."""
 
-    def __init__(self, client: AsyncWebClient, desk: Desk, poster: Poster, clock: Clock, somewhere: Somewhere) -> None:
+    def __init__(
+        self, client: AsyncWebClient, desk: IncidentService, poster: Poster, clock: Clock, somewhere: FallbackChannel
+    ) -> None:
         self._client = client
         self._desk = desk
         self._poster = poster
         self._clock = clock
         self._somewhere = somewhere
 
-    async def deliver(self, message: Message) -> None:
+    async def deliver(self, message: OutboxMessage) -> None:
         """Post or edit an incident's message, reply in its thread, or send its owner a direct message.
 
         Raises Undeliverable, RateLimited and SlackApiError.
         """
         try:
             view = await self._desk.incident(message.workspace_id, int(message.payload["incident"]))
-        except NoSuchIncident as error:
-            raise Undeliverable(str(error)) from None
+        except IncidentNotFoundError as error:
+            raise UndeliverableError(str(error)) from None
         try:
             if message.kind == DIRECT:
                 await self._direct(message, view)
@@ -66,13 +68,13 @@ class Alerts:
                 raise RateLimited(self._clock.now() + timedelta(seconds=wait), "Slack asks to wait") from None
             raise
 
-    async def _show(self, message: Message, view: IncidentView) -> None:
+    async def _show(self, message: OutboxMessage, view: IncidentView) -> None:
         alerting = await self._desk.alerting(message.workspace_id)
         if view.ts and await self._edit(view, alerting):
             return
         refused: list[tuple[str, str]] = []
         async for channel in self._channels(view, alerting):
-            if self._may_be_there(message, view) and (ts := await self._found(channel, view)):
+            if self._may_be_there(message, view) and (ts := await self._find_own_message(channel, view)):
                 await self._desk.place(message.workspace_id, view.number, channel, ts)
                 if await self._edit(await self._desk.incident(message.workspace_id, view.number), alerting):
                     return
@@ -86,9 +88,9 @@ class Alerts:
             else:
                 await self._desk.place(message.workspace_id, view.number, *place)
                 return
-        raise Undeliverable(f"Slack takes it nowhere: {', '.join(f'{where} {code}' for where, code in refused)}")
+        raise UndeliverableError(f"Slack takes it nowhere: {', '.join(f'{where} {code}' for where, code in refused)}")
 
-    async def _channels(self, view: IncidentView, alerting: Alerting) -> AsyncIterator[str]:
+    async def _channels(self, view: IncidentView, alerting: AlertSettings) -> AsyncIterator[str]:
         """Yield the channels to try in order: the team's own, the workspace's, then the fallback."""
         of_team = {alerting.team_channels.get(member.subject, "") for member in view.members or (view,)}
         wanted = [of_team.pop() if len(of_team) == 1 else "", alerting.channel]
@@ -98,13 +100,13 @@ class Alerts:
         yield await self._somewhere()  # last, since it may have to search for an admin
 
     async def _post(
-        self, workspace_id: str, channel: str, view: IncidentView, alerting: Alerting, note: str
+        self, workspace_id: str, channel: str, view: IncidentView, alerting: AlertSettings, note: str
     ) -> tuple[str, str]:
         said = blocks.message(view, self._clock.now(), direct=alerting.direct, note=note)
         metadata = {"event_type": METADATA, "event_payload": {"incident": view.number}}
-        return await self._poster.post(workspace_id, said, message_poster.to_channel(self._client, channel, metadata))
+        return await self._poster.post(workspace_id, said, message_poster.channel_post(self._client, channel, metadata))
 
-    async def _edit(self, view: IncidentView, alerting: Alerting) -> bool:
+    async def _edit(self, view: IncidentView, alerting: AlertSettings) -> bool:
         """Update the posted message; return False if it no longer exists or cannot be edited."""
         said = blocks.message(view, self._clock.now(), direct=alerting.direct)
         try:
@@ -115,7 +117,7 @@ class Alerts:
             return False
         return True
 
-    async def _reply(self, message: Message, view: IncidentView) -> None:
+    async def _reply(self, message: OutboxMessage, view: IncidentView) -> None:
         if not view.ts:
             return  # its parent message was never posted; that will show this change too
         if message.attempts > 1 and await self._was_replied(message.key, view):
@@ -137,7 +139,7 @@ class Alerts:
             )
         except SlackApiError as error:
             if (code := str(error.response.get("error"))) in _GONE:
-                raise Undeliverable(f"Slack takes no reply there: {code}") from None
+                raise UndeliverableError(f"Slack takes no reply there: {code}") from None
             raise
 
     async def _was_replied(self, key: str, view: IncidentView) -> bool:
@@ -153,20 +155,20 @@ class Alerts:
         found: list[dict[str, Any]] = reply["messages"]
         return any(((one.get("metadata") or {}).get("event_payload") or {}).get("key") == key for one in found)
 
-    async def _direct(self, message: Message, view: IncidentView) -> None:
+    async def _direct(self, message: OutboxMessage, view: IncidentView) -> None:
         """Send the owner a direct message with a link to the incident's message."""
         try:
-            channel = await message_poster.direct_channel(self._client, str(message.payload["to"]))
-            if message.attempts > 1 and await self._found(channel, view):
+            channel = await message_poster.open_direct_channel(self._client, str(message.payload["to"]))
+            if message.attempts > 1 and await self._find_own_message(channel, view):
                 return
-            said = blocks.direct(view, await self._address(view), self._clock.now())
+            said = blocks.direct_message(view, await self._address(view), self._clock.now())
             metadata = {"event_type": METADATA, "event_payload": {"incident": view.number}}
             await self._poster.post(
-                message.workspace_id, said, message_poster.to_channel(self._client, channel, metadata)
+                message.workspace_id, said, message_poster.channel_post(self._client, channel, metadata)
             )
         except SlackApiError as error:
             if (code := str(error.response.get("error"))) in _CLOSED:
-                raise Undeliverable(f"Slack does not deliver to {message.payload['to']}: {code}") from None
+                raise UndeliverableError(f"Slack does not deliver to {message.payload['to']}: {code}") from None
             raise
 
     async def _address(self, view: IncidentView) -> str:
@@ -179,14 +181,14 @@ class Alerts:
             raise
         return str(reply["permalink"])
 
-    def _may_be_there(self, message: Message, view: IncidentView) -> bool:
+    def _may_be_there(self, message: OutboxMessage, view: IncidentView) -> bool:
         """Report whether an earlier attempt may have posted the message.
 
         More than one change counts too: a newer request to show the incident may have replaced the one that posted it.
         """
         return message.attempts > 1 or len(view.changes) > 1
 
-    async def _found(self, channel: str, view: IncidentView) -> str:
+    async def _find_own_message(self, channel: str, view: IncidentView) -> str:
         """Return the timestamp of our newest message about the incident in a channel.
 
         "" if there is none, or if Outlay may not read the channel's history.
@@ -194,7 +196,7 @@ class Alerts:
         try:
             reply = await self._client.conversations_history(
                 channel=channel,
-                oldest=str(view.opened_at.timestamp() - CLOCKS_APART_SECONDS),
+                oldest=str(view.opened_at.timestamp() - CLOCK_SKEW_SECONDS),
                 limit=HISTORY_MESSAGES,
                 include_all_metadata=True,
             )

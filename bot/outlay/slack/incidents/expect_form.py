@@ -11,7 +11,14 @@ from typing import Any
 from outlay import wording
 from outlay.incidents.service import IncidentView
 from outlay.slack import block_kit
-from outlay.slack.form_fields import Filled, Wrong, day, dollars, one_of, text
+from outlay.slack.form_fields import (
+    FormValues,
+    InvalidInputError,
+    choice_element,
+    date_element,
+    dollars_element,
+    text_element,
+)
 from outlay.slack.incidents import wording as incident_wording
 from outlay.slack.incidents.ids import Input, View
 
@@ -21,7 +28,7 @@ _ROUND_USD = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ExpectationInput:
     """Answer in the "Expected…" form.
 
     `dismissed`: a false alarm. Otherwise the spend is expected `until` a time, or while a day costs less than
@@ -35,7 +42,7 @@ class Said:
     below_nano_usd: int | None = None
 
 
-def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
+def expect_form_view(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
     """Build the modal for an incident. `shown_in`: the id of the modal that it was opened from, "" for a message."""
     who = incident_wording.subject_name(view)
     options = [block_kit.option("Only this time, until the day ends", ONCE)]
@@ -47,7 +54,7 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
     options.append(block_kit.option("From now on, up to so many dollars a day", RAISE))
     options.append(block_kit.option("It is nothing: do not ring for it for a day", NOTHING))
     proposed = (now + PROPOSED).astimezone(view.zone).date()
-    midnight = incident_wording.by_midnight(view, now)
+    midnight = incident_wording.projected_by_midnight_nano_usd(view, now)
     return {
         "type": "modal",
         "callback_id": View.EXPECT,
@@ -57,18 +64,24 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
         "private_metadata": json.dumps({"incident": view.number, "shown_in": shown_in}),
         "blocks": [
             block_kit.section(
-                f"{incident_wording.owner(view)}: {wording.money(view.spent_nano_usd)} so far. "
-                f"{incident_wording.sentence(view)}"
+                f"{incident_wording.owner_text(view)}: {wording.money(view.spent_nano_usd)} so far. "
+                f"{incident_wording.detection_reason(view)}"
             ),
-            block_kit.input_field(Input.REASON, "Why?", text(), hint="Everybody who sees the incident reads this."),
-            block_kit.input_field(Input.HOW, "What is expected?", one_of("radio_buttons", options, ONCE)),
             block_kit.input_field(
-                Input.UNTIL, "Until which day?", day(proposed), optional=True, hint="Where a date is meant above."
+                Input.REASON, "Why?", text_element(), hint="Everybody who sees the incident reads this."
+            ),
+            block_kit.input_field(Input.HOW, "What is expected?", choice_element("radio_buttons", options, ONCE)),
+            block_kit.input_field(
+                Input.UNTIL,
+                "Until which day?",
+                date_element(proposed),
+                optional=True,
+                hint="Where a date is meant above.",
             ),
             block_kit.input_field(
                 Input.DAY_USD,
                 "Up to how many dollars a day?",
-                dollars(_rounded_up(midnight)),
+                dollars_element(_rounded_up(midnight)),
                 optional=True,
                 hint="Where dollars are meant above. Beyond them it rings again.",
             ),
@@ -76,25 +89,25 @@ def form(view: IncidentView, now: datetime, shown_in: str) -> block_kit.View:
     }
 
 
-def read(values: dict[str, Any], now: datetime, view: IncidentView) -> Said:
+def parse_expect_form(values: dict[str, Any], now: datetime, view: IncidentView) -> ExpectationInput:
     """Parse the submitted form. Raises Wrong, which names the field."""
-    filled = Filled(values)
+    filled = FormValues(values)
     reason, how = filled.text(Input.REASON), filled.choice(Input.HOW)
     if not reason:
-        raise Wrong(Input.REASON, "Say why in a few words.")
+        raise InvalidInputError(Input.REASON, "Say why in a few words.")
     if how == ONCE:
-        return Said(reason, until=incident_wording.local_midnight(now, view.zone))
+        return ExpectationInput(reason, until=incident_wording.local_midnight(now, view.zone))
     if how == NOTHING:
-        return Said(reason, dismissed=True)
+        return ExpectationInput(reason, dismissed=True)
     if how == RAISE:
         below = filled.nano_usd(Input.DAY_USD)
         if below is None:
-            raise Wrong(Input.DAY_USD, "Up to how many dollars a day?")
-        return Said(reason, below_nano_usd=below)
+            raise InvalidInputError(Input.DAY_USD, "Up to how many dollars a day?")
+        return ExpectationInput(reason, below_nano_usd=below)
     until = filled.end_of(Input.UNTIL, now, view.zone)
     if until is None:
-        raise Wrong(Input.UNTIL, "Until which day?")
-    return Said(reason, until=until, only_key=how == KEY)
+        raise InvalidInputError(Input.UNTIL, "Until which day?")
+    return ExpectationInput(reason, until=until, only_key=how == KEY)
 
 
 def _rounded_up(nano_usd: int) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime
 from outlay.incidents.service import IncidentView
 from outlay.slack import block_kit
 from outlay.slack.incidents import blocks
-from outlay.slack.message_poster import Message
+from outlay.slack.message_poster import RenderedMessage
 
 
 def incident_view(view: IncidentView, now: datetime) -> block_kit.View:
@@ -14,11 +14,11 @@ def incident_view(view: IncidentView, now: datetime) -> block_kit.View:
         "type": "modal",
         "title": block_kit.plain("Incident"),
         "close": block_kit.plain("Close"),
-        "blocks": blocks.incident(view, now),
+        "blocks": blocks.incident_blocks(view, now),
     }
 
 
-def answer_view(said: Message) -> block_kit.View:
+def answer_view(said: RenderedMessage) -> block_kit.View:
     """Build a modal with an answer of `/spend`, in its plainest form, since modals do not show tables."""
     return {
         "type": "modal",

@@ -8,12 +8,19 @@ from typing import Any
 
 from outlay import wording
 from outlay.core.owner import Owner
-from outlay.delivery.dead_letters import GivenUp
+from outlay.delivery.dead_letters import DeadLetter
 from outlay.incidents.service import IncidentView
 from outlay.incidents.state_machine import ALIVE
 from outlay.incidents.tables import Expectation
 from outlay.slack import block_kit
-from outlay.slack.form_fields import Filled, Wrong, day, one_of, start_of, text
+from outlay.slack.form_fields import (
+    FormValues,
+    InvalidInputError,
+    choice_element,
+    date_element,
+    start_of_day,
+    text_element,
+)
 from outlay.slack.incidents import dead_letters
 from outlay.slack.incidents import wording as incident_wording
 from outlay.slack.incidents.ids import Action, Input, View
@@ -25,7 +32,7 @@ _YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedWork:
     """Planned work, declared before it starts. `until` is None if it has no end."""
 
     subject: str
@@ -43,7 +50,7 @@ def modal(
     zone: tzinfo,
     wants_direct: bool,
     is_admin: bool,
-    given_up: Sequence[GivenUp] = (),
+    given_up: Sequence[DeadLetter] = (),
 ) -> block_kit.View:
     """Build the overview. `names`: owners' names by id. `given_up`: undelivered messages, for admins."""
     alive = [view for view in recent if view.state in ALIVE]
@@ -60,9 +67,9 @@ def modal(
         "submit": block_kit.plain("Save"),
         "close": block_kit.plain("Close"),
         "blocks": [
-            *incidents(alive, now),
+            *incident_list_blocks(alive, now),
             {"type": "divider"},
-            *dead_letters.blocks(given_up, now),
+            *dead_letters.undelivered_blocks(given_up, now),
             *_expected(expected, names, now, zone),
             block_kit.actions(*buttons),
             {"type": "divider"},
@@ -77,11 +84,11 @@ def modal(
     }
 
 
-def incidents(alive: Sequence[IncidentView], now: datetime) -> list[block_kit.Block]:
+def incident_list_blocks(alive: Sequence[IncidentView], now: datetime) -> list[block_kit.Block]:
     """Build a list of the open incidents, each with a button that opens it; the Home tab shows it too."""
     if not alive:
         return [block_kit.section("*No incident is open.* Outlay looks at every poll of a ledger.")]
-    lines: list[block_kit.Block] = [block_kit.section(f"*{wording.counted(len(alive), 'incident')} open*")]
+    lines: list[block_kit.Block] = [block_kit.section(f"*{wording.count_with_noun(len(alive), 'incident')} open*")]
     for view in alive[:SHOWN]:
         standing = incident_wording.STATES[view.state].lower()
         line = (
@@ -99,7 +106,7 @@ def incidents(alive: Sequence[IncidentView], now: datetime) -> list[block_kit.Bl
 
 def wants_direct(values: dict[str, Any]) -> bool:
     """Report whether the box for direct messages was checked."""
-    return _YES in Filled(values).choices(Input.DIRECT)
+    return _YES in FormValues(values).choices(Input.DIRECT)
 
 
 def plan_form(owners: Sequence[Owner], today: date, shown_in: str, *, is_admin: bool) -> block_kit.View:
@@ -116,31 +123,33 @@ def plan_form(owners: Sequence[Owner], today: date, shown_in: str, *, is_admin: 
         "private_metadata": json.dumps({"shown_in": shown_in}),
         "blocks": [
             block_kit.section("Declared beforehand, it does not ring. It counts in every figure all the same."),
-            block_kit.input_field(Input.OWNER, "Whose work?", one_of("static_select", options)),
-            block_kit.input_field(Input.FROM, "From which day?", day(today)),
+            block_kit.input_field(Input.OWNER, "Whose work?", choice_element("static_select", options)),
+            block_kit.input_field(Input.FROM, "From which day?", date_element(today)),
             block_kit.input_field(
-                Input.UNTIL, "Until which day, that day included?", day(today), optional=is_admin, hint=hint
+                Input.UNTIL, "Until which day, that day included?", date_element(today), optional=is_admin, hint=hint
             ),
-            block_kit.input_field(Input.REASON, "Why?", text()),
+            block_kit.input_field(Input.REASON, "Why?", text_element()),
         ],
     }
 
 
-def planned(values: dict[str, Any], now: datetime, zone: tzinfo, *, is_admin: bool) -> Planned:
+def parse_plan_form(values: dict[str, Any], now: datetime, zone: tzinfo, *, is_admin: bool) -> PlannedWork:
     """Parse the submitted planned work. Raises Wrong, which names the field."""
-    filled = Filled(values)
+    filled = FormValues(values)
     subject, reason = filled.choice(Input.OWNER), filled.text(Input.REASON)
     if not reason:
-        raise Wrong(Input.REASON, "Say why in a few words.")
+        raise InvalidInputError(Input.REASON, "Say why in a few words.")
     until = filled.end_of(Input.UNTIL, now, zone)
     if until is None and not is_admin:
-        raise Wrong(Input.UNTIL, "Until which day? Only an admin may expect something without end.")
+        raise InvalidInputError(Input.UNTIL, "Until which day? Only an admin may expect something without end.")
     if until is None and subject == EVERYBODY:
-        raise Wrong(Input.UNTIL, "Until which day? Without end nobody would be told of a jump of everybody any more.")
-    start = start_of(filled.day(Input.FROM) or now.astimezone(zone).date(), zone)
+        raise InvalidInputError(
+            Input.UNTIL, "Until which day? Without end nobody would be told of a jump of everybody any more."
+        )
+    start = start_of_day(filled.day(Input.FROM) or now.astimezone(zone).date(), zone)
     if until is not None and until <= start:
-        raise Wrong(Input.UNTIL, "That is before the first day.")
-    return Planned(subject, reason, start, until)
+        raise InvalidInputError(Input.UNTIL, "That is before the first day.")
+    return PlannedWork(subject, reason, start, until)
 
 
 def _expected(
@@ -164,7 +173,7 @@ def _expectation(row: Expectation, who: str, now: datetime, zone: tzinfo) -> str
         span = f"from {_day(row.start, now, zone)} {span}"
     what = "one key" if row.key_id else "all of it"
     much = f", up to {wording.money(row.below_nano_usd)} a day" if row.below_nano_usd else ""
-    by = f", says {incident_wording.person(row.who)}" if row.who else ""
+    by = f", says {incident_wording.person_mention(row.who)}" if row.who else ""
     named = "everybody" if row.subject == EVERYBODY else wording.safe(who)
     return f"*{named}* ({what}{much}) {span}{by}: {wording.safe(row.reason, incident_wording.REASON_CHARACTERS_MAX)}"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from outlay import wording
 from outlay.core.owner import Owner
-from outlay.incidents.alert_settings import SENSITIVITIES, Alerting
+from outlay.incidents.alert_settings import SENSITIVITIES, AlertSettings
 from outlay.slack import block_kit
-from outlay.slack.form_fields import Filled, Wrong, dollars, one_of
+from outlay.slack.form_fields import FormValues, InvalidInputError, choice_element, dollars_element
 from outlay.slack.incidents.ids import Input, View
 from outlay.slack.incidents.overview_modal import OWNERS_MAX
 
@@ -18,7 +18,7 @@ MEASURED = {"calm": ("0.54", 86), "normal": ("1.36", 91), "sharp": ("3.5", 94)}
 _NONE = "none"
 
 
-def settings_form(chosen: Alerting, shown_in: str) -> block_kit.View:
+def settings_form(chosen: AlertSettings, shown_in: str) -> block_kit.View:
     """Build the modal with the alert settings of the workspace.
 
     `shown_in`: the id of the modal that it was opened from.
@@ -41,39 +41,39 @@ def settings_form(chosen: Alerting, shown_in: str) -> block_kit.View:
             block_kit.input_field(
                 Input.SENSITIVITY,
                 "How sharp?",
-                one_of("radio_buttons", options, chosen.sensitivity),
+                choice_element("radio_buttons", options, chosen.sensitivity),
                 hint="One false alarm in 100 developer-days is one a week in a team of twenty.",
             ),
             block_kit.input_field(
                 Input.FLOOR_USD,
                 "From how many dollars on?",
-                dollars(chosen.floor_nano_usd),
+                dollars_element(chosen.floor_nano_usd),
                 hint="Nothing rings before the strange stretch itself, or the last hour, has cost so much.",
             ),
             block_kit.input_field(Input.PLACE, "Which channel?", _channels(chosen.channel), optional=True, hint=_WHERE),
             block_kit.input_field(
                 Input.QUIET_FROM,
                 "Quiet from",
-                one_of("static_select", hours, begins),
+                choice_element("static_select", hours, begins),
                 hint=f"What is urgent is told at any hour; the rest waits for the end of the quiet hours. In {zone}.",
             ),
-            block_kit.input_field(Input.QUIET_TO, "Quiet until", one_of("static_select", hours, ends)),
+            block_kit.input_field(Input.QUIET_TO, "Quiet until", choice_element("static_select", hours, ends)),
         ],
     }
 
 
-def settings(values: dict[str, Any], before: Alerting) -> Alerting:
+def parse_settings_form(values: dict[str, Any], before: AlertSettings) -> AlertSettings:
     """Parse the submitted alert settings. Raises Wrong, which names the field."""
-    filled = Filled(values)
+    filled = FormValues(values)
     begins, ends = filled.choice(Input.QUIET_FROM), filled.choice(Input.QUIET_TO)
     if (begins == _NONE) != (ends == _NONE):
         field_name = Input.QUIET_TO if ends == _NONE else Input.QUIET_FROM
-        raise Wrong(field_name, "Quiet hours need both a beginning and an end, or neither.")
+        raise InvalidInputError(field_name, "Quiet hours need both a beginning and an end, or neither.")
     if begins == ends != _NONE:
-        raise Wrong(Input.QUIET_TO, "That is no time at all. For no quiet hours choose None twice.")
+        raise InvalidInputError(Input.QUIET_TO, "That is no time at all. For no quiet hours choose None twice.")
     floor = filled.nano_usd(Input.FLOOR_USD)
     if floor is None:
-        raise Wrong(Input.FLOOR_USD, "From how many dollars on?")
+        raise InvalidInputError(Input.FLOOR_USD, "From how many dollars on?")
     return replace(
         before,
         sensitivity=filled.choice(Input.SENSITIVITY) or before.sensitivity,
@@ -83,7 +83,7 @@ def settings(values: dict[str, Any], before: Alerting) -> Alerting:
     )
 
 
-def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> block_kit.View:
+def channel_form(chosen: AlertSettings, owners: Sequence[Owner], shown_in: str) -> block_kit.View:
     """Build the modal that routes the incidents of one owner (a team, an agent or a person) to a channel."""
     ordered = sorted(owners, key=lambda owner: owner.kind != "team")
     options = [
@@ -96,7 +96,7 @@ def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> bl
     ]
     listed = "\n".join(told) if told else "No team has a channel of its own yet."
     inputs = [
-        block_kit.input_field(Input.OWNER, "Whose incidents?", one_of("static_select", options[:OWNERS_MAX])),
+        block_kit.input_field(Input.OWNER, "Whose incidents?", choice_element("static_select", options[:OWNERS_MAX])),
         block_kit.input_field(
             Input.PLACE, "Which channel?", _channels(), optional=True, hint="Empty: where all the others go."
         ),
@@ -115,9 +115,9 @@ def channel_form(chosen: Alerting, owners: Sequence[Owner], shown_in: str) -> bl
     return made | {"submit": block_kit.plain("Save"), "blocks": [*made["blocks"], *inputs]}
 
 
-def channels(values: dict[str, Any], before: Alerting) -> Alerting:
+def parse_channel_form(values: dict[str, Any], before: AlertSettings) -> AlertSettings:
     """Parse the submitted channel of an owner; an empty channel removes the owner's own route."""
-    filled = Filled(values)
+    filled = FormValues(values)
     owner, channel = filled.choice(Input.OWNER), filled.channel(Input.PLACE)
     others = {name: place for name, place in before.team_channels.items() if name != owner}
     return replace(before, team_channels=others | ({owner: channel} if channel else {}))

@@ -41,7 +41,7 @@ _DONE = {
     "doubled": "Doubled",
 }
 _BY_PEOPLE = frozenset({"acknowledge", "snooze", "expect", "dismiss", "undo", "file"})
-DEEDS_SHOWN_MAX = 6
+HISTORY_CHANGES_MAX = 6
 
 
 def title(view: IncidentView) -> str:
@@ -64,7 +64,8 @@ def headline(view: IncidentView, now: datetime) -> str:
     rate = rate_nano_usd(view)
     if not rate:
         return f"{SEVERITIES[view.severity]}: {spent}."
-    pace = f"{wording.money(rate)} an hour, at this pace {wording.money(by_midnight(view, now))} by midnight"
+    foreseen = wording.money(projected_by_midnight_nano_usd(view, now))
+    pace = f"{wording.money(rate)} an hour, at this pace {foreseen} by midnight"
     return f"{SEVERITIES[view.severity]}: {spent}, {pace}."
 
 
@@ -76,7 +77,7 @@ def rate_nano_usd(view: IncidentView) -> int:
     return int(view.numbers.get("rate_nano_usd", view.numbers.get("hour_nano_usd")) or 0)
 
 
-def by_midnight(view: IncidentView, now: datetime) -> int:
+def projected_by_midnight_nano_usd(view: IncidentView, now: datetime) -> int:
     """Return what the day will have cost, in nano-dollars, if the burn rate lasts until the workspace's midnight."""
     ends = local_midnight(now, view.zone)
     own = view.spent_nano_usd if view.since > ends - timedelta(days=1) else 0
@@ -89,7 +90,7 @@ def subject_name(view: IncidentView) -> str:
     return "everybody" if view.kind == "everybody" else wording.name(view.name)
 
 
-def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
+def owner_text(view: IncidentView, direct: Collection[str] = ()) -> str:
     """Return the owner as mrkdwn. Only users who asked for direct messages are mentioned."""
     if view.subject in direct and _SLACK_USER.fullmatch(view.subject):
         return f"<@{view.subject}>"
@@ -100,7 +101,7 @@ def owner(view: IncidentView, direct: Collection[str] = ()) -> str:
     return wording.safe(view.name) if view.kind == "person" else f"{view.kind} {wording.safe(view.name)}"
 
 
-def sentence(view: IncidentView) -> str:
+def detection_reason(view: IncidentView) -> str:
     """Return the detector's explanation at the time of detection, as a whole sentence."""
     said = wording.safe(str(view.numbers.get("sentence") or "it spends as never before"), SENTENCE_CHARACTERS_MAX)
     return f"When it was noticed: {said[:1].lower()}{said[1:]}{'' if said.endswith('.') else '.'}"
@@ -116,13 +117,13 @@ def facts(view: IncidentView, now: datetime) -> list[str]:
     ]
     if view.state in ALIVE and (rate := rate_nano_usd(view)):
         found.append(f"*An hour, right now*\n{wording.money(rate)}")
-        found.append(f"*By midnight, at this pace*\n{wording.money(by_midnight(view, now))}")
+        found.append(f"*By midnight, at this pace*\n{wording.money(projected_by_midnight_nano_usd(view, now))}")
     if numbers.get("model"):
         found.append(f"*Mostly*\n{wording.safe(str(numbers['model']))} on {_key(numbers)}")
     return found
 
 
-def query(view: IncidentView, now: datetime) -> str:
+def spend_query(view: IncidentView, now: datetime) -> str:
     """Return the arguments of `/spend` that show the same spend hour by hour."""
     first, last = view.since.astimezone(view.zone).date(), now.astimezone(view.zone).date()
     if view.ended_at is not None:
@@ -132,7 +133,7 @@ def query(view: IncidentView, now: datetime) -> str:
     return " ".join(part for part in (period, _filter(view), "by hour") if part)
 
 
-def state(view: IncidentView, now: datetime) -> str:
+def state_text(view: IncidentView, now: datetime) -> str:
     """Describe the incident's state and who set it, as mrkdwn."""
     last = next((change for change in reversed(view.changes) if _STATE_OF.get(change.what) == view.state), None)
     if view.state == "open" or last is None:
@@ -144,14 +145,16 @@ def state(view: IncidentView, now: datetime) -> str:
 
 def history(view: IncidentView, now: datetime) -> str:
     """Return the latest changes of the incident as one line of mrkdwn, the newest last."""
-    told = [_done(change, now) for change in view.changes[-DEEDS_SHOWN_MAX:]]
+    told = [_done(change, now) for change in view.changes[-HISTORY_CHANGES_MAX:]]
     return " · ".join(told)
 
 
-def thread(view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()) -> str:
+def thread_reply_text(
+    view: IncidentView, what: str, nano_usd: int | None, now: datetime, direct: Collection[str] = ()
+) -> str:
     """Return the text of a thread reply as mrkdwn. `nano_usd`: the spend to state, None for the current one."""
     spent = wording.money(view.spent_nano_usd if nano_usd is None else nano_usd)
-    who = owner(view, direct) if view.kind != "key" else wording.safe(view.name)
+    who = owner_text(view, direct) if view.kind != "key" else wording.safe(view.name)
     rate = wording.money(rate_nano_usd(view))
     match what:
         case "doubled":
@@ -177,10 +180,10 @@ def duration(span: timedelta) -> str:
         return f"{minutes} min"
     if minutes < 48 * 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
-    return wording.counted(minutes // (24 * 60), "day")
+    return wording.count_with_noun(minutes // (24 * 60), "day")
 
 
-def person(who: str) -> str:
+def person_mention(who: str) -> str:
     """Return a person as mrkdwn: a mention for a Slack user, otherwise the name."""
     return f"<@{who}>" if _SLACK_USER.fullmatch(who) else wording.safe(who)
 
@@ -201,7 +204,7 @@ _STATE_OF = {
 
 
 def _done(change: IncidentChange, now: datetime, more: str = "") -> str:
-    by = f" by {person(change.who)}" if change.who else ""
+    by = f" by {person_mention(change.who)}" if change.who else ""
     done = _DONE.get(change.what, wording.safe(change.what))
     if change.what == "doubled" and change.detail.isdigit():
         done = f"Doubled to {wording.money(int(change.detail))}"

@@ -80,11 +80,11 @@ def routes(flow: AsyncOAuthFlow) -> tuple[tuple[str, Endpoint], ...]:
 
 async def _success(args: AsyncSuccessArgs) -> BoltResponse:
     done, team_id = args.installation, args.installation.team_id or ""
-    return _page(args.settings, 200, pages.installed(done.team_name or team_id, done.app_id or "", team_id))
+    return _page(args.settings, 200, pages.installed_page(done.team_name or team_id, done.app_id or "", team_id))
 
 
 async def _failure(args: AsyncFailureArgs) -> BoltResponse:
-    return _page(args.settings, args.suggested_status_code, pages.refused(args.reason))
+    return _page(args.settings, args.suggested_status_code, pages.failed_page(args.reason))
 
 
 def _page(settings: AsyncOAuthSettings, status: int, body: str) -> BoltResponse:

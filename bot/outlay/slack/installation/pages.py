@@ -16,7 +16,7 @@ _WHY = {
 _OTHER = "Slack says it did not work."
 
 
-def installed(team: str, app_id: str, team_id: str) -> str:
+def installed_page(team: str, app_id: str, team_id: str) -> str:
     """Build the page after a successful installation, with what to do next."""
     link = f"slack://app?team={escape(team_id)}&amp;id={escape(app_id)}&amp;tab=home"
     return _page(
@@ -26,7 +26,7 @@ def installed(team: str, app_id: str, team_id: str) -> str:
     )
 
 
-def refused(reason: str) -> str:
+def failed_page(reason: str) -> str:
     """Build the page after a failed installation, with the reason and a link to begin again."""
     words = _WHY.get(reason, _OTHER)
     return _page("Outlay was not installed", f'<p>{escape(words)}</p><p><a href="{INSTALL_PATH}">Begin again</a></p>')

@@ -15,7 +15,7 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
 from outlay.audit_log import log as audit_log
-from outlay.audit_log.log import TrailDeed
+from outlay.audit_log.log import AuditedAction
 from outlay.core.actor import Actor, acting
 from outlay.core.clock import Clock
 from outlay.database.engine import Database
@@ -28,7 +28,7 @@ from outlay.workspaces.tables import Installation as Row
 UrlOf = Callable[[str], Awaitable[str]]  # a token → the URL of its Slack workspace
 
 
-class Installations(AsyncInstallationStore):
+class SlackInstallationStore(AsyncInstallationStore):
     """Bolt's installation store, keyed by team id. Org-wide installations are refused: a tenant is a team.
 
     The first installation takes over the data of the workspace `local`, if `may_adopt` returns true for its team.
@@ -58,10 +58,10 @@ class Installations(AsyncInstallationStore):
     async def token(self, workspace_id: str) -> str | None:
         """Return the bot token of a workspace; None if it is not installed. Raises VaultError."""
         async with self._database.read() as session:
-            row = await installations.found(session, workspace_id)
+            row = await installations.get_installation(session, workspace_id)
         return None if row is None else await self._opened(row)
 
-    async def every_token(self) -> dict[str, str]:
+    async def tokens_by_workspace(self) -> dict[str, str]:
         """Return all bot tokens by workspace. Raises VaultError."""
         async with self._database.read() as session:
             rows = await installations.every(session)
@@ -92,7 +92,9 @@ class Installations(AsyncInstallationStore):
                         installed_at=int(now.timestamp()),
                     )
                     await installations.keep(session, row)
-                    await audit_log.note(session, team, TrailDeed.INSTALL, f"workspace:{team}", now=now, name=name)
+                    await audit_log.append(
+                        session, team, AuditedAction.INSTALL, f"workspace:{team}", now=now, name=name
+                    )
         except VaultError as error:
             self._log.error("an installation could not be kept: %s", error)
             raise BoltError("The token could not be sealed.") from None
@@ -122,7 +124,7 @@ class Installations(AsyncInstallationStore):
         if not team_id or is_enterprise_install:
             return None
         async with self._database.read() as session:
-            row = await installations.found(session, team_id)
+            row = await installations.get_installation(session, team_id)
         if row is None:
             return None
         return Installation(
@@ -138,7 +140,7 @@ class Installations(AsyncInstallationStore):
 
     async def async_delete_bot(self, *, enterprise_id: str | None, team_id: str | None) -> None:
         """Delete the token; polls and messages of the workspace end. Its credentials stay sealed."""
-        await self.leave(team_id or "", uninstalled=False)
+        await self.remove_workspace(team_id or "", uninstalled=False)
 
     async def async_delete_installation(
         self, *, enterprise_id: str | None, team_id: str | None, user_id: str | None = None
@@ -148,17 +150,17 @@ class Installations(AsyncInstallationStore):
         A single user's token needs no work: Outlay has none.
         """
         if user_id is None:
-            await self.leave(team_id or "", uninstalled=False)
+            await self.remove_workspace(team_id or "", uninstalled=False)
 
-    async def leave(self, workspace_id: str, *, uninstalled: bool) -> None:
+    async def remove_workspace(self, workspace_id: str, *, uninstalled: bool) -> None:
         """Record that a workspace has removed the app or revoked its token. Idempotent."""
         now = self._clock.now()
         async with self._database.write() as session:
             with acting(Actor("", "slack", workspace_id)):
-                if await installations.leave(session, workspace_id, now, credentials_too=uninstalled):
+                if await installations.uninstall_workspace(session, workspace_id, now, credentials_too=uninstalled):
                     how = "uninstalled" if uninstalled else "revoked"
-                    await audit_log.note(
-                        session, workspace_id, TrailDeed.LEAVE, f"workspace:{workspace_id}", now=now, how=how
+                    await audit_log.append(
+                        session, workspace_id, AuditedAction.LEAVE, f"workspace:{workspace_id}", now=now, how=how
                     )
 
     async def _opened(self, row: Row) -> str:
@@ -166,7 +168,7 @@ class Installations(AsyncInstallationStore):
         return sealed.get_secret_value()
 
 
-class States(AsyncOAuthStateStore):
+class OAuthStateStore(AsyncOAuthStateStore):
     """OAuth state store in the books, so that any replica can finish an installation."""
 
     def __init__(self, database: Database, clock: Clock, log: logging.Logger) -> None:

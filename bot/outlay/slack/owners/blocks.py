@@ -17,14 +17,14 @@ FOR_ADMINS = "Saying whose a key is, is for workspace admins and owners."
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class KeyListPosition:
     """Position in the list of keys: the page, and the text searched for."""
 
     page: int = 0
     find: str = ""
 
 
-def list_view(keys: Sequence[OwnedKey], place: Place) -> block_kit.View:
+def list_view(keys: Sequence[OwnedKey], place: KeyListPosition) -> block_kit.View:
     """Build one page of the keys that match the search."""
     wanted = place.find.casefold()
     found = [key for key in keys if wanted in f"{key.name} {key.connection} {key.email} {key.owner.name}".casefold()]
@@ -43,12 +43,12 @@ def list_view(keys: Sequence[OwnedKey], place: Place) -> block_kit.View:
         "title": block_kit.plain("Who Answers for It?"),
         "submit": block_kit.plain("Find"),
         "close": block_kit.plain("Close"),
-        "private_metadata": json.dumps(asdict(Place(page, place.find))),
+        "private_metadata": json.dumps(asdict(KeyListPosition(page, place.find))),
         "blocks": blocks,
     }
 
 
-def form_view(key: OwnedKey, list_view_id: str, place: Place) -> block_kit.View:
+def form_view(key: OwnedKey, list_view_id: str, place: KeyListPosition) -> block_kit.View:
     """Build the form that assigns an owner to a key. The name of an agent or team defaults to the key's own."""
     kinds = [block_kit.option(label, kind) for kind, label in KINDS]
     now = next(option for option in kinds if option["value"] == key.owner.kind)
@@ -104,10 +104,10 @@ def _summary(keys: Sequence[OwnedKey]) -> str:
         return "No key is known yet. They are read with the first poll of a ledger: `/spend connect`."
     alone = [key for key in keys if key.owner.kind == "unattributed"]
     if not alone:
-        return f"*Every key has an owner* ({wording.counted(len(keys), 'key')})."
+        return f"*Every key has an owner* ({wording.count_with_noun(len(keys), 'key')})."
     spent = wording.money(sum(key.spent_nano_usd for key in alone))
     verb = "has" if len(alone) == 1 else "have"
-    return f"*{len(alone)} of {wording.counted(len(keys), 'key')} {verb} no owner* ({spent} this month)."
+    return f"*{len(alone)} of {wording.count_with_noun(len(keys), 'key')} {verb} no owner* ({spent} this month)."
 
 
 def _search(find: str) -> block_kit.Block:

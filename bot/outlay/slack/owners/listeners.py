@@ -13,12 +13,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from outlay.books.ownership import OwnerError
 from outlay.slack import block_kit
 from outlay.slack.deps import Deps
-from outlay.slack.errors import Refused, Told
-from outlay.slack.home.publish import draw_again
+from outlay.slack.errors import PermissionRefusedError, UserFacingError
+from outlay.slack.home.publish import publish_home_soon
 from outlay.slack.owners import blocks
-from outlay.slack.owners.blocks import Place
+from outlay.slack.owners.blocks import KeyListPosition
 from outlay.slack.owners.ids import Action, Input, View
-from outlay.slack.spend.command_text import COMMAND, subcommand
+from outlay.slack.spend.command_text import COMMAND, subcommand_matcher
 
 SUBCOMMAND = "owners"
 _GONE = "That key is not in the books any more. Open `/spend owners` again."
@@ -32,31 +32,31 @@ def register(app: AsyncApp, deps: Deps) -> None:
 
 async def _admit(deps: Deps, workspace_id: str, user_id: str, *, fresh: bool = False) -> None:
     if not await deps.admitting.is_admin(workspace_id, user_id, fresh=fresh):
-        raise Refused(blocks.FOR_ADMINS)
+        raise PermissionRefusedError(blocks.FOR_ADMINS)
 
 
-async def _list(deps: Deps, workspace_id: str, place: Place) -> block_kit.View:
+async def _list(deps: Deps, workspace_id: str, place: KeyListPosition) -> block_kit.View:
     return blocks.list_view(await deps.owning.keys(workspace_id), place)
 
 
 def _register_list(app: AsyncApp, deps: Deps) -> None:
-    @app.command(COMMAND, matchers=[subcommand(SUBCOMMAND)])
+    @app.command(COMMAND, matchers=[subcommand_matcher(SUBCOMMAND)])
     async def by_command(
         ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
         await _admit(deps, context.team_id or "", str(command["user_id"]))
-        view = await _list(deps, context.team_id or "", Place())
+        view = await _list(deps, context.team_id or "", KeyListPosition())
         await client.views_open(trigger_id=command["trigger_id"], view=view)
 
     @app.action(Action.OPEN)
     async def by_button(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         await ack()
         await _admit(deps, context.team_id or "", body["user"]["id"])
-        view = await _list(deps, context.team_id or "", Place())
+        view = await _list(deps, context.team_id or "", KeyListPosition())
         await client.views_open(trigger_id=body["trigger_id"], view=view)
 
-    async def again(body: dict[str, Any], workspace_id: str, client: AsyncWebClient, place: Place) -> None:
+    async def again(body: dict[str, Any], workspace_id: str, client: AsyncWebClient, place: KeyListPosition) -> None:
         await _admit(deps, workspace_id, body["user"]["id"])
         await client.views_update(view_id=body["view"]["id"], view=await _list(deps, workspace_id, place))
 
@@ -64,24 +64,24 @@ def _register_list(app: AsyncApp, deps: Deps) -> None:
     async def find(ack: AsyncAck, body: dict[str, Any], view: dict[str, Any], context: AsyncBoltContext) -> None:
         await _admit(deps, context.team_id or "", body["user"]["id"])
         wanted = str(view["state"]["values"][Input.FIND][Input.FIND].get("value") or "").strip()
-        await ack(response_action="update", view=await _list(deps, context.team_id or "", Place(0, wanted)))
+        await ack(response_action="update", view=await _list(deps, context.team_id or "", KeyListPosition(0, wanted)))
 
     @app.action(Action.EARLIER)
     async def earlier(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         await ack()
         place = _place(body["view"])
-        await again(body, context.team_id or "", client, Place(place.page - 1, place.find))
+        await again(body, context.team_id or "", client, KeyListPosition(place.page - 1, place.find))
 
     @app.action(Action.MORE)
     async def more(ack: AsyncAck, body: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient) -> None:
         await ack()
         place = _place(body["view"])
-        await again(body, context.team_id or "", client, Place(place.page + 1, place.find))
+        await again(body, context.team_id or "", client, KeyListPosition(place.page + 1, place.find))
 
 
 def _register_form(app: AsyncApp, deps: Deps) -> None:
     @app.action(Action.CHANGE)
-    async def change(
+    async def update_view(
         ack: AsyncAck, body: dict[str, Any], action: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         await ack()
@@ -90,7 +90,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
         keys = {str(key.number): key for key in await deps.owning.keys(workspace_id)}
         key = keys.get(str(action.get("value")))
         if key is None:
-            raise Told(_GONE)
+            raise UserFacingError(_GONE)
         view = blocks.form_view(key, body["view"]["id"], _place(body["view"]))
         await client.views_push(trigger_id=body["trigger_id"], view=view)
 
@@ -100,7 +100,7 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
     ) -> None:
         workspace_id = context.team_id or ""
         await _admit(deps, workspace_id, body["user"]["id"], fresh=True)
-        owner_id, errors = _owner(view["state"]["values"])
+        owner_id, errors = _parse_owner(view["state"]["values"])
         if errors:
             await ack(response_action="errors", errors=errors)
             return
@@ -114,19 +114,19 @@ def _register_form(app: AsyncApp, deps: Deps) -> None:
             await ack(response_action="errors", errors={Input.NAME: str(error)})
             return
         if not found:
-            raise Told(_GONE)
+            raise UserFacingError(_GONE)
         await ack()
-        place = Place(int(known["page"]), str(known["find"]))
+        place = KeyListPosition(int(known["page"]), str(known["find"]))
         await client.views_update(view_id=known["list"], view=await _list(deps, workspace_id, place))
-        draw_again(deps, client, workspace_id, body["user"]["id"])
+        publish_home_soon(deps, client, workspace_id, body["user"]["id"])
 
 
-def _place(view: dict[str, Any]) -> Place:
+def _place(view: dict[str, Any]) -> KeyListPosition:
     known = json.loads(view.get("private_metadata") or "{}")
-    return Place(int(known.get("page", 0)), str(known.get("find", "")))
+    return KeyListPosition(int(known.get("page", 0)), str(known.get("find", "")))
 
 
-def _owner(values: dict[str, Any]) -> tuple[str, dict[str, str]]:
+def _parse_owner(values: dict[str, Any]) -> tuple[str, dict[str, str]]:
     """Parse the owner's id from the form, or the errors by field."""
     kind = str(values[Input.KIND][Input.KIND]["selected_option"]["value"])
     person = str(values[Input.PERSON][Input.PERSON].get("selected_user") or "")

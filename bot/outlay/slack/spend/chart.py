@@ -8,9 +8,9 @@ from outlay import wording as words
 from outlay.core.money import to_usd
 from outlay.slack import block_kit
 from outlay.slack.spend.rows import labels
-from outlay.slack.spend.wording import slot
+from outlay.slack.spend.wording import slot_label
 from outlay.spend.answer import Answer
-from outlay.spend.timeseries import Course, Series, course_of
+from outlay.spend.timeseries import SpendOverTime, SpendSeries, course_of
 
 POINTS_MAX = 20
 POINTS_MIN = 4  # with fewer, a sentence says it better
@@ -20,15 +20,15 @@ TITLE_CHARACTERS_MAX = 50
 _CENT = 100
 
 
-def course(found: Answer) -> Course | None:
+def course(found: Answer) -> SpendOverTime | None:
     """Return the time series to draw; None if the answer is not over time, or has too few points."""
     drawn = course_of(found, slots_max=POINTS_MAX, series_max=1 if found.before else SERIES_MAX)
     return drawn if drawn and len(drawn.slots) >= POINTS_MIN and any(drawn.nano_usd) else None
 
 
-def chart(found: Answer, drawn: Course) -> block_kit.Block:
+def chart(found: Answer, drawn: SpendOverTime) -> block_kit.Block:
     """Build the chart block."""
-    names = [slot(drawn, place) for place in range(len(drawn.slots))]  # all different, none too long
+    names = [slot_label(drawn, place) for place in range(len(drawn.slots))]  # all different, none too long
     series = [(_name(found, one), one.nano_usd) for one in drawn.series]
     if drawn.before is not None:
         series.append(("Before", drawn.before))
@@ -50,13 +50,13 @@ def chart(found: Answer, drawn: Course) -> block_kit.Block:
     }
 
 
-def _title(found: Answer, drawn: Course) -> str:
+def _title(found: Answer, drawn: SpendOverTime) -> str:
     unit = "hour" if drawn.by_hour else "day"
     each = unit if drawn.together == 1 else f"{drawn.together} {unit}s"
     return f"Spend by {each}, {words.period(found.query)}{', UTC' if drawn.by_hour else ''}"
 
 
-def _name(found: Answer, one: Series) -> str:
+def _name(found: Answer, one: SpendSeries) -> str:
     if one.line is None:
         return "Others" if len(found.query.by) > 1 and not found.before else "Spend"
     by = tuple(name for name in found.query.by if name not in ("day", "hour"))

@@ -10,18 +10,18 @@ _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _LINK = re.compile(r"<(?:mailto:|https?://)[^<|>]*\|([^<>]*)>|<((?:https?://)[^<|>]*)>")
 
 
-def as_typed(text: str) -> str:
+def unescape_text(text: str) -> str:
     """Undo links and escapes; mentions of people (`<@U…>`) stay, because the query knows them."""
     return html.unescape(_LINK.sub(lambda link: link[1] or link[2], text)).strip()
 
 
 def first_word(text: str) -> str:
     """Return the first word in lower case, which may be a subcommand; "" if there is none."""
-    words = as_typed(text).split(maxsplit=1)
+    words = unescape_text(text).split(maxsplit=1)
     return words[0].lower() if words else ""
 
 
-def subcommand(*names: str) -> Callable[[dict[str, Any]], Awaitable[bool]]:
+def subcommand_matcher(*names: str) -> Callable[[dict[str, Any]], Awaitable[bool]]:
     """Build a Bolt matcher for the command with one of these words first."""
 
     async def is_meant(command: dict[str, Any]) -> bool:
@@ -30,7 +30,7 @@ def subcommand(*names: str) -> Callable[[dict[str, Any]], Awaitable[bool]]:
     return is_meant
 
 
-def without_the_app(text: str, body: Mapping[str, Any]) -> str:
+def strip_app_mention(text: str, body: Mapping[str, Any]) -> str:
     """Remove the app's own mention from the text.
 
     `body`: the event's envelope, whose authorizations say which user the app is.

@@ -2,7 +2,7 @@
 
 from outlay import wording
 from outlay.slack import block_kit
-from outlay.slack.message_poster import Message, simple
+from outlay.slack.message_poster import RenderedMessage, plain_message
 from outlay.spend.parser import DIMENSIONS
 
 EXAMPLES = (
@@ -19,7 +19,7 @@ EXAMPLES = (
 )
 
 
-def help_message(*, is_admin: bool) -> Message:
+def help_message(*, is_admin: bool) -> RenderedMessage:
     """Build the help; the part for admins is for admins only."""
     examples = "\n".join(f"`/spend {query}` – {does}" if query else f"`/spend` – {does}" for query, does in EXAMPLES)
     grammar = "\n".join(
@@ -57,4 +57,4 @@ def help_message(*, is_admin: bool) -> Message:
             )
         )
     summary = wording.either([f"/spend {query}".strip() for query, _ in EXAMPLES[:4]])
-    return simple(f"Ask who spent what, on which model: {summary}.", blocks)
+    return plain_message(f"Ask who spent what, on which model: {summary}.", blocks)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from outlay import wording
 from outlay.core.owner import Owner
-from outlay.spend.answer import Answer, Line
+from outlay.spend.answer import Answer, AnswerLine
 
 TOP = 10
 ROWS_MAX = 97  # plus header and "12 more": within the hundred rows that every table block allows
@@ -33,7 +33,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """Row of a table. `nano_usd` None: nothing in it has a price. `before_nano_usd`: of the compared period."""
 
     labels: tuple[Label, ...]
@@ -43,13 +43,13 @@ class Row:
     before_nano_usd: int | None = None
 
 
-def rows(answer: Answer) -> list[Row]:
+def rows(answer: Answer) -> list[TableRow]:
     """Return the biggest (over time: the latest) lines, and one row for all that are left out."""
     by_time = is_by_time(answer)
     limit = ROWS_MAX if by_time or answer.query.top else TOP
     lines = answer.lines[-limit:] if by_time else answer.lines[:limit]  # there may be a hundred thousand
     same_name = _same_names(lines)
-    shown: list[Row] = []
+    shown: list[TableRow] = []
     left_characters = CHARACTERS_MAX
     for line in reversed(lines) if by_time else lines:
         row = _row(line, answer.query.by, same_name)
@@ -70,30 +70,30 @@ def is_by_time(answer: Answer) -> bool:
     return "day" in answer.query.by or "hour" in answer.query.by
 
 
-def biggest(answer: Answer) -> Line | None:
+def highest_cost_line(answer: Answer) -> AnswerLine | None:
     """Return the line with the highest cost, or None if no line has a positive cost."""
     priced = [line for line in answer.lines if line.cost_nano_usd is not None and line.cost_nano_usd > 0]
     return max(priced, key=lambda line: line.cost_nano_usd or 0) if priced else None
 
 
-def labels(line: Line, by: tuple[str, ...], same_name: frozenset[str] = frozenset()) -> tuple[Label, ...]:
+def labels(line: AnswerLine, by: tuple[str, ...], same_name: frozenset[str] = frozenset()) -> tuple[Label, ...]:
     """Return the labels of a line, one for each grouping."""
     return tuple(_label(line, dimension, same_name) for dimension in by)
 
 
-def _row(line: Line, by: tuple[str, ...], same_name: frozenset[str]) -> Row:
+def _row(line: AnswerLine, by: tuple[str, ...], same_name: frozenset[str]) -> TableRow:
     label = labels(line, by, same_name)
-    return Row(label, line.cost_nano_usd, line.tokens.total or None, _note(line), line.before_nano_usd)
+    return TableRow(label, line.cost_nano_usd, line.tokens.total or None, _note(line), line.before_nano_usd)
 
 
-def _note(line: Line) -> str:
+def _note(line: AnswerLine) -> str:
     said = [wording.name(line.reason, 80)] if line.reason else []
     if line.unpriced_tokens and line.cost_nano_usd is not None:
         said.append(f"{wording.tokens(line.unpriced_tokens)} not priced")
     return " · ".join(said)
 
 
-def _rest(answer: Answer, folded: Sequence[Line]) -> Row | None:
+def _rest(answer: Answer, folded: Sequence[AnswerLine]) -> TableRow | None:
     count = answer.rest_count + len(folded)
     if count == 0:
         return None
@@ -106,10 +106,10 @@ def _rest(answer: Answer, folded: Sequence[Line]) -> Row | None:
     before = None
     if answer.before:
         before = sum(line.before_nano_usd or 0 for line in folded) + answer.before.rest_nano_usd
-    return Row((Label(text), *blank), sum(priced) + answer.rest_nano_usd if known else None, None, note, before)
+    return TableRow((Label(text), *blank), sum(priced) + answer.rest_nano_usd if known else None, None, note, before)
 
 
-def _label(line: Line, dimension: str, same_name: frozenset[str]) -> Label:
+def _label(line: AnswerLine, dimension: str, same_name: frozenset[str]) -> Label:
     if dimension == "owner":
         return _owner(line.owner)
     if dimension == "key":
@@ -131,12 +131,12 @@ def _owner(owner: Owner | None) -> Label:
     return Label(wording.name(owner.name or owner.id), wording.slack_user(owner))
 
 
-def _same_names(lines: Sequence[Line]) -> frozenset[str]:
+def _same_names(lines: Sequence[AnswerLine]) -> frozenset[str]:
     """Return the names that several keys share; their rows show a part of the id too."""
     ids = {(line.key.name, line.key.connection, line.key.id) for line in lines if line.key}
     counts = Counter(name for name, _, _ in ids)
     return frozenset(name for name, count in counts.items() if count > 1)
 
 
-def _characters(row: Row) -> int:
+def _characters(row: TableRow) -> int:
     return sum(len(label.text) for label in row.labels) + len(row.note) + _NUMBERS_CHARACTERS

@@ -13,10 +13,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from outlay import wording
 from outlay.core.csv_cells import csv_of
-from outlay.core.offload import aside
+from outlay.core.offload import offload
 from outlay.slack import block_kit
-from outlay.slack.errors import Told
-from outlay.slack.message_poster import direct_channel
+from outlay.slack.errors import UserFacingError
+from outlay.slack.message_poster import open_direct_channel
 from outlay.slack.spend.ids import Action
 from outlay.spend.answer import Answer
 from outlay.spend.serialization import as_flat, flat_columns
@@ -50,26 +50,26 @@ def thread_of(action: Mapping[str, Any]) -> str:
     return block_id.removeprefix(_THREAD) if block_id.startswith(_THREAD) else ""
 
 
-def signed(user_id: str, question: str) -> block_kit.Block:
+def shared_by_line(user_id: str, question: str) -> block_kit.Block:
     """Build the line under a shared answer: who shared it, and how to ask the same."""
     return block_kit.context(f"Shared by <@{user_id}> · {wording.command(question)}")
 
 
-class Shares:
+class SharedAnswers:
     """Answers that were shared, so that a second press gets a message instead of sharing twice."""
 
     def __init__(self) -> None:
         self._done: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def take(self, workspace_id: str, message: str) -> None:
+    def mark_shared(self, workspace_id: str, message: str) -> None:
         """Record that an answer is being shared. Raises Told if it was shared before."""
         if (workspace_id, message) in self._done:
-            raise Told("You have shared this answer already.")
+            raise UserFacingError("You have shared this answer already.")
         self._done[workspace_id, message] = None
         if len(self._done) > SHARED_REMEMBERED_MAX:
             self._done.popitem(last=False)
 
-    def give_back(self, workspace_id: str, message: str) -> None:
+    def unmark_shared(self, workspace_id: str, message: str) -> None:
         """Undo `take` for an answer that was not shared after all."""
         self._done.pop((workspace_id, message), None)
 
@@ -77,26 +77,27 @@ class Shares:
 async def send_csv(client: AsyncWebClient, user_id: str, found: Answer) -> None:
     """Upload all rows of an answer to the asker's direct messages with the app. Raises Told if it cannot."""
     if len(found.lines) > CSV_ROWS_MAX:
-        raise Told(
+        raise UserFacingError(
             f"There are {len(found.lines):,} rows; a file from here has at most {CSV_ROWS_MAX:,}. "
             "Ask for fewer days, or use `outlay spend … --format csv`."
         )
-    content = await aside(lambda: csv_of(flat_columns(found), as_flat(found)), len(found.lines))
+    content = await offload(lambda: csv_of(flat_columns(found), as_flat(found)), len(found.lines))
     try:
         await client.files_upload_v2(
-            channel=await direct_channel(client, user_id),
+            channel=await open_direct_channel(client, user_id),
             filename=file_name(found),
             title=f"{found.query.start} to {found.query.end}, by {' and '.join(found.query.by)}",
             content=content,
-            initial_comment=f"{wording.counted(len(found.lines), 'row')} of {wording.command(found.query.words)}",
+            initial_comment=f"{wording.count_with_noun(len(found.lines), 'row')} of "
+            f"{wording.command(found.query.words)}",
         )
     except SlackApiError as error:
         code = str(error.response.get("error"))
         if code in ("missing_scope", "not_allowed_token_type"):
-            raise Told(NO_FILES) from None
-        raise Told(f"Slack did not take the file ({wording.safe(code)}). Try again in a minute.") from None
+            raise UserFacingError(NO_FILES) from None
+        raise UserFacingError(f"Slack did not take the file ({wording.safe(code)}). Try again in a minute.") from None
     except SlackRequestError:
-        raise Told("Slack did not take the file. Try again in a minute.") from None
+        raise UserFacingError("Slack did not take the file. Try again in a minute.") from None
 
 
 def file_name(found: Answer) -> str:

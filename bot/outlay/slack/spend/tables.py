@@ -3,8 +3,8 @@
 from outlay import wording as words
 from outlay.core.money import to_usd
 from outlay.slack import block_kit
-from outlay.slack.spend.rows import TITLES, Label, Row, is_by_time
-from outlay.slack.spend.wording import title
+from outlay.slack.spend.rows import TITLES, Label, TableRow, is_by_time
+from outlay.slack.spend.wording import row_title
 from outlay.spend.answer import Answer
 
 PAGE_SIZE = 10
@@ -12,7 +12,7 @@ NUMBERS = ("Spend (USD)", "Before (USD)", "Change", "Share", "Tokens")
 _NONE = "–"
 
 
-def data_table(found: Answer, shown: list[Row]) -> block_kit.Block:
+def data_table(found: Answer, shown: list[TableRow]) -> block_kit.Block:
     """Build the newest block type: sortable by its numbers, in pages."""
     columns = _columns(found, shown)
     return {
@@ -25,7 +25,7 @@ def data_table(found: Answer, shown: list[Row]) -> block_kit.Block:
     }
 
 
-def table(found: Answer, shown: list[Row]) -> block_kit.Block:
+def table(found: Answer, shown: list[TableRow]) -> block_kit.Block:
     """Build the older table block, which has no number cells."""
     columns = _columns(found, shown)
     cells = [[_as_text(cell) for cell in _cells(found, row, columns)] for row in shown]
@@ -38,7 +38,7 @@ def table(found: Answer, shown: list[Row]) -> block_kit.Block:
     }
 
 
-def fields(found: Answer, shown: list[Row]) -> list[block_kit.Block]:
+def fields(found: Answer, shown: list[TableRow]) -> list[block_kit.Block]:
     """Build sections of ten rows each, for workspaces without a table block."""
     texts = []
     for row in shown:
@@ -48,7 +48,7 @@ def fields(found: Answer, shown: list[Row]) -> list[block_kit.Block]:
             words.tokens(row.tokens) if row.tokens else "",
             words.escape(row.note),
         ]
-        name = " / ".join(title(label) for label in row.labels)
+        name = " / ".join(row_title(label) for label in row.labels)
         texts.append(f"*{name}*\n{' · '.join(part for part in amount if part)}")
     return [
         block_kit.fields(texts[start : start + block_kit.FIELDS_MAX])
@@ -56,7 +56,7 @@ def fields(found: Answer, shown: list[Row]) -> list[block_kit.Block]:
     ]
 
 
-def _columns(found: Answer, shown: list[Row]) -> list[str]:
+def _columns(found: Answer, shown: list[TableRow]) -> list[str]:
     """Return at most five columns: names, dollars, share or compared amount, tokens, and a note if any row has one."""
     note = ["Note"] if any(row.note for row in shown) else []
     names = [TITLES[dimension] for dimension in found.query.by]
@@ -74,7 +74,7 @@ def _caption(found: Answer) -> str:
     return f"Spend by {by}, {words.period(found.query)}{beside}, {order}"
 
 
-def _cells(found: Answer, row: Row, columns: list[str]) -> list[block_kit.Block]:
+def _cells(found: Answer, row: TableRow, columns: list[str]) -> list[block_kit.Block]:
     share = words.percent(row.nano_usd, found.total_nano_usd) if row.nano_usd is not None else ""
     by_column = {
         "Spend (USD)": _money(row.nano_usd),

@@ -6,11 +6,11 @@ As mrkdwn. The terminal prints the same text without the marks.
 from datetime import datetime
 
 from outlay import wording
-from outlay.slack.spend.rows import Label, biggest, labels
-from outlay.spend.answer import Answer, Before, Line, Unknown
+from outlay.slack.spend.rows import Label, highest_cost_line, labels
+from outlay.spend.answer import Answer, AnswerLine, ComparisonTotals, UnmatchedFilter
 from outlay.spend.comparison import biggest_change
-from outlay.spend.query import REQUESTED, Query, Stretch
-from outlay.spend.timeseries import Course, course_of, spark
+from outlay.spend.query import REQUESTED, DateRange, Query
+from outlay.spend.timeseries import SpendOverTime, course_of, spark
 
 ABOUT_THE_SAME_PERCENT = 1
 
@@ -22,26 +22,30 @@ def headline(found: Answer, bold: str = "*") -> str:
         said = f"{bold}Not priced:{bold} {wording.tokens(found.unpriced_tokens)} {period}"
     else:
         said = f"{bold}{wording.money(found.total_nano_usd)}{bold} {period}"
-    said += only(found)
+    said += filter_text(found)
     if found.before:
-        said += f", {beside(found, found.before)}"
+        said += f", {comparison_text(found, found.before)}"
     return " · ".join(part for part in (said, _biggest(found, bold), _moved(found, bold)) if part)
 
 
 def nothing_spent(found: Answer) -> str:
     """Say why there is no line: the period is in the future, a filter matches nothing, or nothing was spent."""
     today = found.as_of.date()  # UTC: a day's difference by time zone does not matter for a future period
-    said = f"$0 {wording.period(found.query)}{only(found)}"
+    said = f"$0 {wording.period(found.query)}{filter_text(found)}"
     if found.query.start > today:
         return f"{said}: that has not begun."
-    before = f" {beside(found, found.before)[:1].upper()}{beside(found, found.before)[1:]}." if found.before else ""
+    before = (
+        f" {comparison_text(found, found.before)[:1].upper()}{comparison_text(found, found.before)[1:]}."
+        if found.before
+        else ""
+    )
     if found.unknown:
         first, *more = map(_not_there, found.unknown)
         return " ".join((f"{said}: {first}", *(one[:1].upper() + one[1:] for one in more))) + before
     return f"{said}: nothing was spent that a connected ledger knows of.{before}"
 
 
-def _not_there(one: Unknown) -> str:
+def _not_there(one: UnmatchedFilter) -> str:
     """Say that a filter matches nothing: `no key belongs to «x». Did you mean «owner:y»?`"""
     nothing = _NOTHING.get(one.dimension, f"no {one.dimension} in the books is called")
     near = f"{one.dimension}:{one.near}" if " " not in one.near else f'{one.dimension}:"{one.near}"'
@@ -49,7 +53,7 @@ def _not_there(one: Unknown) -> str:
     return f"{nothing} {wording.safe(one.pattern)}.{hint}"
 
 
-def beside(found: Answer, before: Before) -> str:
+def comparison_text(found: Answer, before: ComparisonTotals) -> str:
     """Say how the total compares: `$112.40 (37 %) more than $300.00 last week (9 Nov to 15 Nov 2026)`."""
     than = f"{wording.money(before.total_nano_usd)} {wording.period(before.days)}"
     if before.basis == "unpriced" or found.basis == "unpriced":
@@ -66,7 +70,7 @@ def beside(found: Answer, before: Before) -> str:
     return f"{wording.money(abs(change))}{part} {'more' if change > 0 else 'less'} than {than}"
 
 
-def only(found: Answer) -> str:
+def filter_text(found: Answer) -> str:
     """Say to what the question is filtered, so that a part is not mistaken for the whole."""
     if not found.query.filters:
         return ""
@@ -103,7 +107,7 @@ def remarks(found: Answer) -> list[str]:
     return said
 
 
-def worth(found: Answer) -> str:
+def quality_line(found: Answer) -> str:
     """Say what the figures are: basis, status, coverage, freshness, time zone, and whether the view is restricted."""
     return " · ".join(
         (
@@ -123,15 +127,15 @@ def _is_about_people(query: Query) -> bool:
     return query.sees is not None and bool(asked & {"owner", "key", "project"})
 
 
-def course(found: Course) -> str:
+def sparkline_text(found: SpendOverTime) -> str:
     """Draw the series as a row of text bars, with its highest slot in words, for where no chart can be drawn."""
     values = found.nano_usd
     top = max(range(len(values)), key=lambda place: (values[place], place))
-    highest = f"highest {slot(found, top)}, {wording.money(values[top])}"
-    return f"{spark(values)}  {slot(found, 0)} to {slot(found, len(values) - 1)}, {highest}"
+    highest = f"highest {slot_label(found, top)}, {wording.money(values[top])}"
+    return f"{spark(values)}  {slot_label(found, 0)} to {slot_label(found, len(values) - 1)}, {highest}"
 
 
-def slot(found: Course, place: int) -> str:
+def slot_label(found: SpendOverTime, place: int) -> str:
     """Name a slot: `21 Nov`, `1–3 Nov`, `30 Oct–2 Nov`, `14:00`, `20 Nov 14:00`. At most 20 characters."""
     first, last = found.slots[place]
     if found.by_hour:
@@ -144,7 +148,7 @@ def slot(found: Course, place: int) -> str:
     return f"{begins}–{wording.day(last.date(), last.date())}{year}"
 
 
-def title(label: Label) -> str:
+def row_title(label: Label) -> str:
     """Return the name of a row, as mrkdwn."""
     return f"<@{label.user}>" if label.user else wording.safe(label.text)
 
@@ -155,7 +159,7 @@ def _biggest(found: Answer, bold: str) -> str:
         return ""
     others = tuple(name for name in found.query.by if name not in ("day", "hour"))
     whole = course_of(found, slots_max=1, series_max=len(found.lines)) if others else None
-    top = biggest(found)
+    top = highest_cost_line(found)
     if top is None:
         return ""
     most = top.cost_nano_usd or 0
@@ -165,11 +169,11 @@ def _biggest(found: Answer, bold: str) -> str:
     amount = f"{wording.money(most)}{f' ({share})' if share else ''}"
     if not others and (top.day or top.hour):
         return f"most {_when(top, bold)}, {amount}"
-    name = " / ".join(title(label) for label in labels(top, others or found.query.by))
+    name = " / ".join(row_title(label) for label in labels(top, others or found.query.by))
     return f"biggest: {bold}{name}{bold}, {amount}"
 
 
-def _when(line: Line, bold: str) -> str:
+def _when(line: AnswerLine, bold: str) -> str:
     """Format the time of a line: `on 6 Nov 2026`, `at 02:00 UTC on 6 Nov 2026`."""
     at = datetime.fromisoformat(line.hour or f"{line.day}T00:00:00Z")
     said = wording.day(at.date())
@@ -181,15 +185,15 @@ def _moved(found: Answer, bold: str) -> str:
     moved = biggest_change(found.lines) if found.before and len(found.lines) > 1 else None
     if moved is None:
         return ""
-    name = " / ".join(title(label) for label in labels(moved, found.query.by))
+    name = " / ".join(row_title(label) for label in labels(moved, found.query.by))
     return f"moved most: {bold}{name}{bold}, {wording.change(moved.cost_nano_usd, moved.before_nano_usd)}"
 
 
-def _lengths(now: Query, before: Stretch) -> str:
+def _lengths(now: Query, before: DateRange) -> str:
     """Say that the compared periods differ in length, or that today is not over; else ""."""
     days, other = (now.end - now.start).days + 1, (before.end - before.start).days + 1
     if days != other:
-        return f"That is {wording.counted(days, 'day')} beside {other:,}."
+        return f"That is {wording.count_with_noun(days, 'day')} beside {other:,}."
     return "Today is not over." if now.period == "today" else ""
 
 

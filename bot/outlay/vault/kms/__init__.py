@@ -9,14 +9,14 @@ import os
 from collections.abc import Callable, Mapping
 
 from outlay.core.clock import Clock, SystemClock
-from outlay.vault.data_key_cache import HeldKeys
+from outlay.vault.data_key_cache import DataKeyCache
 from outlay.vault.errors import VaultError
 from outlay.vault.key_wrapper import KeyWrapper
 from outlay.vault.kms.aws import AwsKms
 from outlay.vault.kms.azure import AzureKeyVault
 from outlay.vault.kms.gcp import GoogleKms
-from outlay.vault.kms.key_uri import KmsAddress, parse
-from outlay.vault.kms.retries import Patient
+from outlay.vault.kms.key_uri import KmsKeyUri, parse_kms_uri
+from outlay.vault.kms.retries import RetryingKey
 from outlay.vault.kms.transit import Transit
 
 EXTRAS = {
@@ -25,11 +25,11 @@ EXTRAS = {
     "azure-kv": ("azure.keyvault.keys", "azure"),
 }
 
-__all__ = ["EXTRAS", "KmsAddress", "kms_key", "parse"]
+__all__ = ["EXTRAS", "KmsKeyUri", "kms_key", "parse_kms_uri"]
 
 
 def kms_key(
-    address: KmsAddress,
+    address: KmsKeyUri,
     *,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
@@ -53,7 +53,7 @@ def kms_key(
             backend = AzureKeyVault(address)
         case _:
             backend = Transit(address, environ, on_secret=on_secret)
-    return HeldKeys(Patient(backend, clock), clock)
+    return DataKeyCache(RetryingKey(backend, clock), clock)
 
 
 def _installed(module: str) -> bool:

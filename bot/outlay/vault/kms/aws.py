@@ -12,7 +12,7 @@ from typing import Any
 
 from outlay.vault.errors import DAMAGED, VaultError
 from outlay.vault.kms import errors as kms_errors
-from outlay.vault.kms.key_uri import KmsAddress
+from outlay.vault.kms.key_uri import KmsKeyUri
 
 TITLE = "AWS KMS"
 CONNECT_SECONDS = 2
@@ -51,7 +51,7 @@ _WHERE = "set AWS's usual variables or profile, or give the machine a role"
 class AwsKms:
     """Symmetric key in AWS KMS. `make_client` returns another client, for tests."""
 
-    def __init__(self, address: KmsAddress, make_client: Callable[[], Any] | None = None) -> None:
+    def __init__(self, address: KmsKeyUri, make_client: Callable[[], Any] | None = None) -> None:
         self._address = address
         self._make_client = make_client or self._boto3
         self._client: Any = None
@@ -82,11 +82,11 @@ class AwsKms:
         except errors.ClientError as error:
             raise self._in_words(error.response) from None
         except (errors.NoCredentialsError, errors.PartialCredentialsError, errors.ProfileNotFound) as error:
-            raise kms_errors.no_credentials(TITLE, _WHERE, str(error)) from None
+            raise kms_errors.credentials_error(TITLE, _WHERE, str(error)) from None
         except errors.ParamValidationError:
             raise VaultError(DAMAGED) from None
         except errors.BotoCoreError as error:  # no connection, or no response
-            raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
+            raise kms_errors.unreachable_error(TITLE, type(error).__name__) from None
 
     def _in_words(self, response: Mapping[str, Any]) -> VaultError:
         code = str(response.get("Error", {}).get("Code", ""))
@@ -94,16 +94,16 @@ class AwsKms:
         if code in _DAMAGED:
             return VaultError(DAMAGED)
         if code in _DISABLED:
-            return kms_errors.disabled(TITLE, self._address.name, code)
+            return kms_errors.disabled_error(TITLE, self._address.name, code)
         if code == "NotFoundException":
-            return kms_errors.missing(TITLE, self._address.name)
+            return kms_errors.not_found_error(TITLE, self._address.name)
         if code in _STRANGER:
-            return kms_errors.no_credentials(TITLE, _WHERE, code)
+            return kms_errors.credentials_error(TITLE, _WHERE, code)
         if code in _PASSING or status in (408, 429) or status >= 500:
-            return kms_errors.out_of_reach(TITLE, code or str(status))
+            return kms_errors.unreachable_error(TITLE, code or str(status))
         if code in ("AccessDeniedException", "AccessDenied", "InvalidGrantTokenException"):
-            return kms_errors.refused(TITLE, self._address.name, "kms:Encrypt and kms:Decrypt", code)
-        return kms_errors.odd(TITLE, code or str(status))
+            return kms_errors.permission_error(TITLE, self._address.name, "kms:Encrypt and kms:Decrypt", code)
+        return kms_errors.unexpected_response_error(TITLE, code or str(status))
 
     def _boto3(self) -> Any:
         boto3, config = importlib.import_module("boto3"), importlib.import_module("botocore.config")

@@ -17,7 +17,7 @@ from typing import Any
 
 from outlay.vault.errors import DAMAGED, VaultError
 from outlay.vault.kms import errors as kms_errors
-from outlay.vault.kms.key_uri import KmsAddress
+from outlay.vault.kms.key_uri import KmsKeyUri
 
 TITLE = "Azure Key Vault"
 ALGORITHM = "RSA-OAEP-256"
@@ -33,7 +33,7 @@ MakeClient = Callable[[str], Any]
 class AzureKeyVault:
     """RSA key in Azure Key Vault. `make_client` returns a CryptographyClient for the id of a key, for tests."""
 
-    def __init__(self, address: KmsAddress, make_client: MakeClient | None = None) -> None:
+    def __init__(self, address: KmsKeyUri, make_client: MakeClient | None = None) -> None:
         self._address = address
         self._make_client = make_client or _microsoft
         self._clients: dict[str, Any] = {}
@@ -66,7 +66,7 @@ class AzureKeyVault:
             result = client.wrap_key(ALGORITHM, plain)
             version = str(result.key_id or "").rpartition("/")[2].encode()
             if not _VERSION.fullmatch(version) or version == self._address.name.rpartition("/")[2].encode():
-                raise kms_errors.refused(
+                raise kms_errors.permission_error(
                     TITLE, self._address.name, _ROLE, "get is refused, and with it the key's version"
                 )
             return version + b":" + bytes(result.encrypted_key)
@@ -96,26 +96,26 @@ class AzureKeyVault:
         try:
             return ask()
         except errors.ClientAuthenticationError as error:
-            raise kms_errors.no_credentials(TITLE, _WHERE, type(error).__name__) from None
+            raise kms_errors.credentials_error(TITLE, _WHERE, type(error).__name__) from None
         except errors.HttpResponseError as error:
             raise self._of(int(error.status_code or 0), str(error.message), operation) from None
         except errors.AzureError as error:  # no connection, or no response
-            raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
+            raise kms_errors.unreachable_error(TITLE, type(error).__name__) from None
         except ValueError as error:  # the key is not valid yet, or has expired
-            raise kms_errors.disabled(TITLE, self._address.name, type(error).__name__) from None
+            raise kms_errors.disabled_error(TITLE, self._address.name, type(error).__name__) from None
 
     def _of(self, status: int, message: str, operation: str) -> VaultError:
         if status in (408, 429) or status >= 500:
-            return kms_errors.out_of_reach(TITLE, str(status))
+            return kms_errors.unreachable_error(TITLE, str(status))
         if status == 403 and re.search(r"disabled|expired|not yet valid", message, re.IGNORECASE):
-            return kms_errors.disabled(TITLE, self._address.name, str(status))
+            return kms_errors.disabled_error(TITLE, self._address.name, str(status))
         if status == 403:
-            return kms_errors.refused(TITLE, self._address.name, _ROLE, str(status))
+            return kms_errors.permission_error(TITLE, self._address.name, _ROLE, str(status))
         if status == 404:
-            return kms_errors.missing(TITLE, self._address.name)
+            return kms_errors.not_found_error(TITLE, self._address.name)
         if status == 400 and operation == "unwrap":
             return VaultError(DAMAGED)
-        return kms_errors.odd(TITLE, str(status))
+        return kms_errors.unexpected_response_error(TITLE, str(status))
 
 
 def _microsoft(key_id: str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from outlay.vault.errors import DAMAGED, VaultError
 from outlay.vault.kms import errors as kms_errors
-from outlay.vault.kms.key_uri import KmsAddress
+from outlay.vault.kms.key_uri import KmsKeyUri
 
 TITLE = "Google Cloud KMS"
 ANSWER_SECONDS = 4.0
@@ -25,7 +25,7 @@ _WHERE = "set GOOGLE_APPLICATION_CREDENTIALS, or give the machine a service acco
 class GoogleKms:
     """Symmetric key in Google Cloud KMS. `make_client` returns another client, for tests."""
 
-    def __init__(self, address: KmsAddress, make_client: Callable[[], Any] | None = None) -> None:
+    def __init__(self, address: KmsKeyUri, make_client: Callable[[], Any] | None = None) -> None:
         self._address = address
         self._make_client = make_client or _google
         self._client: Any = None
@@ -58,26 +58,26 @@ class GoogleKms:
         except api.GoogleAPICallError as error:
             raise self._in_words(type(error).__name__, int(error.code or 0), operation) from None
         except api.GoogleAPIError as error:
-            raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
+            raise kms_errors.unreachable_error(TITLE, type(error).__name__) from None
         except (auth.TransportError, auth.TimeoutError) as error:
-            raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
+            raise kms_errors.unreachable_error(TITLE, type(error).__name__) from None
         except auth.GoogleAuthError as error:
-            raise kms_errors.no_credentials(TITLE, _WHERE, type(error).__name__) from None
+            raise kms_errors.credentials_error(TITLE, _WHERE, type(error).__name__) from None
 
     def _in_words(self, kind: str, code: int, operation: str) -> VaultError:
         if kind == "FailedPrecondition":  # 400 as well, so before it
-            return kms_errors.disabled(TITLE, self._address.name, kind)
+            return kms_errors.disabled_error(TITLE, self._address.name, kind)
         if code in _PASSING:
-            return kms_errors.out_of_reach(TITLE, kind)
+            return kms_errors.unreachable_error(TITLE, kind)
         if code == 401:
-            return kms_errors.no_credentials(TITLE, _WHERE, kind)
+            return kms_errors.credentials_error(TITLE, _WHERE, kind)
         if code == 403:
-            return kms_errors.refused(TITLE, self._address.name, _ROLE, kind)
+            return kms_errors.permission_error(TITLE, self._address.name, _ROLE, kind)
         if code == 404:
-            return kms_errors.missing(TITLE, self._address.name)
+            return kms_errors.not_found_error(TITLE, self._address.name)
         if code == 400 and operation == "decrypt":
             return VaultError(DAMAGED)
-        return kms_errors.odd(TITLE, kind)
+        return kms_errors.unexpected_response_error(TITLE, kind)
 
 
 def _google() -> Any:

@@ -45,7 +45,7 @@ SCHEMES = tuple(_SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
-class KmsAddress:
+class KmsKeyUri:
     """Location of a key. `name` is the part between `://` and `?`."""
 
     scheme: str
@@ -58,7 +58,7 @@ class KmsAddress:
         return f"{self.scheme}:{self.name}"
 
 
-def parse(uri: str) -> KmsAddress:
+def parse_kms_uri(uri: str) -> KmsKeyUri:
     """Parse a URI. Raises VaultError, which says what would be right."""
     scheme, colon, rest = uri.strip().partition("://")
     if not colon or scheme not in _SHAPES:
@@ -76,11 +76,11 @@ def parse(uri: str) -> KmsAddress:
     if "region" in found and not re.fullmatch(r"[a-z0-9-]{1,40}", found["region"], re.ASCII):
         raise VaultError("wants a region such as eu-west-1")
     if "endpoint" in found:
-        base_of(found["endpoint"], "endpoint")
-    return KmsAddress(scheme, name, found)
+        parse_base_url(found["endpoint"], "endpoint")
+    return KmsKeyUri(scheme, name, found)
 
 
-def base_of(url: str, what: str) -> str:
+def parse_base_url(url: str, what: str) -> str:
     """Return the base URL without its trailing slash. Raises VaultError unless it is https, or loopback.
 
     Data keys travel there, so TLS is a must.

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from outlay.core.clock import Clock
-from outlay.vault.errors import VaultUnavailable
+from outlay.vault.errors import VaultUnavailableError
 from outlay.vault.key_wrapper import KeyWrapper
-from outlay.vault.kms.errors import out_of_reach
+from outlay.vault.kms.errors import unreachable_error
 
 TRY_SECONDS = 5.0
 WAITS_SECONDS = (0.2, 0.8)  # between tries: so there are three
@@ -20,8 +20,11 @@ SHUT_SECONDS = 15.0
 _Result = TypeVar("_Result")
 
 
-class Patient:
-    """KeyWrapper that retries another one. Raises VaultUnavailable after the last try and while the circuit is open."""
+class RetryingKey:
+    """KeyWrapper that retries another one.
+
+    Raises VaultUnavailableError after the last try and while the circuit is open.
+    """
 
     def __init__(self, backend: KeyWrapper, clock: Clock) -> None:
         self._backend = backend
@@ -52,11 +55,11 @@ class Patient:
                     async with asyncio.timeout(TRY_SECONDS):
                         return await ask()
                 except TimeoutError:
-                    self._why = str(out_of_reach(self.id, f"nothing within {TRY_SECONDS:g} s"))
-                except VaultUnavailable as error:
+                    self._why = str(unreachable_error(self.id, f"nothing within {TRY_SECONDS:g} s"))
+                except VaultUnavailableError as error:
                     self._why = str(error)
                 if wait_seconds is None:
                     self._shut_until = self._clock.monotonic() + SHUT_SECONDS
                 else:
                     await self._clock.sleep(wait_seconds)
-            raise VaultUnavailable(self._why)
+            raise VaultUnavailableError(self._why)

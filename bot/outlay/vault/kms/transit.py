@@ -17,7 +17,7 @@ import httpx
 
 from outlay.vault.errors import DAMAGED, VaultError
 from outlay.vault.kms import errors as kms_errors
-from outlay.vault.kms.key_uri import KmsAddress, base_of
+from outlay.vault.kms.key_uri import KmsKeyUri, parse_base_url
 
 TITLE = "Vault's transit engine"
 TIMES = httpx.Timeout(4.0, connect=2.0)
@@ -32,14 +32,14 @@ class Transit:
     """Key of a transit engine. The token is read again for each call, because an agent renews it."""
 
     def __init__(
-        self, address: KmsAddress, environ: Mapping[str, str], *, on_secret: Callable[[str], None] | None = None
+        self, address: KmsKeyUri, environ: Mapping[str, str], *, on_secret: Callable[[str], None] | None = None
     ) -> None:
         host, _, path = address.name.partition("/")
         self._mount, _, self._key = path.rpartition("/")
         given = environ.get("VAULT_ADDR", "").strip()
         if not host and not given:
             raise VaultError("OUTLAY_KMS_KEY: vault-transit:///MOUNT/KEY needs VAULT_ADDR; or name the host in the URI")
-        self._base = base_of(given or f"https://{host}", "VAULT_ADDR")
+        self._base = parse_base_url(given or f"https://{host}", "VAULT_ADDR")
         self._address = address
         self._environ = environ
         self._on_secret = on_secret
@@ -63,7 +63,7 @@ class Transit:
         try:
             return base64.b64decode(_text(data, "plaintext"), validate=True)
         except ValueError:
-            raise kms_errors.odd(TITLE, "no base64") from None
+            raise kms_errors.unexpected_response_error(TITLE, "no base64") from None
 
     async def _ask(self, operation: str, body: Mapping[str, str]) -> Mapping[str, Any]:
         headers = {"X-Vault-Token": await asyncio.to_thread(self._token), "X-Vault-Request": "true"}
@@ -79,7 +79,7 @@ class Transit:
             ):
                 answer = await _read(response)
         except httpx.HTTPError as error:
-            raise kms_errors.out_of_reach(TITLE, type(error).__name__) from None
+            raise kms_errors.unreachable_error(TITLE, type(error).__name__) from None
         if response.status_code == 200 and isinstance(answer.get("data"), dict):
             data: Mapping[str, Any] = answer["data"]
             return data
@@ -88,21 +88,23 @@ class Transit:
 
     def _in_words(self, status: int, said: str) -> VaultError:
         if status in _PASSING or status >= 500:
-            return kms_errors.out_of_reach(TITLE, str(status))
+            return kms_errors.unreachable_error(TITLE, str(status))
         if any(sign in said for sign in _DISABLED):
-            return kms_errors.disabled(TITLE, self._address.name, str(status))
+            return kms_errors.disabled_error(TITLE, self._address.name, str(status))
         if status == 403 and "invalid token" in said:
-            return kms_errors.no_credentials(TITLE, _WHERE, str(status))
+            return kms_errors.credentials_error(TITLE, _WHERE, str(status))
         if status == 403:
             wanted = f"update on {self._mount}/encrypt/{self._key} and {self._mount}/decrypt/{self._key}"
-            return kms_errors.refused(TITLE, self._address.name, wanted, str(status))
+            return kms_errors.permission_error(TITLE, self._address.name, wanted, str(status))
         if status == 404 or "key not found" in said:
-            return kms_errors.missing(TITLE, self._address.name)
+            return kms_errors.not_found_error(TITLE, self._address.name)
         if status == 400 and ("message authentication failed" in said or "ciphertext" in said):
             return VaultError(DAMAGED)
         if status in (301, 302, 303, 307, 308):
-            return kms_errors.odd(TITLE, f"{status}: it sends us elsewhere; VAULT_ADDR should name the active node")
-        return kms_errors.odd(TITLE, str(status))
+            return kms_errors.unexpected_response_error(
+                TITLE, f"{status}: it sends us elsewhere; VAULT_ADDR should name the active node"
+            )
+        return kms_errors.unexpected_response_error(TITLE, str(status))
 
     def _token(self) -> str:
         token = self._environ.get("VAULT_TOKEN", "").strip()
@@ -112,9 +114,9 @@ class Transit:
                 with (Path(home) / ".vault-token").open("rb") as file:
                     token = file.read(MAX_TOKEN_BYTES).decode("latin-1").strip()
             except OSError:
-                raise kms_errors.no_credentials(TITLE, _WHERE, "no token") from None
+                raise kms_errors.credentials_error(TITLE, _WHERE, "no token") from None
         if not token or not token.isascii() or not token.isprintable():
-            raise kms_errors.no_credentials(TITLE, _WHERE, "the token is not one")
+            raise kms_errors.credentials_error(TITLE, _WHERE, "the token is not one")
         if self._on_secret is not None:
             self._on_secret(token)
         return token
@@ -132,7 +134,7 @@ async def _read(response: httpx.Response) -> dict[str, Any]:
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > MAX_ANSWER_BYTES:
-            raise kms_errors.odd(TITLE, "more than was asked for")
+            raise kms_errors.unexpected_response_error(TITLE, "more than was asked for")
     try:
         answer = json.loads(body)
     except ValueError:
@@ -143,7 +145,7 @@ async def _read(response: httpx.Response) -> dict[str, Any]:
 def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
     if not isinstance(value, str):
-        raise kms_errors.odd(TITLE, f"no {name}")
+        raise kms_errors.unexpected_response_error(TITLE, f"no {name}")
     return value
 
 

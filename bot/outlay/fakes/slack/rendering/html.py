@@ -4,7 +4,7 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
-from outlay.fakes.slack.rendering.mrkdwn import Names, Span, rich_spans, spans, text_spans
+from outlay.fakes.slack.rendering.mrkdwn import Names, TextSpan, rich_spans, spans, text_spans
 from outlay.fakes.slack.rendering.tables import Chart, chart, grid
 
 Json = dict[str, Any]
@@ -74,7 +74,7 @@ def to_html(
     )
 
 
-def _html(parts: list[Span]) -> str:
+def _html(parts: list[TextSpan]) -> str:
     out = []
     for part in parts:
         words = escape(part.text)

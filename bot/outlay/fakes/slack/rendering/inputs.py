@@ -34,7 +34,7 @@ def is_secret(block: Json) -> bool:
     return element.get("type") == "plain_text_input" and any(_SECRET_NAME.search(name) for name in named)
 
 
-def shown(block: Json, state: Any, names: Names | None = None) -> tuple[str, bool]:
+def input_text(block: Json, state: Any, names: Names | None = None) -> tuple[str, bool]:
     """Return the text that a field shows, and whether it is a value (else it is the placeholder).
 
     `state`: a value, or Slack's state of an element.

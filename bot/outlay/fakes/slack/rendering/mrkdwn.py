@@ -14,7 +14,7 @@ Names = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """Stretch of text in one style. `mention`: it is a person, a channel, a group, or a date without a link."""
 
     text: str
@@ -28,10 +28,10 @@ class Span:
 
 _CODE_BLOCK = re.compile(r"```\n?(.*?)```", re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`|<([^<>\n]+)>")
-_STYLES: tuple[tuple[re.Pattern[str], Span], ...] = (
-    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), Span("", bold=True)),
-    (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), Span("", italic=True)),
-    (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), Span("", strike=True)),
+_STYLES: tuple[tuple[re.Pattern[str], TextSpan], ...] = (
+    (re.compile(r"(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])"), TextSpan("", bold=True)),
+    (re.compile(r"(?<![\w_])_(?=\S)([^_\n]+?)(?<=\S)_(?![\w_])"), TextSpan("", italic=True)),
+    (re.compile(r"(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])"), TextSpan("", strike=True)),
 )
 _DATE = re.compile(r"!date\^(\d+)\^([^^|]+)(?:\^([^|]+))?(?:\|(.*))?", re.DOTALL)
 _DATE_FORMATS = {
@@ -47,13 +47,13 @@ _DATE_FORMATS = {
 }
 
 
-def spans(text: str, names: Names | None = None) -> list[Span]:
+def spans(text: str, names: Names | None = None) -> list[TextSpan]:
     """Parse mrkdwn into spans, in order."""
-    found: list[Span] = []
+    found: list[TextSpan] = []
     position = 0
     for match in _CODE_BLOCK.finditer(text):
         found += _inline(text[position : match.start()], names or {})
-        found.append(Span(_unescape(match[1]), code=True))
+        found.append(TextSpan(_unescape(match[1]), code=True))
         position = match.end()
     return found + list(_inline(text[position:], names or {}))
 
@@ -63,13 +63,13 @@ def plain(text: str, names: Names | None = None) -> str:
     return "".join(span.text for span in spans(text, names))
 
 
-def text_spans(value: Json, names: Names | None = None) -> list[Span]:
+def text_spans(value: Json, names: Names | None = None) -> list[TextSpan]:
     """Convert a text object (plain_text or mrkdwn) to spans."""
     text = str(value.get("text", ""))
-    return spans(text, names) if value.get("type") == "mrkdwn" else [Span(text)]
+    return spans(text, names) if value.get("type") == "mrkdwn" else [TextSpan(text)]
 
 
-def rich_spans(elements: list[Json], names: Names | None = None) -> list[Span]:
+def rich_spans(elements: list[Json], names: Names | None = None) -> list[TextSpan]:
     """Convert the leaves of a rich_text section to spans."""
     return [_leaf(leaf, names or {}) for leaf in elements]
 
@@ -85,24 +85,24 @@ def date_words(timestamp: int, pattern: str) -> str:
     return re.sub(r"\{(\w+)\}", token, pattern)
 
 
-def _inline(text: str, names: Names) -> Iterator[Span]:
+def _inline(text: str, names: Names) -> Iterator[TextSpan]:
     position = 0
-    buffer: list[Span] = []
+    buffer: list[TextSpan] = []
     for match in _INLINE.finditer(text):
-        buffer.append(Span(text[position : match.start()]))
-        buffer.append(Span(_unescape(match[1]), code=True) if match[1] else _angle(match[2], names))
+        buffer.append(TextSpan(text[position : match.start()]))
+        buffer.append(TextSpan(_unescape(match[1]), code=True) if match[1] else _angle(match[2], names))
         position = match.end()
-    buffer.append(Span(text[position:]))
+    buffer.append(TextSpan(text[position:]))
     # styles may span links and mentions, so they are searched for in a text where those are single placeholders
     holders = {chr(0xE000 + index): span for index, span in enumerate(buffer) if span.code or span.link or span.mention}
     flat = "".join(
         chr(0xE000 + index) if chr(0xE000 + index) in holders else span.text for index, span in enumerate(buffer)
     )
-    yield from _styled(flat, Span(""), holders)
+    yield from _styled(flat, TextSpan(""), holders)
 
 
-def _styled(text: str, style: Span, holders: Mapping[str, Span]) -> Iterator[Span]:
-    first: tuple[re.Match[str], Span] | None = None
+def _styled(text: str, style: TextSpan, holders: Mapping[str, TextSpan]) -> Iterator[TextSpan]:
+    first: tuple[re.Match[str], TextSpan] | None = None
     for pattern, added in _STYLES:
         match = pattern.search(text)
         if match and (first is None or match.start() < first[0].start()):
@@ -116,13 +116,13 @@ def _styled(text: str, style: Span, holders: Mapping[str, Span]) -> Iterator[Spa
     yield from _styled(text[match.end() :], style, holders)
 
 
-def _also(span: Span, other: Span) -> Span:
+def _also(span: TextSpan, other: TextSpan) -> TextSpan:
     return replace(
         span, bold=span.bold or other.bold, italic=span.italic or other.italic, strike=span.strike or other.strike
     )
 
 
-def _leaves(text: str, style: Span, holders: Mapping[str, Span]) -> Iterator[Span]:
+def _leaves(text: str, style: TextSpan, holders: Mapping[str, TextSpan]) -> Iterator[TextSpan]:
     for part in re.split("([\ue000-\uf8ff])", text):
         if part in holders:
             yield _also(holders[part], style)
@@ -130,23 +130,23 @@ def _leaves(text: str, style: Span, holders: Mapping[str, Span]) -> Iterator[Spa
             yield replace(style, text=_unescape(part))
 
 
-def _angle(inside: str, names: Names) -> Span:
+def _angle(inside: str, names: Names) -> TextSpan:
     address, _, label = inside.partition("|")
     if date := _DATE.fullmatch(inside):
-        return Span(date_words(int(date[1]), date[2]), link=date[3] or "", mention=not date[3])
+        return TextSpan(date_words(int(date[1]), date[2]), link=date[3] or "", mention=not date[3])
     if address.startswith("@"):
-        return Span(f"@{names.get(address[1:]) or label or address[1:]}", mention=True)
+        return TextSpan(f"@{names.get(address[1:]) or label or address[1:]}", mention=True)
     if address.startswith("#"):
-        return Span(f"#{names.get(address[1:]) or label or address[1:]}", mention=True)
+        return TextSpan(f"#{names.get(address[1:]) or label or address[1:]}", mention=True)
     if address.startswith("!"):
-        return Span(label or f"@{address[1:].split('^')[0]}", mention=True)
-    return Span(_unescape(label or address), link=_unescape(address))
+        return TextSpan(label or f"@{address[1:].split('^')[0]}", mention=True)
+    return TextSpan(_unescape(label or address), link=_unescape(address))
 
 
-def _leaf(leaf: Json, names: Names) -> Span:
+def _leaf(leaf: Json, names: Names) -> TextSpan:
     style = leaf.get("style") or {}
     kind = leaf.get("type")
-    look = Span(
+    look = TextSpan(
         "",
         bold=bool(style.get("bold")),
         italic=bool(style.get("italic")),

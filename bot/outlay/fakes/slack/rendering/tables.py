@@ -6,7 +6,7 @@ The terminal and HTML draw these; neither parses a `data_table` or a `data_visua
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from outlay.fakes.slack.rendering.mrkdwn import Names, Span, rich_spans
+from outlay.fakes.slack.rendering.mrkdwn import Names, TextSpan, rich_spans
 
 Json = dict[str, Any]
 Align = Literal["left", "center", "right"]
@@ -18,8 +18,8 @@ DEFAULT_PAGE_SIZE = 5
 class Grid:
     """Table: header and body as spans, the alignment of each column, and the number of rows on further pages."""
 
-    header: list[list[Span]]
-    rows: list[list[list[Span]]]
+    header: list[list[TextSpan]]
+    rows: list[list[list[TextSpan]]]
     align: list[Align]
     caption: str = ""
     more: int = 0
@@ -84,15 +84,15 @@ def chart(block: Json) -> Chart:
     return Chart(str(block.get("title", "")), str(spec.get("type")), unit, drawn)
 
 
-def _cell(cell: Json, names: Names | None) -> list[Span]:
+def _cell(cell: Json, names: Names | None) -> list[TextSpan]:
     kind = cell.get("type")
     if kind == "raw_number":
-        return [Span(str(cell.get("text") or _number(cell["value"])))]
+        return [TextSpan(str(cell.get("text") or _number(cell["value"])))]
     if kind == "action_cell":
-        return [Span(f"[ {cell['element']['text']['text']} ]")]
+        return [TextSpan(f"[ {cell['element']['text']['text']} ]")]
     if kind == "rich_text":
         return [span for part in cell.get("elements") or [] for span in rich_spans(part.get("elements") or [], names)]
-    return [Span(str(cell.get("text", "")))]
+    return [TextSpan(str(cell.get("text", "")))]
 
 
 def _by_kind(rows: list[list[Json]], width: int) -> list[Align]:

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from outlay.fakes.slack.rendering.html import to_html
-from outlay.fakes.slack.rendering.inputs import choices, shown
-from outlay.fakes.slack.rendering.mrkdwn import Names, Span, rich_spans, spans, text_spans
+from outlay.fakes.slack.rendering.inputs import choices, input_text
+from outlay.fakes.slack.rendering.mrkdwn import Names, TextSpan, rich_spans, spans, text_spans
 from outlay.fakes.slack.rendering.tables import Chart, chart, grid
 
 __all__ = ["render_home", "render_message", "render_modal", "to_html"]
@@ -163,7 +163,7 @@ class _Blocks:
             return Text("[ … ]", "bold")
         if kind in ("radio_buttons", "checkboxes"):
             return self._choices(element, self._state(block, element))
-        words, set_ = shown({**block, "element": element}, self._state(block, element), self.names)
+        words, set_ = input_text({**block, "element": element}, self._state(block, element), self.names)
         return Text(f"[ {words or kind} ▾ ]", "" if set_ else "dim")
 
     def _input(self, block: Json) -> Iterator[RenderableType]:
@@ -176,7 +176,7 @@ class _Blocks:
         if element.get("type") in ("radio_buttons", "checkboxes"):
             yield self._choices(element, state)
         else:
-            words, set_ = shown(block, state, self.names)
+            words, set_ = input_text(block, state, self.names)
             arrow = " ▾" if "select" in str(element.get("type")) or "picker" in str(element.get("type")) else ""
             field = Text(f"{words or ' '}{arrow}", "" if set_ else "dim italic")
             wrong = block.get("block_id") in self.errors
@@ -276,7 +276,7 @@ class _FieldGrid:
         yield table
 
 
-def _text(parts: list[Span]) -> Text:
+def _text(parts: list[TextSpan]) -> Text:
     line = Text()
     for part in parts:
         style = Style(bold=part.bold or None, italic=part.italic or None, strike=part.strike or None)
