@@ -126,7 +126,7 @@ READS: dict[str, list[Call]] = {
         lambda s, _: s.digests.compose("T1", "week", *WEEK, person=THEIR_OWNER),
     ],
     "digests.last": [lambda s, _: s.digests.last("T1", "day")],
-    "homes.care": [lambda s, _: s.homes.admin_summary("T1")],
+    "homes.admin_summary": [lambda s, _: s.homes.admin_summary("T1")],
     "homes.mine": [lambda s, _: s.homes.mine("T1", THEIR_OWNER)],
     "ruling.rights": [lambda s, _: s.ruling.rights("T1")],
     "watching.look": [lambda s, _: s.watching.look("T1")],
@@ -170,7 +170,7 @@ WRITES: dict[str, list[Call]] = {
     "digests.post": [lambda s, _: s.digests.post("T1", "C1", "day", once="x")],
     "ruling.choose": [lambda s, _: s.ruling.choose("T1", open_=False, admins=["U1"])],
     "ruling.set_team": [lambda s, _: s.ruling.set_team("T1", MARK.lower(), TeamAccess(("U1",), ("U2",)))],
-    "digests.take": [lambda s, _: s.digests.post_leased("T1", "C1", "day", once="y")],
+    "digests.post_leased": [lambda s, _: s.digests.post_leased("T1", "C1", "day", once="y")],
 }
 
 

@@ -79,7 +79,7 @@ class Home:
         self.poller = Poller(books.database, cast(ConnectionService, self), self.clock)
 
     @asynccontextmanager
-    async def opened(self, connection_id: int) -> AsyncIterator[Any]:
+    async def open_ledger(self, connection_id: int) -> AsyncIterator[Any]:
         yield self.ledger
 
     async def poll(self, *, later: timedelta = timedelta(0), since: datetime | None = None) -> Any:

@@ -34,8 +34,8 @@ BAD_ROWS: dict[str, Row] = {
     "more than the books can hold, byok": row(MONDAY, byok_usd=Decimal("1e30")),
     "more than the books can hold, tokens": row(MONDAY, tokens=Tokens(2**63)),
     "requests, too many": row(MONDAY, requests=2**63),
-    "times the list price": row(MONDAY, list_share=Decimal(-1)),
-    "times the list price, no number": row(MONDAY, list_share=Decimal("NaN")),
+    "times the list price": row(MONDAY, list_price_factor=Decimal(-1)),
+    "times the list price, no number": row(MONDAY, list_price_factor=Decimal("NaN")),
     "the same bucket twice": GOOD,
 }
 

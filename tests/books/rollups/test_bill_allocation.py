@@ -26,10 +26,10 @@ class Split(Books):
     """Books of a ledger whose bill is split by its usage."""
 
     async def use(self, *rows: Row, at: datetime = LATER) -> None:
-        await self.say(rows, end=min(at, MONDAY + DAY), report=USAGE, reports=REPORTS, at=at)
+        await self.accept_rows(rows, end=min(at, MONDAY + DAY), report=USAGE, reports=REPORTS, at=at)
 
     async def bill(self, *rows: Row, at: datetime = LATER) -> None:
-        await self.say(rows, end=MONDAY + DAY, report=COSTS, reports=REPORTS, at=at)
+        await self.accept_rows(rows, end=MONDAY + DAY, report=COSTS, reports=REPORTS, at=at)
 
     async def spent(self) -> dict[tuple[str, str], tuple[Any, ...]]:
         """Dollars, requests, input and basis of Monday, by key (or why there is none) and model."""
