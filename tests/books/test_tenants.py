@@ -44,7 +44,7 @@ NOT_BY_WORKSPACE = {  # methods without a workspace, and why that is right
     "connections.equipped": "given a row that its caller has found in a workspace",
     "connections.reach_of": "given a row that its caller has found in a workspace",
     "connections.open": "the same, by number",
-    "connections.opened": "the same, by number",
+    "connections.open_ledger": "the same, by number",
     "connections.forms": "what can be connected is alike for all",
     "connections.plugin": "the same",
     "poller.poll": "one connection, whose pages go to its own rows",
